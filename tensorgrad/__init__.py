@@ -1,0 +1,66 @@
+"""tensorgrad: a Tensor is an ndarray that remembers how it was made.
+
+>>> import numpy as np, tensorgrad as tg
+>>> w = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+>>> loss = np.sum(np.tanh(w) ** 2)
+>>> loss.backward()
+>>> w.grad.shape
+(3,)
+"""
+
+from tensorgrad import data, nn, optim, schedules
+from tensorgrad.checkpoint import Checkpoint, load, save
+from tensorgrad.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    DataNotFoundError,
+    FreedGraphError,
+    GradcheckError,
+    NoRuleError,
+    OverwriteError,
+    ShapeError,
+    TensorgradError,
+)
+from tensorgrad.functional import cross_entropy, dropout, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from tensorgrad.gradcheck import gradcheck, gradgradcheck
+from tensorgrad.tape import no_grad, primitive, rule
+from tensorgrad.tensor import Tensor
+from tensorgrad.transforms import grad
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DataNotFoundError",
+    "FreedGraphError",
+    "GradcheckError",
+    "NoRuleError",
+    "OverwriteError",
+    "ShapeError",
+    "Tensor",
+    "TensorgradError",
+    "cross_entropy",
+    "data",
+    "dropout",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "load",
+    "log_softmax",
+    "logsumexp",
+    "nn",
+    "no_grad",
+    "optim",
+    "primitive",
+    "relu",
+    "rule",
+    "save",
+    "schedules",
+    "sigmoid",
+    "softmax",
+    "softplus",
+]

@@ -1,0 +1,57 @@
+"""Every error tensorgrad raises on purpose, so that each can be caught by name.
+
+::
+
+    TensorgradError
+    ├── NoRuleError (TypeError)            a NumPy function, or an argument of it, without a gradient rule
+    ├── FreedGraphError (RuntimeError)     a second walk over a graph that the first one freed
+    ├── OverwriteError (RuntimeError)      writing to a value that a pending backward pass still needs
+    ├── GradcheckError (AssertionError)    an analytic gradient disagrees with the numeric one
+    ├── ShapeError (ValueError)            shapes that do not belong together
+    ├── DataError (ValueError)             a data file is not what it should be
+    │   └── DataNotFoundError              a data set is not there and could not be fetched
+    ├── CheckpointError (ValueError)       a checkpoint does not fit the network it is loaded into
+    └── ConfigError (ValueError)           an option, a network file or one of its entries is wrong
+
+Each also derives from the built-in exception in brackets, for callers who know nothing of tensorgrad.
+"""
+
+
+class TensorgradError(Exception):
+    """The root of tensorgrad's own errors."""
+
+
+class NoRuleError(TensorgradError, TypeError):
+    """A NumPy function, or one of its arguments, has no gradient rule."""
+
+
+class FreedGraphError(TensorgradError, RuntimeError):
+    """The graph was already walked back, and freed by that walk."""
+
+
+class OverwriteError(TensorgradError, RuntimeError):
+    """A write would change a value that a pending backward pass still needs."""
+
+
+class GradcheckError(TensorgradError, AssertionError):
+    """An analytic gradient disagrees with the numeric one."""
+
+
+class ShapeError(TensorgradError, ValueError):
+    """Shapes that do not belong together, and would broadcast in silence."""
+
+
+class DataError(TensorgradError, ValueError):
+    """A data file is not what it should be."""
+
+
+class DataNotFoundError(DataError):
+    """A data set is not where it was looked for, and could not be fetched."""
+
+
+class CheckpointError(TensorgradError, ValueError):
+    """A checkpoint is damaged, or does not fit the network it is loaded into."""
+
+
+class ConfigError(TensorgradError, ValueError):
+    """An option, a network file or one of its entries is wrong."""

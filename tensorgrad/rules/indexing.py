@@ -1,0 +1,60 @@
+"""Indexing: basic, boolean, by integer arrays with repeats, and all of them mixed as NumPy does."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.tape import Array, primitive, rule
+
+
+@primitive
+def getitem(x: Array, *, index: Any) -> Array:
+    """``x[index]``."""
+    return x[index]
+
+
+@primitive
+def scatter(values: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
+    """An array of zeros to which ``values`` were added at ``index``: the transpose of indexing."""
+    out = np.zeros(shape, values.dtype)
+    if _may_repeat(index):
+        np.add.at(out, index, values)
+    else:
+        out[index] = values
+    return out
+
+
+# fmt: off
+rule(getitem, lambda g, ans, x, *, index: scatter(g, index=index, shape=x.shape))
+rule(scatter, lambda g, ans, values, *, index, shape: g[index])
+# fmt: on
+
+
+def _may_repeat(index: Any) -> bool:
+    """Whether an index can name the same element twice: only integer arrays can."""
+    entries = index if isinstance(index, tuple) else (index,)
+    return any(
+        not isinstance(entry, slice)
+        and entry is not None
+        and entry is not Ellipsis
+        and not isinstance(entry, (int, np.integer, bool, np.bool_))
+        and np.asarray(entry).dtype != bool
+        for entry in entries
+    )
+
+
+def as_index(index: Any) -> Any:
+    """An index without tensors in it: integer and boolean ones stand for their values."""
+    if isinstance(index, tuple):
+        return tuple(as_index(entry) for entry in index)
+    if hasattr(index, "tracked"):
+        if index.dtype.kind not in "bui":
+            raise IndexError(f"a tensor used as an index must hold integers or booleans, not {index.dtype}")
+        return index.data.copy()  # so that a later write to the tensor does not reach what the tape keeps
+    try:
+        return operator.index(index) if isinstance(index, np.integer) else index
+    except TypeError:
+        return index

@@ -1,0 +1,494 @@
+"""The Tensor: an ndarray that remembers how it was made.
+
+Operators, methods and NumPy's own functions all end in the same place: NumPy asks the tensor (NEP 13
+``__array_ufunc__``, NEP 18 ``__array_function__``), the tensor looks the function up in the gradient table, and
+what stands there runs. A function that has no row is refused by name; a bare ndarray never comes back in place
+of a gradient.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+import tensorgrad.rules  # noqa: F401  (fills the table)
+from tensorgrad import tape
+from tensorgrad.errors import NoRuleError, ShapeError
+from tensorgrad.rules.indexing import as_index, getitem
+from tensorgrad.tape import Variable, before_write, mode, primitive, rule, table, value_of
+
+
+def _operators(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
+    """``x + y``, its reflection ``y + x`` and the in-place ``x += y``, from one row of the table."""
+    function = table[ufunc]
+
+    def forward(self: Tensor, other: Any) -> Any:
+        return function(self, other)
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        return function(other, self)
+
+    def in_place(self: Tensor, other: Any) -> Any:
+        return ufunc(self, other, out=(self,))
+
+    return forward, reflected, in_place
+
+
+def _unary(ufunc: np.ufunc) -> Any:
+    function = table[ufunc]
+    return lambda self: function(self)
+
+
+_np: Any = np  # for calls on tensors, of which NumPy's types know nothing
+_BY_REDUCE: dict[Any, Callable[..., Any]] = {
+    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
+}  # fmt: skip
+
+
+class Tensor(Variable):
+    """An n-d array on the tape.
+
+    Parameters
+    ----------
+    data
+        Anything `numpy.asarray` takes that holds numbers. An ndarray is shared, not copied.
+    requires_grad
+        Whether `backward` shall leave a gradient in ``.grad``. Only floating-point data can.
+    dtype
+        The dtype to convert to; that of ``data`` by default.
+
+    Raises
+    ------
+    TypeError
+        If the data are not numbers, or a gradient is asked for integers or booleans.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
+        if isinstance(data, Variable):
+            data = data.data
+        self.data = np.asarray(data, dtype)
+        if self.data.dtype.kind not in "fiubc":
+            raise TypeError(f"a Tensor holds numbers, not {self.data.dtype}")
+        self.grad = None
+        self.record = None
+        self.readers = None
+        self.tracked = False
+        self.requires_grad = requires_grad
+
+    # ------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor. Settable on leaves: False freezes a parameter."""
+        return self.tracked
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        if self.record is not None and not flag:
+            raise ValueError(
+                f"requires_grad can be cleared on leaves only; this tensor is a result of {self.record.row.name!r}. "
+                "Use .detach() for a tensor of the same value without its history."
+            )
+        if flag and self.data.dtype.kind != "f":
+            raise TypeError(
+                f"only floating-point tensors can require a gradient, not {self.data.dtype}: "
+                "write Tensor(data, requires_grad=True, dtype=float)"
+            )
+        self.tracked = bool(flag)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this tensor was made by a user rather than by an operation on tracked tensors."""
+        return self.record is None
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.data.size
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802  (NumPy's name)
+        """The tensor with its axes reversed."""
+        return _transpose(self)
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The ndarray itself, shared and writable; gradients do not follow it."""
+        return self.data
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        if self.data.size != 1:
+            raise ValueError(f"item() needs a tensor with one element, this one has shape {self.shape}")
+        return self.data.item()
+
+    def detach(self) -> Tensor:
+        """A tensor of the same memory that is not on the tape."""
+        out = Tensor(self.data)
+        tape.share_readers(self, out)
+        return out
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.data, separator=", ", prefix="Tensor(")
+        dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
+        made = "" if self.record is None else f", from {self.record.row.name}"
+        grad = ", requires_grad=True" if self.tracked and self.record is None else made
+        return f"Tensor({text}{dtype}{grad})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
+
+    def __reduce__(self) -> Any:
+        if self.record is not None:
+            raise TypeError("a tensor on the tape cannot be copied or pickled: call .detach() first")
+        return _rebuild, (type(self), self.data, self.tracked, self.grad)
+
+    # ------------------------------------------------------------------------------------------- gradients
+
+    def backward(self, seed: Any = None, create_graph: bool = False, retain_graph: bool = False) -> None:
+        """Add the gradient of this tensor to ``.grad`` of every leaf it was made from.
+
+        Parameters
+        ----------
+        seed
+            The gradient to start from, of this tensor's shape; 1 for a tensor with one element.
+        create_graph
+            Record the backward pass, so that the gradients (tensors, then) can be differentiated again.
+        retain_graph
+            Keep the graph for another backward pass. By default it is freed on the way, to save memory.
+
+        Raises
+        ------
+        RuntimeError
+            If this tensor does not require a gradient.
+        ShapeError
+            If it has more than one element and no seed is given, or the seed has another shape.
+        FreedGraphError
+            If the graph was freed by an earlier pass.
+        """
+        if not self.tracked:
+            raise RuntimeError(
+                "backward() on a tensor that requires no gradient: nothing it was made from has "
+                "requires_grad=True, or it was computed under no_grad()"
+            )
+        start = seed_for(self, seed)
+        for node, gradient in tape.walk(
+            [(self, start)], create_graph=create_graph, retain_graph=retain_graph
+        ).items():
+            assert isinstance(node, Tensor)
+            if create_graph and not isinstance(gradient, Tensor):
+                gradient = Tensor(gradient)
+            total = gradient if node.grad is None else node.grad + gradient
+            node.grad = total if isinstance(total, Tensor) else np.asarray(total)
+
+    # ------------------------------------------------------------------------------------------- NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
+        if method == "reduce" and ufunc in _BY_REDUCE and out is None:
+            kwargs.setdefault("axis", 0)  # a ufunc's default, where the function of that name takes all axes
+            return self.__array_function__(_BY_REDUCE[ufunc], (), inputs, kwargs)
+        if method != "__call__":
+            raise NoRuleError(
+                f"np.{ufunc.__name__}.{method} has no gradient rule for a Tensor. Write it with functions that "
+                "have, or apply it to t.detach().data if no gradient is wanted."
+            )
+        if out is not None:
+            return _write_into(ufunc, inputs, out, kwargs)
+        function = table.get(ufunc)
+        if function is None or kwargs:
+            return self.__array_function__(ufunc, (), inputs, kwargs)
+        return function(*inputs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        function = table.get(func)
+        if function is None:
+            return _run_untracked(func, args, kwargs, "no gradient rule")
+        signature = tape.signatures.get(func)
+        if signature is not None and (kwargs or len(args) != signature.arity):
+            try:
+                args, kwargs = _sort_arguments(func, args, kwargs, signature)
+            except _Unsupported as problem:
+                return _run_untracked(func, args, kwargs, str(problem))
+        return function(*args, **kwargs)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
+        if self.tracked:
+            raise TypeError(
+                "this Tensor requires a gradient, which a plain ndarray would lose: use t.data or t.detach() if "
+                "that is meant, np.stack([...]) to join tensors, t[...] or np.where to place one in another"
+            )
+        return np.array(self.data, dtype, copy=copy)
+
+    # ------------------------------------------------------------------------------------------- elements
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return getitem(self, index=as_index(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if mode.recording and (self.tracked or getattr(value, "tracked", False)):
+            raise RuntimeError(
+                "assigning to elements is not recorded. For a parameter, write under tg.no_grad(); inside a "
+                "differentiated function, build the result with np.where, np.stack or np.concatenate."
+            )
+        before_write(self, "assignment to elements")
+        self.data[as_index(index)] = value_of(value)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self.data)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.data == value_of(value)).any())
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __index__(self) -> int:
+        return self.data.__index__()
+
+    # ------------------------------------------------------------------------------------------- operators
+
+    __add__, __radd__, __iadd__ = _operators(np.add)
+    __sub__, __rsub__, __isub__ = _operators(np.subtract)
+    __mul__, __rmul__, __imul__ = _operators(np.multiply)
+    __truediv__, __rtruediv__, __itruediv__ = _operators(np.divide)
+    __matmul__, __rmatmul__, __imatmul__ = _operators(np.matmul)
+    _power, __rpow__, __ipow__ = _operators(np.power)
+
+    __lt__, __gt__, _ = _operators(np.less)
+    __le__, __ge__, _ = _operators(np.less_equal)
+    __eq__, _, _ = _operators(np.equal)
+    __ne__, _, _ = _operators(np.not_equal)
+    __hash__ = object.__hash__
+
+    __neg__, __pos__, __abs__ = map(_unary, (np.negative, np.positive, np.absolute))
+
+    def __pow__(self, exponent: Any) -> Any:
+        return _square(self) if type(exponent) is int and exponent == 2 else self._power(exponent)
+
+    # ------------------------------------------------------------------------------------------- NumPy's methods
+
+    def sum(self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Tensor:
+        """`numpy.sum` of this tensor."""
+        return _sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Tensor:
+        """`numpy.mean` of this tensor."""
+        return _mean(self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def max(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+        """`numpy.max` of this tensor; ties share the gradient."""
+        return _np.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+        """`numpy.min` of this tensor; ties share the gradient."""
+        return _np.min(self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+        """`numpy.prod` of this tensor."""
+        return _np.prod(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """`numpy.var` of this tensor."""
+        return _np.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def std(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """`numpy.std` of this tensor."""
+        return _np.std(self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """`numpy.clip` of this tensor."""
+        return _np.clip(self, min, max)
+
+    def dot(self, other: Any) -> Tensor:
+        """`numpy.dot` with ``other``."""
+        return _np.dot(self, other)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """This tensor in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``."""
+        return _reshape(self, shape=shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """This tensor with its axes permuted: reversed, or ``t.transpose(1, 0)`` or ``t.transpose((1, 0))``."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return _transpose(self, axes=order)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """This tensor with two axes exchanged."""
+        return _np.swapaxes(self, axis1, axis2)
+
+    def ravel(self) -> Tensor:
+        """All elements in one axis."""
+        return _np.ravel(self)
+
+    def flatten(self) -> Tensor:
+        """All elements in one axis (values are never written through, so a copy is not needed)."""
+        return _np.ravel(self)
+
+    def squeeze(self, axis: Any = None) -> Tensor:
+        """This tensor without its axes of length 1."""
+        return _np.squeeze(self, axis=axis)
+
+    def argmax(self, axis: Any = None) -> Any:
+        """`numpy.argmax` of the values: a plain array."""
+        return self.data.argmax(axis)
+
+    def argmin(self, axis: Any = None) -> Any:
+        """`numpy.argmin` of the values: a plain array."""
+        return self.data.argmin(axis)
+
+    def any(self, axis: Any = None) -> Any:
+        """`numpy.any` of the values: a plain result."""
+        return self.data.any(axis)
+
+    def all(self, axis: Any = None) -> Any:
+        """`numpy.all` of the values: a plain result."""
+        return self.data.all(axis)
+
+    def astype(self, dtype: Any) -> Tensor:
+        """This tensor in another floating-point precision; the gradient returns in the old one."""
+        return astype(self, dtype=np.dtype(dtype))
+
+    def copy(self) -> Tensor:
+        """A tensor of the same value in memory of its own, still on the tape."""
+        return _positive(self)
+
+
+@primitive
+def astype(x: Any, *, dtype: Any) -> Any:
+    """``x`` in another precision."""
+    return x.astype(dtype)
+
+
+rule(astype, lambda g, ans, x, *, dtype: g)
+
+
+_sum, _mean, _reshape, _transpose, _positive, _square = (
+    table[fn] for fn in (np.sum, np.mean, np.reshape, np.transpose, np.positive, np.square)
+)
+
+
+# -------------------------------------------------------------------------------------------- what NumPy may not do
+
+
+def seed_for(output: Variable, seed: Any) -> Any:
+    """The gradient a walk starts from: ``seed`` in the shape and dtype of ``output``, or 1."""
+    if seed is None:
+        if output.data.size != 1:
+            raise ShapeError(
+                f"a tensor of shape {output.shape} has no single gradient: reduce it first, with .sum() or "
+                f".mean(), or pass a seed of shape {output.shape}"
+            )
+        return np.ones(output.shape, output.dtype)
+    if isinstance(seed, Variable) and seed.shape == output.shape and seed.dtype == output.dtype:
+        return seed
+    seed = np.asarray(value_of(seed), output.dtype)
+    if seed.shape != output.shape:
+        raise ShapeError(f"the seed has shape {seed.shape}, the tensor {output.shape}: they must be the same")
+    return seed
+
+
+def _sort_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
+                    signature: tape.Signature) -> tuple[tuple[Any, ...], dict[str, Any]]:  # fmt: skip
+    """Arguments as a caller of NumPy may give them -> (the inputs by position, the rest by name)."""
+    arity, positional, accepted, variadic = signature
+    kwargs = {
+        name: arg
+        for name, arg in kwargs.items()
+        if arg is not np._NoValue and (name in accepted or arg is not None)
+    }
+    if len(args) < arity:
+        for name in list(inspect.signature(func).parameters)[len(args) : arity]:
+            if name not in kwargs:
+                raise TypeError(f"{_name(func)}() misses its argument {name!r}")
+            args += (kwargs.pop(name),)
+    unknown = kwargs.keys() - accepted
+    if unknown or (len(args) > arity + len(positional) and not variadic):
+        raise _Unsupported(unknown or "so many positional ones", signature)
+    if not variadic:
+        kwargs |= dict(zip(positional, args[arity:], strict=False))
+        args = args[:arity]
+    if table[func] in tape.rows:
+        tracked = {name for name, arg in kwargs.items() if _any_tracked(arg)}
+        if tracked and mode.recording:
+            raise _Unsupported(tracked, signature)
+        kwargs = value_of(kwargs)
+    return args, kwargs
+
+
+class _Unsupported(Exception):
+    """The gradient rule of a function says nothing of the arguments it was called with."""
+
+    def __init__(self, unknown: Any, signature: tape.Signature) -> None:
+        names = unknown if isinstance(unknown, str) else ", ".join(sorted(map(repr, unknown)))
+        known = ", ".join(sorted(signature.accepted)) or "none"
+        super().__init__(f"no gradient rule for these arguments: {names} (beside its inputs it takes: {known})")
+
+
+def _run_untracked(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why: str) -> Any:
+    """Run a function the table does not know on the values, unless a gradient would be lost: then refuse."""
+    if mode.recording and _any_tracked((args, kwargs)):
+        raise NoRuleError(
+            f"{_name(func)}: {why}. Write it with functions that have one, add a row with tg.primitive and tg.rule, "
+            "or pass t.detach() if no gradient is wanted."
+        )
+    return _wrap(func(*value_of(args), **value_of(kwargs)))
+
+
+def _write_into(ufunc: np.ufunc, inputs: tuple[Any, ...], out: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``ufunc(..., out=target)`` and ``target += x``: only where no gradient is at stake."""
+    name = f"writing the result of np.{ufunc.__name__} into an existing array"
+    if mode.recording and _any_tracked((inputs, out)):
+        raise NoRuleError(
+            f"{name} is not recorded. Write t = t + x instead of t += x (and no out=); to update a parameter, "
+            "do it under tg.no_grad()."
+        )
+    for target in out:
+        if isinstance(target, Variable):
+            before_write(target, name)
+    ufunc(*value_of(inputs), out=value_of(out), **kwargs)
+    return out[0] if len(out) == 1 else out
+
+
+def _name(func: Any) -> str:
+    module = (getattr(func, "__module__", None) or "numpy").replace("numpy", "np", 1)
+    return f"{module}.{getattr(func, '__name__', func)}"
+
+
+def _any_tracked(x: Any) -> bool:
+    if isinstance(x, Variable):
+        return x.tracked
+    if isinstance(x, dict):
+        return any(map(_any_tracked, x.values()))
+    return isinstance(x, (list, tuple)) and any(map(_any_tracked, x))
+
+
+def _wrap(result: Any) -> Any:
+    if isinstance(result, (np.ndarray, np.number)):
+        return Tensor(result)
+    return tuple(map(_wrap, result)) if isinstance(result, tuple) else result
+
+
+def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, grad: Any) -> Tensor:
+    out = kind(data, requires_grad)
+    out.grad = grad
+    return out

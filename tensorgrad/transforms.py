@@ -1,0 +1,64 @@
+"""Derivatives as functions of functions' outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorgrad import tape
+from tensorgrad.tensor import Tensor, seed_for
+
+
+def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool = False,
+         retain_graph: bool = False) -> Any:  # fmt: skip
+    """Gradients of ``outputs`` with respect to ``inputs``, without touching any ``.grad``.
+
+    Parameters
+    ----------
+    outputs
+        A tensor, or a sequence of tensors whose gradients are summed.
+    inputs
+        A tensor or a sequence of them; they need not be leaves.
+    grad_outputs
+        The gradients to start from, like ``outputs``; 1 for outputs with one element.
+    create_graph
+        Record the computation, so that the results can be differentiated again; they are tensors.
+    retain_graph
+        Keep the graph for another pass.
+
+    Returns
+    -------
+    ndarray or Tensor, or a tuple of them for a sequence of inputs
+        None for an input that the outputs do not depend on.
+
+    Raises
+    ------
+    RuntimeError
+        If no output, or one of the inputs, requires a gradient.
+    """
+    several_outputs, several_inputs = isinstance(outputs, Sequence), isinstance(inputs, Sequence)
+    outputs = tuple(outputs) if several_outputs else (outputs,)
+    inputs = tuple(inputs) if several_inputs else (inputs,)
+    seeds = tuple(grad_outputs) if several_outputs and grad_outputs is not None else (grad_outputs,) * len(outputs)
+    if len(seeds) != len(outputs):
+        raise ValueError(f"{len(outputs)} outputs need as many grad_outputs, got {len(seeds)}")
+    for role, tensors in (("output", outputs), ("input", inputs)):
+        for i, tensor in enumerate(tensors):
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"{role} {i + 1} of grad must be a Tensor, got {type(tensor).__name__}")
+            if not tensor.tracked and role == "input":
+                raise RuntimeError(f"input {i + 1} of grad requires no gradient: make it with requires_grad=True")
+    roots = [
+        (output, seed_for(output, seed) if create_graph else tape.value_of(seed_for(output, seed)))
+        for output, seed in zip(outputs, seeds, strict=True)
+        if output.tracked
+    ]
+    if not roots:
+        raise RuntimeError("grad of outputs that require no gradient: nothing they were made from does")
+    found = tape.walk(roots, inputs, create_graph=create_graph, retain_graph=retain_graph)
+    gradients = tuple(found.get(tensor.record or tensor) for tensor in inputs)
+    if create_graph:
+        gradients = tuple(Tensor(g) if isinstance(g, (np.ndarray, np.generic)) else g for g in gradients)
+    return gradients if several_inputs else gradients[0]
