@@ -1,0 +1,86 @@
+"""A labelled set of images in memory, and the order in which it is walked through."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorgrad.errors import ConfigError
+
+CLASSES = 10  # the ten digits; every set of the MNIST format has ten classes
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and test images of ``H`` x ``W`` pixels with their labels; the arrays are read-only.
+
+    Attributes
+    ----------
+    train_images, test_images
+        ``(N, H, W)`` uint8, 0 for paper up to `brightest` for full ink.
+    train_labels, test_labels
+        ``(N,)`` int64, each in ``0 .. classes - 1``.
+    brightest
+        The pixel value of full ink: 255 in MNIST, 16 in the small digits.
+    source
+        Where the data came from, to be shown in a line.
+    """
+
+    name: str
+    train_images: NDArray[np.uint8] = field(repr=False)
+    train_labels: NDArray[np.int64] = field(repr=False)
+    test_images: NDArray[np.uint8] = field(repr=False)
+    test_labels: NDArray[np.int64] = field(repr=False)
+    brightest: int
+    source: str
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return CLASSES
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width ``(H, W)`` of an image, in pixels."""
+        _, height, width = self.train_images.shape
+        return height, width
+
+    @property
+    def features(self) -> int:
+        """The number of pixels of an image, ``H * W``."""
+        height, width = self.shape
+        return height * width
+
+    def __str__(self) -> str:
+        height, width = self.shape
+        train, test = len(self.train_images), len(self.test_images)
+        return f"{self.name}: {train:,} + {test:,} images of {height}x{width}, from {self.source}"
+
+
+def batches(count: int, size: int, rng: np.random.Generator, start: int = 0) -> Iterator[NDArray[np.int64]]:
+    """Yield index arrays that walk once through ``range(count)``, shuffled, in batches.
+
+    Parameters
+    ----------
+    count
+        The number of examples.
+    size
+        The length of each batch; the last one holds what is left and may be shorter.
+    rng
+        The only source of randomness. One permutation is drawn, at the call, whatever `start` is.
+    start
+        Skip that many batches: an epoch that stopped after `start` batches goes on where it was, given
+        a generator in the state that the epoch began with.
+
+    Raises
+    ------
+    ConfigError
+        `size` is not positive, or `count` or `start` is negative.
+    """
+    if size < 1:
+        raise ConfigError(f"a batch of {size} examples is none: take a batch size of at least 1")
+    if count < 0 or start < 0:
+        raise ConfigError(f"count and start must not be negative, but are {count} and {start}")
+    order = rng.permutation(count)
+    return (order[at : at + size] for at in range(start * size, count, size))

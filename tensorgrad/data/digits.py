@@ -1,0 +1,22 @@
+"""The small handwritten digits that come with the package; ``digits.txt`` says whose they are."""
+
+from importlib.resources import files
+
+import numpy as np
+
+from tensorgrad.data.dataset import Dataset
+
+
+def digits() -> Dataset:
+    """Load 1,437 training and 360 test images of 8 x 8 pixels, each 0 to 16.
+
+    They are the 1,797 images of the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin
+    and C. Kaynak, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0), with 36 of each class set aside here
+    as the test images.
+    """
+    packed = files("tensorgrad.data").joinpath("digits.npz")
+    with packed.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        parts = dict(arrays)  # train_images, train_labels, test_images, test_labels
+    for part in parts.values():
+        part.flags.writeable = False
+    return Dataset("digits", **parts, brightest=16, source="the digits that come with tensorgrad")

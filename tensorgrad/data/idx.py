@@ -1,0 +1,132 @@
+"""Reader of the IDX format, in which MNIST comes: a big-endian header, then the bytes of one array.
+
+::
+
+    byte 0   2 zero bytes
+    byte 2   type code, 0x08 for unsigned bytes (the only one used by MNIST, and the only one read here)
+    byte 3   number of dimensions: 1 for labels, 3 for images
+    byte 4   one unsigned 32-bit count per dimension
+    then     the items, the last dimension varying fastest
+
+The format is described at http://yann.lecun.com/exdb/mnist/. A file may be packed with gzip (RFC 1952,
+one member); that is told by its first bytes, not by its name.
+"""
+
+import math
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorgrad.errors import DataError, DataNotFoundError
+
+_UNSIGNED_BYTE = 0x08
+_KINDS = {1: "labels", 3: "images"}  # number of dimensions -> what such a file holds
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WBITS = 31  # zlib's code for "a gzip header and checksum around the data"
+_LONGEST_HEADER = 16  # 4 bytes and three counts
+_CHUNK = 1 << 16  # packed bytes per step: small enough to say where damage is, too large to slow reading
+
+
+def read_idx(path: Path | str, ndim: int | None = None) -> NDArray[np.uint8]:
+    """Read an array of unsigned bytes from an IDX file, plain or gzipped.
+
+    Parameters
+    ----------
+    path
+        The file.
+    ndim
+        The number of dimensions it must have, 1 (labels) or 3 (images); None accepts both.
+
+    Returns
+    -------
+    array
+        ``(N,)`` or ``(N, H, W)``, a read-only view of the bytes read. Nothing is allocated by the header's
+        word: counts that the file does not bear out are an error however large they are.
+
+    Raises
+    ------
+    DataError
+        The file is unreadable or malformed; the message names it, the byte, what was found and what was
+        expected. A file that does not exist is the sub-class `DataNotFoundError`.
+    """
+    path = Path(path)
+    stored = _stored_bytes(path)
+    packed = stored.startswith(_GZIP_MAGIC)
+    head = _inflate(path, stored, _LONGEST_HEADER) if packed else stored[:_LONGEST_HEADER]
+    shape = _parse_header(path, head, ndim)
+    start = 4 + 4 * len(shape)
+    size = start + math.prod(shape)
+    data = _inflate(path, stored, size + 1) if packed else stored  # one more byte shows that there is more
+    if len(data) != size:
+        counts = " x ".join(map(str, shape))
+        found = f"the end of the data after {len(data) - start} bytes" if len(data) < size else "more data"
+        needed = f"{size - start} bytes for the {counts} items its header counts"
+        raise malformed(path, min(len(data), size), found, needed + ", then the end")
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def malformed(path: Path, byte: int, found: str, expected: str, *, of: str = "of its IDX data") -> DataError:
+    """Make the one error of a bad file; `byte` counts in the unpacked data unless `of` says otherwise."""
+    return DataError(f"{path}: at byte {byte} {of}: found {found}, expected {expected}")
+
+
+def _stored_bytes(path: Path) -> bytes:
+    """Read the file as it is on disk."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataNotFoundError(f"{path}: there is no such file, expected an IDX file") from error
+    except OSError as error:
+        found = "a directory" if path.is_dir() else f"an unreadable file ({error.strerror or error})"
+        raise malformed(path, 0, found, "a readable IDX file", of="of the file") from error
+
+
+def _parse_header(path: Path, head: bytes, ndim: int | None) -> tuple[int, ...]:
+    """Check the header and return the shape it claims."""
+    if len(head) < 4:
+        found = f"the end of the data after {len(head)} bytes" if head else "no data at all (it is empty)"
+        raise malformed(path, len(head), found, "an IDX header of 8 or 16 bytes")
+    if head[:2] != b"\0\0":
+        raise malformed(path, 0, f"0x{head[:2].hex()}", "0x0000, with which an IDX file begins")
+    if head[2] != _UNSIGNED_BYTE:
+        raise malformed(path, 2, f"type code 0x{head[2]:02x}", f"0x{_UNSIGNED_BYTE:02x} (unsigned bytes)")
+    kinds = {ndim: _KINDS[ndim]} if ndim is not None else _KINDS
+    if head[3] not in kinds:
+        expected = " or ".join(f"{n} ({kind})" for n, kind in kinds.items())
+        raise malformed(path, 3, f"{head[3]} dimensions", expected)
+    end = 4 + 4 * head[3]
+    if len(head) < end:
+        raise malformed(path, len(head), "the end of the data", f"a header of {end} bytes")
+    shape = struct.unpack(f">{head[3]}I", head[4:end])
+    if 0 in shape:
+        raise malformed(path, 4 + 4 * shape.index(0), "a count of 0", "at least 1")
+    return shape
+
+
+def _inflate(path: Path, stored: bytes, limit: int) -> bytes:
+    """Unpack at most `limit` bytes; where the data end before it, their checksum has been verified."""
+    unzip = zlib.decompressobj(_GZIP_WBITS)
+    room = min(limit, sys.maxsize)
+    parts: list[bytes] = []
+    for at in range(0, len(stored), _CHUNK):
+        try:
+            part = unzip.decompress(stored[at : at + _CHUNK], room)
+        except zlib.error as error:
+            found = f"damaged gzip data within the next {_CHUNK} bytes ({error})"
+            raise malformed(path, at, found, "intact gzip data", of="of the gzip file") from error
+        parts.append(part)
+        room -= len(part)
+        if room == 0:
+            return b"".join(parts)
+        if unzip.eof:
+            end = min(at + _CHUNK, len(stored)) - len(unzip.unused_data)
+            if end < len(stored):
+                found = f"{len(stored) - end} trailing bytes"
+                raise malformed(path, end, found, "the end of the file", of="of the gzip file")
+            return b"".join(parts)
+    found = "the end of a truncated file"
+    raise malformed(path, len(stored), found, "the rest of the gzip data", of="of the gzip file")
