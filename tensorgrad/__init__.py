@@ -8,7 +8,10 @@
 (3,)
 """
 
-from tensorgrad import data, nn, optim, schedules
+from importlib import import_module
+from types import ModuleType
+
+from tensorgrad import nn, optim, schedules
 from tensorgrad.checkpoint import Checkpoint, load, save
 from tensorgrad.errors import (
     CheckpointError,
@@ -29,6 +32,14 @@ from tensorgrad.tensor import Tensor
 from tensorgrad.transforms import grad
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> ModuleType:
+    """``tensorgrad.data``, imported when it is first used: it costs more than all the rest."""
+    if name == "data":
+        return import_module("tensorgrad.data")
+    raise AttributeError(f"module 'tensorgrad' has no attribute {name!r}")
+
 
 __all__ = [
     "Checkpoint",

@@ -59,8 +59,8 @@ def softmax(x: Array, *, axis: int = -1) -> Array:
 
 # fmt: off
 rule(relu,        lambda g, ans, x: g * (ans > 0))
-rule(sigmoid,     lambda g, ans, x: g * ans * (1 - ans))
-rule(softplus,    lambda g, ans, x: g * sigmoid(x))
+rule(sigmoid,     lambda g, ans, x: g * ans * (1 - ans), singular=True)
+rule(softplus,    lambda g, ans, x: g * sigmoid(x), singular=True)
 rule(softmax,     lambda g, ans, x, axis=-1: ans * (g - np.sum(g * ans, axis=axis, keepdims=True)))
 rule(log_softmax, lambda g, ans, x, axis=-1: g - np.exp(ans) * np.sum(g, axis=axis, keepdims=True))
 rule(logsumexp,   lambda g, ans, x, axis=None, keepdims=False:

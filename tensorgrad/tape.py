@@ -21,6 +21,7 @@ import dis
 import functools
 import inspect
 import itertools
+import operator
 import sys
 import threading
 import weakref
@@ -31,12 +32,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from tensorgrad.errors import FreedGraphError, NoRuleError, OverwriteError
+from tensorgrad.errors import FreedGraphError, NoRuleError, OverwriteError, ShapeError
 
 Array: TypeAlias = Any  # an ndarray or NumPy scalar; a tensor where the walk itself is recorded
 Vjp: TypeAlias = Callable[..., Array]
 
+_ndarray, _ref = np.ndarray, weakref.ref  # found faster than attributes, in code that runs at every operation
 _numbers = itertools.count()
+_NO_PARAMS: dict[str, Any] = {}
+_NUMBER = operator.attrgetter("number")
 
 
 class Variable:
@@ -53,6 +57,7 @@ class Variable:
     tracked: bool
     record: Record | None
     readers: list[weakref.ref[Record]] | None
+    careful = False  # as in a Record
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,21 +74,23 @@ class Record:
     """One operation on the tape; also the graph node of that operation's result."""
 
     __slots__ = (
-        "__weakref__", "ans", "dtype", "inputs", "number", "params", "parents", "row", "shape",
+        "__weakref__", "ans", "careful", "dtype", "guards", "inputs", "number", "params", "parents", "row", "shape",
     )  # fmt: skip
 
     row: Row
     parents: list[tuple[int, Node]] | None  # (position of the input, its node); None once freed
     inputs: list[Any] | None  # arrays; None in place of one that no rule will read
+    guards: list[Any] | None  # the readers of each kept input, and of the output
     params: dict[str, Any]
     ans: Any
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    careful: bool  # infinities and NaN may be among its values: see `_keep_zeros`
     number: int  # counts up, so that sorting by it is a topological order
 
     def free(self) -> None:
         """Let go of everything saved; a later walk over this record is an error."""
-        self.parents = self.inputs = self.ans = None
+        self.parents = self.inputs = self.ans = self.guards = None
 
     def __repr__(self) -> str:
         return f"<record {self.number}: {self.row.name} -> {self.shape}>"
@@ -95,7 +102,7 @@ Node: TypeAlias = "Variable | Record"  # a leaf is its own node
 class _Mode(threading.local):
     """Switches of the current thread."""
 
-    recording = True
+    recording: int = 1  # 0: not at all; 1: what the user computes; 2: the rules of a walk with create_graph
     locked = False  # hand rules read-only arrays (gradcheck does)
 
 
@@ -106,16 +113,19 @@ class no_grad(ContextDecorator):  # noqa: N801  (the field's name, used like a k
     """Do not record inside: ``with no_grad():`` or ``@no_grad()``. Nests, and is exception-safe."""
 
     def __init__(self) -> None:
-        self._before: list[bool] = []
+        self._before: list[int] = []
 
     def __enter__(self) -> no_grad:
         self._before.append(mode.recording)
-        mode.recording = False
+        mode.recording = 0
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  traceback: TracebackType | None) -> None:  # fmt: skip
         mode.recording = self._before.pop()
+
+    def _recreate_cm(self) -> no_grad:
+        return no_grad()  # of each call its own, so that threads do not meet in one
 
     def __call__(self, func: Any) -> Any:
         """Decorate a function."""
@@ -175,7 +185,7 @@ class Row:
     def plan(self, tracked: int, count: int) -> Plan:
         """What to save of ``count`` inputs when those in the bits of ``tracked`` are tracked."""
         if isinstance(self.vjps, _Each):
-            return Plan(tuple(i for i in range(count) if tracked >> i & 1), tuple(range(count)), (), True, True)
+            return Plan(tuple(i for i in range(count) if tracked >> i & 1), tuple(range(count)), (), True)
         parents = []
         reads: set[int] = set()
         for i in range(count):
@@ -191,7 +201,7 @@ class Row:
                 reads |= _reads(self.vjps[i], count)
         kept = tuple(i for i in range(count) if i in reads)
         dropped = tuple(i for i in range(count) if i not in reads)
-        plan = self.plans[tracked] = Plan(tuple(parents), kept, dropped, -1 in reads, bool(reads))
+        plan = self.plans[tracked] = Plan(tuple(parents), kept, dropped, -1 in reads)
         return plan
 
 
@@ -202,7 +212,6 @@ class Plan(NamedTuple):
     kept: tuple[int, ...]
     dropped: tuple[int, ...]
     keeps_ans: bool
-    keeps_any: bool
 
 
 def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -217,6 +226,7 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
     def apply(*args: Any, **params: Any) -> Any:
         values = list(args)
         parents: list[tuple[int, Node]] = []
+        careful = row.singular
         tracked = 0  # the positions of tracked inputs, as bits
         kind: Any = None
         for i, arg in enumerate(args):
@@ -224,22 +234,28 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
                 values[i] = arg.data
                 kind = type(arg)
                 if arg.tracked:
-                    parents.append((i, arg.record or arg))
+                    node = arg.record or arg
+                    parents.append((i, node))
                     tracked |= 1 << i
-            elif type(arg) is list:
+                    if node.careful:
+                        careful = True
+            elif type(arg) is list or type(arg) is tuple:
                 values[i] = np.asarray(arg)
-        ans = fn(*values, **params)
+        ans = fn(*values, **params) if params else fn(*values)
         if kind is None:
             return ans
-        if type(ans) is not np.ndarray:
+        if type(ans) is not _ndarray:
             ans = np.asarray(ans)
         out = new(kind)
         out.data = ans
         out.grad = out.readers = out.record = None
         out.tracked = False
-        if ans.base is not None or (values and ans is values[0]):
-            share_readers(args[0], out)
-        if not tracked or not mode.recording:
+        if ans.base is not None or ans is values[0] or ans is values[-1]:
+            _share_with_source(args, out)
+        if not tracked:
+            return out
+        recording = mode.recording
+        if not recording:
             return out
 
         plan = row.plans.get(tracked) or row.plan(tracked, len(args))
@@ -256,28 +272,25 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
         record.number = next(_numbers)
         record.row = row
         record.parents = parents
-        record.params = params
+        record.params = params or _NO_PARAMS
         record.shape = ans.shape
         record.dtype = dtype
         record.inputs = values
         record.ans = None
+        record.careful = careful or recording == 2
         for i in plan.dropped:
             values[i] = None
-        if plan.keeps_any:
-            reader = weakref.ref(record)
+        record.guards = None
+        if plan.kept or plan.keeps_ans:
+            guards: list[Any] = [None] * (len(args) + 1)
+            record.guards = guards
             for i in plan.kept:
                 arg = args[i]
                 if isinstance(arg, Variable):
-                    if arg.readers is None:
-                        arg.readers = [reader]
-                    else:
-                        add_reader(arg.readers, reader)
+                    guards[i] = add_reader(arg, record)
             if plan.keeps_ans:
                 record.ans = ans
-                if out.readers is None:
-                    out.readers = [reader]
-                else:
-                    add_reader(out.readers, reader)
+                guards[-1] = add_reader(out, record)
         return out
 
     functools.update_wrapper(apply, fn)
@@ -348,17 +361,14 @@ def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None,
 def plain(*fns: Callable[..., Any]) -> None:
     """Enter functions whose results carry no gradient (comparisons, shapes): they run on the values."""
     for fn in fns:
-        table[fn] = _Plain(fn)
+        table[fn] = _on_values(fn)
 
 
-class _Plain:
-    """Runs a NumPy function on the values of tensors and returns what NumPy returns."""
+def _on_values(fn: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        return fn(*map(value_of, args), **value_of(kwargs))
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
-        self.fn = fn
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.fn(*map(value_of, args), **{name: value_of(arg) for name, arg in kwargs.items()})
+    return functools.update_wrapper(apply, fn)
 
 
 def value_of(x: Any) -> Any:
@@ -418,7 +428,7 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
     freeing = not (retain_graph or create_graph)
 
     recording = mode.recording
-    mode.recording = create_graph
+    mode.recording = 2 if create_graph else 0
     try:
         with np.errstate(divide="ignore", invalid="call", call=lambda what, _: invalid.append(what)):
             for record in records:
@@ -430,38 +440,47 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
                     continue
                 if create_graph:
                     inputs, ans = _relink(record, kind)
+                if not row.elementwise and g.shape != record.shape:
+                    g = np.broadcast_to(g, record.shape)
                 if mode.locked:
                     g, ans, inputs = _lock(g), _lock(ans), [_lock(x) for x in inputs]
                 for i, parent in parents:
+                    like = parent if type(parent) is Record else parent.data  # type: ignore[union-attr]
                     try:
                         out = row.vjps[i](g, ans, *inputs, **record.params)  # type: ignore[misc]
-                        if row.singular or (invalid and row.elementwise):
+                        if row.elementwise and (record.careful or invalid):
                             out = _keep_zeros(g, out)
                         invalid.clear()
-                        like = parent if type(parent) is Record else parent.data  # type: ignore[union-attr]
-                        if out.shape != like.shape or out.dtype is not like.dtype:
-                            out = _fit(out, like.shape, like.dtype)
+                        if row.elementwise and like.shape != record.shape != out.shape:
+                            out = np.broadcast_to(out, record.shape)
+                        if out.shape != like.shape:
+                            out = _undo_broadcast(out, like.shape)
+                        if out.dtype is not like.dtype and out.dtype != like.dtype:
+                            out = out.astype(like.dtype)
                     except Exception as error:
                         error.add_note(_describe(record, i, parent))
                         raise
                     held = adjoints.get(parent)
                     if held is None:
-                        adjoints[parent] = out
-                        if type(parent) is not Record and _is_new(out, g, ans, inputs, record.params):
+                        if type(parent) is not Record and _is_new(out, g, ans, inputs):
                             owned.add(parent)
-                    elif parent in owned and type(held) is np.ndarray and not create_graph:
+                        adjoints[parent] = out
+                    elif parent in owned and type(held) is np.ndarray and held.shape == like.shape and not create_graph:
                         np.add(held, out, out=held)
                     else:
                         adjoints[parent] = held + out
                         owned.add(parent)
                 if freeing:
                     record.free()
+        for node, g in adjoints.items():
+            if g.shape != node.shape:
+                g = adjoints[node] = np.broadcast_to(g, node.shape)
+            if isinstance(g, Variable):
+                adjoints[node] = g if node in owned else np.positive(g)  # type: ignore[call-overload]
+            elif node not in owned or type(g) is not np.ndarray or g.base is not None:
+                adjoints[node] = np.array(g, dtype=node.dtype)
     finally:
         mode.recording = recording
-    if not create_graph:
-        for node, g in adjoints.items():
-            if node not in owned or type(g) is not np.ndarray:
-                adjoints[node] = np.array(g, dtype=node.dtype)
     return adjoints
 
 
@@ -480,11 +499,7 @@ def _reachable(roots: Iterable[Node]) -> list[Record]:
             if type(parent) is Record and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    return sorted(seen, key=_number, reverse=True)
-
-
-def _number(record: Record) -> int:
-    return record.number
+    return sorted(seen, key=_NUMBER, reverse=True)
 
 
 def _leading_to(wanted: set[Node], records: list[Record]) -> set[Node]:
@@ -497,43 +512,47 @@ def _leading_to(wanted: set[Node], records: list[Record]) -> set[Node]:
 
 
 def _relink(record: Record, kind: type[Variable]) -> tuple[list[Any], Any]:
-    """The saved arrays as tensors on the tape again, so that a rule run on them records."""
-    assert record.parents is not None
-    assert record.inputs is not None
-    inputs = list(record.inputs)
-    for i, parent in record.parents:
-        if inputs[i] is not None:
-            inputs[i] = parent if isinstance(parent, Variable) else _tensor(inputs[i], parent, kind)
-    return inputs, None if record.ans is None else _tensor(record.ans, record, kind)
+    """The saved arrays as tensors again, on the tape and guarded as before, so that a rule run on them records."""
+    inputs, ans, guards = list(record.inputs or ()), record.ans, record.guards
+    if guards is None:
+        return inputs, ans
+    nodes = dict(record.parents or ())
+    for i, data in enumerate(inputs):
+        if guards[i] is not None:
+            node = nodes.get(i)
+            inputs[i] = node if isinstance(node, Variable) else _tensor(data, node, guards[i], kind)
+    return inputs, None if guards[-1] is None else _tensor(ans, record, guards[-1], kind)
 
 
-def _tensor(data: Any, record: Record, kind: type[Variable]) -> Variable:
+def _tensor(data: Any, record: Record | None, readers: Any, kind: type[Variable]) -> Variable:
     out = kind.__new__(kind)
-    out.data, out.record, out.tracked = data, record, True
-    out.grad = out.readers = None
+    out.data, out.record, out.tracked, out.readers, out.grad = data, record, record is not None, readers, None
     return out
 
 
-def _fit(out: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Undo a broadcast: bring a gradient into the shape and dtype of the input it belongs to."""
-    if out.shape != shape:
-        extra = out.ndim - len(shape)
-        axes = tuple(range(extra)) + tuple(
-            i + extra for i, n in enumerate(shape) if n == 1 and i + extra >= 0 and out.shape[i + extra] != 1
-        )
-        if axes:
-            out = np.sum(out, axis=axes, keepdims=True)
-            if extra > 0:
-                out = np.reshape(out, out.shape[extra:])
-        if out.shape != shape:
-            out = np.broadcast_to(out, shape)
-    return out if out.dtype == dtype else out.astype(dtype)
+def _undo_broadcast(out: Array, shape: tuple[int, ...]) -> Array:
+    """Sum a gradient over the axes along which an input of this shape was repeated.
+
+    Where the gradient is the same along an axis, it may stay short: it still broadcasts to ``shape``.
+    """
+    extra = out.ndim - len(shape)
+    if extra > 0:
+        out = np.add.reduce(out, axis=tuple(range(extra)))
+    lengths = shape[len(shape) - out.ndim :]
+    repeated = tuple(i for i, (n, m) in enumerate(zip(lengths, out.shape, strict=True)) if n == 1 != m)
+    if repeated:
+        out = np.add.reduce(out, axis=repeated, keepdims=True)
+    if any(m not in (1, n) for n, m in zip(lengths, out.shape, strict=True)):
+        raise ShapeError(f"the rule gave a gradient of shape {out.shape} for an input of shape {shape}")
+    return out
 
 
 def _keep_zeros(g: Array, out: Array) -> Array:
-    """Where ``g`` is zero, ``0 * inf`` and ``0 / 0`` are zero: nothing flows back through what was not used.
+    """Where ``g`` is zero, ``0 * inf``, ``0 / 0`` and ``0 * nan`` are zero: what was not used has no gradient.
 
-    Regular points keep their form, so that derivatives with respect to ``g`` stay right where ``g`` is 0.
+    This is looked after where such values can arise: at singular functions, in all that was computed from them, in
+    the rules of a recorded walk, and where NumPy reports an invalid operation. Regular points keep their form, so
+    that derivatives with respect to ``g`` stay right where ``g`` is 0.
     """
     nan = np.isnan(value_of(out))
     if not np.count_nonzero(nan):
@@ -542,11 +561,23 @@ def _keep_zeros(g: Array, out: Array) -> Array:
     return np.where(unused, 0, out) if unused.any() else out
 
 
-def _is_new(out: Array, g: Array, ans: Array, inputs: list[Any], params: dict[str, Any]) -> bool:
-    """Whether a rule made this array itself, so that it can be handed over without a copy."""
-    if type(out) is not np.ndarray or out.base is not None or out is g or out is ans:
+def _is_new(out: Array, g: Array, ans: Array, inputs: list[Any]) -> bool:
+    """Whether a rule made this array itself and kept no reference, so that it can be added into and handed over."""
+    if type(out) is not np.ndarray or out.base is not None or sys.getrefcount(out) > _REFERENCES_OF_NEW:
         return False
-    return all(out is not x for x in inputs) and all(out is not x for x in params.values())
+    return out is not g and out is not ans and all(out is not x for x in inputs)
+
+
+def _references_of_new() -> int:
+    def count(x: Any) -> int:
+        return sys.getrefcount(x)
+
+    new = np.empty(1)
+    references = count(new)
+    return references if new is not None else 0
+
+
+_REFERENCES_OF_NEW = _references_of_new()  # which versions of Python count differently
 
 
 def _lock(x: Any) -> Any:
@@ -568,20 +599,32 @@ def _describe(record: Record, i: int, parent: Node) -> str:
 # ------------------------------------------------------------------------------------------- guarding what is saved
 
 
-def add_reader(readers: list[weakref.ref[Record]], reader: weakref.ref[Record]) -> None:
-    """Remember that a record needs a value; forget, now and then, those that no longer do."""
-    readers.append(reader)
+def add_reader(saved: Variable, record: Record) -> list[weakref.ref[Record]]:
+    """Remember that a record needs this value; forget, now and then, those that no longer do."""
+    readers = saved.readers
+    if readers is None:
+        saved.readers = readers = [_ref(record)]
+        return readers
+    readers.append(_ref(record))
     count = len(readers)
     if count >= 64 and count & (count - 1) == 0:  # at powers of two, which costs O(1) per entry
-        readers[:] = [r for r in readers if (record := r()) is not None and record.parents is not None]
+        readers[:] = [r for r in readers if (other := r()) is not None and other.parents is not None]
+    return readers
 
 
-def share_readers(source: Any, view: Variable) -> None:
+def share_readers(source: Variable, view: Variable) -> None:
     """Writing to a view writes to its source: both have the same readers."""
-    if isinstance(source, Variable):
-        if source.readers is None:
-            source.readers = []
-        view.readers = source.readers
+    if source.readers is None:
+        source.readers = []
+    view.readers = source.readers
+
+
+def _share_with_source(args: tuple[Any, ...], out: Variable) -> None:
+    """If a result is a view of one of the arguments, let the two share their readers."""
+    for arg in args:
+        if isinstance(arg, Variable) and np.may_share_memory(arg.data, out.data):
+            share_readers(arg, out)
+            return
 
 
 def before_write(target: Variable, writer: str) -> None:

@@ -25,21 +25,13 @@ def _operators(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
     """``x + y``, its reflection ``y + x`` and the in-place ``x += y``, from one row of the table."""
     function = table[ufunc]
 
-    def forward(self: Tensor, other: Any) -> Any:
-        return function(self, other)
-
     def reflected(self: Tensor, other: Any) -> Any:
         return function(other, self)
 
     def in_place(self: Tensor, other: Any) -> Any:
         return ufunc(self, other, out=(self,))
 
-    return forward, reflected, in_place
-
-
-def _unary(ufunc: np.ufunc) -> Any:
-    function = table[ufunc]
-    return lambda self: function(self)
+    return function, reflected, in_place
 
 
 _np: Any = np  # for calls on tensors, of which NumPy's types know nothing
@@ -69,15 +61,15 @@ class Tensor(Variable):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
-        if isinstance(data, Variable):
-            data = data.data
-        self.data = np.asarray(data, dtype)
+        self.data = np.asarray(data.data if isinstance(data, Variable) else data, dtype)
         if self.data.dtype.kind not in "fiubc":
             raise TypeError(f"a Tensor holds numbers, not {self.data.dtype}")
         self.grad = None
         self.record = None
         self.readers = None
         self.tracked = False
+        if isinstance(data, Variable) and np.may_share_memory(self.data, data.data):
+            tape.share_readers(data, self)
         self.requires_grad = requires_grad
 
     # ------------------------------------------------------------------------------------------- what it is
@@ -133,9 +125,7 @@ class Tensor(Variable):
 
     def detach(self) -> Tensor:
         """A tensor of the same memory that is not on the tape."""
-        out = Tensor(self.data)
-        tape.share_readers(self, out)
-        return out
+        return Tensor(self)
 
     def __repr__(self) -> str:
         text = np.array2string(self.data, separator=", ", prefix="Tensor(")
@@ -146,6 +136,13 @@ class Tensor(Variable):
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
+
+    def __copy__(self) -> Tensor:
+        if self.record is not None:
+            raise TypeError("a tensor on the tape cannot be copied: call .detach() first, or .copy() to stay on it")
+        out = type(self)(self, self.tracked)
+        out.grad = self.grad
+        return out
 
     def __reduce__(self) -> Any:
         if self.record is not None:
@@ -181,9 +178,7 @@ class Tensor(Variable):
                 "requires_grad=True, or it was computed under no_grad()"
             )
         start = seed_for(self, seed)
-        for node, gradient in tape.walk(
-            [(self, start)], create_graph=create_graph, retain_graph=retain_graph
-        ).items():
+        for node, gradient in tape.walk([(self, start)], create_graph=create_graph, retain_graph=retain_graph).items():
             assert isinstance(node, Tensor)
             if create_graph and not isinstance(gradient, Tensor):
                 gradient = Tensor(gradient)
@@ -234,7 +229,7 @@ class Tensor(Variable):
         return getitem(self, index=as_index(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if mode.recording and (self.tracked or getattr(value, "tracked", False)):
+        if mode.recording and (self.tracked or _any_tracked(value)):
             raise RuntimeError(
                 "assigning to elements is not recorded. For a parameter, write under tg.no_grad(); inside a "
                 "differentiated function, build the result with np.where, np.stack or np.concatenate."
@@ -280,7 +275,7 @@ class Tensor(Variable):
     __ne__, _, _ = _operators(np.not_equal)
     __hash__ = object.__hash__
 
-    __neg__, __pos__, __abs__ = map(_unary, (np.negative, np.positive, np.absolute))
+    __neg__, __pos__, __abs__ = table[np.negative], table[np.positive], table[np.absolute]
 
     def __pow__(self, exponent: Any) -> Any:
         return _square(self) if type(exponent) is int and exponent == 2 else self._power(exponent)
@@ -412,9 +407,7 @@ def _sort_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
     """Arguments as a caller of NumPy may give them -> (the inputs by position, the rest by name)."""
     arity, positional, accepted, variadic = signature
     kwargs = {
-        name: arg
-        for name, arg in kwargs.items()
-        if arg is not np._NoValue and (name in accepted or arg is not None)
+        name: arg for name, arg in kwargs.items() if arg is not np._NoValue and (name in accepted or arg is not None)
     }
     if len(args) < arity:
         for name in list(inspect.signature(func).parameters)[len(args) : arity]:
@@ -451,7 +444,14 @@ def _run_untracked(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why
             f"{_name(func)}: {why}. Write it with functions that have one, add a row with tg.primitive and tg.rule, "
             "or pass t.detach() if no gradient is wanted."
         )
+    targets = args[:1] if func in _WRITERS else kwargs.get("out", ())
+    for target in targets if isinstance(targets, tuple) else (targets,):
+        if isinstance(target, Variable):
+            before_write(target, _name(func))
     return _wrap(func(*value_of(args), **value_of(kwargs)))
+
+
+_WRITERS = {np.copyto, np.put, np.putmask, np.place, np.fill_diagonal, np.put_along_axis}
 
 
 def _write_into(ufunc: np.ufunc, inputs: tuple[Any, ...], out: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

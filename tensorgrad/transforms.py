@@ -58,7 +58,10 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool
     if not roots:
         raise RuntimeError("grad of outputs that require no gradient: nothing they were made from does")
     found = tape.walk(roots, inputs, create_graph=create_graph, retain_graph=retain_graph)
-    gradients = tuple(found.get(tensor.record or tensor) for tensor in inputs)
+    gradients: list[Any] = [found.get(tensor.record or tensor) for tensor in inputs]
+    for i, tensor in enumerate(inputs):
+        if gradients[i] is not None and any(tensor is earlier for earlier in inputs[:i]):
+            gradients[i] = np.positive(gradients[i])  # each result is an array of its own
     if create_graph:
-        gradients = tuple(Tensor(g) if isinstance(g, (np.ndarray, np.generic)) else g for g in gradients)
-    return gradients if several_inputs else gradients[0]
+        gradients = [Tensor(g) if isinstance(g, (np.ndarray, np.generic)) else g for g in gradients]
+    return tuple(gradients) if several_inputs else gradients[0]

@@ -28,7 +28,7 @@ rule(np.power,    lambda g, ans, x, y: g * _power_dx(x, y),
                   lambda g, ans, x, y: g * ans * np.log(np.where(x == 0, 1, x)), singular=True)
 rule(np.negative, lambda g, ans, x: -g)
 rule(np.positive, lambda g, ans, x: g)
-rule(np.square,   lambda g, ans, x: g * (x + x))
+rule(np.square,   lambda g, ans, x: (g + g) * x)
 rule(np.absolute, lambda g, ans, x: g * np.sign(x))
 rule(np.sign,     lambda g, ans, x: np.zeros_like(g))
 
@@ -81,7 +81,11 @@ def _less(x: Array, y: Array) -> Array:
 
 @implements(np.where)
 def _where(condition: Array, x: Array = None, y: Array = None) -> Array:
-    return np.nonzero(condition) if x is None and y is None else where(condition, x, y)
+    if x is None and y is None:
+        return np.nonzero(condition)
+    if x is None or y is None:
+        raise ValueError("where: give both x and y, or neither")
+    return where(condition, x, y)
 
 
 @implements(np.clip)

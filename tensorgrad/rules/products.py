@@ -12,27 +12,27 @@ from tensorgrad.errors import NoRuleError
 from tensorgrad.tape import Array, implements, primitive, rule
 
 # fmt: off
-rule(np.matmul, lambda g, ans, x, y: _matmul_dx(g, x, y),
-                lambda g, ans, x, y: _matmul_dy(g, x, y))
+rule(np.matmul, lambda g, ans, x, y: _matmul_dx(g, y),
+                lambda g, ans, x, y: _matmul_dy(g, x))
 rule(np.vdot,   lambda g, ans, x, y: g * np.reshape(y, x.shape),
                 lambda g, ans, x, y: g * np.reshape(x, y.shape))
 # fmt: on
 
 
-def _matmul_dx(g: Array, x: Array, y: Array) -> Array:
+def _matmul_dx(g: Array, y: Array) -> Array:
     """``g @ y.T``; batch axes that were broadcast are summed by the engine. 1-d operands as in `numpy.matmul`."""
     if y.ndim == 1:
         return np.expand_dims(g, -1) * y
-    if x.ndim == 1:
+    if g.ndim < y.ndim:  # x was 1-d; its value is not asked for, so that the tape need not keep it
         return np.matmul(y, np.expand_dims(g, -1))[..., 0]
     return np.matmul(g, np.swapaxes(y, -1, -2))
 
 
-def _matmul_dy(g: Array, x: Array, y: Array) -> Array:
+def _matmul_dy(g: Array, x: Array) -> Array:
     """``x.T @ g``."""
     if x.ndim == 1:
-        return g * x if y.ndim == 1 else np.expand_dims(x, -1) * np.expand_dims(g, -2)
-    if y.ndim == 1:
+        return g * x if g.ndim == 0 else np.expand_dims(x, -1) * np.expand_dims(g, -2)
+    if g.ndim < x.ndim:  # y was 1-d
         return np.matmul(np.swapaxes(x, -1, -2), np.expand_dims(g, -1))[..., 0]
     return np.matmul(np.swapaxes(x, -1, -2), g)
 
@@ -40,6 +40,7 @@ def _matmul_dy(g: Array, x: Array, y: Array) -> Array:
 @implements(np.dot)
 def dot(x: Array, y: Array) -> Array:
     """Sum over the last axis of ``x`` and the second to last of ``y``; a product where one is 0-d."""
+    x, y = (np.asarray(z) if isinstance(z, (bool, int, float)) else z for z in (x, y))  # of NumPy's default dtype
     if np.ndim(x) == 0 or np.ndim(y) == 0:
         return np.multiply(x, y)
     if np.ndim(y) <= 2:
@@ -88,7 +89,7 @@ def _contract_dx(g: Array, ans: Array, i: int, *operands: Array, subscripts: str
         if not any(label in term for term, _ in factors):
             factors.append((label, np.ones(length[label], g.dtype)))
     subscripts = ",".join(term for term, _ in factors) + "->" + target
-    return contract(*(x for _, x in factors), subscripts=subscripts, optimize=optimize)
+    return contract(*(x for _, x in factors), subscripts=subscripts, optimize=bool(optimize))  # a path was for ``ans``
 
 
 rule(contract, each=_contract_dx)

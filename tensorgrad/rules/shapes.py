@@ -62,4 +62,3 @@ def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
     if len(shapes) > 1:
         raise ValueError(f"stack: all arrays must have the same shape, got {sorted(shapes)}")
     return concatenate(*(np.expand_dims(x, axis) for x in arrays), axis=axis)
-

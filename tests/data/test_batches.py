@@ -1,7 +1,5 @@
 """The order of an epoch, and the few things a `Dataset` knows of itself."""
 
-
-
 import numpy as np
 import pytest
 from hypothesis import given

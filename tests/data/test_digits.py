@@ -1,7 +1,5 @@
 """The digits that come with the package, and the choice between them and MNIST."""
 
-
-
 import hashlib
 from importlib.resources import files
 

@@ -3,8 +3,6 @@
 The mirrors are servers on this machine.
 """
 
-
-
 import gzip
 import hashlib
 import http.server
@@ -116,9 +114,7 @@ BAD = {  # manner of a mirror: what is said of it
 
 
 @pytest.mark.parametrize(("manner", "words"), BAD.items(), ids=BAD)
-def test_a_bad_mirror_leaves_nothing_and_the_next_is_used(
-    capfd, tiny, mirrors, official, cache, manner, words
-):
+def test_a_bad_mirror_leaves_nothing_and_the_next_is_used(capfd, tiny, mirrors, official, cache, manner, words):
     (first,) = mirrors(manner)
     with pytest.raises(DataNotFoundError, match=rf"train-images\S+ \(127.0.0.1:\d+: .*{words}") as caught:
         mnist()

@@ -1,7 +1,5 @@
 """The IDX reader: what it reads, and that any other bytes are exactly one clear `DataError`."""
 
-
-
 import gzip
 import re
 import tracemalloc

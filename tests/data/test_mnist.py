@@ -1,7 +1,5 @@
 """MNIST: where the files are looked for, and how they are checked against each other."""
 
-
-
 import os
 import re
 import sys

@@ -1,0 +1,277 @@
+"""Where calculus leaves a choice: each convention of the documentation, and that a NaN stays where it belongs."""
+# ruff: noqa: E501  (tables, a row a line)
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+
+
+def leaf(x):
+    return tg.Tensor(np.array(x, float), requires_grad=True)
+
+
+def slope(fn, x):
+    """Derivative of ``sum(fn(x))`` at every element of x."""
+    x = leaf(x)
+    out = fn(x)
+    return tg.grad(np.sum(out), x) if out.requires_grad else np.zeros(x.shape)
+
+
+def slopes(fn, x):
+    """First and second derivative, elementwise."""
+    x = leaf(x)
+    with np.errstate(all="ignore"):
+        first = tg.grad(np.sum(fn(x)), x, create_graph=True)
+        second = tg.grad(np.sum(first), x) if first.requires_grad else None
+    return first.data, np.zeros(x.shape) if second is None else second
+
+
+# fmt: off
+AT_A_POINT = [
+    # function                           where                derivative there
+    ("relu(0)",       tg.relu,                               [-1, 0, 2],          [0, 0, 1]),
+    ("|0|",           np.abs,                                [-1, 0, 2],          [-1, 0, 1]),
+    ("|-0.|",         abs,                                   [-0.0],              [0]),
+    ("sign",          np.sign,                               [-1, 0, 2],          [0, 0, 0]),
+    ("clip edges",    lambda x: np.clip(x, -1, 1),           [-2, -1, 0, 1, 2],   [0, 1, 1, 1, 0]),
+    ("clip one edge", lambda x: np.clip(x, 1, 1),            [0, 1, 2],           [0, 1, 0]),
+    ("maximum tie",   lambda x: np.maximum(x, 0),            [-1, 0, 1],          [0, 0.5, 1]),
+    ("minimum tie",   lambda x: np.minimum(x, 0),            [-1, 0, 1],          [1, 0.5, 0]),
+    ("maximum self",  lambda x: np.maximum(x, x),            [3],                 [1]),
+    ("x ** 0",        lambda x: x ** 0,                      [-1, 0, 2],          [0, 0, 0]),
+    ("x ** 0.",       lambda x: x ** 0.0,                    [-1, 0, 2],          [0, 0, 0]),
+    ("x ** [0]",      lambda x: x ** np.zeros(3),            [-1, 0, 2],          [0, 0, 0]),
+    ("x ** [0] int",  lambda x: x ** np.zeros(3, int),       [-1, 0, 2],          [0, 0, 0]),
+    ("x ** 1",        lambda x: x ** 1,                      [-1, 0, 2],          [1, 1, 1]),
+    ("x ** [1]",      lambda x: x ** np.ones(3),             [-1, 0, 2],          [1, 1, 1]),
+    ("x ** 2",        lambda x: x ** 2,                      [-1, 0, 2],          [-2, 0, 4]),
+    ("x ** [2]",      lambda x: x ** np.array([2., 2, 2]),   [-1, 0, 2],          [-2, 0, 4]),
+    ("0 ** y",        lambda y: np.power(0.0, y),            [1, 2],              [0, 0]),
+    ("max ties",      np.max,                                [1, 3, 3, 3, 0],     [0, 1/3, 1/3, 1/3, 0]),
+    ("min ties",      np.min,                                [1, 3, 1, 3, 2],     [1/2, 0, 1/2, 0, 0]),
+    ("max axis ties", lambda x: np.max(x, axis=1),           [[1, 1], [2, 5]],    [[1/2, 1/2], [0, 1]]),
+    ("max of -inf",   np.max,                                [-np.inf, -np.inf],  [1/2, 1/2]),
+    ("max all axes",  lambda x: np.max(x, axis=(0, 1)),      [[4, 4], [4, 4]],    [[1/4, 1/4], [1/4, 1/4]]),
+    ("std of equals", np.std,                                [2, 2, 2],           [0, 0, 0]),
+    ("norm at 0",     lambda x: np.std(x, axis=0),           [[1, 0], [1, 2]],    [[0, -1/2], [0, 1/2]]),
+    ("prod one zero", np.prod,                               [2, 0, 3],           [0, 6, 0]),
+    ("prod two zeros", np.prod,                              [0, 0, 3],           [0, 0, 0]),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("name", "fn", "x", "expected"), AT_A_POINT, ids=[row[0] for row in AT_A_POINT])
+def test_derivative_at_a_point(name, fn, x, expected):
+    np.testing.assert_allclose(slope(fn, x), expected, rtol=1e-15)
+
+
+def test_tie_of_two_tensors_is_shared():
+    x, y = leaf([1, 2]), leaf([1, 3])
+    np.sum(np.maximum(x, y)).backward()
+    np.testing.assert_array_equal([x.grad, y.grad], [[0.5, 0], [0.5, 1]])
+
+
+def test_maximum_and_max_let_nan_through():
+    """A NaN is not lost on the way back: whoever made the result NaN is told so by its gradient."""
+    x = leaf([np.nan, 1.0])
+    assert slope(np.max, x.data)[0] == 1
+    assert np.isnan(np.max(x).item())
+
+
+# --------------------------------------------------------------------------------------------- the zero rule
+
+# A function, with points outside its domain or where its slope is infinite; at 2 all are regular.
+# fmt: off
+SINGULAR = [
+    ("sqrt",       np.sqrt,                                [0, -1],  lambda x: 0.5 / np.sqrt(x),    lambda x: -0.25 * x**-1.5),
+    ("log",        np.log,                                 [0, -1],  lambda x: 1 / x,               lambda x: -1 / x**2),
+    ("log1p",      lambda x: np.log1p(x - 1),              [0, -1],  lambda x: 1 / x,               lambda x: -1 / x**2),
+    ("1 / x",      lambda x: 1 / x,                        [0],      lambda x: -1 / x**2,           lambda x: 2 / x**3),
+    ("x / x",      lambda x: x / x,                        [0],      lambda x: 0 * x,               lambda x: 0 * x),
+    ("x**.5",      lambda x: x**0.5,                       [0, -1],  lambda x: 0.5 / np.sqrt(x),    lambda x: -0.25 * x**-1.5),
+    ("x**1.5",     lambda x: x**1.5,                       [0, -1],  lambda x: 1.5 * np.sqrt(x),    lambda x: 0.75 / np.sqrt(x)),
+    ("x**-2",      lambda x: x**-2,                        [0],      lambda x: -2 * x**-3,          lambda x: 6 * x**-4),
+    ("x**[.5]",    lambda x: x ** np.array([0.5]),         [0, -1],  lambda x: 0.5 / np.sqrt(x),    lambda x: -0.25 * x**-1.5),
+    ("x**x",       lambda x: x**x,                         [0, -1.5], lambda x: x**x * (np.log(x) + 1), lambda x: x**x * ((np.log(x) + 1) ** 2 + 1 / x)),
+    ("x log x",    lambda x: x * np.log(x),                [0, -1],  lambda x: np.log(x) + 1,       lambda x: 1 / x),
+    ("sqrt of log", lambda x: np.sqrt(np.log(x)),          [0, 1, 0.5, -1], lambda x: 0.5 / x / np.sqrt(np.log(x)), None),
+    ("sin(log x)", lambda x: np.sin(np.log(x)),            [0, -1],  lambda x: np.cos(np.log(x)) / x, None),
+    ("exp(sqrt x)", lambda x: np.exp(np.sqrt(x)),          [0, -1],  lambda x: np.exp(np.sqrt(x)) / 2 / np.sqrt(x), None),
+    ("tanh(1/x)",  lambda x: np.tanh(1 / x),               [0],      lambda x: -(1 - np.tanh(1 / x) ** 2) / x**2, None),
+    ("sigmoid(log)", lambda x: tg.sigmoid(np.log(x)),      [0, -1],  lambda x: 1 / (1 + x) ** 2,    None),
+    ("square(sqrt)", lambda x: np.square(np.sqrt(x)),      [0, -1],  lambda x: 1 + 0 * x,           lambda x: 0 * x),
+    ("|log|",      lambda x: abs(np.log(x)),               [0, -1],  lambda x: 1 / x,               lambda x: -1 / x**2),
+    ("exp(big)",   lambda x: np.exp(1000 * (2 - x)) / 1,   [0, -1],  lambda x: -1000 * np.exp(1000 * (2 - x)), None),
+    ("arctan(1/x)", lambda x: np.arctan(1 / x),            [0],      lambda x: -1 / (1 + x**2),     None),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("name, fn, points, first, second", SINGULAR, ids=[row[0] for row in SINGULAR])  # noqa: PT006
+def test_branch_where_did_not_take_stays_zero(name, fn, points, first, second):
+    """At each bad point by itself: NumPy's error flags, raised for one element, must not be what saves another."""
+    for bad in points:
+        x = np.array([bad, 2.0])
+        got, got_second = slopes(lambda x: np.where(np.array([False, True]), fn(x), 0), x)
+        np.testing.assert_allclose(got, [0, first(2.0)], rtol=1e-12, err_msg=f"at {bad}")
+        if second:
+            np.testing.assert_allclose(got_second, [0, second(2.0)], rtol=1e-12, err_msg=f"second, at {bad}")
+        assert not np.isnan(got_second).any()
+
+
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda y: np.sum(y[1:]),
+        lambda y: np.sum(y * np.array([0.0, 1.0])),  # an infinite value times 0 is NaN, but not its gradient
+        lambda y: np.sum(np.where([False, True], y, 0)),
+    ],
+    ids=["index", "times 0", "where"],
+)
+@pytest.mark.parametrize(
+    "fn", [np.sqrt, np.log, lambda x: 1 / x, lambda x: x**-0.5], ids=["sqrt", "log", "1/x", "x**-.5"]
+)
+def test_zero_upstream_gradient_by_any_way(choose, fn):
+    x = leaf([0.0, 4.0])
+    with np.errstate(all="ignore"):
+        got = tg.grad(choose(fn(x)), x)
+    assert got[0] == 0
+    assert np.isfinite(got[1])
+    assert got[1] != 0
+
+
+def test_a_nonzero_upstream_gradient_is_infinite_where_the_slope_is():
+    """The zero rule hides nothing else: an infinite slope that was asked for is infinite."""
+    with np.errstate(all="ignore"):
+        assert slope(np.sqrt, [0.0]) == np.inf
+        assert slope(np.log, [0.0]) == np.inf
+        assert np.isnan(slope(np.sqrt, [-1.0]))
+        assert np.isnan(slope(lambda x: x * np.log(x), [-1.0]))
+
+
+@pytest.mark.parametrize(
+    ("fn", "x", "second"),
+    [
+        (lambda x: (np.sqrt(x) - 1) ** 2, 1.0, 0.5),
+        (lambda x: (np.log(x)) ** 2, 1.0, 2.0),
+        (lambda x: (1 / x - 0.5) ** 2, 2.0, 2 / 16),
+        (lambda x: (x**1.5 - 8) ** 2, 4.0, 18.0),
+        (lambda x: (x ** np.array(1.5) - 8) ** 2, 4.0, 18.0),
+        (lambda x: np.square(x * np.exp(x) - 0.0), 0.0, 2.0),
+    ],
+    ids=["sqrt", "log", "1/x", "x**1.5", "x**array", "x exp x"],
+)
+def test_second_derivative_where_the_upstream_gradient_is_zero(fn, x, second):
+    """At a regular point the outer derivative may be 0 by chance: its own derivative must survive the zero rule."""
+    first, got = slopes(fn, x)
+    np.testing.assert_allclose(first, 0, atol=1e-12)
+    np.testing.assert_allclose(got, second, rtol=1e-12)
+
+
+# --------------------------------------------------------------------------------------------- softmax and its logarithm
+
+BIG = [[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, 1e4 - 1], [-np.inf, 0.0, 1.0], [-np.inf, -np.inf, 5.0]]
+
+
+@pytest.mark.parametrize("x", BIG, ids=str)
+def test_log_softmax_is_exact_for_any_logits(x):
+    finite = [np.longdouble(v) for v in x if v > -np.inf]
+    total = max(finite) + np.log(sum(np.exp(v - max(finite)) for v in finite))
+    shares = np.exp(np.array(x, np.longdouble) - total).astype(float)
+    t = leaf(x)
+    np.testing.assert_allclose(tg.logsumexp(t).data, float(total), rtol=1e-15)
+    np.testing.assert_allclose(tg.log_softmax(t).data, np.array(x) - float(total), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(tg.softmax(t).data, shares, rtol=1e-11, atol=1e-300)
+    np.testing.assert_allclose(slope(tg.logsumexp, x), shares, rtol=1e-11, atol=1e-300)
+    np.testing.assert_allclose(slope(lambda t: tg.log_softmax(t)[2], x), [0, 0, 1] - shares, rtol=1e-9, atol=1e-11)
+    assert np.isfinite(slope(lambda t: tg.cross_entropy(t[None], [2]), x)).all()
+
+
+def test_logsumexp_of_nothing_and_of_infinities():
+    assert tg.logsumexp(leaf([-np.inf, -np.inf])).item() == -np.inf
+    np.testing.assert_array_equal(slope(tg.logsumexp, [-np.inf, -np.inf]), [0, 0])
+    assert tg.logsumexp(leaf([])).item() == -np.inf
+    assert tg.logsumexp(leaf([1.0, np.inf])).item() == np.inf
+    with np.errstate(invalid="ignore"):
+        assert slope(tg.logsumexp, [1.0, np.inf])[0] == 0
+    assert np.isnan(tg.logsumexp(leaf([0.0, np.nan])).item())
+    rows = tg.logsumexp(leaf([[-np.inf, -np.inf], [0, 0]]), axis=1)
+    np.testing.assert_allclose(rows.data, [-np.inf, np.log(2)])
+
+
+def test_sigmoid_and_softplus_do_not_overflow():
+    x = [-1e4, -800.0, -40.0, 0.0, 40.0, 800.0, 1e4]
+    np.testing.assert_allclose(tg.sigmoid(leaf(x)).data, [0, 0, np.exp(-40), 0.5, 1, 1, 1], rtol=1e-15)
+    np.testing.assert_allclose(slope(tg.softplus, x), [0, 0, np.exp(-40), 0.5, 1, 1, 1], rtol=1e-15)
+    np.testing.assert_allclose(slope(tg.sigmoid, x), [0, 0, np.exp(-40), 0.25, 0, 0, 0], rtol=1e-15, atol=1e-17)
+    np.testing.assert_allclose(tg.softplus(leaf(x)).data, [0, 0, np.exp(-40), np.log(2), 40, 800, 1e4], rtol=1e-15)
+
+
+def test_mixed_indices_follow_numpy():
+    """Two arrays with a slice between them: NumPy puts their axis first."""
+    x = leaf(np.arange(24).reshape(2, 3, 4))
+    assert x[0, :, [0, 1]].shape == (2, 3)
+    assert x[[0, 1], :, [0, 1]].shape == (2, 3)
+    assert x[:, [0, 1], [0, 1]].shape == (2, 2)
+
+
+# --------------------------------------------------------------------------------------------- arguments of the functions
+
+
+# fmt: off
+REFUSED = [
+    (lambda: tg.cross_entropy(leaf([1, 2]), [0]),                 tg.ShapeError, r"\(N, C\)"),
+    (lambda: tg.cross_entropy(leaf([[1, 2]]), [[0]]),             tg.ShapeError, r"targets.reshape"),
+    (lambda: tg.cross_entropy(leaf([[1, 2]]), [0, 1]),            tg.ShapeError, r"\(1,\)"),
+    (lambda: tg.cross_entropy(leaf([[1, 2]]), [1.0]),             TypeError,     "integers"),
+    (lambda: tg.cross_entropy(leaf([[1, 2]]), [True]),            TypeError,     "integers"),
+    (lambda: tg.cross_entropy(leaf([[1, 2]]), [2]),               IndexError,    r"0\.\.1"),
+    (lambda: tg.cross_entropy(leaf([[1, 2]]), [-1]),              IndexError,    r"0\.\.1"),
+    (lambda: tg.cross_entropy(leaf([[1, 2]]), [0], reduction="m"), ValueError,   "'m'"),
+    (lambda: tg.dropout(leaf([1]), 1, np.random.default_rng(0)),  ValueError,    r"\[0, 1\)"),
+    (lambda: tg.dropout(leaf([1]), -.1, np.random.default_rng(0)), ValueError,   r"\[0, 1\)"),
+    (lambda: np.clip(leaf([1]), 0, 1, min=0),                     ValueError,    "both"),
+    (lambda: np.where(leaf([1]), 0),                              ValueError,    "both x and y"),
+    (lambda: np.stack([leaf([1]), leaf([1, 2])]),                 ValueError,    "same shape"),
+    (lambda: np.einsum("ij", leaf([1])),                          ValueError,    "1 axes"),
+    (lambda: np.einsum("i,i", leaf([1])),                         ValueError,    "2 operands"),
+    (lambda: np.einsum(leaf([1]), [0]),                           TypeError,     "string"),
+    (lambda: leaf([1, 2])[0.5],                                   IndexError,    "ind"),
+    (lambda: leaf([1, 2])[leaf(1)],                               IndexError,    "integers"),
+    (lambda: leaf([1, 2])[2],                                     IndexError,    "ind"),
+    (lambda: leaf([1, 2]).item(),                                 ValueError,    r"\(2,\)"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("k", range(len(REFUSED)))
+def test_wrong_arguments_are_refused_with_a_remedy(k):
+    call, error, message = REFUSED[k]
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_labels_are_kept_as_they_were():
+    """The tape keeps its own copy of labels and of integer tensors used as an index."""
+    logits, labels = leaf([[1, 2, 3], [3, 2, 1]]), np.array([0, 1])
+    expected = tg.grad(tg.cross_entropy(logits, labels), logits)
+    for given in (labels, tg.Tensor(labels)):
+        loss = tg.cross_entropy(logits, given)
+        given[...] = 2
+        np.testing.assert_array_equal(tg.grad(loss, logits), expected)
+        labels[...] = [0, 1]
+    index = tg.Tensor(np.array([0, 0, 1]))
+    total = np.sum(logits[index] ** 2)
+    index[...] = 1
+    np.testing.assert_array_equal(tg.grad(total, logits), [[4, 8, 12], [6, 4, 2]])
+
+
+def test_dropout_keeps_the_mean_and_draws_the_same_mask_for_the_same_seed():
+    for dtype in (np.float16, np.float32, np.float64, np.int64):
+        x = np.ones(20_000, dtype)
+        y = tg.dropout(x, 0.3, np.random.default_rng(0))
+        assert y.dtype == (np.float64 if dtype == np.int64 else dtype)
+        np.testing.assert_allclose(np.unique(y), [0, 1 / 0.7], rtol=1e-3)
+        np.testing.assert_allclose(np.mean(y.astype(float)), 1, atol=0.02)
+        np.testing.assert_array_equal(y, tg.dropout(x, 0.3, np.random.default_rng(0)))

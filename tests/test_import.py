@@ -1,0 +1,112 @@
+"""`import tensorgrad` needs NumPy and nothing else, and costs little."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(code):
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    return json.loads(result.stdout)
+
+
+def test_imports_numpy_and_the_standard_library_alone():
+    loaded = run("""
+import sys, json
+import numpy
+before = set(sys.modules)
+import tensorgrad
+print(json.dumps(sorted({name.split(".")[0] for name in set(sys.modules) - before})))
+""")
+    assert set(loaded) - set(sys.stdlib_module_names) == {"tensorgrad"}
+
+
+def test_brings_in_no_heavy_part_of_the_standard_library():
+    loaded = run("""
+import sys, json
+import numpy
+before = set(sys.modules)
+import tensorgrad
+print(json.dumps(sorted(set(sys.modules) - before)))
+""")
+    assert not {
+        "unittest",
+        "asyncio",
+        "multiprocessing",
+        "urllib.request",
+        "http.client",
+        "ssl",
+        "numpy.testing",
+    } & set(loaded)
+
+
+def test_takes_little_longer_than_numpy():
+    """The promise is 20 ms; the bound leaves room for a busy machine."""
+    milliseconds = min(
+        run("""
+import time, json
+import numpy
+start = time.perf_counter()
+import tensorgrad
+print(json.dumps(1000 * (time.perf_counter() - start)))
+""")
+        for _ in range(4)
+    )
+    assert milliseconds < 60
+
+
+def test_the_public_names_are_there():
+    import tensorgrad as tg
+
+    promised = [
+        "Tensor",
+        "no_grad",
+        "grad",
+        "gradcheck",
+        "gradgradcheck",
+        "primitive",
+        "rule",
+        "relu",
+        "sigmoid",
+        "softplus",
+        "softmax",
+        "log_softmax",
+        "logsumexp",
+        "cross_entropy",
+        "dropout",
+        "nn",
+        "optim",
+        "schedules",
+        "save",
+        "load",
+        "Checkpoint",
+        "NoRuleError",
+        "FreedGraphError",
+        "OverwriteError",
+        "GradcheckError",
+        "ShapeError",
+        "DataError",
+        "DataNotFoundError",
+        "CheckpointError",
+        "ConfigError",
+        "TensorgradError",
+        "__version__",
+    ]
+    assert [name for name in promised if not hasattr(tg, name)] == []
+
+
+def test_errors_are_also_the_built_in_kind():
+    import tensorgrad as tg
+
+    for error, kind in [
+        (tg.NoRuleError, TypeError), (tg.FreedGraphError, RuntimeError), (tg.OverwriteError, RuntimeError),
+        (tg.GradcheckError, AssertionError), (tg.ShapeError, ValueError), (tg.DataError, ValueError),
+        (tg.DataNotFoundError, tg.DataError), (tg.CheckpointError, ValueError), (tg.ConfigError, ValueError),
+    ]:  # fmt: skip
+        assert issubclass(error, kind)
+        assert issubclass(error, tg.TensorgradError)

@@ -1,0 +1,433 @@
+"""A NumPy call on a tracked tensor records, or raises: never a bare array, an object array, a lost gradient."""
+# ruff: noqa: E501  (tables, a row a line)
+
+import contextlib
+import copy
+import io
+import itertools
+import math
+import operator
+import pickle
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+from tensorgrad import tape
+
+
+def leaf(x=(1.0, 2.0, 3.0)):
+    return tg.Tensor(np.array(x, float), requires_grad=True)
+
+
+# ------------------------------------------------------------------------------------------------ every public function
+
+# What changes NumPy's own state, prints, runs tests or looks at files is not called.
+NOT_CALLED = {
+    "test", "show_config", "show_runtime", "info", "setbufsize", "seterr", "seterrcall", "set_printoptions",
+    "printoptions", "errstate", "get_include",
+    "empty", "empty_like", "ndarray",  # whatever was in memory
+}  # fmt: skip
+
+
+def public(module):
+    prefix = module.__name__.replace("numpy", "np")
+    return [
+        pytest.param(name, getattr(module, name), id=f"{prefix}.{name}")
+        for name in sorted(dir(module))
+        if not name.startswith("_") and callable(getattr(module, name)) and name not in NOT_CALLED
+        and not (isinstance(getattr(module, name), type) and issubclass(getattr(module, name), BaseException))
+    ]  # fmt: skip
+
+
+def arrangements(scale):
+    """Ways to call a function with a tracked tensor in them; the scale moves the tensor's values, and nothing else."""
+    i = np.array([0, 2, 1])
+    for x in (np.array([1.0, 2.0, 3.0]), np.eye(2) + 1, np.array(0.5)):
+        t, b, mask = tg.Tensor(x * scale, requires_grad=True), np.full(x.shape, 0.6), x > 1.5
+        yield from [
+            ((t,), {}), ((t, t), {}), ((t, b), {}), ((b, t), {}), (([t, t],), {}), ((t, 1), {}), ((1, t), {}),
+            ((t, b, b), {}), ((b, b, t), {}), ((b, t, b), {}), ((t, i), {}), ((t,), {"axis": 0}), (([t, b],), {"axis": 0}),
+            ((t, 0, 1), {}), ((t, (1,)), {}), (("i...->...", t), {}), ((len, 0, t), {}),
+            ((mask, t), {}), ((mask, t, b), {}), ((mask, b, t), {}), ((b.copy(), t, mask), {}), ((b.copy(), i[:1], t), {}),
+            ((t, [mask], [1.0]), {}), (([mask], [t]), {}), ((3, t), {}), ((b, t, t), {}), ((t, 2.0, b), {}), ((t, None, b), {}),
+            ((t, t, t), {}), ((b,), {"out": t}), ((t,), {"out": b.copy()}), ((t, b), {"out": b.copy()}), ((b, [b], [t]), {}),
+        ]  # fmt: skip
+
+
+def bare_floats(x, depth=0):
+    """The values that an answer, or an argument that was written to, holds outside of tensors."""
+    if isinstance(x, (np.ndarray, np.generic, float)) and not isinstance(x, tg.Tensor):
+        x = np.asarray(x)
+        if x.dtype == object:
+            for item in x.ravel():
+                yield from bare_floats(item, depth + 1)
+        elif x.dtype.kind in "fc":
+            yield x
+    elif isinstance(x, (tuple, list)) and depth < 4:
+        for item in x:
+            yield from bare_floats(item, depth + 1)
+
+
+def tensors(x, depth=0):
+    if isinstance(x, tg.Tensor):
+        yield x
+    elif isinstance(x, (tuple, list)) and depth < 4:
+        for item in x:
+            yield from tensors(item, depth + 1)
+
+
+# Plain answers that are meant: one element as a Python float, as with float(t) and t.item().
+PLAIN = {"float64", "double", "fromiter", "complex128", "cdouble", "complex64", "csingle"}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("name", "function"), public(np) + public(np.linalg) + public(np.fft) + public(np.lib.scimath))
+def test_no_function_loses_the_gradient(name, function, monkeypatch, tmp_path):
+    """No bare number depends on the values of a tracked tensor, and every tensor that does is tracked."""
+    monkeypatch.chdir(tmp_path)
+    if name in PLAIN:
+        return
+    for one, two in zip(arrangements(1.0), arrangements(1.001), strict=True):
+        answers = []
+        for args, kwargs in (one, two):
+            with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
+                result = function(*args, **kwargs)
+                if type(result).__module__ == "builtins" and hasattr(result, "__next__"):
+                    result = list(result)
+                answers.append((result, args, kwargs))
+        if len(answers) == 2:
+            (result, *_), (moved, *_) = answers
+            for x, y in zip(tensors(result), tensors(moved), strict=True):
+                assert x.data.dtype != object, f"{name}{one} gave an object array"
+                assert x.requires_grad or np.array_equal(x.data, y.data, equal_nan=True), f"{name}{one} is not tracked"
+        answers = answers if len(answers) == 2 else [(None, *one), (None, *two)]
+        for x, y in zip(*(bare_floats([*a[:2], *a[2].values()]) for a in answers), strict=True):
+            assert np.array_equal(x, y, equal_nan=True), f"{name}{one} gave bare values of the tensor"
+
+
+@pytest.mark.parametrize(
+    "name", ["add", "multiply", "maximum", "minimum", "subtract", "divide", "power", "exp", "matmul"]
+)
+@pytest.mark.parametrize("method", ["reduce", "accumulate", "outer", "at", "reduceat"])
+def test_methods_of_ufuncs(name, method):
+    """As above: a tracked tensor or an error, for all the ways to run a ufunc."""
+    run = getattr(getattr(np, name), method)
+    t, a = leaf(), np.ones(3)
+    for args in [(t,), (t, t), (a, t), (t, [0, 1]), (a.copy(), [0], t), (t, [0], a)]:
+        for kwargs in ({}, {"axis": 0}, {"keepdims": True}, {"initial": 0.0}, {"where": [True, True, False]}):
+            try:
+                out = run(*args, **kwargs)
+            except Exception:
+                continue
+            assert isinstance(out, tg.Tensor)
+            assert out.requires_grad
+            assert kwargs.keys() <= {"axis", "keepdims"}
+            expected = run(*(tape.value_of(x) for x in args), **kwargs)
+            np.testing.assert_allclose(out.data, expected)
+
+
+# ------------------------------------------------------------------------------------------------ leaving the tape
+
+
+def into(target, index=...):
+    def write(t):
+        target[index] = t
+
+    return write
+
+
+# fmt: off
+LEAVES_THE_TAPE = [
+    ("asarray",       np.asarray),
+    ("array",         np.array),
+    ("array float32", lambda t: np.asarray(t, np.float32)),
+    ("array object",  lambda t: np.array(t, dtype=object)),
+    ("array list",    lambda t: np.array([t, t])),
+    ("array nested",  lambda t: np.array([[t, 1.0 * t], [t, t]])),
+    ("array mixed",   lambda t: np.array([t, np.zeros(t.shape)])),
+    ("asarray list",  lambda t: np.asarray([t])),
+    ("full",          lambda t: np.full((2, *t.shape), t)),
+    ("full_like",     lambda t: np.full_like(np.zeros(t.shape), t)),
+    ("full_like t",   lambda t: np.full_like(t, t)),
+    ("copyto",        lambda t: np.copyto(np.zeros(t.shape), t)),
+    ("put",           lambda t: np.put(np.zeros(3), [0], t)),
+    ("out=",          lambda t: np.exp(t, out=np.zeros(t.shape))),
+    ("+=",            lambda t: operator.iadd(np.zeros(t.shape), t)),
+    ("t +=",          lambda t: operator.iadd(t, 1.0)),
+    ("u +=",          lambda t: operator.iadd(tg.Tensor(np.zeros(t.shape)), t)),
+    ("array[...] =",  lambda t: into(np.zeros(t.shape))(t)),
+    ("array[:] = [t]", lambda t: into(np.zeros((1, *t.shape)))([t])),
+    ("u[...] =",      lambda t: into(tg.Tensor(np.zeros(t.shape)))(t)),
+    ("u[:] = [t]",    lambda t: into(tg.Tensor(np.zeros((1, *t.shape))))([t])),
+    ("t[...] =",      lambda t: into(t)(0.0)),
+    ("Tensor([t])",   lambda t: tg.Tensor([t, t])),
+    ("Tensor((t,))",  lambda t: tg.Tensor((t,), requires_grad=True)),
+    ("vectorize",     lambda t: np.vectorize(math.exp)(t)),
+    ("apply_along",   lambda t: np.apply_along_axis(np.sum, 0, t)),
+    ("cumsum",        np.cumsum),
+    ("linalg.norm",   np.linalg.norm),
+    ("fft",           np.fft.fft),
+    ("ma",            lambda t: np.ma.array([1.0] * max(t.size, 1)) * t),
+    ("np.float32",    lambda t: np.float32(t)),
+    ("default_rng",   lambda t: np.random.default_rng(0).normal(t)),
+    ("permutation",   lambda t: np.random.default_rng(0).permutation(t)),
+    ("shuffle",       lambda t: np.random.default_rng(0).shuffle(t)),
+    ("deepcopy",      lambda t: copy.deepcopy(t * 2)),
+    ("copy.copy",     lambda t: copy.copy(t * 2)),
+    ("pickle",        lambda t: pickle.dumps(t * 2)),
+    ("divmod",        lambda t: divmod(t, 2)),
+    ("//",            lambda t: t // 2),
+    ("%",             lambda t: t % 2),
+    ("2 // t",        lambda t: 2 // t),
+    ("pow mod",       lambda t: pow(t, 2, 3)),
+]
+# fmt: on
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("shape", [(3,), (2, 2), ()], ids=str)
+@pytest.mark.parametrize(("name", "leave"), LEAVES_THE_TAPE, ids=[row[0] for row in LEAVES_THE_TAPE])
+def test_leaving_the_tape_is_an_error(name, leave, shape):
+    t = leaf(np.full(shape, 0.5))
+    with pytest.raises(Exception) as caught:  # noqa: PT011  (which one differs; that there is one counts)
+        leave(t)
+    assert not isinstance(caught.value, (AttributeError, AssertionError, NameError, RecursionError))
+    np.testing.assert_array_equal(t.data, np.full(shape, 0.5))
+
+
+def test_the_error_says_what_to_write_instead():
+    t = leaf()
+    for call, words in [
+        (lambda: np.asarray(t), ("t.data", "detach", "np.stack")),
+        (lambda: np.cumsum(t), ("np.cumsum", "no gradient rule", "tg.rule", "detach")),
+        (lambda: np.linalg.norm(t), ("np.linalg.norm",)),
+        (lambda: np.sum(t, where=[True, True, False]), ("np.sum", "'where'", "axis", "keepdims")),
+        (lambda: np.sum(t, initial=3.0), ("np.sum", "'initial'")),
+        (lambda: np.max(t, initial=3.0, where=t > 1), ("np.max", "'initial'", "'where'")),
+        (lambda: np.reshape(t, (3, 1), order="F"), ("np.reshape", "'order'")),
+        (lambda: np.ravel(t, "F"), ("np.ravel",)),
+        (lambda: np.add(t, 1, where=[True, False, True]), ("np.add", "'where'")),
+        (lambda: np.exp(t, dtype=np.float32), ("np.exp", "'dtype'")),
+        (lambda: np.exp(t, casting="no"), ("np.exp", "'casting'")),
+        (lambda: np.sum(np.ones(3), out=t), ("np.sum", "'out'")),
+        (lambda: np.sum(t, out=np.zeros(())), ("np.sum", "'out'")),
+        (lambda: np.concatenate([t, t], dtype=np.float32), ("np.concatenate", "'dtype'")),
+        (lambda: np.stack([t, t], out=np.zeros((2, 3))), ("np.stack", "'out'")),
+        (lambda: np.std(t, mean=2.0), ("np.std", "'mean'")),
+        (lambda: np.var(t, dtype=np.float32), ("np.var", "'dtype'")),
+        (lambda: np.var(t, correction=1), ("np.var", "'correction'")),
+        (lambda: np.broadcast_to(t, (2, 3), subok=True), ("np.broadcast_to", "'subok'")),
+        (lambda: np.matmul(t, t, axes=[0, 0, ()]), ("np.matmul", "'axes'")),
+        (lambda: np.add.accumulate(t), ("np.add.accumulate", "detach")),
+        (lambda: np.add.at(t, [0], 1.0), ("np.add.at",)),
+        (lambda: t.__iadd__(1), ("t = t + x", "no_grad")),
+        (lambda: t.__setitem__(0, 1), ("no_grad", "np.where")),
+        (lambda: np.sum(t, axis=leaf(0.0)), ("np.sum", "'axis'")),
+        (lambda: pickle.dumps(t * 1), ("detach",)),
+    ]:
+        with pytest.raises((TypeError, RuntimeError)) as caught:
+            call()
+        for word in words:
+            assert word in str(caught.value), f"{word} in {caught.value}"
+
+
+# ------------------------------------------------------------------------------------------------ ways to pass arguments
+
+# fmt: off
+FORMS = [
+    ("sum a=",           lambda t: np.sum(a=t)),
+    ("sum axis=None",    lambda t: np.sum(t, axis=None, out=None)),
+    ("sum positional",   lambda t: np.sum(t, 0)),
+    ("sum dtype",        lambda t: np.sum(t, 0, np.float64)),
+    ("sum np axis",      lambda t: np.sum(t, axis=np.int64(1), keepdims=True)),
+    ("mean",             lambda t: np.mean(a=t, axis=(0, 1))),
+    ("max axis=None",    lambda t: np.max(t, axis=None)),
+    ("max a=",           lambda t: np.max(axis=1, a=t)),
+    ("clip a_max=",      lambda t: np.clip(t, a_min=None, a_max=1)),
+    ("clip max=",        lambda t: np.clip(t, max=1.0)),
+    ("clip a=",          lambda t: np.clip(a=t, a_min=0.2, a_max=0.9)),
+    ("clip nothing",     lambda t: np.clip(t, None, None)),
+    ("concatenate None", lambda t: np.concatenate([t], axis=None)),
+    ("concatenate kw",   lambda t: np.concatenate((t, t), axis=1)),
+    ("concat",           lambda t: np.concat([t, t])),
+    ("stack kw",         lambda t: np.stack(arrays=[t, t], axis=1)),
+    ("reshape kw",       lambda t: np.reshape(t, shape=(4,))),
+    ("reshape int",      lambda t: np.reshape(t, -1)),
+    ("transpose kw",     lambda t: np.transpose(t, axes=(1, 0))),
+    ("transpose a=",     lambda t: np.transpose(a=t)),
+    ("swapaxes kw",      lambda t: np.swapaxes(t, axis1=0, axis2=1)),
+    ("expand_dims kw",   lambda t: np.expand_dims(t, axis=0)),
+    ("squeeze None",     lambda t: np.squeeze(t[None], axis=None)),
+    ("broadcast_to kw",  lambda t: np.broadcast_to(t, shape=(3, 2, 2))),
+    ("where",            lambda t: np.where(t > 1, t, 0)),
+    ("var kw",           lambda t: np.var(t, axis=0, ddof=1, keepdims=True)),
+    ("std kw",           lambda t: np.std(t, keepdims=False)),
+    ("prod kw",          lambda t: np.prod(t, axis=-1, keepdims=True)),
+    ("einsum kw",        lambda t: np.einsum("ij,jk->ik", t, t, optimize=True)),
+    ("einsum greedy",    lambda t: np.einsum("ij,jk,kl->il", t, t, t, optimize="greedy")),
+    ("matmul out=None",  lambda t: np.matmul(t, t, out=None)),
+    ("add where=True",   lambda t: np.add(t, t)),
+    ("permute_dims",     lambda t: np.permute_dims(t, (1, 0))),
+    ("pow",              lambda t: np.pow(t, 2)),
+    ("logical chain",    lambda t: t * ((t > 0) & (t < 2))),
+    ("f64 on the left",  lambda t: np.float64(2) * t + np.float32(1) - np.int64(3)),
+    ("0-d array left",   lambda t: np.array(2.0) / t),
+    ("array left",       lambda t: np.ones((2, 2)) @ t - np.eye(2) * t),
+    ("scalar ** t",      lambda t: np.float64(2) ** t),
+    ("bool left",        lambda t: np.True_ + t),
+    ("sum()",            lambda t: sum(t)),
+    ("max()",            lambda t: max(t[0], t[1], key=lambda r: r.sum().item())),
+    ("methods",          lambda t: t.sum(axis=0).mean() + t.max() + t.clip(0, 1).prod() + t.var() + t.std() + t.min()),
+    ("method shapes",    lambda t: t.reshape((4,)).reshape(2, 2).swapaxes(0, 1).transpose((1, 0)).T.ravel().flatten()),
+    ("Tensor subclass",  lambda t: np.add(t, tg.Tensor(np.ones((2, 2))))),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("name", "fn"), FORMS, ids=[row[0] for row in FORMS])
+def test_any_form_of_call_records(name, fn):
+    x = np.array([[0.3, 1.7], [1.1, 0.6]])
+    t = tg.Tensor(x, requires_grad=True)
+    out = fn(t)
+    assert isinstance(out, tg.Tensor)
+    assert out.requires_grad
+    if "method" not in name and "max()" not in name:
+        np.testing.assert_allclose(out.data, fn(x), rtol=1e-14)
+    assert tg.gradcheck(fn, x)
+
+
+def test_untracked_tensors_give_tensors_and_numpys_values():
+    """What has no rule runs on a tensor that needs no gradient, and under no_grad."""
+    x = np.array([[0.3, 1.7], [1.1, 0.6]])
+    constant, tracked = tg.Tensor(x), tg.Tensor(x, requires_grad=True)
+    calls = [
+        np.cumsum, np.linalg.inv, np.linalg.norm, np.fft.fft, np.median, np.sort, lambda t: np.sum(t, where=x > 1),
+        lambda t: np.max(t, initial=5.0), lambda t: np.add(t, 1, where=True), np.floor, np.round, lambda t: np.diff(t, axis=0),
+        lambda t: np.reshape(t, 4, order="F"), lambda t: np.tile(t, 2), np.ptp, lambda t: np.percentile(t, 30), np.sum, np.exp,
+    ]  # fmt: skip
+    for call in calls:
+        out = call(constant)
+        assert isinstance(out, tg.Tensor)
+        assert not out.requires_grad
+        np.testing.assert_array_equal(out.data, call(x))
+        with tg.no_grad():
+            np.testing.assert_array_equal(call(tracked).data, call(x))
+    values, vectors = np.linalg.eigh(constant)
+    assert isinstance(values, tg.Tensor)
+    assert isinstance(vectors, tg.Tensor)
+    np.testing.assert_array_equal(np.asarray(constant), x)
+    np.testing.assert_array_equal(np.array([constant, constant]), [x, x])
+
+
+def test_out_of_an_untracked_tensor():
+    u, target = tg.Tensor([1.0, 4.0]), tg.Tensor(np.zeros(2))
+    assert np.sqrt(u, out=target) is target
+    np.testing.assert_array_equal(target.data, [1, 2])
+    target += u
+    target *= 2
+    target -= [1.0, 1.0]
+    np.testing.assert_array_equal(target.data, [3, 11])
+    array = np.zeros(2)
+    np.sqrt(u, out=array)
+    array += u
+    np.testing.assert_array_equal(array, [2, 6])
+
+
+# ------------------------------------------------------------------------------------------------ Python's protocols
+
+
+def test_comparisons_are_plain_arrays_and_hash_is_identity():
+    t = leaf([1.0, 2.0, 3.0])
+    for result, expected in [
+        (t > 2, [0, 0, 1]), (t >= 2, [0, 1, 1]), (t < 2, [1, 0, 0]), (t <= 2, [1, 1, 0]), (t == 2, [0, 1, 0]),
+        (t != 2, [1, 0, 1]), (t > 2, [0, 0, 1]), (np.float64(2) < t, [0, 0, 1]), (np.full(3, 2.0) == t, [0, 1, 0]),
+        (t == t, [1, 1, 1]), (np.isnan(t), [0, 0, 0]), (t == [1, 2, 4], [1, 1, 0]),
+    ]:  # fmt: skip
+        assert type(result) is np.ndarray
+        np.testing.assert_array_equal(result, np.array(expected, bool))
+    assert len({t, t, leaf()}) == 2
+
+
+def test_python_conversions():
+    t = leaf([[2.5]])
+    assert (float(t), int(t), bool(t), t.item(), f"{t:.2f}") == (2.5, 2, True, 2.5, "2.50")
+    assert not leaf(0.0)
+    for convert in (float, int, bool):
+        with pytest.raises((TypeError, ValueError)):
+            convert(leaf([1.0, 2.0]))
+    assert [10, 20, 30][tg.Tensor(np.array(2))] == 30
+    with pytest.raises(TypeError):
+        [10, 20][leaf(1.0)]
+    assert f"{leaf([1.0, 2.0])}" == "Tensor([1., 2.], requires_grad=True)"
+    with pytest.raises((TypeError, ValueError)):
+        f"{leaf([1.0, 2.0]):.2f}"
+
+
+def test_repr():
+    assert repr(leaf([1.0, 2.0])) == "Tensor([1., 2.], requires_grad=True)"
+    assert repr(tg.Tensor([1, 2])) == "Tensor([1, 2])"
+    assert repr(tg.Tensor(np.float32(1.5))) == "Tensor(1.5, dtype=float32)"
+    assert repr(np.exp(leaf(0.0))) == "Tensor(1., from exp)"
+
+
+def test_length_iteration_and_membership():
+    t = leaf([[1.0, 2.0], [3.0, 4.0]])
+    assert len(t) == 2
+    assert [row.requires_grad for row in t] == [True, True]
+    np.testing.assert_array_equal([row.data for row in t], t.data)
+    assert 3.0 in t
+    assert 5.0 not in t
+    with pytest.raises(TypeError, match="0-d"):
+        iter(leaf(1.0))
+    with pytest.raises(TypeError):
+        len(leaf(1.0))
+    assert [x.item() for x in reversed(leaf([1.0, 2.0]))] == [2, 1]
+    assert len(list(itertools.islice(leaf(np.ones(5)), 2))) == 2
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_leaves_can_be_copied_and_pickled(clone):
+    for t in (leaf([1.0, 2.0]), tg.Tensor([1, 2]), tg.Tensor(np.float32(3)), np.exp(tg.Tensor([1.0]))):
+        t.grad = np.ones(t.shape) if t.requires_grad else None
+        other = clone(t)
+        assert type(other) is tg.Tensor
+        assert other is not t
+        np.testing.assert_array_equal(other.data, t.data)
+        assert (other.dtype, other.requires_grad, other.is_leaf) == (t.dtype, t.requires_grad, True)
+        np.testing.assert_array_equal(other.grad, t.grad)
+
+
+def test_a_copy_that_shares_memory_is_guarded_with_its_original():
+    t = leaf([1.0, 2.0])
+    other = copy.copy(t)
+    loss = np.sum(t * t)
+    with tg.no_grad(), contextlib.suppress(tg.OverwriteError):
+        other[...] = 0
+    loss.backward()
+    np.testing.assert_array_equal(t.grad, [2, 4])
+
+
+def test_making_tensors():
+    array = np.ones(3)
+    assert tg.Tensor(array).data is array
+    assert tg.Tensor(array, dtype=np.float32).dtype == np.float32
+    assert tg.Tensor(2).shape == ()
+    assert tg.Tensor([[1, 2], [3, 4]], requires_grad=True, dtype=float).shape == (2, 2)
+    for bad in ("text", [None], object(), np.array(["a"]), np.array([1], "m8[s]"), {1: 2}):
+        with pytest.raises(TypeError):
+            tg.Tensor(bad)
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        tg.Tensor([[1], [2, 3]])
+    with pytest.raises(AttributeError):
+        tg.Tensor(1.0).nonsense = 3
+
+
+def test_rules_of_ones_own_in_two_lines():
+    """The README's promise: outside the package, the same two lines make a function differentiable."""
+    gelu = tg.primitive(lambda x: x / (1 + np.exp(-1.702 * x)))
+    tg.rule(gelu, lambda g, ans, x: g * (tg.sigmoid(1.702 * x) + ans * 1.702 * (1 - tg.sigmoid(1.702 * x))))
+    x = np.linspace(-2, 2, 5)
+    assert tg.gradcheck(gelu, x)
+    assert tg.gradgradcheck(gelu, x)
+    assert type(gelu(x)) is np.ndarray
