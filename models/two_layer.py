@@ -1,0 +1,27 @@
+"""The two-layer network, written out: the example to start a model of your own from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import tensorgrad as tg
+
+
+class TwoLayer:
+    """``relu(x w1 + b1) w2 + b2``: from ``(N, in_features)`` to the logits ``(N, out_features)``.
+
+    There is no base class: whatever tensors an object holds are its parameters (`tensorgrad.nn.parameters`).
+    """
+
+    def __init__(self, in_features: int, hidden: int, out_features: int, rng: np.random.Generator) -> None:
+        self.w1 = tg.Tensor(tg.nn.he(rng, in_features, hidden), requires_grad=True, dtype=np.float32)
+        self.b1 = tg.Tensor(np.zeros(hidden), requires_grad=True, dtype=np.float32)
+        self.w2 = tg.Tensor(tg.nn.he(rng, hidden, out_features), requires_grad=True, dtype=np.float32)
+        self.b2 = tg.Tensor(np.zeros(out_features), requires_grad=True, dtype=np.float32)
+
+    def __call__(self, x: Any) -> Any:
+        """From images ``(N, in_features)`` to logits ``(N, out_features)``."""
+        h = tg.relu(x @ self.w1 + self.b1)  # (N, hidden)
+        return h @ self.w2 + self.b2  # (N, out_features)

@@ -1,0 +1,172 @@
+"""evaluate.py on test images, on pictures, and on what is no checkpoint."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import evaluate
+import models
+import tensorgrad as tg
+from training import metrics
+
+
+def picture(name, size=(200, 200), ink=0, paper=255, mode="L"):
+    """Draw a zero."""
+    image = Image.new("L", size, paper)
+    width, height = size
+    box = (0.3 * width, 0.2 * height, 0.7 * width, 0.8 * height)
+    ImageDraw.Draw(image).ellipse(box, outline=ink, width=max(2, min(size) // 10))
+    image.convert(mode).save(name)
+    return name
+
+
+# ------------------------------------------------------------------------------------------------ test images
+
+
+def test_the_report_is_that_of_the_confusions(trained, run_evaluate, weights):
+    data = tg.data.load("digits")
+    network = models.build(tg.load(trained / "last.npz").config["options"]["layers"], 64, 10, np.random.default_rng(5))
+    tg.nn.load_state_dict(network, weights(trained))
+    said = network(np.float32(1 / 16) * data.test_images.reshape(-1, 64)).data.argmax(axis=1)
+    confusion = metrics.confusion_matrix(data.test_labels, said, 10)
+    result = run_evaluate(trained / "last.npz")  # the optimizer's arrays in it do no harm
+    assert result.code == 0
+    assert metrics.table(confusion) in result.out
+    assert metrics.confusion_text(confusion) in result.out
+    assert result.err == ""
+
+
+@pytest.fixture
+def on_mnist(run_train, write_mnist, workplace):
+    """The best checkpoint of a run on a little set of 28x28 images."""
+    write_mnist(workplace / "set")
+    result = run_train("--data", "set", "--hidden", 32, "--epochs", 20, "--lr", 0.03, "--quiet", "--pixels", "raw",
+                       "--lr", 1e-4)  # fmt: skip
+    assert result.code == 0
+    return result.folder / "best.npz"
+
+
+def test_a_network_is_measured_on_its_own_kind_of_data_alone(on_mnist, run_evaluate, refused, write_mnist, workplace):
+    assert run_evaluate(on_mnist, "--data", "set").code == 0
+    write_mnist(workplace / "other", shape=(9, 11))
+    assert refused(run_evaluate(on_mnist, "--data", "other"), "28", "(9, 11)")
+    assert refused(run_evaluate(on_mnist, "--data", "nowhere"), "nowhere")
+    assert refused(run_evaluate(on_mnist), "MNIST is not in", "TENSORGRAD_DATA")
+
+
+def test_the_digits_need_no_folder(trained, run_evaluate, refused):
+    assert refused(run_evaluate(trained / "best.npz", "--data", "x"), "the digits come with the package")
+
+
+# ------------------------------------------------------------------------------------------------ pictures
+
+PICTURES = [
+    {}, {"size": (40, 40)}, {"size": (900, 700)}, {"ink": 255, "paper": 0}, {"ink": 60, "paper": 200, "mode": "RGB"},
+    {"size": (150, 300), "ink": 250, "paper": 30, "mode": "RGBA"}, {"mode": "1"}, {"mode": "P"},
+]  # fmt: skip
+
+
+def test_pictures_of_any_size_and_polarity_are_read(trained, run_evaluate):
+    files = [picture(f"{i} zero.png", **settings) for i, settings in enumerate(PICTURES)]
+    result = run_evaluate(trained / "best.npz", "--image", *files)
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[::2] == [f"{file}: 0" for file in files]
+    for line in lines[1::2]:
+        ranked = [(int(digit), float(chance)) for digit, chance in re.findall(r"(\d) ([\d.]+)%", line)]
+        assert sorted(digit for digit, _ in ranked) == list(range(10))
+        chances = [chance for _, chance in ranked]
+        assert chances == sorted(chances, reverse=True)
+        assert sum(chances) == pytest.approx(100, abs=0.6)
+
+
+def test_a_network_of_mnist_reads_pictures_too(on_mnist, run_evaluate):
+    result = run_evaluate(on_mnist, "--image", picture("a.png"), picture("b.png", ink=255, paper=0))
+    assert result.code == 0
+    first, second = result.out.splitlines()[1::2]
+    assert first == second
+
+
+def test_a_bad_picture_among_good_ones_does_not_stop_the_others(trained, run_evaluate):
+    Path("text.png").write_text("no picture")
+    Path("cut.png").write_bytes(Path(picture("whole.png")).read_bytes()[:200])
+    Path("folder.png").mkdir()
+    Image.new("L", (50, 50), 255).save("blank.png")
+    bad = ["text.png", "cut.png", "folder.png", "blank.png", "missing.png"]
+    result = run_evaluate(trained / "best.npz", "--image", picture("a.png"), *bad, picture("z.png"))
+    assert result.code == 2
+    assert [line for line in result.out.splitlines() if ".png" in line] == ["a.png: 0", "z.png: 0"]
+    lines = result.err.splitlines()
+    assert len(lines) == len(bad)
+    for name, line in zip(bad, lines, strict=True):
+        assert line.startswith(f"evaluate.py: error: {name}: ")
+
+
+def test_pictures_are_refused_for_a_network_of_another_format(run_train, run_evaluate, refused, write_mnist, workplace):
+    write_mnist(workplace / "set", shape=(9, 11))
+    folder = run_train("--data", "set", "--hidden", 4, "--epochs", 1).folder
+    result = run_evaluate(folder / "best.npz", "--image", picture("a.png"))
+    assert refused(result, "28x28 or 8x8; this network reads 9x11")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no broken pipes")
+def test_nobody_reading_the_report_is_no_error(trained):
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = [sys.executable, Path(evaluate.__file__), trained / "best.npz"]
+    with os.fdopen(writer, "w") as pipe:
+        ended = subprocess.run(program, stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+# ------------------------------------------------------------------------------------------------ checkpoints
+
+
+def rewritten(source, **changes):
+    arrays, config = tg.load(source)
+    tg.save("c.npz", arrays, {**config, **changes})
+
+
+def without(source, name):
+    arrays, config = tg.load(source)
+    tg.save("c.npz", {key: array for key, array in arrays.items() if key != name}, config)
+
+
+CHECKPOINTS = {
+    "missing": (lambda best: None, "no checkpoint at c.npz"),
+    "empty": (lambda best: Path("c.npz").write_bytes(b""), "damaged or not a checkpoint"),
+    "cut": (lambda best: Path("c.npz").write_bytes(best.read_bytes()[:-100]), "damaged or not a checkpoint"),
+    "flipped": (lambda best: Path("c.npz").write_bytes(best.read_bytes()[:900] + b"x" + best.read_bytes()[901:]),
+                "damaged or not a checkpoint"),
+    "text": (lambda best: Path("c.npz").write_text("weights"), "damaged or not a checkpoint"),
+    "folder": (lambda best: Path("c.npz").mkdir(), "is a folder, not a checkpoint"),
+    "of numpy": (lambda best: np.savez("c.npz", x=np.zeros(3)), "does not name the network of its weights"),
+    "pickled": (lambda best: np.savez("c.npz", x=np.array([{}], object)), "damaged or not a checkpoint"),
+    "no options": (lambda best: rewritten(best, options={}), "does not name the network of its weights"),
+    "options of another kind": (lambda best: rewritten(best, options=[1]), "does not name the network of its weights"),
+    "no data": (lambda best: rewritten(best, data={"shape": [8, 8]}), "does not name the network of its weights"),
+    "unknown layer": (lambda best: rewritten(best, options={"layers": [{"name": "a", "type": "B"}], "pixels": "unit"}),
+                      "entry 1 ('a'): unknown type 'B'"),
+    "another network": (lambda best: rewritten(best, options={"layers": models.mlp([5], 10), "pixels": "unit"}),
+                        "layers.hidden.weight has shape (64, 64), the network (64, 5)"),
+    "a weight short": (lambda best: without(best, "layers.output.bias"), "missing layers.output.bias"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHECKPOINTS)
+def test_what_is_no_checkpoint_of_a_run_is_one_clear_line(trained, run_evaluate, refused, case):
+    make, message = CHECKPOINTS[case]
+    make(trained / "best.npz")
+    for more in ([], ["--image", "a.png"]):
+        assert refused(run_evaluate("c.npz", *more), "c.npz", message)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--images", "x.png"], ["a.npz", "b.npz"], ["a.npz", "--image"]])
+def test_a_bad_command_line_is_refused(run_evaluate, refused, arguments):
+    assert refused(run_evaluate(*arguments))

@@ -1,0 +1,260 @@
+"""The pictures: valid files, whole or not at all, and what is drawn in them."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from tensorgrad.errors import ConfigError, ShapeError
+from training import pictures
+
+NAN, INF = math.nan, math.inf
+
+
+def epochs(count, **columns):
+    """Return a history with a falling loss and a rising accuracy, single columns replaced."""
+    rows = []
+    for i in range(count):
+        row = {"epoch": i + 1, "train_loss": 1 / (i + 1), "val_loss": 1.2 / (i + 1), "lr": 0.1}
+        row |= {"train_accuracy": 1 - 0.3 / (i + 1), "val_accuracy": 1 - 0.4 / (i + 1)}
+        row |= {key: value[i] if isinstance(value, list) else value for key, value in columns.items()}
+        rows.append(row)
+    return rows
+
+
+def digits(count, classes=10, side=8):
+    """Return images (count, side, side), labels, predictions (every third one wrong) and confidences."""
+    rng = np.random.default_rng(7)
+    labels = rng.integers(0, classes, count)
+    said = np.where(np.arange(count) % 3 == 0, (labels + 1) % classes, labels)
+    return rng.integers(0, 17, (count, side, side)), labels, said, rng.uniform(0.3, 1, count)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Return the figures drawn so far; they are not written."""
+    figures = []
+    monkeypatch.setattr(pictures, "save", lambda figure, path: figures.append(figure))
+    return figures
+
+
+def words(figure):
+    """Return every text in a figure, those in its axes included."""
+    return [text.get_text() for holder in (figure, *figure.axes) for text in holder.texts]
+
+
+WRITERS = {
+    "curves": lambda path: pictures.curves(path, epochs(5), "a run"),
+    "confusion": lambda path: pictures.confusion(path, np.eye(10, dtype=int) * 90 + 1, "a run"),
+    "mistakes": lambda path: pictures.mistakes(path, *digits(12), "a run"),
+    "no mistakes": lambda path: pictures.mistakes(path, np.zeros((2, 8, 8)), [1, 2], [1, 2], [1, 1], "a run"),
+    "weights": lambda path: pictures.weights(path, np.random.default_rng(0).normal(size=(64, 7)), (8, 8), "a run"),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS.keys())
+def test_a_valid_png_and_no_other_file(tmp_path, writer):
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"an older picture")
+    writer(path)
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        image.load()
+        assert np.asarray(image.convert("L")).std() > 1  # something is in it
+    assert list(tmp_path.iterdir()) == [path]
+    first = path.read_bytes()
+    writer(str(path))
+    assert path.read_bytes() == first  # the same picture, byte for byte
+
+
+def test_an_interrupted_run_keeps_the_older_picture(tmp_path, monkeypatch):
+    def interrupted(self, path, **options):
+        path.write_bytes(b"half a pic")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Figure, "savefig", interrupted)
+    path = tmp_path / "curves.png"
+    path.write_bytes(b"an older picture")
+    with pytest.raises(KeyboardInterrupt):
+        WRITERS["curves"](path)
+    assert path.read_bytes() == b"an older picture"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_pyplot_and_its_windows_stay_out():
+    root = str(Path(pictures.__file__).parents[1])
+    check = f"import sys; sys.path.insert(0, {root!r}); import training.pictures; "
+    check += "sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [],
+        epochs(1),
+        epochs(60),
+        epochs(4, val_loss=NAN, val_accuracy=NAN),
+        epochs(4, val_loss=None, val_accuracy=None, train_accuracy=None),
+        epochs(1, train_loss=NAN, val_loss=INF, train_accuracy=NAN, val_accuracy=NAN),
+        epochs(4, train_loss=[1.0, 30.0, INF, NAN], val_loss=[1.0, -INF, NAN, 2.0]),
+        epochs(4, train_loss=0.0, val_loss=0.0, train_accuracy=1.0, val_accuracy=1.0),
+        epochs(4, epoch=[0.25, 0.5, 0.75, 1.0]),
+        [{"epoch": 1}],
+    ],
+    ids=["empty", "one", "long", "no val", "None", "nothing finite", "diverged", "perfect", "fractions", "bare"],
+)
+def test_curves_of_any_history(tmp_path, history):
+    pictures.curves(tmp_path / "curves.png", history, "costs $5 and $x_1$")
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_curves_mark_the_best_epoch_within_the_axes(drawn):
+    accuracy = [0.2, 0.93, 0.95, 0.94, 0.3, 0.2]
+    pictures.curves("-", epochs(6, val_accuracy=accuracy, train_loss=[1, 1, 1, 1, INF, NAN]), "a run")
+    (figure,) = drawn
+    assert "best on validation: 95.00 % in epoch 3; training loss not finite in 2 of 6 epochs" in words(figure)
+    right = figure.axes[1]
+    assert any(list(line.get_xdata()) == [3.0] and list(line.get_ydata()) == [95.0] for line in right.lines)
+    assert right.get_ylim()[1] > 95
+    assert figure.axes[0].get_xlim() == right.get_xlim()
+
+
+@pytest.mark.parametrize(("last", "scale"), [(0.5, "linear"), (0.05, "log"), (0.0, "linear")])
+def test_a_loss_over_a_decade_is_drawn_logarithmically(drawn, last, scale):
+    pictures.curves("-", epochs(2, train_loss=[1.0, last], val_loss=1.0), "a run")
+    assert drawn[0].axes[0].get_yscale() == scale
+
+
+def test_the_top_of_the_accuracy_is_readable(drawn):
+    pictures.curves("-", epochs(20, val_accuracy=[0.1] + [0.98] * 19, train_accuracy=[0.1] + [0.99] * 19), "a run")
+    low, high = drawn[0].axes[1].get_ylim()
+    assert 90 < low < 98
+    assert 99 < high < 101
+
+
+def test_test_accuracy_is_drawn_if_there_is_any(drawn):
+    pictures.curves("-", epochs(3), "a run")
+    pictures.curves("-", epochs(3, test_accuracy=0.9), "a run")
+    labels = [[text.get_text() for text in figure.axes[1].get_legend().get_texts()] for figure in drawn]
+    assert labels == [["training", "validation"], ["training", "validation", "test"]]
+
+
+def test_a_long_title_is_set_smaller_and_fits(drawn):
+    for title in ("short", "a title of many words " * 6):
+        pictures.confusion("-", np.eye(3, dtype=int), title)
+    short, long = (figure.texts[0] for figure in drawn)
+    assert short.get_fontsize() == 12 > long.get_fontsize()
+    for figure in drawn:
+        width = figure.texts[0].get_window_extent(FigureCanvasAgg(figure).get_renderer()).x1
+        assert width < figure.bbox.width
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 25])
+def test_confusion_writes_every_count_but_zero(drawn, classes):
+    matrix = np.random.default_rng(classes).integers(0, 3, (classes, classes)) + 50 * np.eye(classes, dtype=int)
+    pictures.confusion("-", matrix, "a run")
+    axes = drawn[0].axes[0]
+    numbers = {(text.get_position()[::-1]): int(text.get_text()) for text in axes.texts}
+    assert numbers == {(i, j): matrix[i, j] for i, j in zip(*np.nonzero(matrix), strict=True)}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted digit", "true digit")
+    assert f"{np.trace(matrix):,} of {matrix.sum():,} right" in drawn[0].texts[1].get_text()
+
+
+def test_confusion_colours_the_mistakes_on_their_own_scale(drawn):
+    matrix = np.diag([1000, 1000, 1000]) + np.array([[0, 1, 0], [0, 0, 4], [0, 0, 0]])
+    pictures.confusion("-", matrix, "a run")
+    mistakes, hits = (image.get_array().filled(np.nan) for image in drawn[0].axes[0].images)
+    np.testing.assert_array_equal(mistakes, [[NAN, 1, NAN], [NAN, NAN, 4], [NAN, NAN, NAN]])
+    assert 4 <= drawn[0].axes[0].images[0].get_clim()[1] < 6
+    np.testing.assert_array_equal(np.isfinite(hits), np.eye(3, dtype=bool))
+
+
+@pytest.mark.parametrize("matrix", [np.zeros((10, 10), dtype=int), np.eye(47, dtype=int)], ids=["empty", "many"])
+def test_confusion_without_numbers(drawn, matrix):
+    pictures.confusion("-", matrix, "a run")
+    assert not drawn[0].axes[0].texts
+
+
+@pytest.mark.parametrize("matrix", [np.zeros((2, 3)), np.zeros(4), np.zeros((0, 0))])
+def test_confusion_refuses_what_is_no_matrix(matrix, tmp_path):
+    with pytest.raises(ShapeError, match=r"a confusion matrix is \(C, C\)"):
+        pictures.confusion(tmp_path / "c.png", matrix, "a run")
+
+
+def test_mistakes_are_the_most_confident_ones_in_order(drawn):
+    images, labels, said, sure = digits(400)
+    pictures.mistakes("-", images, labels, said, sure, "a run")
+    wrong = sorted(np.flatnonzero(labels != said), key=lambda i: -sure[i])
+    assert words(drawn[0])[1] == f"showing 60 of {len(wrong)} mistakes in 400 images, most confident first"
+    captions = [text.get_text() for text in drawn[0].axes[0].texts]
+    assert captions == [f"true {labels[i]}, said {said[i]}\n({100 * sure[i]:.0f} %)" for i in wrong[:60]]
+
+
+@pytest.mark.parametrize(("count", "note"), [(0, "no mistakes in 0 images"), (2, "no mistakes in 2 images")])
+def test_no_mistake(drawn, count, note):
+    pictures.mistakes("-", np.zeros((count, 8, 8)), np.ones(count), np.ones(count), np.ones(count), "a run")
+    assert words(drawn[0]) == ["a run", note]
+
+
+def test_one_mistake(drawn):
+    pictures.mistakes("-", np.zeros((2, 8, 8)), [4, 1], [9, 1], [0.98, 1], "a run")
+    note = "showing 1 of 1 mistake in 2 images, most confident first"
+    assert words(drawn[0]) == ["a run", note, "true 4, said 9\n(98 %)"]
+
+
+def test_every_pixel_of_an_image_is_a_square_of_whole_dots(tmp_path):
+    path = tmp_path / "m.png"
+    image = np.indices((28, 28)).sum(axis=0) % 2  # a checkerboard shows any uneven scaling
+    pictures.mistakes(path, image[None], [4], [9], [0.98], "a run")
+    with Image.open(path) as picture:
+        grey = np.asarray(picture.convert("L"))
+    dark = np.flatnonzero((grey[:, 30:170] < 250).sum(axis=1) == 140)
+    square = grey[dark[0] : dark[0] + 140, 30:170]
+    expected = np.kron(np.where(image, 0, 0xF0), np.ones((5, 5)))
+    np.testing.assert_array_equal(square, expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"), [(np.zeros((3, 64)), [1, 2, 3]), (np.zeros((3, 8, 8)), [1, 2])], ids=["flat", "short"]
+)
+def test_mistakes_refuse_shapes_that_do_not_belong_together(images, labels):
+    with pytest.raises(ShapeError, match=r"images \(N, H, W\)"):
+        pictures.mistakes("-", images, labels, labels, labels, "a run")
+
+
+def test_weights_are_ordered_by_norm_on_a_scale_around_zero(drawn):
+    weight = np.random.default_rng(0).normal(size=(6, 130)) * np.linspace(0.1, 3, 130)
+    pictures.weights("-", weight, (2, 3), "a run")
+    assert words(drawn[0])[1] == "100 of 130 units, largest norm first"
+    (image,) = drawn[0].axes[0].images
+    order = np.argsort(-np.linalg.norm(weight, axis=0))
+    mosaic = image.get_array().filled(np.nan)
+    np.testing.assert_array_equal(mosaic[:2, :3], weight[:, order[0]].reshape(2, 3))
+    assert np.isfinite(mosaic).sum() == 600
+    low, high = image.get_clim()
+    assert low == -high < 0
+
+
+@pytest.mark.parametrize("weight", [np.zeros((64, 3)), np.full((64, 2), NAN)], ids=["zero", "nan"])
+def test_weights_without_any_size(tmp_path, weight):
+    pictures.weights(tmp_path / "w.png", weight, (8, 8), "a run")
+    assert (tmp_path / "w.png").exists()
+
+
+@pytest.mark.parametrize("shape", [(64, 10), (0, 10), (784,)])
+def test_weights_refuse_features_that_are_no_image(shape):
+    with pytest.raises(ConfigError, match=r"28 \* 28 features"):
+        pictures.weights("-", np.zeros(shape), (28, 28), "a run")
+
+
+@pytest.mark.parametrize("colours", [pictures.SIGNED, pictures.INK.reversed()], ids=["signed", "ink"])
+def test_the_colour_maps_survive_a_grey_print(colours):
+    lightness = colours(np.linspace(0, 1, 64))[:, :3] @ [0.299, 0.587, 0.114]
+    assert np.all(np.diff(lightness) > 0)

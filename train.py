@@ -1,0 +1,205 @@
+"""Train a network on handwritten digits.
+
+    python train.py --hidden 400                     # two layers on MNIST: 98.8 % in half a minute
+    python train.py --model models/report.yaml       # a network and a recipe from a file
+    python train.py --resume runs/mnist-400-seed0    # go on where Ctrl-C stopped
+    python train.py --help                           # everything else
+
+Read from top to bottom: the loss and the update in `train`, then what becomes of a run in `main`. How options are
+read, images prepared and folders kept stands in `training/`, the networks in `models/`, the engine in `tensorgrad/`.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+import models
+import tensorgrad as tg
+from tensorgrad.data import Dataset, batches
+from training import images, options
+from training.album import draw
+from training.guard import guarded
+from training.interrupt import Interrupt
+from training.progress import Display
+from training.run import Progress, Run, finite, restore
+
+
+def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.random.Generator, run: Run,
+          checkpoint: dict[str, Any] | None = None) -> tuple[str, Progress]:  # fmt: skip
+    """Train ``network`` until the last epoch, Ctrl-C, or a loss that is not a number.
+
+    ``rng`` draws dropout and shifts; ``checkpoint`` is where to go on from. Returns how it ended (``"finished"``,
+    ``"interrupted"``, ``"diverged"``) and how far it came; everything else is in the run's folder.
+    """
+    # The images: some of the training set held out, none of the test set.
+    train_on, validate_on = images.hold_out(data, o.validation)
+    x, y = data.train_images[train_on], data.train_labels[train_on]  # (N, H, W) uint8, (N,)
+    x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]
+    scale = images.pixel_scale(o.pixels, data.brightest)
+
+    # What is learned, and how it is changed.
+    parameters = tg.nn.parameters(network)
+    weights = [p for p in parameters.values() if p.ndim == 2 and p.requires_grad]  # what penalties act on
+    optimizer = tg.optim.SGD(parameters, o.lr, o.momentum, nesterov=o.nesterov and o.momentum > 0)
+    schedule = learning_rate_schedule(o, updates=o.epochs * math.ceil(len(y) / o.batch_size))
+
+    if checkpoint is None:
+        p = Progress(random_state=rng.bit_generator.state)
+        run.save("last.npz", network, p, optimizer)
+    else:
+        p = restore(checkpoint, network, optimizer, rng)
+    before, began = p.seconds, time.monotonic()
+    done = p.epoch * len(y) + min(p.batch * o.batch_size, len(y))
+
+    with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet) as display:
+        while p.epoch < o.epochs:
+            order = np.random.default_rng((o.seed, p.epoch + 1))  # of the images, apart from rng
+            for batch in batches(len(y), o.batch_size, order, start=p.batch):
+                inputs = images.rows(images.shifted(x[batch], o.shift, rng), scale)  # (B, H * W)
+                logits = network(inputs, rng)  # (B, 10)
+                losses = -tg.log_softmax(logits)[np.arange(len(batch)), y[batch]]  # cross-entropy, (B,)
+                loss = np.mean(losses) if o.loss == "mean" else np.sum(losses)
+                if o.l2:
+                    loss = loss + o.l2 / 2 * sum(np.sum(w**2) for w in weights)
+                if not math.isfinite(loss):
+                    return "diverged", p
+
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.lr = o.lr * schedule(p.update)
+                optimizer.step()
+                if o.shrink:  # the report's rule: not a term of the loss, and not scaled by the learning rate
+                    with tg.no_grad():
+                        for w in weights:
+                            w *= 1 - o.shrink
+
+                p.batch += 1
+                p.update += 1
+                p.loss_sum += float(losses.data.sum())
+                p.right += int(np.count_nonzero(logits.data.argmax(axis=1) == y[batch]))
+                display.batch(p.epoch + 1, len(batch), float(losses.data.mean()))
+                if interrupt and finite(network):
+                    p.seconds = before + time.monotonic() - began
+                    p.random_state = rng.bit_generator.state
+                    run.save("last.npz", network, p, optimizer)
+                    return "interrupted", p
+
+            val_loss, val_accuracy = images.score(network, x_val, y_val, scale)
+            if (len(y_val) and not math.isfinite(val_loss)) or not finite(network):
+                return "diverged", p
+            p.seconds = before + time.monotonic() - began
+            row = {
+                "epoch": p.epoch + 1, "updates": p.update,
+                "train_loss": p.loss_sum / len(y), "train_accuracy": p.right / len(y),
+                "val_loss": val_loss, "val_accuracy": val_accuracy, "test_accuracy": math.nan,
+                "lr": o.lr * schedule(p.update - 1), "seconds": p.seconds,
+            }  # fmt: skip
+            if o.watch_test:
+                row["test_accuracy"] = images.score(network, data.test_images, data.test_labels, scale)[1]
+            p.history.append(row)
+            p.epoch, p.batch, p.loss_sum, p.right = p.epoch + 1, 0, 0.0, 0
+            p.random_state = rng.bit_generator.state
+            if not len(y_val) or (val_accuracy, -val_loss) > (p.best_accuracy, -p.best_loss):
+                p.best_epoch, p.best_accuracy, p.best_loss = p.epoch, val_accuracy, val_loss
+                run.save("best.npz", network, p)
+            run.write_metrics(p)
+            run.save("last.npz", network, p, optimizer)  # last of all: a run killed before it repeats the epoch
+            display.epoch(row)
+    return "finished", p
+
+
+def learning_rate_schedule(o: SimpleNamespace, updates: int) -> tg.schedules.Schedule:
+    """From the number of an update to the factor of the learning rate."""
+    schedule = {
+        "constant": tg.schedules.constant,
+        "halving": lambda: tg.schedules.halving(o.every),
+        "step": lambda: tg.schedules.step(o.every),
+        "cosine": lambda: tg.schedules.cosine(updates),
+        "linear": lambda: tg.schedules.linear(updates),
+    }[o.schedule]()
+    return tg.schedules.warm_up(schedule, o.warmup)
+
+
+def freeze(network: tg.nn.Sequential, names: list[str]) -> None:
+    """Freeze layers by the names they have in the list of layers."""
+    for name in names:
+        try:
+            tg.nn.freeze(network, f"layers.{name}")
+        except ValueError:
+            holders = dict.fromkeys(path.split(".")[1] for path in tg.nn.parameters(network))
+            raise tg.ConfigError(f"--freeze {name}: layers with parameters are {', '.join(holders)}") from None
+    if not any(p.requires_grad for p in tg.nn.parameters(network).values()):
+        raise tg.ConfigError("--freeze leaves nothing to train")
+
+
+def start(given: dict[str, Any]) -> int:
+    """One run from its options to its last picture; returns the program's exit code."""
+    quiet, checkpoint = given.get("quiet", False), None
+    if "resume" in given:
+        run, checkpoint = Run.reopen(Path(given["resume"]))
+        o = run.options
+        o.quiet, o.data = quiet, given.get("data", o.data)
+        data = tg.data.load(o.dataset, o.data, quiet=quiet)
+        run.check_data(images.about(data))
+        if run.ending:
+            print(f"{run.folder} has {run.ending}: nothing to resume")
+            return 0
+    else:
+        data = tg.data.load(given.get("dataset"), given.get("data"), quiet=quiet)
+        o = options.settle(given, data.name, data.classes)
+        images.hold_out(data, o.validation)
+
+    rng = np.random.default_rng(o.seed)
+    network = models.build(o.layers, data.features, data.classes, rng, o.model or "the network")
+    freeze(network, o.freeze)
+    if checkpoint is None:
+        run = Run.create(o, images.about(data))
+    if not quiet:
+        count = sum(p.size for p in tg.nn.parameters(network).values())
+        print(f"{data}\n{count:,} parameters in {len(o.layers)} layers; everything goes to {run.folder}")
+
+    status, p = train(o, data, network, rng, run, checkpoint)
+    if status == "interrupted":
+        print(f"interrupted in epoch {p.epoch + 1} after {p.update} updates: saved, and to be continued with")
+        print(f"  python train.py --resume {shlex.quote(str(run.folder))}", flush=True)
+        draw(run, network, data, p, "validation")
+        return 128 + signal.SIGINT
+    if status == "diverged":
+        run.write_result({"status": status, "updates": p.update, "best_epoch": p.best_epoch, "seconds": p.seconds})
+        hint = "raw pixels of 0..255 want a rate near 0.0001" if o.pixels == "raw" else f"try --lr {o.lr / 10:g}"
+        sys.stderr.write(
+            f"train.py: the loss is no longer a finite number after {p.update} updates: the learning rate {o.lr:g} "
+            f"is probably too high ({hint}). {run.folder}/last.npz holds the weights after epoch {p.epoch}.\n"
+        )
+        return 1
+
+    tg.nn.load_state_dict(network, run.weights("best.npz"))
+    test_loss, test_accuracy = images.score(
+        network, data.test_images, data.test_labels, images.pixel_scale(o.pixels, data.brightest)
+    )
+    why = "the best on validation images" if o.validation else "the last"
+    print(f"test accuracy {test_accuracy:.2%}, with the weights of epoch {p.best_epoch}, {why}", flush=True)
+    draw(run, network, data, p, "test")
+    run.write_result({
+        "status": status, "test_accuracy": test_accuracy, "test_loss": test_loss, "best_epoch": p.best_epoch,
+        "val_accuracy": p.best_accuracy, "epochs": p.epoch, "updates": p.update, "seconds": p.seconds,
+    })  # fmt: skip
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program; whatever a user can get wrong ends in one line and a non-zero exit code."""
+    return guarded("train.py", start, options.parse(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,9 @@
+"""The training programs, cut up by subject: train.py, evaluate.py and sweep.py are the essays that use it."""
+
+from importlib.util import find_spec
+
+_missing = [name for name in ("matplotlib", "PIL", "pooch", "threadpoolctl", "tqdm", "yaml") if find_spec(name) is None]
+if _missing:
+    raise SystemExit(
+        f'{", ".join(_missing)} missing: python -m pip install -e ".[train]" installs what the programs need'
+    )

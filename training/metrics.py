@@ -1,0 +1,96 @@
+"""What a classifier gets right and wrong: the confusion matrix and what follows from it."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tensorgrad.errors import DataError, ShapeError
+
+Counts: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int) -> Counts:
+    """Count how often class ``i`` was taken for class ``j``: (C, C), row ``i``, column ``j``.
+
+    ``labels`` and ``predictions`` are (N,) integers in ``0..classes - 1``. Raises ``ShapeError`` if they are
+    not of one length, ``DataError`` if one is no such integer.
+    """
+    true, said = np.asarray(labels), np.asarray(predictions)
+    if true.ndim != 1 or true.shape != said.shape:
+        raise ShapeError(f"labels and predictions are both (N,), got shapes {true.shape} and {said.shape}")
+    if not true.size:
+        return np.zeros((classes, classes), dtype=np.int64)
+    for name, values in (("labels", true), ("predictions", said)):
+        if values.dtype.kind not in "iu":
+            raise DataError(f"{name} are integers, got dtype {values.dtype}")
+        if values.min() < 0 or values.max() >= classes:
+            raise DataError(f"{name} lie in 0..{classes - 1}, got {values.min()}..{values.max()}")
+    pairs = true.astype(np.int64) * classes + said.astype(np.int64)
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).astype(np.int64)
+
+
+def precision_recall(confusion: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Return precision and recall of every class, each (C,) in 0..1, from a confusion matrix (C, C).
+
+    Precision is the share of right ones among those called the class, recall among those that belong to it.
+    A class that was never called, or never occurs, has no such share: 0 / 0 is nan.
+    """
+    counts = _square(confusion)
+    right = np.diagonal(counts)
+    return _share(right, counts.sum(axis=0)), _share(right, counts.sum(axis=1))
+
+
+def accuracy(confusion: npt.ArrayLike) -> float:
+    """Return the share of right predictions, 0..1; nan if there are none at all."""
+    counts = _square(confusion)
+    return float(_share(np.trace(counts), counts.sum()))
+
+
+def table(confusion: npt.ArrayLike) -> str:
+    """Lay out precision, recall and count of every class, and the overall accuracy, as plain text."""
+    counts = _square(confusion)
+    rows = [("class", "precision", "recall", "count")]
+    for label, (precision, recall, count) in enumerate(zip(*precision_recall(counts), counts.sum(axis=1), strict=True)):
+        rows.append((str(label), _percent(precision), _percent(recall), f"{count:,}"))
+    lines = _aligned(rows, gap="   ")
+    rule = "-" * len(lines[0])
+    overall = f"accuracy {_percent(accuracy(counts))} ({np.trace(counts):,} of {counts.sum():,})"
+    return "\n".join([lines[0], rule, *lines[1:], rule, overall])
+
+
+def confusion_text(confusion: npt.ArrayLike) -> str:
+    """Lay out a confusion matrix as plain text, a row for each true class; a dot stands for no example."""
+    counts = _square(confusion)
+    width = max(len(str(number)) for number in (0, len(counts) - 1, *counts.flat))
+    rows = [("true \\ said", *(str(label).rjust(width) for label in range(len(counts))))]
+    for label, row in enumerate(counts):
+        rows.append((str(label), *((str(count) if count else ".").rjust(width) for count in row)))
+    return "\n".join(_aligned(rows, gap="  "))
+
+
+def _square(confusion: npt.ArrayLike) -> Counts:
+    """Return a confusion matrix as int64, or ``ShapeError``."""
+    counts = np.asarray(confusion)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise ShapeError(f"a confusion matrix is (C, C), got shape {counts.shape}")
+    return counts.astype(np.int64)
+
+
+def _share(part: npt.ArrayLike, whole: npt.ArrayLike) -> Floats:
+    """Divide without warnings: 0 / 0 is nan."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.true_divide(part, whole))
+
+
+def _percent(share: float) -> str:
+    """Write a share in percent with two decimals; ``-`` for nan."""
+    return "-" if np.isnan(share) else f"{100 * share:.2f} %"
+
+
+def _aligned(rows: Sequence[Sequence[str]], gap: str) -> list[str]:
+    """Join rows of cells into lines whose columns are flush right."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [gap.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

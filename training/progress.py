@@ -1,0 +1,96 @@
+"""What a person sees while a network trains: a bar on a terminal, a line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tqdm import tqdm
+
+
+class Display:
+    """A bar over all images of all epochs, with loss, validation accuracy and speed.
+
+    Where standard error is no terminal there is no bar but a line per epoch; ``quiet`` shows neither.
+    """
+
+    def __init__(self, epochs: int, images: int, done: int, quiet: bool) -> None:
+        self._epochs = epochs
+        self._lines = not quiet and not sys.stderr.isatty()
+        self._val = math.nan
+        self._loss = math.nan
+        self._shown = 0.0
+        self._bar = tqdm(
+            total=epochs * images, initial=done, unit=" images", unit_scale=True, smoothing=0.1, file=sys.stderr,
+            disable=quiet or self._lines, dynamic_ncols=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def batch(self, epoch: int, images: int, loss: float) -> None:
+        """After an update."""
+        if self._bar.disable:
+            return
+        self._loss = loss if math.isnan(self._loss) else 0.98 * self._loss + 0.02 * loss
+        now = time.monotonic()
+        if now - self._shown > 0.1:
+            self._shown = now
+            self._describe(epoch)
+        self._bar.update(images)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        """After an epoch."""
+        self._val = row["val_accuracy"]
+        if not self._bar.disable:
+            self._describe(row["epoch"])
+        if self._lines:
+            val = "" if math.isnan(self._val) else f"  val loss {row['val_loss']:.4f}  val accuracy {self._val:7.2%}"
+            sys.stderr.write(
+                f"epoch {row['epoch']:3d}/{self._epochs}  loss {row['train_loss']:.4f}{val}  {row['seconds']:6.1f} s\n"
+            )
+            sys.stderr.flush()
+
+    def _describe(self, epoch: int) -> None:
+        self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
+        val = "" if math.isnan(self._val) else f", val {self._val:.2%}"
+        self._bar.set_postfix_str(f"loss {self._loss:.4f}{val}", refresh=False)
+
+
+class Tally:
+    """A bar over the runs of a sweep, with the time left and the best so far; a line per run where there is no terminal."""
+
+    def __init__(self, runs: int, done: int, quiet: bool) -> None:
+        self._lines = not quiet and not sys.stderr.isatty()
+        self._best = -math.inf
+        self._bad = 0
+        self._bar = tqdm(
+            total=runs, initial=done, unit=" runs", file=sys.stderr, disable=quiet or self._lines, dynamic_ncols=True,
+            smoothing=0,
+        )  # fmt: skip
+
+    def __enter__(self) -> Tally:
+        self._bar.refresh()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def ended(self, name: str, result: Mapping[str, Any]) -> None:
+        """After a run."""
+        reached = result.get("test_accuracy")
+        ending = str(result["status"]) if reached is None else f"{reached:.2%}"
+        self._best = max(self._best, reached or -math.inf)
+        self._bad += result["status"] == "failed"
+        if self._lines:
+            sys.stderr.write(f"{name}: {ending}\n")
+            sys.stderr.flush()
+        best = "" if self._best == -math.inf else f"best {self._best:.2%}"
+        self._bar.set_postfix_str(best + (f", {self._bad} failed" if self._bad else ""), refresh=False)
+        self._bar.update()
