@@ -27,7 +27,8 @@ from tensorgrad.errors import (
 )
 from tensorgrad.functional import cross_entropy, dropout, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from tensorgrad.gradcheck import gradcheck, gradgradcheck
-from tensorgrad.tape import no_grad, primitive, rule
+from tensorgrad.table import primitive, rule
+from tensorgrad.tape import no_grad
 from tensorgrad.tensor import Tensor
 from tensorgrad.transforms import grad
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from tensorgrad.errors import ShapeError
 from tensorgrad.rules.reductions import restore
-from tensorgrad.tape import Array, primitive, rule
+from tensorgrad.table import primitive, rule
+from tensorgrad.tape import Array
 
 
 @primitive

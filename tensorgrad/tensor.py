@@ -1,29 +1,27 @@
 """The Tensor: an ndarray that remembers how it was made.
 
-Operators, methods and NumPy's own functions all end in the same place: NumPy asks the tensor (NEP 13
-``__array_ufunc__``, NEP 18 ``__array_function__``), the tensor looks the function up in the gradient table, and
-what stands there runs. A function that has no row is refused by name; a bare ndarray never comes back in place
-of a gradient.
+Operators, methods and NumPy's own functions all end in the same place: the function's entry in
+the gradient table, which runs it and records. What NumPy is told when it asks stands in `dispatch`.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 import tensorgrad.rules  # noqa: F401  (fills the table)
-from tensorgrad import tape
-from tensorgrad.errors import NoRuleError, ShapeError
+from tensorgrad.dispatch import call, call_ufunc
 from tensorgrad.rules.indexing import as_index, getitem
-from tensorgrad.tape import Variable, before_write, mode, primitive, rule, table, value_of
+from tensorgrad.table import functions, primitive, rule
+from tensorgrad.tape import Variable, any_tracked, before_write, mode, share_readers, value_of
+from tensorgrad.walk import seed_for, walk
 
 
 def _operators(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
     """``x + y``, its reflection ``y + x`` and the in-place ``x += y``, from one row of the table."""
-    function = table[ufunc]
+    function = functions[ufunc]
 
     def reflected(self: Tensor, other: Any) -> Any:
         return function(other, self)
@@ -35,9 +33,6 @@ def _operators(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
 
 
 _np: Any = np  # for calls on tensors, of which NumPy's types know nothing
-_BY_REDUCE: dict[Any, Callable[..., Any]] = {
-    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
-}  # fmt: skip
 
 
 class Tensor(Variable):
@@ -69,7 +64,7 @@ class Tensor(Variable):
         self.readers = None
         self.tracked = False
         if isinstance(data, Variable) and np.may_share_memory(self.data, data.data):
-            tape.share_readers(data, self)
+            share_readers(data, self)
         self.requires_grad = requires_grad
 
     # ------------------------------------------------------------------------------------------- what it is
@@ -178,7 +173,7 @@ class Tensor(Variable):
                 "requires_grad=True, or it was computed under no_grad()"
             )
         start = seed_for(self, seed)
-        for node, gradient in tape.walk([(self, start)], create_graph=create_graph, retain_graph=retain_graph).items():
+        for node, gradient in walk([(self, start)], create_graph=create_graph, retain_graph=retain_graph).items():
             assert isinstance(node, Tensor)
             if create_graph and not isinstance(gradient, Tensor):
                 gradient = Tensor(gradient)
@@ -188,32 +183,12 @@ class Tensor(Variable):
     # ------------------------------------------------------------------------------------------- NumPy's protocols
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
-        if method == "reduce" and ufunc in _BY_REDUCE and out is None:
-            kwargs.setdefault("axis", 0)  # a ufunc's default, where the function of that name takes all axes
-            return self.__array_function__(_BY_REDUCE[ufunc], (), inputs, kwargs)
-        if method != "__call__":
-            raise NoRuleError(
-                f"np.{ufunc.__name__}.{method} has no gradient rule for a Tensor. Write it with functions that "
-                "have, or apply it to t.detach().data if no gradient is wanted."
-            )
-        if out is not None:
-            return _write_into(ufunc, inputs, out, kwargs)
-        function = table.get(ufunc)
-        if function is None or kwargs:
-            return self.__array_function__(ufunc, (), inputs, kwargs)
-        return function(*inputs)
+        if method == "__call__" and out is None and not kwargs and ufunc in functions:
+            return functions[ufunc](*inputs)
+        return call_ufunc(type(self), ufunc, method, inputs, out, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        function = table.get(func)
-        if function is None:
-            return _run_untracked(func, args, kwargs, "no gradient rule")
-        signature = tape.signatures.get(func)
-        if signature is not None and (kwargs or len(args) != signature.arity):
-            try:
-                args, kwargs = _sort_arguments(func, args, kwargs, signature)
-            except _Unsupported as problem:
-                return _run_untracked(func, args, kwargs, str(problem))
-        return function(*args, **kwargs)
+        return call(type(self), func, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
         if self.tracked:
@@ -229,7 +204,7 @@ class Tensor(Variable):
         return getitem(self, index=as_index(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if mode.recording and (self.tracked or _any_tracked(value)):
+        if mode.recording and (self.tracked or any_tracked(value)):
             raise RuntimeError(
                 "assigning to elements is not recorded. For a parameter, write under tg.no_grad(); inside a "
                 "differentiated function, build the result with np.where, np.stack or np.concatenate."
@@ -275,7 +250,7 @@ class Tensor(Variable):
     __ne__, _, _ = _operators(np.not_equal)
     __hash__ = object.__hash__
 
-    __neg__, __pos__, __abs__ = table[np.negative], table[np.positive], table[np.absolute]
+    __neg__, __pos__, __abs__ = functions[np.negative], functions[np.positive], functions[np.absolute]
 
     def __pow__(self, exponent: Any) -> Any:
         return _square(self) if type(exponent) is int and exponent == 2 else self._power(exponent)
@@ -378,114 +353,8 @@ rule(astype, lambda g, ans, x, *, dtype: g)
 
 
 _sum, _mean, _reshape, _transpose, _positive, _square = (
-    table[fn] for fn in (np.sum, np.mean, np.reshape, np.transpose, np.positive, np.square)
+    functions[fn] for fn in (np.sum, np.mean, np.reshape, np.transpose, np.positive, np.square)
 )
-
-
-# -------------------------------------------------------------------------------------------- what NumPy may not do
-
-
-def seed_for(output: Variable, seed: Any) -> Any:
-    """The gradient a walk starts from: ``seed`` in the shape and dtype of ``output``, or 1."""
-    if seed is None:
-        if output.data.size != 1:
-            raise ShapeError(
-                f"a tensor of shape {output.shape} has no single gradient: reduce it first, with .sum() or "
-                f".mean(), or pass a seed of shape {output.shape}"
-            )
-        return np.ones(output.shape, output.dtype)
-    if isinstance(seed, Variable) and seed.shape == output.shape and seed.dtype == output.dtype:
-        return seed
-    seed = np.asarray(value_of(seed), output.dtype)
-    if seed.shape != output.shape:
-        raise ShapeError(f"the seed has shape {seed.shape}, the tensor {output.shape}: they must be the same")
-    return seed
-
-
-def _sort_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
-                    signature: tape.Signature) -> tuple[tuple[Any, ...], dict[str, Any]]:  # fmt: skip
-    """Arguments as a caller of NumPy may give them -> (the inputs by position, the rest by name)."""
-    arity, positional, accepted, variadic = signature
-    kwargs = {
-        name: arg for name, arg in kwargs.items() if arg is not np._NoValue and (name in accepted or arg is not None)
-    }
-    if len(args) < arity:
-        for name in list(inspect.signature(func).parameters)[len(args) : arity]:
-            if name not in kwargs:
-                raise TypeError(f"{_name(func)}() misses its argument {name!r}")
-            args += (kwargs.pop(name),)
-    unknown = kwargs.keys() - accepted
-    if unknown or (len(args) > arity + len(positional) and not variadic):
-        raise _Unsupported(unknown or "so many positional ones", signature)
-    if not variadic:
-        kwargs |= dict(zip(positional, args[arity:], strict=False))
-        args = args[:arity]
-    if table[func] in tape.rows:
-        tracked = {name for name, arg in kwargs.items() if _any_tracked(arg)}
-        if tracked and mode.recording:
-            raise _Unsupported(tracked, signature)
-        kwargs = value_of(kwargs)
-    return args, kwargs
-
-
-class _Unsupported(Exception):
-    """The gradient rule of a function says nothing of the arguments it was called with."""
-
-    def __init__(self, unknown: Any, signature: tape.Signature) -> None:
-        names = unknown if isinstance(unknown, str) else ", ".join(sorted(map(repr, unknown)))
-        known = ", ".join(sorted(signature.accepted)) or "none"
-        super().__init__(f"no gradient rule for these arguments: {names} (beside its inputs it takes: {known})")
-
-
-def _run_untracked(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why: str) -> Any:
-    """Run a function the table does not know on the values, unless a gradient would be lost: then refuse."""
-    if mode.recording and _any_tracked((args, kwargs)):
-        raise NoRuleError(
-            f"{_name(func)}: {why}. Write it with functions that have one, add a row with tg.primitive and tg.rule, "
-            "or pass t.detach() if no gradient is wanted."
-        )
-    targets = args[:1] if func in _WRITERS else kwargs.get("out", ())
-    for target in targets if isinstance(targets, tuple) else (targets,):
-        if isinstance(target, Variable):
-            before_write(target, _name(func))
-    return _wrap(func(*value_of(args), **value_of(kwargs)))
-
-
-_WRITERS = {np.copyto, np.put, np.putmask, np.place, np.fill_diagonal, np.put_along_axis}
-
-
-def _write_into(ufunc: np.ufunc, inputs: tuple[Any, ...], out: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """``ufunc(..., out=target)`` and ``target += x``: only where no gradient is at stake."""
-    name = f"writing the result of np.{ufunc.__name__} into an existing array"
-    if mode.recording and _any_tracked((inputs, out)):
-        raise NoRuleError(
-            f"{name} is not recorded. Write t = t + x instead of t += x (and no out=); to update a parameter, "
-            "do it under tg.no_grad()."
-        )
-    for target in out:
-        if isinstance(target, Variable):
-            before_write(target, name)
-    ufunc(*value_of(inputs), out=value_of(out), **kwargs)
-    return out[0] if len(out) == 1 else out
-
-
-def _name(func: Any) -> str:
-    module = (getattr(func, "__module__", None) or "numpy").replace("numpy", "np", 1)
-    return f"{module}.{getattr(func, '__name__', func)}"
-
-
-def _any_tracked(x: Any) -> bool:
-    if isinstance(x, Variable):
-        return x.tracked
-    if isinstance(x, dict):
-        return any(map(_any_tracked, x.values()))
-    return isinstance(x, (list, tuple)) and any(map(_any_tracked, x))
-
-
-def _wrap(result: Any) -> Any:
-    if isinstance(result, (np.ndarray, np.number)):
-        return Tensor(result)
-    return tuple(map(_wrap, result)) if isinstance(result, tuple) else result
 
 
 def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, grad: Any) -> Tensor:

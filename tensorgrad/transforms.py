@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad import tape
-from tensorgrad.tensor import Tensor, seed_for
+from tensorgrad.tape import value_of
+from tensorgrad.tensor import Tensor
+from tensorgrad.walk import seed_for, walk
 
 
 def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool = False,
@@ -51,13 +52,13 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool
             if not tensor.tracked and role == "input":
                 raise RuntimeError(f"input {i + 1} of grad requires no gradient: make it with requires_grad=True")
     roots = [
-        (output, seed_for(output, seed) if create_graph else tape.value_of(seed_for(output, seed)))
+        (output, seed_for(output, seed) if create_graph else value_of(seed_for(output, seed)))
         for output, seed in zip(outputs, seeds, strict=True)
         if output.tracked
     ]
     if not roots:
         raise RuntimeError("grad of outputs that require no gradient: nothing they were made from does")
-    found = tape.walk(roots, inputs, create_graph=create_graph, retain_graph=retain_graph)
+    found = walk(roots, inputs, create_graph=create_graph, retain_graph=retain_graph)
     gradients: list[Any] = [found.get(tensor.record or tensor) for tensor in inputs]
     for i, tensor in enumerate(inputs):
         if gradients[i] is not None and any(tensor is earlier for earlier in inputs[:i]):

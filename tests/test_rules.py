@@ -39,10 +39,10 @@ def test_every_name_in_the_table_is_its_own():
 
 def test_every_function_of_the_gradient_table_is_in_the_test_table(monkeypatch):
     """Run all rows and see which rows of the gradient table were used."""
-    from tensorgrad import tape
+    from tensorgrad import table
 
     used = set()
-    record = tape.Record
+    record = table.Record
 
     class Spy(record):
         __slots__ = ()
@@ -52,10 +52,10 @@ def test_every_function_of_the_gradient_table_is_in_the_test_table(monkeypatch):
                 used.add(value.name)
             super().__setattr__(name, value)
 
-    monkeypatch.setattr(tape, "Record", Spy)
+    monkeypatch.setattr(table, "Record", Spy)
     for row in ROWS:
         row.fn(*tracked(row.inputs()))
-    known = {row.name for row in tape.rows.values() if row.fn.__module__.startswith(("numpy", "tensorgrad"))}
+    known = {row.name for row in table.rows.values() if row.fn.__module__.startswith(("numpy", "tensorgrad"))}
     internal = {"scatter"}  # the transpose of indexing: what getitem's rule runs
     assert known - used - internal == set()
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tensorgrad.tape import Array, implements, primitive, rule
+from tensorgrad.table import implements, primitive, rule
+from tensorgrad.tape import Array
 
 where = primitive(np.where)
 clip = primitive(np.clip)

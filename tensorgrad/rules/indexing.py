@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.tape import Array, primitive, rule
+from tensorgrad.table import primitive, rule
+from tensorgrad.tape import Array
 
 
 @primitive

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.tape import implements, plain, value_of
+from tensorgrad.table import implements, plain
+from tensorgrad.tape import value_of
 
 plain(
     # comparisons and predicates

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.errors import NoRuleError
-from tensorgrad.tape import Array, implements, primitive, rule
+from tensorgrad.table import implements, primitive, rule
+from tensorgrad.tape import Array
 
 # fmt: off
 rule(np.matmul, lambda g, ans, x, y: _matmul_dx(g, y),

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.tape import Array, implements, rule
+from tensorgrad.table import implements, rule
+from tensorgrad.tape import Array
 
 # fmt: off
 rule(np.sum,  lambda g, ans, x, axis=None, dtype=None, *, keepdims=False:

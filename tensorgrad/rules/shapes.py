@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.tape import Array, implements, primitive, rule
+from tensorgrad.table import implements, primitive, rule
+from tensorgrad.tape import Array
 
 # fmt: off
 rule(np.reshape,      lambda g, ans, x, shape=None: np.reshape(g, x.shape))

@@ -1,0 +1,272 @@
+"""The gradient table: which functions record, and how each pulls a gradient back.
+
+A `primitive` is a function with a `Row`: one *vector-Jacobian product* per input, ``vjp(g, ans, *inputs, **params)``,
+the upstream gradient ``g`` in, the gradient of that input out. Rows are written in NumPy. Given arrays they run at
+NumPy speed; given tensors the same line records, so second and further derivatives need no rules of their own.
+
+What no row mentions, because the walk does it for all of them: undoing a broadcast, keeping the dtype of the input, and
+keeping a zero gradient zero where a derivative is infinite.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+import itertools
+import sys
+from collections.abc import Callable, Sequence
+from types import CodeType
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from tensorgrad.errors import NoRuleError
+from tensorgrad.tape import Array, Node, Record, Variable, add_reader, mode, share_with_source, value_of
+
+Vjp: TypeAlias = Callable[..., Array]
+
+_ndarray = np.ndarray  # a global name is found faster than an attribute, in code that runs at every operation
+_numbers = itertools.count()
+_NO_PARAMS: dict[str, Any] = {}
+
+rows: dict[Callable[..., Any], Row] = {}
+"""The gradient table, keyed by what runs the function: the result of `primitive`."""
+
+functions: dict[Callable[..., Any], Callable[..., Any]] = {}
+"""From a NumPy function to what runs in its place when it meets a tensor."""
+
+signatures: dict[Callable[..., Any], Signature] = {}
+"""From a NumPy function to how its entry in the table may be called; absent: as the function itself."""
+
+
+class Signature(NamedTuple):
+    """How a function of the table may be called: what its rule (or composition) names, and nothing else."""
+
+    arity: int  # inputs, which come first
+    positional: tuple[str, ...] = ()  # the parameters after them, in NumPy's order
+    accepted: frozenset[str] = frozenset()  # these and the keyword-only ones
+    variadic: bool = False
+
+    @classmethod
+    def of(cls, fn: Any, arity: int | None = None, skip: int = 0) -> Signature:
+        """Read off a Python function whose first ``skip`` parameters and then ``arity`` inputs come first."""
+        code: CodeType = fn.__code__
+        if arity is None:
+            arity = code.co_argcount - len(fn.__defaults__ or ())
+        positional = code.co_varnames[skip + arity : code.co_argcount]
+        named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        return cls(arity, positional, frozenset(positional + named), bool(code.co_flags & inspect.CO_VARARGS))
+
+
+class Row:
+    """A function's row in the gradient table."""
+
+    __slots__ = ("elementwise", "fn", "name", "plans", "singular", "vjps")
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        self.fn = fn
+        self.name: str = getattr(fn, "__name__", str(fn))
+        self.vjps: Sequence[Vjp | None] = ()
+        self.elementwise = isinstance(fn, np.ufunc) and fn.signature is None
+        self.singular = False
+        self.plans: dict[int, Plan] = {}
+
+    def plan(self, tracked: int, count: int) -> Plan:
+        """What to save of ``count`` inputs when those in the bits of ``tracked`` are tracked."""
+        if isinstance(self.vjps, _Each):
+            return Plan(tuple(i for i in range(count) if tracked >> i & 1), tuple(range(count)), (), True)
+        parents = []
+        reads: set[int] = set()
+        for i in range(count):
+            if not tracked >> i & 1:
+                continue
+            if i >= len(self.vjps):
+                raise NoRuleError(
+                    f"{self.name} has no gradient rule for its input {i + 1}. Give it one: "
+                    f"tg.rule({self.name}, lambda g, ans, x: ...), with a lambda for each input."
+                )
+            if self.vjps[i] is not None:
+                parents.append(i)
+                reads |= _reads(self.vjps[i], count)
+        kept = tuple(i for i in range(count) if i in reads)
+        dropped = tuple(i for i in range(count) if i not in reads)
+        plan = self.plans[tracked] = Plan(tuple(parents), kept, dropped, -1 in reads)
+        return plan
+
+
+class Plan(NamedTuple):
+    """What a record saves: only what the rules of its tracked inputs read."""
+
+    parents: tuple[int, ...]  # tracked inputs that a gradient flows to
+    kept: tuple[int, ...]
+    dropped: tuple[int, ...]
+    keeps_ans: bool
+
+
+def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of arrays one that records; give it its gradient with `rule`. Usable as a decorator.
+
+    Inputs that differentiate are positional; whatever else the function takes (``axis``, ``keepdims``) is
+    passed by name. On arrays alone it is the function itself.
+    """
+    row = Row(fn)
+    new = object.__new__
+
+    def apply(*args: Any, **params: Any) -> Any:
+        values = list(args)
+        parents: list[tuple[int, Node]] = []
+        careful = row.singular
+        tracked = 0  # the positions of tracked inputs, as bits
+        kind: Any = None
+        for i, arg in enumerate(args):
+            if isinstance(arg, Variable):
+                values[i] = arg.data
+                kind = type(arg)
+                if arg.tracked:
+                    node = arg.record or arg
+                    parents.append((i, node))
+                    tracked |= 1 << i
+                    if node.careful:
+                        careful = True
+            elif type(arg) is list or type(arg) is tuple:
+                values[i] = np.asarray(arg)
+        ans = fn(*values, **params) if params else fn(*values)
+        if kind is None:
+            return ans
+        if type(ans) is not _ndarray:
+            ans = np.asarray(ans)
+        out = new(kind)
+        out.data = ans
+        out.grad = out.readers = out.record = None
+        out.tracked = False
+        if ans.base is not None or ans is values[0] or ans is values[-1]:
+            share_with_source(args, out)
+        if not tracked:
+            return out
+        recording = mode.recording
+        if not recording:
+            return out
+
+        plan = row.plans.get(tracked) or row.plan(tracked, len(args))
+        if len(parents) != len(plan.parents):
+            parents = [(i, node) for i, node in parents if i in plan.parents]
+            if not parents:
+                return out
+        dtype = ans.dtype
+        if dtype.kind != "f":
+            raise NoRuleError(f"{row.name} gave {dtype} from a tensor that requires a gradient: only real "
+                              "floating-point results differentiate")  # fmt: skip
+        out.tracked = True
+        out.record = record = Record()
+        record.number = next(_numbers)
+        record.row = row
+        record.parents = parents
+        record.params = params or _NO_PARAMS
+        record.shape = ans.shape
+        record.dtype = dtype
+        record.inputs = values
+        record.ans = None
+        record.careful = careful or recording == 2
+        for i in plan.dropped:
+            values[i] = None
+        record.guards = None
+        if plan.kept or plan.keeps_ans:
+            guards: list[Any] = [None] * (len(args) + 1)
+            record.guards = guards
+            for i in plan.kept:
+                arg = args[i]
+                if isinstance(arg, Variable):
+                    guards[i] = add_reader(arg, record)
+            if plan.keeps_ans:
+                record.ans = ans
+                guards[-1] = add_reader(out, record)
+        return out
+
+    functools.update_wrapper(apply, fn)
+    rows[apply] = row
+    return apply
+
+
+class _Each(Sequence[Vjp]):
+    """The rules of a function of any number of inputs: one rule that is told which."""
+
+    def __init__(self, each: Vjp) -> None:
+        self.each = each
+
+    def __getitem__(self, i: Any) -> Any:
+        return lambda g, ans, *inputs, **params: self.each(g, ans, i, *inputs, **params)
+
+    def __len__(self) -> int:
+        return sys.maxsize
+
+
+def _reads(vjp: Vjp | None, count: int) -> set[int]:
+    """Which inputs (0, 1, ...) and output (-1) a rule reads, told from its bytecode."""
+    if vjp is None:
+        return set()
+    code = getattr(vjp, "__code__", None)
+    if not isinstance(code, CodeType) or code.co_argcount < 2 + count:  # cannot be told: all of them
+        return set(range(-1, count))
+    slots = {name: i - 1 for i, name in enumerate(code.co_varnames[1 : 2 + count])}
+    read: set[int] = set()
+    for instruction in dis.get_instructions(code):
+        names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+        read |= {slots[name] for name in names if isinstance(name, str) and name in slots}
+    return read
+
+
+def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None,
+         singular: bool = False) -> None:  # fmt: skip
+    """Enter the row of ``fn``, a NumPy function or a `primitive`, into the gradient table.
+
+    Parameters
+    ----------
+    fn
+        The function whose gradient this is.
+    *vjps
+        One per input, ``vjp(g, ans, *inputs, **params)``, where ``g`` has the shape of the output ``ans``.
+        It may return the gradient in the shape of the input or in any shape that broadcasting relates to
+        it. It must not write to anything it is given. None marks an input in which the function is
+        piecewise constant. Beyond the inputs it names, in NumPy's order, the parameters it supports; all
+        others are refused when the function is called.
+    each
+        In place of ``vjps`` for a function of any number of inputs: ``each(g, ans, i, *inputs, **params)``
+        is the gradient of input ``i``.
+    singular
+        The function has points where its derivative is infinite or undefined. There, and outside its
+        domain, a zero upstream gradient stays zero instead of becoming ``0 * inf``.
+    """
+    apply = fn if fn in rows else primitive(fn)
+    row = rows[apply]
+    row.vjps = _Each(each) if each else vjps
+    row.singular = singular
+    row.elementwise = row.elementwise or singular
+    row.plans.clear()
+    if apply is not fn:
+        functions[fn] = apply
+        signatures[fn] = Signature.of(next(filter(None, vjps)), len(vjps), skip=2)
+
+
+def plain(*fns: Callable[..., Any]) -> None:
+    """Enter functions whose results carry no gradient (comparisons, shapes): they run on the values."""
+    for fn in fns:
+        functions[fn] = _on_values(fn)
+
+
+def _on_values(fn: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        return fn(*map(value_of, args), **value_of(kwargs))
+
+    return functools.update_wrapper(apply, fn)
+
+
+def implements(fn: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a composition of other functions in place of the NumPy function ``fn``; it needs no row."""
+
+    def enter(composition: Callable[..., Any]) -> Callable[..., Any]:
+        functions[fn] = composition
+        signatures[fn] = Signature.of(composition)
+        return composition
+
+    return enter
