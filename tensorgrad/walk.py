@@ -115,16 +115,21 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
                         owned.add(parent)
                 if freeing:
                     record.free()
-        for node, g in adjoints.items():
-            if g.shape != node.shape:
-                g = adjoints[node] = np.broadcast_to(g, node.shape)
-            if isinstance(g, Variable):
-                adjoints[node] = g if node in owned else np.positive(g)  # type: ignore[call-overload]
-            elif node not in owned or type(g) is not np.ndarray or g.base is not None:
-                adjoints[node] = np.array(g, dtype=node.dtype)
+        _make_independent(adjoints, owned)
     finally:
         mode.recording = recording
     return adjoints
+
+
+def _make_independent(adjoints: dict[Node, Array], owned: set[Node]) -> None:
+    """Give each gradient that is handed out its full shape and memory of its own."""
+    for node, g in adjoints.items():
+        if g.shape != node.shape:
+            g = adjoints[node] = np.broadcast_to(g, node.shape)
+        if isinstance(g, Variable):
+            adjoints[node] = g if node in owned else np.positive(g)  # type: ignore[call-overload]
+        elif node not in owned or type(g) is not np.ndarray or g.base is not None:
+            adjoints[node] = np.array(g, dtype=node.dtype)
 
 
 def _reachable(roots: Iterable[Node]) -> list[Record]:

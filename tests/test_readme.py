@@ -27,5 +27,5 @@ def test_the_first_example_learns():
 
 def test_files_it_names_exist():
     text = README.read_text(encoding="utf-8")
-    for name in re.findall(r"(?:models|checkpoints|docs|tensorgrad|benchmarks)/[\w./-]*\w", text):
+    for name in re.findall(r"(?:models|checkpoints|docs|studies|tensorgrad|benchmarks)/[\w./-]*\w", text):
         assert (README.parent / name).exists(), name

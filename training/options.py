@@ -114,7 +114,7 @@ NETWORK = (
            "layers that stay as they were initialised, by name (hidden, output)"),
 )
 TRAINING = (
-    Option("epochs", whole(1), {"mnist": 20, "digits": 100}, "N",
+    Option("epochs", whole(1), {"mnist": 15, "digits": 100}, "N",
            "times that every training image is seen"),
     Option("batch_size", whole(1), {"mnist": 128, "digits": 32}, "N",
            "images per update"),

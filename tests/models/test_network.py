@@ -36,7 +36,7 @@ def test_the_file_of_the_default_network_is_the_list_that_hidden_400_makes():
 
 def test_the_file_of_the_report_holds_its_network_and_its_recipe():
     o = options.settle(options.parse(["--model", str(FOLDER / "report.yaml")]), "mnist", 10)
-    assert o.layers == models.mlp([400], 10)
+    assert o.layers == models.mlp([400], 10, init="small")
     assert o.hidden == [400]
     wanted = {
         "pixels": "raw", "lr": 0.0001, "schedule": "halving", "every": 5000, "batch_size": 16, "shrink": 0.001,

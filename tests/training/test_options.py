@@ -75,7 +75,7 @@ def test_help_names_every_option_its_default_and_its_choices(capsys):
         assert f"--{name.replace('_', '-')}" in text
         # argparse breaks words at hyphens, so the meaning is compared without white space
         assert option.help.replace(" ", "") in text.replace(" ", "")
-    for piece in ("(20 on mnist, 100 on digits)", "(0.1)", "(400)", "(cosine)", "(on)", "--resume RUN", "examples:"):
+    for piece in ("(15 on mnist, 100 on digits)", "(0.1)", "(400)", "(cosine)", "(on)", "--resume RUN", "examples:"):
         assert piece in text
 
 
