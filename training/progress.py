@@ -64,33 +64,45 @@ class Display:
 
 
 class Tally:
-    """A bar over the runs of a sweep, with the time left and the best so far; a line per run where there is no terminal."""
+    """A bar over the runs of a sweep, with the time left and the best so far; without a terminal a line per run."""
 
     def __init__(self, runs: int, done: int, quiet: bool) -> None:
         self._lines = not quiet and not sys.stderr.isatty()
+        self._runs, self._before, self._ended = runs, done, 0
+        self._began = time.monotonic()
         self._best = -math.inf
-        self._bad = 0
+        self._bad: dict[str, int] = {}
         self._bar = tqdm(
-            total=runs, initial=done, unit=" runs", file=sys.stderr, disable=quiet or self._lines, dynamic_ncols=True,
-            smoothing=0,
+            total=runs, initial=done, file=sys.stderr, disable=quiet or self._lines, dynamic_ncols=True, smoothing=0,
+            bar_format="{n_fmt}/{total_fmt} runs |{bar}| {elapsed} gone, {remaining} left{postfix}",
         )  # fmt: skip
 
     def __enter__(self) -> Tally:
-        self._bar.refresh()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
+    def tick(self) -> None:
+        """Now and then, while no run ends."""
+        self._bar.refresh()
+
     def ended(self, name: str, result: Mapping[str, Any]) -> None:
         """After a run."""
-        reached = result.get("test_accuracy")
-        ending = str(result["status"]) if reached is None else f"{reached:.2%}"
-        self._best = max(self._best, reached or -math.inf)
-        self._bad += result["status"] == "failed"
+        reached, status = result.get("test_accuracy"), str(result["status"])
+        self._ended += 1
+        self._best = max(self._best, -math.inf if reached is None else reached)
+        if status != "finished":
+            self._bad[status] = self._bad.get(status, 0) + 1
         if self._lines:
-            sys.stderr.write(f"{name}: {ending}\n")
+            done = self._before + self._ended
+            left = (time.monotonic() - self._began) / self._ended * (self._runs - done)
+            ending = (
+                f"{status}: {result['error']}" if "error" in result else status if reached is None else f"{reached:.2%}"
+            )
+            sys.stderr.write(f"{done}/{self._runs} {name}: {ending}, {tqdm.format_interval(left)} left\n")
             sys.stderr.flush()
-        best = "" if self._best == -math.inf else f"best {self._best:.2%}"
-        self._bar.set_postfix_str(best + (f", {self._bad} failed" if self._bad else ""), refresh=False)
+        best = [] if self._best == -math.inf else [f"best {self._best:.2%}"]
+        counts = [f"{count} {status}" for status, count in self._bad.items()]
+        self._bar.set_postfix_str(", ".join(best + counts), refresh=False)
         self._bar.update()

@@ -1,0 +1,154 @@
+"""Sweeps over the small digits, in an empty folder: in this process, or as programs that signals can reach."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pooch
+import pytest
+
+import sweep
+from tensorgrad.data import download
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def workplace(monkeypatch, tmp_path):
+    """Go to a new folder where MNIST is not, and cannot be fetched."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
+    monkeypatch.setattr(download, "MIRRORS", ())
+    monkeypatch.delenv("TENSORGRAD_DATA", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def run_sweep(capsys):
+    """``run_sweep(arguments...)``: sweep.py in this process; its exit code and what it wrote."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        try:
+            code = sweep.main([str(argument) for argument in arguments])
+        except SystemExit as exit_:
+            code = exit_.code
+        wrote = capsys.readouterr()
+        return SimpleNamespace(code=code, out=wrote.out, err=wrote.err)
+
+    return run
+
+
+@pytest.fixture
+def refused(run_sweep):
+    """``refused(arguments..., says=pieces)``: exit code 2 and one line that holds them, before any run."""
+
+    def check(*arguments, says):
+        result = run_sweep(*arguments)
+        last = result.err.splitlines()[-1]
+        assert result.code == 2
+        assert last.startswith("sweep.py: error: ")
+        assert "Traceback" not in result.err
+        for piece in [says] if isinstance(says, str) else says:
+            assert piece in last
+        assert not list(Path().glob("**/runs/*"))
+
+    return check
+
+
+PLAIN = f"""
+import sys
+if any("training.serve" in word for word in sys.orig_argv):
+    sys.path.insert(0, {str(ROOT)!r})
+    import training.album
+    training.album.draw = lambda *_: None
+"""
+
+
+@pytest.fixture
+def plain(tmp_path_factory):
+    """A folder; with it as PYTHONPATH, the processes of a sweep draw no pictures, which take a second each."""
+    folder = tmp_path_factory.mktemp("path")
+    (folder / "sitecustomize.py").write_text(PLAIN)
+    return folder
+
+
+@pytest.fixture
+def begin(plain):
+    """``begin(arguments...)``: sweep.py as a program in a process group of its own, which is killed in the end."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments, customize="", **environment):
+            (plain / "sitecustomize.py").write_text(PLAIN + customize)
+            program = subprocess.Popen(
+                [sys.executable, ROOT / "sweep.py", *map(str, arguments)], text=True, start_new_session=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=os.environ | {"PYTHONPATH": str(plain)} | environment,
+            )  # fmt: skip
+
+            place = Path.cwd()
+
+            def end():
+                for pid in {program.pid, *processes(place)}:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                program.communicate()
+
+            stack.callback(end)
+            return program
+
+        yield start
+
+
+@pytest.fixture
+def until():
+    """``until(condition)``: wait for it, and return what it returned."""
+
+    def wait(condition, seconds=40):
+        end = time.monotonic() + seconds
+        while not (result := condition()):
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+        return result
+
+    return wait
+
+
+def endings(folder="s"):
+    """How each run ended, by the name of its folder."""
+    return {p.parent.name: json.loads(p.read_text())["status"] for p in Path(folder).glob("runs/*/result.json")}
+
+
+def stamps(folder="s"):
+    """When each run ended, and which file says so."""
+    return {p.parent.name: (p.stat().st_mtime_ns, p.stat().st_ino) for p in Path(folder).glob("runs/*/result.json")}
+
+
+def begun(folder="s"):
+    """The runs that made an epoch and have not ended."""
+    folders = Path(folder).glob("runs/*")
+    return [f for f in folders if (f / "metrics.csv").is_file() and not (f / "result.json").is_file()]
+
+
+def processes(folder):
+    """The processes that work for a sweep in a folder: those whose working folder it is."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (entry / "cwd").readlink() == folder and int(entry.name) != os.getpid():
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                if state != "Z":
+                    found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def look():
+    """What there is to see of a sweep from outside."""
+    return SimpleNamespace(endings=endings, stamps=stamps, begun=begun, processes=processes)

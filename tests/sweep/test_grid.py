@@ -1,0 +1,143 @@
+"""From axes to runs and their names."""
+
+import re
+
+import pytest
+
+from tensorgrad.errors import ConfigError
+from training.grid import AXES, Grid, all_settings, file_name, grid_of, read_file, text
+
+
+def test_full_grid_with_seeds_fastest():
+    grid = grid_of({"seed": ["0", "1"], "lr": ["0.1", "1e-3"], "hidden": ["8", "8,4"]})
+    assert grid.varied == ["lr", "hidden"]
+    assert [(s["lr"], s["hidden"], s["seed"]) for s in grid.settings()] == [
+        (lr, hidden, seed) for lr in (0.1, 0.001) for hidden in ([8], [8, 4]) for seed in (0, 1)
+    ]
+
+
+def test_every_option_of_a_run_is_an_axis_but_those_of_the_sweep():
+    assert {"lr", "hidden", "seed", "nesterov", "freeze", "model", "dataset"} < set(AXES)
+    assert not {"out", "quiet", "data"} & set(AXES)
+
+
+def test_sample_is_reproducible_and_grows():
+    axes = {"lr": list(range(1, 9)), "l2": [0.0, 0.1, 0.2], "seed": [0, 1]}
+    small, large = Grid(axes, sample=5), Grid(axes, sample=9)
+    assert small.settings() == Grid(axes, sample=5).settings()
+    assert len(small.settings()) == 10
+    assert all(run in large.settings() for run in small.settings())
+    assert all(run in Grid(axes).settings() for run in large.settings())
+    assert len(Grid(axes, sample=1000).settings()) == 48
+
+
+def test_names_do_not_depend_on_what_a_sample_draws():
+    axes = {"lr": list(range(1, 9)), "l2": [0.0, 0.1, 0.2]}
+    assert set(all_settings([Grid(axes, sample=1)])) < set(all_settings([Grid(axes, sample=7)]))
+    assert all(name.startswith("lr-") and "_l2-" in name for name in all_settings([Grid(axes, sample=1)]))
+
+
+def test_names_tell_runs_apart_and_suit_shells_and_file_systems():
+    values = ["a b/c.yaml", "a-b-c.yaml", "é$(rm).yaml", "x" * 300 + ".yaml", "x" * 301 + ".yaml", "../up.yaml"]
+    names = list(all_settings([grid_of({"model": values, "hidden": ["400,200", "400"]})]))
+    assert len(set(names)) == 12
+    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,140}", name) for name in names)
+
+
+def test_close_numbers_are_two_runs():
+    assert len(all_settings([grid_of({"lr": [0.12345678, 0.12345679]})])) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.1, "0.1"), (1e-5, "1e-05"), (0.0, "0"), ([400, 200], "400,200"), ([], "none"), (True, "true"), (3, "3")],
+)
+def test_values_are_shown_as_they_are_written(value, shown):
+    assert text(value) == shown
+
+
+def test_switches_and_empty_lists():
+    assert grid_of({"nesterov": ["true", "False"]}).axes == {"nesterov": [True, False]}
+    assert grid_of({"freeze": ["none", "hidden"]}).axes == {"freeze": [[], ["hidden"]]}
+
+
+def test_runs_that_grids_share_are_run_once():
+    grids = [grid_of({"lr": [0.1, 1], "seed": [0]}), grid_of({"lr": [1, 10], "seed": [0]})]
+    assert list(all_settings(grids)) == ["lr-0.1", "lr-1", "lr-10"]
+
+
+def test_file_name_of_anything():
+    assert file_name("hidden units, mean loss") == "hidden-units+-mean-loss"
+    assert len(file_name("y" * 1000)) == 120
+
+
+# ------------------------------------------------------------------------------------------------------ files
+
+
+GOOD = """
+common: {dataset: digits, seed: [0, 1]}
+grids:
+  - name: rates
+    axes: {lr: [1e-2, 0.1]}
+    report: {"1e-2": 0.9, 0.1: 1}
+  - axes: {hidden: [8, [8, 4], "4,4"], lr: 0.1}
+    sample: 2
+"""
+
+
+def test_read_file(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text(GOOD)
+    rates, sizes = read_file(path)
+    assert rates.axes == {"dataset": ["digits"], "seed": [0, 1], "lr": [0.01, 0.1]}
+    assert (rates.name, rates.report) == ("rates", {"0.01": 0.9, "0.1": 1.0})
+    assert sizes.axes["hidden"] == [[8], [8, 4], [4, 4]]
+    assert (sizes.name, sizes.sample) == ("grid 2", 2)
+
+
+# fmt: off
+MALFORMED = [
+    ("{",                                                       "is not YAML"),
+    ("",                                                        "expected `grids`"),
+    ("grids: []",                                               "expected `grids`"),
+    ("grids: {}",                                               "expected `grids`"),
+    ("grid: []\ngrids: [{axes: {lr: 1}}]",                      "unknown key 'grid'; valid: common, grids"),
+    ("common: [1]\ngrids: [{axes: {lr: 1}}]",                   "common must be a dict"),
+    ("grids: [3]",                                              "grid 1: expected a dict with name and axes"),
+    ("grids: [{name: a}]",                                      "grid 1: expected a dict with name and axes"),
+    ("grids: [{axes: {lr: 1}, samples: 3}]",                    "grid 1: unknown key 'samples'"),
+    ("grids: [{name: a, axes: {lr: 1}}, {name: a, axes: {}}]",  "grid 2: the name a is taken"),
+    ("grids: [{name: a, axes: {lr: 1}, sample: 0}]",            "grid 1 (a): sample must be a whole number"),
+    ("grids: [{axes: {lr: 1}, sample: true}]",                  "sample must be"),
+    ("grids: [{axes: {lrr: 1}}]",                               "grid 1: lrr is no axis of a sweep; did you mean lr?"),
+    ("grids: [{axes: {1: 1}}]",                                 "grid 1: 1 is no axis"),
+    ("grids: [{axes: {out: x}}]",                               "grid 1: out is no axis"),
+    ("grids: [{axes: {lr: []}}]",                               "grid 1: lr has no values"),
+    ("grids: [{axes: {lr: [0]}}]",                              "grid 1: lr must be a number greater than 0, got 0"),
+    ("grids: [{axes: {lr: [a, b]}}]",                           "grid 1: lr must be a number greater than 0, got 'a'"),
+    ("grids: [{axes: {lr: [0.1, 1e-1]}}]",                      "grid 1: lr has the value 0.1 twice"),
+    ("grids: [{axes: {lr: [[1, 2]]}}]",                         "grid 1: lr cannot be [1, 2]"),
+    ("grids: [{axes: {lr: }}]",                                 "grid 1: lr cannot be null"),
+    ("grids: [{axes: {hidden: [[]]}}]",                         "grid 1: hidden needs at least one number"),
+    ("grids: [{axes: {lr: 1}, report: {1: 0.9}}]",              "grid 1: report must be a dict from the values"),
+    ("grids: [{axes: {lr: [1, 2]}, report: {3: 0.9}}]",         "report: 3 is not a value of lr"),
+    ("grids: [{axes: {lr: [1, 2]}, report: {1: 90}}]",          "report: 1 must be an accuracy of 0 to 1, got 90"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("content", "says"), MALFORMED, ids=[row[1] for row in MALFORMED])
+def test_malformed_file_is_one_line(tmp_path, content, says):
+    path = tmp_path / "s.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        read_file(path)
+    message = str(caught.value)
+    assert says in message
+    assert str(path) in message
+    assert "\n" not in message
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read the sweep"):
+        read_file(tmp_path / "none.yaml")

@@ -1,0 +1,210 @@
+"""Tables and pictures, against numbers worked out by hand."""
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from training import sweep_pictures as pictures
+from training.grid import Grid, all_settings
+from training.tables import Cell, cells, markdown, mean, write_csv
+
+HEAD = "epoch,updates,train_loss,train_accuracy,val_loss,val_accuracy,test_accuracy,lr,seconds\n"
+
+
+def finished(accuracy, best=2):
+    return {"status": "finished", "test_accuracy": accuracy, "val_accuracy": accuracy - 0.1, "best_epoch": best}
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were drawn, by the name of their file."""
+    kept = {}
+    monkeypatch.setattr(pictures, "save", lambda figure, path: kept.update({path.name: figure}))
+    return kept
+
+
+@pytest.fixture
+def table_of():
+    """``table_of(grid, results by run)``: the rows of its table, a list of words each."""
+
+    def make(grid, results):
+        runs = all_settings([grid])
+        text = markdown(grid, cells(grid, runs, dict(zip(runs, results, strict=False)), Path("runs")))
+        lines = [line for line in text.splitlines() if line.startswith("|")]
+        return [[word.strip() for word in line.strip("|").split("|")] for line in lines]
+
+    return make
+
+
+def grid(report=None, **axes):
+    return Grid(axes, report=report or {})
+
+
+def test_mean_and_sample_deviation_over_the_seeds(table_of):
+    rows = table_of(
+        grid(lr=[0.1, 1.0], seed=[0, 1, 2]),
+        [finished(0.90, 1), finished(0.92, 2), finished(0.97, 4), finished(0.5), {"status": "diverged"}],
+    )
+    # (90 + 92 + 97) / 3 = 93; deviations -3, -1, 4; sqrt(26 / 2) = 3.6056
+    assert rows[2] == ["0.1", "**93.00 ± 3.61**", "83.00 ± 3.61", "2.3", "3"]
+    assert rows[3] == ["1", "50.00", "40.00", "2.0", "1, 1 diverged, 1 missing"]
+
+
+def test_numbers_stand_right_and_words_left(table_of):
+    rows = table_of(grid(schedule=["cosine", "step"], hidden=[[8], [4, 4]], l2=[0.0, 0.1]), [finished(0.9)] * 8)
+    assert rows[0][:3] == ["schedule", "hidden units", "L2 penalty"]
+    assert rows[1][:4] == ["---", "---", "---:", "---:"]
+    assert rows[3][:3] == ["cosine", "8", "0.1"]
+
+
+def test_nothing_to_average(table_of):
+    rows = table_of(grid(lr=[0.1, 1.0]), [{"status": "failed", "error": "x"}, {**finished(0.9), "val_accuracy": None}])
+    assert rows[2] == ["0.1", "-", "-", "-", "0, 1 failed"]
+    assert rows[3] == ["1", "**90.00**", "-", "2.0", "1"]
+
+
+def test_report_stands_beside(table_of):
+    rows = table_of(grid(lr=[0.1, 1.0], report={"0.1": 0.922}), [finished(0.9), finished(0.8)])
+    assert [row[-1] for row in rows] == ["report (%)", "---:", "92.2", ""]
+
+
+def test_csv_has_a_row_for_each_run(tmp_path):
+    runs = all_settings([Grid({"hidden": [[8], [4, 4]], "seed": [0]})])
+    error = 'its process "died",\nso'
+    write_csv(tmp_path / "r.csv", runs, {"hidden-8": finished(0.9), "hidden-4+4": {"status": "failed", "error": error}})
+    with (tmp_path / "r.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert (first["run"], first["hidden"], first["seed"], first["status"]) == ("hidden-8", "8", "0", "finished")
+    assert float(first["test_accuracy"]) == 0.9
+    assert (second["hidden"], second["error"], second["test_accuracy"]) == ("4,4", error, "")
+
+
+# ----------------------------------------------------------------------------------------------------- pictures
+
+
+def write_run(folder, losses, accuracies, status="finished"):
+    folder.mkdir(parents=True)
+    rows = [
+        f"{i},1,{loss},0.5,1,{a},nan,0.1,1\n" for i, (loss, a) in enumerate(zip(losses, accuracies, strict=True), 1)
+    ]
+    (folder / "metrics.csv").write_text(HEAD + "".join(rows))
+    return {"status": status, "test_accuracy": accuracies[-1] if status == "finished" else None}
+
+
+def made_cells(folder, grid, epochs=3, seeds=2):
+    combinations = {repr(s): s for s in grid.settings()}.values()
+    result = []
+    for i, settings in enumerate(combinations):
+        folders = [folder / f"{i}-{seed}" for seed in range(seeds)]
+        losses = [[2.0 / (e + i + 1) + 0.1 * seed for e in range(epochs)] for seed in range(seeds)]
+        accuracies = [[0.5 + 0.01 * (e + i) + 0.02 * seed for e in range(epochs)] for seed in range(seeds)]
+        results = [write_run(f, x, a) for f, x, a in zip(folders, losses, accuracies, strict=True)]
+        result.append(Cell(tuple(settings[axis] for axis in grid.varied), folders, results))
+    return result
+
+
+def inside(figure: Figure):
+    """Whether nothing that is written sticks out of the picture."""
+    figure.draw_without_rendering()
+    whole = figure.bbox
+    boxes = [legend.get_window_extent() for legend in figure.legends]
+    boxes += [axes.get_tightbbox() for axes in figure.axes]
+    if figure._suptitle:
+        boxes.append(figure._suptitle.get_window_extent())
+    edges = [(box.x0, box.y0, box.x1, box.y1) for box in boxes]
+    return all(x0 >= -1 and y0 >= -1 and x1 <= whole.x1 + 1 and y1 <= whole.y1 + 1 for x0, y0, x1, y1 in edges)
+
+
+def test_curves_are_the_mean_and_the_range_of_the_seeds(tmp_path, drawn):
+    g = Grid({"lr": [0.1, 1.0]})
+    pictures.curves(tmp_path / "c.png", g, made_cells(tmp_path, g), "title")
+    left, right = drawn["c.png"].axes
+    assert left.get_lines()[0].get_ydata() == pytest.approx([2.05, 1.05, 2 / 3 + 0.05])
+    assert right.get_lines()[1].get_ydata() == pytest.approx([52, 53, 54])
+    assert right.get_ylabel() == "validation accuracy (%)"
+    assert [t.get_text() for t in drawn["c.png"].legends[0].get_texts()] == ["0.1", "1"]
+
+
+def test_many_cells_and_long_names_stay_within_the_picture(tmp_path, drawn):
+    axes = {"input_dropout": [0.0, 0.1, 0.2], "model": ["models/" + "long" * 20 + ".yaml", "b.yaml"],
+            "batch_size": [16, 32], "schedule": ["cosine", "constant"]}  # fmt: skip
+    g = Grid(axes)
+    found = made_cells(tmp_path, g)
+    pictures.curves(tmp_path / "c.png", g, found, "a title that is rather long " * 8)
+    figure = drawn["c.png"]
+    assert "the best 7 of 24 cells" in figure._suptitle.get_text().replace("\n", " ")
+    best = sorted(found, key=mean)[-7:]
+    assert len(figure.axes[0].get_lines()) == 7
+    lowest = min(line.get_ydata()[-1] for line in figure.axes[1].get_lines())
+    assert lowest == pytest.approx(100 * min(map(mean, best)), abs=0.01)
+    assert inside(figure)
+
+
+def test_seeds_that_diverged_do_not_shorten_the_curve(tmp_path, drawn):
+    g = Grid({"lr": [0.1, 1.0, 9.0]})
+    found = made_cells(tmp_path, g)
+    found[0].results[1] = write_run(tmp_path / "x", [3.0], [0.1], "diverged")
+    found[0].folders[1] = tmp_path / "x"
+    found[2].results[:] = [{"status": "diverged"}] * 2
+    found[2].folders[:] = [tmp_path / "nowhere"] * 2
+    pictures.draw(tmp_path, "", g, found)
+    assert len(drawn["curves.png"].axes[0].get_lines()[0].get_ydata()) == 3
+    assert drawn["curves.png"].legends[0].get_texts()[2].get_text() == "9 (diverged)"
+    words = [t.get_text() for t in drawn["axis.png"].axes[0].texts]
+    assert words == ["1 diverged", "2 diverged"]
+    assert inside(drawn["axis.png"])
+
+
+def test_a_loss_that_blows_up_does_not_flatten_the_others(tmp_path, drawn):
+    g = Grid({"lr": [0.1, 1.0]})
+    found = made_cells(tmp_path, g, seeds=1)
+    found[1] = Cell((1.0,), [tmp_path / "x"], [write_run(tmp_path / "x", [1e12, 1e3, 2.3], [0.1] * 3)])
+    pictures.curves(tmp_path / "c.png", g, found, "")
+    low, high = drawn["c.png"].axes[0].get_ylim()
+    assert 0.1 < low < high == 10
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 40])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_any_length_and_any_number_of_seeds(tmp_path, drawn, epochs, seeds):
+    g = Grid({"schedule": ["cosine", "step"]})
+    pictures.draw(tmp_path, "p-", g, made_cells(tmp_path, g, epochs, seeds))
+    assert sorted(drawn) == ["p-axis.png", "p-curves.png"]
+    figure = drawn["p-curves.png"]
+    figure.draw_without_rendering()
+    ticks = figure.axes[0].get_xticks()
+    assert all(tick == int(tick) for tick in ticks)
+    assert ("(mean and range of seeds)" in figure.legends[0].get_title().get_text()) == (seeds > 1)
+    assert drawn["p-axis.png"].axes[0].get_lines()[0].get_linestyle() == "None"  # names have no order to join
+
+
+def test_axis_of_numbers_is_in_their_order(tmp_path, drawn):
+    g = Grid({"lr": [1.0, 0.01, 0.1]}, report={"0.1": 0.922})
+    found = made_cells(tmp_path, g, seeds=1)
+    pictures.axis(tmp_path / "a.png", g, found, "")
+    axes = drawn["a.png"].axes[0]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0.01", "0.1", "1"]
+    assert axes.get_lines()[0].get_ydata() == pytest.approx([100 * mean(found[i]) for i in (1, 2, 0)])
+    assert list(axes.get_lines()[-1].get_xdata()) == [1]
+    assert axes.get_lines()[-1].get_ydata() == pytest.approx([92.2])
+
+
+def test_heat_map_has_each_number_in_its_place(tmp_path, drawn):
+    g = Grid({"lr": [0.1, 1.0], "hidden": [[8], [16], [400, 200]]})
+    found = made_cells(tmp_path, g)
+    found[4].results[:] = [{"status": "diverged"}] * 2
+    pictures.heat_map(tmp_path / "h.png", g, found, "")
+    axes = drawn["h.png"].axes[0]
+    words = [t.get_text() for t in axes.texts]
+    expected = [f"{100 * mean(cell):.2f}" if not math.isnan(mean(cell)) else "diverged" for cell in found]
+    assert words == expected
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["8", "16", "400,200"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["0.1", "1"]
+    assert inside(drawn["h.png"])
+
+
+def test_colours_differ_in_grey_or_in_marker():
+    assert len(set(pictures.MARKERS)) == len(set(map(str, pictures.DASHES))) == len(set(pictures.COLOURS)) == 7
