@@ -9,10 +9,9 @@
 """
 
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from tensorgrad import nn, optim, schedules
-from tensorgrad.checkpoint import Checkpoint, load, save
 from tensorgrad.errors import (
     CheckpointError,
     ConfigError,
@@ -32,13 +31,19 @@ from tensorgrad.tape import no_grad
 from tensorgrad.tensor import Tensor
 from tensorgrad.transforms import grad
 
+if TYPE_CHECKING:
+    from tensorgrad import data
+    from tensorgrad.checkpoint import Checkpoint, load, save
+
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> ModuleType:
-    """``tensorgrad.data``, imported when it is first used: it costs more than all the rest."""
+def __getattr__(name: str) -> Any:
+    """What reads files is imported when it is first used: that costs more than all the rest."""
     if name == "data":
         return import_module("tensorgrad.data")
+    if name in ("Checkpoint", "load", "save"):
+        return getattr(import_module("tensorgrad.checkpoint"), name)
     raise AttributeError(f"module 'tensorgrad' has no attribute {name!r}")
 
 

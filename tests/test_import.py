@@ -1,6 +1,7 @@
 """`import tensorgrad` needs NumPy and nothing else, and costs little."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(code):
+def run(code, cache=None):
+    compiled = {} if cache is None else {"PYTHONPYCACHEPREFIX": str(cache), "PYTHONDONTWRITEBYTECODE": ""}
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
+        [sys.executable, "-c", code],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=60, env=os.environ | compiled,
+    )  # fmt: skip
     return json.loads(result.stdout)
 
 
@@ -45,19 +48,22 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     } & set(loaded)
 
 
-def test_takes_little_longer_than_numpy():
-    """The promise is 20 ms; the bound leaves room for a busy machine."""
+def test_takes_little_longer_than_numpy(tmp_path):
+    """The promise is 20 ms, of time that the processor spends; the bound leaves room for a slower one."""
     milliseconds = min(
-        run("""
+        run(
+            """
 import time, json
 import numpy
-start = time.perf_counter()
+start = time.process_time()
 import tensorgrad
-print(json.dumps(1000 * (time.perf_counter() - start)))
-""")
-        for _ in range(4)
+print(json.dumps(1000 * (time.process_time() - start)))
+""",
+            tmp_path,
+        )
+        for _ in range(5)
     )
-    assert milliseconds < 60
+    assert milliseconds < 40
 
 
 def test_the_public_names_are_there():
