@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.errors import NoRuleError
-from tensorgrad.table import Signature, functions, rows, signatures
+from tensorgrad.table import Signature, functions, rows, run_on_values, signatures
 from tensorgrad.tape import Variable, any_tracked, before_write, mode, value_of
 
 _BY_REDUCE: dict[Any, Callable[..., Any]] = {
@@ -94,11 +94,8 @@ def _run_on_values(kind: type[Variable], func: Any, args: tuple[Any, ...], kwarg
             f"{_name(func)}: {why}. Write it with functions that have one, add a row with tg.primitive and tg.rule, "
             "or pass t.detach() if no gradient is wanted."
         )
-    targets = args[:1] if func in _WRITERS else kwargs.get("out", ())
-    for target in targets if isinstance(targets, tuple) else (targets,):
-        if isinstance(target, Variable):
-            before_write(target, _name(func))
-    return _wrap(kind, func(*value_of(args), **value_of(kwargs)))
+    writes_to = [*args, *kwargs.values()][:1] if func in _WRITERS else ()  # the first argument, named or not
+    return _wrap(kind, run_on_values(func, args, kwargs, writes_to))
 
 
 def write_into(ufunc: np.ufunc, inputs: tuple[Any, ...], out: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -124,4 +121,6 @@ def _name(func: Any) -> str:
 def _wrap(kind: Any, result: Any) -> Any:
     if isinstance(result, (np.ndarray, np.number)):
         return kind(result)
-    return tuple(_wrap(kind, item) for item in result) if isinstance(result, tuple) else result
+    if isinstance(result, (list, tuple)):
+        return (list if isinstance(result, list) else tuple)(_wrap(kind, item) for item in result)
+    return result

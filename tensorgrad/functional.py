@@ -15,6 +15,12 @@ from tensorgrad.table import primitive, rule
 from tensorgrad.tape import Array
 
 
+def _floating(x: Array) -> Array:
+    """Integers and booleans as float64: their own arithmetic wraps around."""
+    x = np.asarray(x)
+    return x.astype(np.float64) if x.dtype.kind in "iub" else x
+
+
 @primitive
 def relu(x: Array) -> Array:
     """``max(x, 0)``, elementwise; the gradient at 0 is 0."""
@@ -24,6 +30,7 @@ def relu(x: Array) -> Array:
 @primitive
 def sigmoid(x: Array) -> Array:
     """``1 / (1 + exp(-x))``, elementwise, to full relative precision in both tails."""
+    x = _floating(x)
     small = np.exp(-np.absolute(x))
     return np.where(np.less(x, 0), small, 1) / (1 + small)
 
@@ -37,6 +44,7 @@ def softplus(x: Array) -> Array:
 @primitive
 def logsumexp(x: Array, *, axis: Any = None, keepdims: bool = False) -> Array:
     """``log(sum(exp(x)))`` over ``axis``, exact for entries of any size, -inf among them."""
+    x = _floating(x)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, 0)
     with np.errstate(divide="ignore"):  # log(0) = -inf is the answer where all entries are -inf
@@ -59,7 +67,7 @@ def softmax(x: Array, *, axis: int = -1) -> Array:
 
 
 # fmt: off
-rule(relu,        lambda g, ans, x: g * (ans > 0))
+rule(relu,        lambda g, ans, x: g * (ans > 0), masks=True)
 rule(sigmoid,     lambda g, ans, x: g * ans * (1 - ans), singular=True)
 rule(softplus,    lambda g, ans, x: g * sigmoid(x), singular=True)
 rule(softmax,     lambda g, ans, x, axis=-1: ans * (g - np.sum(g * ans, axis=axis, keepdims=True)))

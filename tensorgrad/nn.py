@@ -7,7 +7,9 @@ deterministic, and called as ``model(x, rng)`` draws its dropout masks from ``rn
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -152,7 +154,7 @@ def _children(item: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(key), value) for key, value in item.items())
     elif isinstance(item, (list, tuple)):
         yield from ((str(i), value) for i, value in enumerate(item))
-    elif hasattr(item, "__dict__") and not isinstance(item, type) and not callable(getattr(item, "__code__", None)):
+    elif hasattr(item, "__dict__") and not isinstance(item, (type, ModuleType)) and not inspect.isroutine(item):
         yield from vars(item).items()
 
 

@@ -46,6 +46,8 @@ class SGD:
         for name, p in self.params.items():
             if not isinstance(p, Tensor) or not p.is_leaf:
                 raise TypeError(f"parameter {name!r} must be a leaf Tensor, got {p!r:.80}")
+        if len({id(p) for p in self.params.values()}) < len(self.params):
+            raise ValueError("the optimizer was given the same parameter twice")
         if not self.params:
             raise ValueError("the optimizer was given no parameters")
         limits = (("lr", lr, np.inf), ("momentum", momentum, 1), ("weight_decay", weight_decay, np.inf))

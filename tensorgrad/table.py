@@ -22,7 +22,18 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from tensorgrad.errors import NoRuleError
-from tensorgrad.tape import Array, Node, Record, Variable, add_reader, mode, share_with_source, value_of
+from tensorgrad.tape import (
+    Array,
+    Node,
+    Record,
+    Variable,
+    add_reader,
+    before_write,
+    locked,
+    mode,
+    share_with_source,
+    value_of,
+)
 
 Vjp: TypeAlias = Callable[..., Array]
 
@@ -62,7 +73,7 @@ class Signature(NamedTuple):
 class Row:
     """A function's row in the gradient table."""
 
-    __slots__ = ("elementwise", "fn", "name", "plans", "singular", "vjps")
+    __slots__ = ("elementwise", "fn", "masks", "name", "plans", "short", "singular", "vjps")
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         self.fn = fn
@@ -70,14 +81,22 @@ class Row:
         self.vjps: Sequence[Vjp | None] = ()
         self.elementwise = isinstance(fn, np.ufunc) and fn.signature is None
         self.singular = False
-        self.plans: dict[int, Plan] = {}
+        self.masks = False
+        self.short = False  # its rules may be given g short: broadcasting to the shape of ans, not yet of that shape
+        self.plans: dict[Any, Plan] = {}
 
     def plan(self, tracked: int, count: int) -> Plan:
         """What to save of ``count`` inputs when those in the bits of ``tracked`` are tracked."""
         if isinstance(self.vjps, _Each):
-            return Plan(tuple(i for i in range(count) if tracked >> i & 1), tuple(range(count)), (), True)
+            plan = self.plans.get((tracked, count))
+            if plan is None:
+                bits = tuple(i for i in range(count) if tracked >> i & 1)
+                reads_ans = -1 in _reads(self.vjps.each, 0)[0]
+                plan = self.plans[tracked, count] = Plan(bits, tuple(range(count)), (), (), reads_ans)
+            return plan
         parents = []
         reads: set[int] = set()
+        outlines: set[int] = set()
         for i in range(count):
             if not tracked >> i & 1:
                 continue
@@ -88,10 +107,13 @@ class Row:
                 )
             if self.vjps[i] is not None:
                 parents.append(i)
-                reads |= _reads(self.vjps[i], count)
+                read, outline = _reads(self.vjps[i], count)
+                reads |= read
+                outlines |= outline
         kept = tuple(i for i in range(count) if i in reads)
-        dropped = tuple(i for i in range(count) if i not in reads)
-        plan = self.plans[tracked] = Plan(tuple(parents), kept, dropped, -1 in reads)
+        outlined = tuple(i for i in range(count) if i in outlines - reads)
+        dropped = tuple(i for i in range(count) if i not in reads | outlines)
+        plan = self.plans[tracked] = Plan(tuple(parents), kept, outlined, dropped, -1 in reads)
         return plan
 
 
@@ -100,8 +122,18 @@ class Plan(NamedTuple):
 
     parents: tuple[int, ...]  # tracked inputs that a gradient flows to
     kept: tuple[int, ...]
+    outlined: tuple[int, ...]  # of which the rules read no more than an `Outline` tells
     dropped: tuple[int, ...]
     keeps_ans: bool
+
+
+class Outline:
+    """All that remains of a saved array whose values no rule reads."""
+
+    __slots__ = ("dtype", "ndim", "shape", "size")
+
+    def __init__(self, array: Any) -> None:
+        self.shape, self.ndim, self.size, self.dtype = array.shape, array.ndim, array.size, array.dtype
 
 
 def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,6 +146,8 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
     new = object.__new__
 
     def apply(*args: Any, **params: Any) -> Any:
+        if params:
+            params = _plain_params(row.name, params)
         values = list(args)
         parents: list[tuple[int, Node]] = []
         careful = row.singular
@@ -143,6 +177,8 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
         if ans.base is not None or ans is values[0] or ans is values[-1]:
             share_with_source(args, out)
         if not tracked:
+            if ans.dtype.kind == "O":
+                raise TypeError(f"{row.name} of these inputs is an array of Python objects: a Tensor holds numbers")
             return out
         recording = mode.recording
         if not recording:
@@ -170,6 +206,9 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
         record.careful = careful or recording == 2
         for i in plan.dropped:
             values[i] = None
+        for i in plan.outlined:
+            if type(values[i]) is _ndarray:
+                values[i] = Outline(values[i])
         record.guards = None
         if plan.kept or plan.keeps_ans:
             guards: list[Any] = [None] * (len(args) + 1)
@@ -188,6 +227,16 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
+def _plain_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters without tensors in them: no gradient flows to what is passed by name."""
+    for param, value in params.items():
+        if isinstance(value, Variable):
+            if value.tracked and mode.recording:
+                raise NoRuleError(f"{name}: {param!r} requires a gradient: pass it by position, as an input")
+            params = params | {param: value.data}
+    return params
+
+
 class _Each(Sequence[Vjp]):
     """The rules of a function of any number of inputs: one rule that is told which."""
 
@@ -201,23 +250,30 @@ class _Each(Sequence[Vjp]):
         return sys.maxsize
 
 
-def _reads(vjp: Vjp | None, count: int) -> set[int]:
-    """Which inputs (0, 1, ...) and output (-1) a rule reads, told from its bytecode."""
+_OUTLINE = frozenset(("shape", "ndim", "size", "dtype"))
+
+
+def _reads(vjp: Vjp | None, count: int) -> tuple[set[int], set[int]]:
+    """Which inputs (0, 1, ...) and output (-1) a rule reads, told from its bytecode; and of which just the outline."""
     if vjp is None:
-        return set()
-    code = getattr(vjp, "__code__", None)
-    if not isinstance(code, CodeType) or code.co_argcount < 2 + count:  # cannot be told: all of them
-        return set(range(-1, count))
-    slots = {name: i - 1 for i, name in enumerate(code.co_varnames[1 : 2 + count])}
+        return set(), set()
+    if not inspect.isfunction(vjp) or vjp.__code__.co_argcount < 2 + count:  # cannot be told: all of them
+        return set(range(-1, count)), set()
+    slots = {name: i - 1 for i, name in enumerate(vjp.__code__.co_varnames[1 : 2 + count])}
     read: set[int] = set()
-    for instruction in dis.get_instructions(code):
+    outlined: set[int] = set()
+    instructions = list(dis.get_instructions(vjp))
+    for instruction, following in itertools.zip_longest(instructions, instructions[1:]):
         names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
-        read |= {slots[name] for name in names if isinstance(name, str) and name in slots}
-    return read
+        found = [slots[name] for name in names if isinstance(name, str) and name in slots]
+        if found and following is not None and following.opname == "LOAD_ATTR" and following.argval in _OUTLINE:
+            outlined.add(found.pop())
+        read.update(found)
+    return read, outlined
 
 
 def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None,
-         singular: bool = False) -> None:  # fmt: skip
+         singular: bool = False, masks: bool = False) -> None:  # fmt: skip
     """Enter the row of ``fn``, a NumPy function or a `primitive`, into the gradient table.
 
     Parameters
@@ -236,16 +292,23 @@ def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None,
     singular
         The function has points where its derivative is infinite or undefined. There, and outside its
         domain, a zero upstream gradient stays zero instead of becoming ``0 * inf``.
+    masks
+        The function leaves elements out, so that zeros in its gradient mean "not used": what was computed
+        there, NaN perhaps, must not count.
     """
-    apply = fn if fn in rows else primitive(fn)
+    apply = fn if fn in rows else functions.get(fn)
+    if apply not in rows:
+        apply = primitive(fn)
     row = rows[apply]
     row.vjps = _Each(each) if each else vjps
-    row.singular = singular
-    row.elementwise = row.elementwise or singular
+    row.singular, row.masks, row.short = singular, masks, False
     row.plans.clear()
     if apply is not fn:
         functions[fn] = apply
-        signatures[fn] = Signature.of(next(filter(None, vjps)), len(vjps), skip=2)
+        described = next((vjp for vjp in vjps if inspect.isfunction(vjp)), None)
+        signatures[fn] = (
+            Signature.of(described, len(vjps), skip=2) if described else Signature(len(vjps), variadic=bool(each))
+        )
 
 
 def plain(*fns: Callable[..., Any]) -> None:
@@ -256,9 +319,29 @@ def plain(*fns: Callable[..., Any]) -> None:
 
 def _on_values(fn: Callable[..., Any]) -> Callable[..., Any]:
     def apply(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("out") is not None or len(args) > 2:  # what is written to may be a tensor
+            return run_on_values(fn, args, kwargs)
         return fn(*map(value_of, args), **value_of(kwargs))
 
     return functools.update_wrapper(apply, fn)
+
+
+def run_on_values(fn: Callable[..., Any], args: Any, kwargs: dict[str, Any], writes_to: Any = ()) -> Any:
+    """Run a function on the values of tensors, which it can read but, for ``out`` and ``writes_to``, not write to."""
+    out = kwargs.get("out")
+    targets = [*writes_to, *(out if isinstance(out, tuple) else (out,))]
+    for target in targets:
+        if isinstance(target, Variable):
+            before_write(target, f"np.{getattr(fn, '__name__', fn)}")
+
+    def value(x: Any) -> Any:
+        if isinstance(x, Variable):
+            return x.data if any(x is target for target in targets) else locked(x.data)
+        if type(x) in (list, tuple):
+            return type(x)(value(item) for item in x)
+        return x
+
+    return fn(*map(value, args), **{name: value(arg) for name, arg in kwargs.items()})
 
 
 def implements(fn: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -128,6 +128,15 @@ def value_of(x: Any) -> Any:
     return {key: value_of(item) for key, item in x.items()} if type(x) is dict else x
 
 
+def locked(x: Any) -> Any:
+    """A read-only view of an array; anything else as it is."""
+    if type(x) is not np.ndarray:
+        return x
+    view = x.view()
+    view.flags.writeable = False
+    return view
+
+
 def any_tracked(x: Any) -> bool:
     """Whether a gradient is at stake in ``x``, or in the lists, tuples and dicts it consists of."""
     if isinstance(x, Variable):

@@ -311,8 +311,8 @@ class Tensor(Variable):
         return _np.ravel(self)
 
     def flatten(self) -> Tensor:
-        """All elements in one axis (values are never written through, so a copy is not needed)."""
-        return _np.ravel(self)
+        """A copy of all elements, in one axis."""
+        return self.ravel().copy()
 
     def squeeze(self, axis: Any = None) -> Tensor:
         """This tensor without its axes of length 1."""
@@ -340,7 +340,7 @@ class Tensor(Variable):
 
     def copy(self) -> Tensor:
         """A tensor of the same value in memory of its own, still on the tape."""
-        return _positive(self)
+        return astype(self, dtype=self.dtype)
 
 
 @primitive
@@ -352,8 +352,8 @@ def astype(x: Any, *, dtype: Any) -> Any:
 rule(astype, lambda g, ans, x, *, dtype: g)
 
 
-_sum, _mean, _reshape, _transpose, _positive, _square = (
-    functions[fn] for fn in (np.sum, np.mean, np.reshape, np.transpose, np.positive, np.square)
+_sum, _mean, _reshape, _transpose, _square = (
+    functions[fn] for fn in (np.sum, np.mean, np.reshape, np.transpose, np.square)
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.errors import FreedGraphError, ShapeError
-from tensorgrad.tape import Array, Node, Record, Variable, mode, value_of
+from tensorgrad.tape import Array, Node, Record, Variable, locked, mode, value_of
 
 _NUMBER = operator.attrgetter("number")
 
@@ -68,6 +68,7 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
     wanted = None if targets is None else {target.record or target for target in targets}
     useful = None if wanted is None else _leading_to(wanted, records)
     invalid: list[str] = []  # NumPy tells of 0 * inf and 0 / 0 here, as they happen
+    masked = False  # whether a function was passed that leaves elements out
     freeing = not (retain_graph or create_graph)
 
     recording = mode.recording
@@ -83,18 +84,19 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
                     continue
                 if create_graph:
                     inputs, ans = _relink(record, kind)
-                if not row.elementwise and g.shape != record.shape:
+                masked = masked or row.masks
+                if not row.short and g.shape != record.shape:
                     g = np.broadcast_to(g, record.shape)
                 if mode.locked:
-                    g, ans, inputs = _lock(g), _lock(ans), [_lock(x) for x in inputs]
+                    g, ans, inputs = locked(g), locked(ans), [locked(x) for x in inputs]
                 for i, parent in parents:
                     like = parent if type(parent) is Record else parent.data  # type: ignore[union-attr]
                     try:
                         out = row.vjps[i](g, ans, *inputs, **record.params)  # type: ignore[misc]
-                        if row.elementwise and (record.careful or invalid):
-                            out = _keep_zeros(g, out)
+                        if (masked or record.careful or invalid) and (row.elementwise or row.singular) and out is not g:
+                            out = _keep_zeros(g, out, row.elementwise)
                         invalid.clear()
-                        if row.elementwise and like.shape != record.shape != out.shape:
+                        if row.short and like.shape != record.shape != out.shape:
                             out = np.broadcast_to(out, record.shape)
                         if out.shape != like.shape:
                             out = _undo_broadcast(out, like.shape)
@@ -195,16 +197,18 @@ def _undo_broadcast(out: Array, shape: tuple[int, ...]) -> Array:
     return out
 
 
-def _keep_zeros(g: Array, out: Array) -> Array:
+def _keep_zeros(g: Array, out: Array, elementwise: bool) -> Array:
     """Where ``g`` is zero, ``0 * inf``, ``0 / 0`` and ``0 * nan`` are zero: what was not used has no gradient.
 
-    This is looked after where such values can arise: at singular functions, in all that was computed from them, in
-    the rules of a recorded walk, and where NumPy reports an invalid operation. Regular points keep their form, so
-    that derivatives with respect to ``g`` stay right where ``g`` is 0.
+    This is looked after where it can matter: at singular functions and in all that was computed from them, in the
+    rules of a recorded walk, behind functions that leave elements out, and where NumPy reports an invalid operation.
+    Regular points keep their form, so that derivatives with respect to ``g`` stay right where ``g`` is 0.
     """
     nan = np.isnan(value_of(out))
     if not np.count_nonzero(nan):
         return out
+    if not elementwise and g.shape != out.shape and g.size != 1:
+        return out  # which element of g belongs to which of out, only the rule knows
     unused = nan & (value_of(g) == 0)
     return np.where(unused, 0, out) if unused.any() else out
 
@@ -226,14 +230,6 @@ def _references_of_new() -> int:
 
 
 _REFERENCES_OF_NEW = _references_of_new()  # which versions of Python count differently
-
-
-def _lock(x: Any) -> Any:
-    if type(x) is not np.ndarray:
-        return x
-    view = x.view()
-    view.flags.writeable = False
-    return view
 
 
 def _describe(record: Record, i: int, parent: Node) -> str:

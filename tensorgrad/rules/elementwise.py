@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tensorgrad.table import implements, primitive, rule
+from tensorgrad.table import functions, implements, primitive, rows, rule
 from tensorgrad.tape import Array
 
 where = primitive(np.where)
@@ -51,16 +51,19 @@ rule(np.arctan,   lambda g, ans, x: g / (1 + x * x))
 
 # Choices: a tie shares the gradient, the boundary of clip passes it
 rule(np.maximum,  lambda g, ans, x, y: g * _wins(x > y, x == y, g),
-                  lambda g, ans, x, y: g * _wins(y > x, x == y, g))
+                  lambda g, ans, x, y: g * _wins(y > x, x == y, g), masks=True)
 rule(np.minimum,  lambda g, ans, x, y: g * _wins(x < y, x == y, g),
-                  lambda g, ans, x, y: g * _wins(y < x, x == y, g))
+                  lambda g, ans, x, y: g * _wins(y < x, x == y, g), masks=True)
 rule(where,       None,
                   lambda g, ans, condition, x, y: np.where(condition, g, 0),
-                  lambda g, ans, condition, x, y: np.where(condition, 0, g))
+                  lambda g, ans, condition, x, y: np.where(condition, 0, g), masks=True)
 rule(clip,        lambda g, ans, x, low, high: np.where(_less(x, low) | _less(high, x), 0, g),
                   lambda g, ans, x, low, high: np.where(_less(x, low) & ~_less(high, low), g, 0),
-                  lambda g, ans, x, low, high: np.where(_less(high, x) | _less(high, low), g, 0))
+                  lambda g, ans, x, low, high: np.where(_less(high, x) | _less(high, low), g, 0), masks=True)
 # fmt: on
+
+for _function in [fn for fn in functions if isinstance(fn, np.ufunc)]:
+    rows[functions[_function]].short = True  # the rules above work element by element, whatever the shape of g
 
 
 def _power_dx(x: Array, y: Array) -> Array:

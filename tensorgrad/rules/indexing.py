@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 
 from tensorgrad.table import primitive, rule
-from tensorgrad.tape import Array
+from tensorgrad.tape import Array, Variable
 
 
 @primitive
@@ -29,7 +28,7 @@ def scatter(values: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
 
 
 # fmt: off
-rule(getitem, lambda g, ans, x, *, index: scatter(g, index=index, shape=x.shape))
+rule(getitem, lambda g, ans, x, *, index: scatter(g, index=index, shape=x.shape), masks=True)
 rule(scatter, lambda g, ans, values, *, index, shape: g[index])
 # fmt: on
 
@@ -48,14 +47,13 @@ def _may_repeat(index: Any) -> bool:
 
 
 def as_index(index: Any) -> Any:
-    """An index without tensors in it: integer and boolean ones stand for their values."""
+    """An index for the tape to keep: arrays in it are copied, so that a later write to them does not reach it."""
     if isinstance(index, tuple):
         return tuple(as_index(entry) for entry in index)
-    if hasattr(index, "tracked"):
+    if isinstance(index, Variable):
         if index.dtype.kind not in "bui":
             raise IndexError(f"a tensor used as an index must hold integers or booleans, not {index.dtype}")
-        return index.data.copy()  # so that a later write to the tensor does not reach what the tape keeps
-    try:
-        return operator.index(index) if isinstance(index, np.integer) else index
-    except TypeError:
-        return index
+        return index.data.copy()
+    if isinstance(index, list):
+        return np.array(index) if index else np.array(index, np.intp)
+    return index.copy() if isinstance(index, np.ndarray) else index

@@ -17,11 +17,11 @@ from tensorgrad.tape import Array
 rule(np.sum,  lambda g, ans, x, axis=None, dtype=None, *, keepdims=False:
                   restore(g, axis, keepdims))
 rule(np.mean, lambda g, ans, x, axis=None, dtype=None, *, keepdims=False:
-                  restore(g / max(_count(x, g), 1), axis, keepdims))
+                  restore(g / max(x.size // max(g.size, 1), 1), axis, keepdims))
 rule(np.max,  lambda g, ans, x, axis=None, *, keepdims=False:
-                  restore(g, axis, keepdims) * _portion(x, restore(ans, axis, keepdims), axis, g))
+                  restore(g, axis, keepdims) * _portion(x, restore(ans, axis, keepdims), axis, g), masks=True)
 rule(np.min,  lambda g, ans, x, axis=None, *, keepdims=False:
-                  restore(g, axis, keepdims) * _portion(x, restore(ans, axis, keepdims), axis, g))
+                  restore(g, axis, keepdims) * _portion(x, restore(ans, axis, keepdims), axis, g), masks=True)
 rule(np.std,  lambda g, ans, x, axis=None, *, ddof=0, keepdims=False:
                   restore(g / (np.where(ans == 0, 1, ans) * (_count(x, g) - ddof)), axis, keepdims)
                   * (x - np.mean(x, axis=axis, keepdims=True)))
