@@ -50,6 +50,8 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
     features = about["shape"][0] * about["shape"][1]
     network = models.build(o.layers, features, about["classes"], np.random.default_rng(0), str(path))
     try:
+        if not all(np.isfinite(v).all() for v in arrays.values()):
+            raise tg.CheckpointError("its weights are not all numbers")
         tg.nn.load_state_dict(network, {k: v for k, v in arrays.items() if not k.startswith("optimizer.")})
     except tg.CheckpointError as error:
         raise tg.CheckpointError(f"{path}: {error}") from None
@@ -61,6 +63,8 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
     data = tg.data.load(about["name"], folder)
     if list(data.shape) != about["shape"]:
         raise tg.DataError(f"the network reads images of {about['shape']}, these are {data.shape}")
+    if images.about(data)["fingerprint"] != about["fingerprint"]:
+        print("these are not the data that the network was trained on, but others in the same format")
     logits = images.predict(network, data.test_images, images.pixel_scale(o.pixels, data.brightest))
     confusion = metrics.confusion_matrix(data.test_labels, logits.argmax(axis=1), data.classes)
     print(f"{data}\n")

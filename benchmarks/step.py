@@ -38,7 +38,7 @@ class ByTensorgrad:
     def step(self, x: Any, y: Any) -> float:
         logits = self.network(x)
         loss = -np.mean(tg.log_softmax(logits)[np.arange(len(y)), y])
-        loss = loss + L2 / 2 * sum(np.sum(w**2) for w in self.weights)
+        loss = loss + L2 / 2 * (np.sum(self.network.w1**2) + np.sum(self.network.w2**2))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -86,7 +86,7 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
 
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         near = ", ".join(sorted(map(str, path.parent.glob("*.yaml")))) if path.parent.is_dir() else ""
         raise ConfigError(f"no model file {path}" + (f"; there are: {near}" if near else "")) from None
@@ -102,6 +102,21 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
     if not layers:
         raise ConfigError(f"{path}: there is no layer in it")
     return layers, recipes[0]["params"] if recipes else {}
+
+
+def load_yaml(text: str) -> Any:
+    """What a YAML text says, without Python objects; of two equal keys YAML would take the last, which is refused."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            keys = [key.value for key, _ in node.value]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise yaml.YAMLError(f"the key {key!r} stands twice {node.start_mark}")
+            return super().construct_mapping(node, deep)
+
+    return yaml.load(text, Loader)
 
 
 def check(entries: Any, source: str) -> list[Entry]:

@@ -43,7 +43,10 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], config: Mappin
     TypeError
         If an array holds objects, or the configuration something JSON cannot say.
     """
-    text = json.dumps(dict(config or {}), indent=2, sort_keys=True)
+    try:
+        text = json.dumps(dict(config or {}), indent=2, sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise TypeError(f"the configuration holds a number that JSON has no word for: {error}") from None
     values = {name: np.asanyarray(value_of(x)) for name, x in arrays.items()}
     for name, array in values.items():
         if array.dtype.hasobject:

@@ -2,7 +2,8 @@
 
 No base class: a model is any object that holds tensors in its attributes, lists and dicts, and `parameters`
 finds them there. A layer is any callable. Randomness is an argument: a model called as ``model(x)`` is
-deterministic, and called as ``model(x, rng)`` draws its dropout masks from ``rng``.
+deterministic, and called as ``model(x, rng)`` draws its dropout masks from ``rng``. A layer of your own that draws, in
+a `Sequential`, says so by an attribute ``draws = True``, and is called as ``layer(x, rng)``.
 """
 
 from __future__ import annotations
@@ -199,6 +200,8 @@ def load_state_dict(model: Any, state: Mapping[str, Array]) -> None:
     for name in named.keys() & state.keys():
         if np.shape(state[name]) != named[name].shape:
             problems.append(f"{name} has shape {np.shape(state[name])}, the network {named[name].shape}")
+        elif np.asarray(state[name]).dtype.kind not in "fiub":
+            problems.append(f"{name} does not hold real numbers")
     if problems:
         raise CheckpointError("the weights do not fit the network: " + "; ".join(sorted(problems)))
     values = {name: np.asarray(state[name], parameter.dtype) for name, parameter in named.items()}

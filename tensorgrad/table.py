@@ -28,6 +28,7 @@ from tensorgrad.tape import (
     Record,
     Variable,
     add_reader,
+    as_array,
     before_write,
     locked,
     mode,
@@ -163,8 +164,8 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
                     tracked |= 1 << i
                     if node.careful:
                         careful = True
-            elif type(arg) is list or type(arg) is tuple:
-                values[i] = np.asarray(arg)
+            elif type(arg) is not _ndarray and isinstance(arg, (list, tuple, np.ndarray)):
+                values[i] = as_array(arg)
         ans = fn(*values, **params) if params else fn(*values)
         if kind is None:
             return ans

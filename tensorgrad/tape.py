@@ -39,7 +39,7 @@ class Variable:
     tracked: bool
     record: Record | None
     readers: list[weakref.ref[Record]] | None
-    careful = False  # as in a Record
+    careful = False  # a leaf was not computed; see `Record`
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -126,6 +126,13 @@ def value_of(x: Any) -> Any:
     if type(x) in (list, tuple):
         return type(x)(value_of(item) for item in x)
     return {key: value_of(item) for key, item in x.items()} if type(x) is dict else x
+
+
+def as_array(x: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
+    """A plain ndarray; of subclasses whose arithmetic is another, one that would lose its meaning is refused."""
+    if isinstance(x, np.ndarray) and hasattr(x, "mask"):  # numpy.ma, not imported for this
+        raise TypeError("a masked array would lose its mask here: fill it, and leave elements out with np.where")
+    return np.asarray(x, dtype)
 
 
 def locked(x: Any) -> Any:

@@ -15,7 +15,7 @@ import tensorgrad.rules  # noqa: F401  (fills the table)
 from tensorgrad.dispatch import call, call_ufunc
 from tensorgrad.rules.indexing import as_index, getitem
 from tensorgrad.table import functions, primitive, rule
-from tensorgrad.tape import Variable, any_tracked, before_write, mode, share_readers, value_of
+from tensorgrad.tape import Variable, any_tracked, as_array, before_write, mode, share_readers, value_of
 from tensorgrad.walk import seed_for, walk
 
 
@@ -56,7 +56,7 @@ class Tensor(Variable):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
-        self.data = np.asarray(data.data if isinstance(data, Variable) else data, dtype)
+        self.data = as_array(data.data if isinstance(data, Variable) else data, dtype)
         if self.data.dtype.kind not in "fiubc":
             raise TypeError(f"a Tensor holds numbers, not {self.data.dtype}")
         self.grad = None

@@ -31,7 +31,10 @@ def seed_for(output: Variable, seed: Any) -> Any:
         return np.ones(output.shape, output.dtype)
     if isinstance(seed, Variable) and seed.shape == output.shape and seed.dtype == output.dtype:
         return seed
-    seed = np.asarray(value_of(seed), output.dtype)
+    seed = np.asarray(value_of(seed))
+    if seed.dtype.kind not in "fiub":
+        raise TypeError(f"the seed must hold real numbers, not {seed.dtype}")
+    seed = seed.astype(output.dtype, copy=False)
     if seed.shape != output.shape:
         raise ShapeError(f"the seed has shape {seed.shape}, the tensor {output.shape}: they must be the same")
     return seed

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+import models
 from tensorgrad.checkpoint import write_whole
 from tensorgrad.errors import ConfigError
 from training.options import OPTIONS, check
@@ -120,7 +121,7 @@ def read_file(path: Path) -> list[Grid]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = models.load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the sweep {path}: {error}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # of which a bad date is the second

@@ -67,6 +67,8 @@ class Run:
                     raise ConfigError(
                         f"--out {folder} is not empty: name another folder, or continue that run with --resume {folder}"
                     )
+                with (folder / "config.yaml").open("x"):  # of two runs that begin at once, one gets the folder
+                    pass
             else:
                 folder = _new_folder(options)
         except OSError as error:
@@ -93,6 +95,10 @@ class Run:
             if missing := (OPTIONS.keys() | {"layers"}) - config["options"].keys():
                 raise KeyError(*sorted(missing))
             progress = Progress(**config["progress"])
+            progress.best_loss = math.inf if progress.best_loss is None else progress.best_loss
+            progress.history = [
+                {key: math.nan if value is None else value for key, value in row.items()} for row in progress.history
+            ]
             if bool(run.options.momentum and progress.update) != any(key.startswith(_VELOCITY) for key in arrays):
                 raise KeyError("velocities")
             return run, {"path": path, "arrays": arrays, "progress": progress}
@@ -104,7 +110,7 @@ class Run:
         arrays: dict[str, Any] = dict(tg.nn.parameters(network))
         if optimizer is not None:
             arrays |= {_VELOCITY + key: velocity for key, velocity in optimizer.state_dict().items()}
-        config = {"options": vars(self.options), "data": self.about, "progress": asdict(progress)}
+        config = {"options": vars(self.options), "data": self.about, "progress": _without_nan(asdict(progress))}
         tg.save(self.folder / name, arrays, config)
 
     def weights(self, name: str) -> dict[str, Any]:
@@ -151,6 +157,15 @@ class Run:
         content = "# Everything this run was made with; the layers are the list a model file holds.\n"
         content += yaml.safe_dump(vars(self.options) | {"data_set": self.about}, sort_keys=False, width=110)
         write_whole(self.folder / "config.yaml", lambda file: file.write(content.encode()))
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with None for every number that is not finite: JSON has no word for them."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def finite(network: Any) -> bool:
