@@ -1,0 +1,54 @@
+"""Products that sum."""
+# ruff: noqa: E501  (tables, a row a line)
+
+import numpy as np
+
+from table.rows import Row, real
+
+A23 = np.array([[0.5, -1.5, 2.5], [1.25, -0.75, 1.75]])
+A3 = np.array([1.5, 0.5, 2.25])
+
+# fmt: off
+MATMULS = [
+    Row(f"@ {a} {b}", lambda x, y: x @ y, real, [a, b]) for a, b in [
+        ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)), ((2, 2, 3), (3,)), ((3,), (2, 3, 2)),
+        ((2, 2, 3), (3, 2)), ((2, 3), (2, 3, 2)), ((2, 2, 3), (2, 3, 1)), ((1, 2, 3), (2, 3, 2)),
+        ((2, 1, 1, 2), (2, 2, 1)), ((1, 1), (1, 1)), ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((0, 2, 3), (3, 1))]
+] + [
+    Row(f"dot {a} {b}", lambda x, y: np.dot(x, y), real, [a, b]) for a, b in [
+        ((), ()), ((), (3,)), ((2, 3), ()), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)),
+        ((2, 3), (2, 3, 2)), ((3,), (2, 3, 2)), ((2, 1, 3), (2, 3, 1)), ((2, 2), (1, 2, 2, 2)), ((2, 0), (0, 2))]
+]
+PRODUCTS = [*MATMULS, Row("matmul", np.matmul, real, [(2, 3), (3, 2)]), Row("x @ x", lambda x: x @ x, real, [(2, 2)]), Row("x @ x.T", lambda x: x @ x.T, real, [(2, 3)]), Row("x.dot", lambda x: x.dot(A3), real, [(2, 3)]), Row("dot(number)", lambda x: np.dot(x, 2.5), real, [(2, 3)]), Row("dot(array)", lambda x: np.dot(A23, x), real, [(3, 2)]), Row("vdot", np.vdot, real, [(3,), (3,)]), Row("vdot flat", np.vdot, real, [(2, 3), (2, 3)]), Row("vdot array", lambda x: np.vdot(A23, x), real, [(6,)]), Row("vdot 0-d", np.vdot, real, [(), (1,)]), Row("outer", np.outer, real, [(2,), (3,)]), Row("outer flat", np.outer, real, [(2, 2), ()]), Row("outer array", lambda x: np.outer(A3, x), real, [(2,)])]
+
+EINSUMS = [
+    Row(f"einsum {s} {shapes}", lambda *x, s=s: np.einsum(s, *x), real, shapes) for s, shapes in [
+        ("i->i",          [(3,)]),                 ("ij->ji",        [(2, 3)]),              ("ij",            [(2, 3)]),
+        ("ba",            [(2, 3)]),               ("ij->",          [(2, 3)]),              ("ij->j",         [(2, 3)]),
+        ("ii",            [(3, 3)]),               ("ii->i",         [(3, 3)]),              ("iij->j",        [(2, 2, 3)]),
+        ("iii->i",        [(2, 2, 2)]),            ("ijij->j",       [(2, 2, 2, 2)]),        ("iji->j",        [(2, 3, 2)]),
+        ("i,i",           [(3,), (3,)]),           ("i,j->ij",       [(2,), (3,)]),          ("i,j->ji",       [(2,), (3,)]),
+        ("i,j->",         [(2,), (3,)]),           ("i,j->j",        [(2,), (3,)]),          ("ij,j",          [(2, 3), (3,)]),
+        ("ij,jk",         [(2, 3), (3, 2)]),       ("ij,jk->ki",     [(2, 3), (3, 2)]),      ("ij,ij->i",      [(2, 3), (2, 3)]),
+        ("ij,kj->ik",     [(2, 3), (2, 3)]),       ("ii,i->i",       [(2, 2), (2,)]),        ("ii,jj->ij",     [(2, 2), (2, 2)]),
+        ("ij,ij->ij",     [(2, 1), (1, 3)]),       ("ij,j->i",       [(2, 1), (3,)]),        ("ij,j->",        [(1, 3), (1,)]),
+        ("bij,bjk->bik",  [(2, 2, 1), (2, 1, 2)]), ("bij,bjk->bik",  [(1, 2, 2), (2, 2, 1)]),
+        ("...ij,...jk",   [(2, 2, 1), (1, 2)]),    ("...ij,...jk->...ik", [(2, 1, 1, 2), (2, 2, 1)]),
+        ("...",           [(2, 3)]),               ("...i->...",     [(2, 3)]),              ("i...->...",     [(2, 3)]),
+        ("...i,...i",     [(2, 3), (3,)]),         ("...,...->...",  [(2, 1), (3,)]),        ("...ii->...i",   [(2, 2, 2)]),
+        ("...i,j...->ij...", [(2, 3), (2, 2)]),    ("i...,...",      [(2,), ()]),            (" i j , j k -> i k ", [(2, 2), (2, 2)]),
+        ("i,i,i",         [(3,), (3,), (3,)]),     ("ij,jk,kl->il",  [(2, 2), (2, 1), (1, 2)]),
+        ("ij,j,i->",      [(2, 3), (3,), (2,)]),   ("i,j,k->kji",    [(2,), (1,), (2,)]),    ("ij,jj,jk->ik",  [(2, 2), (2, 2), (2, 2)]),
+        (",i->i",         [(), (3,)]),             (",",             [(), ()]),              ("ij,jk->ik",     [(0, 2), (2, 3)]),
+        ("Ab,bC",         [(2, 2), (2, 3)]),       ("ij,kl->j",      [(2, 2), (2, 1)]),      ("ij->i",         [(2, 0)])]
+] + [
+    Row("einsum array",  lambda x: np.einsum("ij,jk", A23, x), real,     [(3, 2)]),
+    Row("einsum twice",  lambda x: np.einsum("ij,kj", x, x),  real,      [(2, 2)]),
+    Row("einsum optimize", lambda x, y, z: np.einsum("ij,jk,kl->il", x, y, z, optimize=True), real, [(2, 2), (2, 2), (2, 2)]),
+    Row("einsum path",   lambda x, y, z: np.einsum("ij,jk,l->i", x, y, z, optimize=["einsum_path", (0, 1), (0, 1)]), real, [(2, 2), (2, 2), (2,)]),
+]
+
+
+
+ROWS = PRODUCTS + EINSUMS
+# fmt: on
