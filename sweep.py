@@ -25,7 +25,7 @@ import numpy as np
 import models
 import tensorgrad as tg
 import train
-from tensorgrad.checkpoint import write_whole
+from tensorgrad.npz import write_whole
 from training import images, options, serve, workers
 from training.grid import (
     AXES,

@@ -70,7 +70,7 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
                 loss = np.mean(losses) if o.loss == "mean" else np.sum(losses)
                 if o.l2:
                     loss = loss + o.l2 / 2 * sum(np.sum(w**2) for w in weights)
-                if not math.isfinite(loss):
+                if not math.isfinite(loss.item()):
                     return "diverged", p
 
                 optimizer.zero_grad()
@@ -124,7 +124,7 @@ def learning_rate_schedule(o: SimpleNamespace, updates: int) -> tg.schedules.Sch
         "halving": lambda: tg.schedules.halving(o.every),
         "step": lambda: tg.schedules.step(o.every),
         "cosine": lambda: tg.schedules.cosine(updates),
-        "linear": lambda: tg.schedules.linear(updates),
+        "linear": lambda: tg.schedules.linear(start_factor=1.0, end_factor=0.0, total_iters=updates),
     }[o.schedule]()
     return tg.schedules.warm_up(schedule, o.warmup)
 

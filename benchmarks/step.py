@@ -42,7 +42,7 @@ class ByTensorgrad:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return float(loss)
+        return loss.item()
 
     def parameters(self) -> list[Any]:
         return [p.data for p in tg.nn.parameters(self.network).values()]
@@ -81,7 +81,7 @@ class ByHand:
             np.add(v, g, out=v)
             np.multiply(v, LR, out=s)
             np.subtract(p, s, out=p)
-        return float(loss)
+        return loss.item()
 
     def parameters(self) -> list[Any]:
         return [self.w1, self.b1, self.w2, self.b2]

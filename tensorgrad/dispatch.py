@@ -13,47 +13,62 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.assign import assign
 from tensorgrad.errors import NoRuleError
-from tensorgrad.table import Signature, functions, rows, run_on_values, signatures
+from tensorgrad.rules import load_all
+from tensorgrad.table import Signature, compositions, functions, rows, run_on_values, signatures, wider
 from tensorgrad.tape import Variable, any_tracked, before_write, mode, value_of
 
-_BY_REDUCE: dict[Any, Callable[..., Any]] = {
-    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
+_BY_METHOD: dict[tuple[Any, str], Callable[..., Any]] = {
+    (np.add, "reduce"): np.sum, (np.multiply, "reduce"): np.prod, (np.maximum, "reduce"): np.max,
+    (np.minimum, "reduce"): np.min, (np.add, "accumulate"): np.cumsum, (np.multiply, "accumulate"): np.cumprod,
 }  # fmt: skip
-_WRITERS = {np.copyto, np.put, np.putmask, np.place, np.fill_diagonal, np.put_along_axis}
 
 
 def call_ufunc(
     kind: type[Variable], ufunc: np.ufunc, method: str, inputs: Any, out: Any, kwargs: dict[str, Any]
 ) -> Any:
     """``ufunc(*inputs, out=..., **kwargs)`` or one of its methods, for tensors of class ``kind``."""
-    if method == "reduce" and ufunc in _BY_REDUCE and out is None:
+    if method == "__call__":
+        return call(kind, ufunc, inputs, kwargs) if out is None else write_into(kind, ufunc, inputs, out, kwargs)
+    if out is None and (ufunc, method) in _BY_METHOD:
         kwargs.setdefault("axis", 0)  # a ufunc's default, where the function of that name takes all axes
-        return call(kind, _BY_REDUCE[ufunc], inputs, kwargs)
-    if method != "__call__":
-        raise NoRuleError(
-            f"np.{ufunc.__name__}.{method} has no gradient rule for a Tensor. Write it with functions that "
-            "have, or apply it to t.detach().data if no gradient is wanted."
-        )
-    return call(kind, ufunc, inputs, kwargs) if out is None else write_into(ufunc, inputs, out, kwargs)
+        return call(kind, _BY_METHOD[ufunc, method], inputs, kwargs)
+    if out is None and method == "outer" and not kwargs:
+        x, y = (z if isinstance(z, Variable) else np.asarray(z) for z in inputs)
+        return call(kind, ufunc, (functions[np.reshape](x, x.shape + (1,) * len(y.shape)), y), {})
+    return _run_on_values(kind, getattr(ufunc, method), inputs, kwargs if out is None else {**kwargs, "out": out},
+                          "no gradient rule", f"np.{ufunc.__name__}.{method}")  # fmt: skip
 
 
 def call(kind: type[Variable], func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """``func(*args, **kwargs)``, for tensors of class ``kind``."""
     function = functions.get(func)
     if function is None:
+        load_all()
+        function = functions.get(func)
+    if function is None:
         return _run_on_values(kind, func, args, kwargs, "no gradient rule")
+    if compositions.get(func) is False and _any_complex((args, kwargs)) and not _holds_for_complex(func):
+        return _run_on_values(kind, func, args, kwargs, "no gradient rule for complex values")
     signature = signatures.get(func)
     if signature is not None and (kwargs or len(args) != signature.arity):
         try:
             args, kwargs = _sort_arguments(func, args, kwargs, signature)
         except _Unsupported as problem:
-            return _run_on_values(kind, func, args, kwargs, str(problem))
+            function, more = wider.get(func, (function, signature))
+            new = more.accepted - signature.accepted
+            if not (new & kwargs.keys() and mode.recording and any_tracked((args, kwargs))):
+                return _run_on_values(kind, func, args, kwargs, str(problem))
+            try:
+                args, kwargs = _sort_arguments(func, args, kwargs, more, may_be_tracked=new)
+            except _Unsupported as problem:
+                return _run_on_values(kind, func, args, kwargs, str(problem))
     return function(*args, **kwargs)
 
 
-def _sort_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
-                    signature: Signature) -> tuple[tuple[Any, ...], dict[str, Any]]:  # fmt: skip
+def _sort_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], signature: Signature,
+                    may_be_tracked: frozenset[str] = frozenset()) -> tuple[Any, dict[str, Any]]:  # fmt: skip
     """Arguments as a caller of NumPy may give them -> (the inputs by position, the rest by name)."""
     arity, positional, accepted, variadic = signature
     kwargs = {
@@ -70,12 +85,25 @@ def _sort_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
     if not variadic:
         kwargs |= dict(zip(positional, args[arity:], strict=False))
         args = args[:arity]
-    if functions[func] in rows:
-        tracked = {name for name, arg in kwargs.items() if any_tracked(arg)}
+    if functions[func] in rows:  # its parameters carry no gradient
+        tracked = {name for name, arg in kwargs.items() if name not in may_be_tracked and any_tracked(arg)}
         if tracked and mode.recording:
             raise _Unsupported(tracked, signature)
-        kwargs = value_of(kwargs)
+        kwargs = {name: arg if name in may_be_tracked else value_of(arg) for name, arg in kwargs.items()}
     return args, kwargs
+
+
+def _holds_for_complex(func: Any) -> bool:
+    load_all()  # which says it for the compositions of all families
+    return compositions[func]
+
+
+def _any_complex(x: Any) -> bool:
+    if isinstance(x, (Variable, np.ndarray)):
+        return x.dtype.kind == "c"
+    if isinstance(x, dict):
+        return any(map(_any_complex, x.values()))
+    return isinstance(x, complex) or (isinstance(x, (list, tuple)) and any(map(_any_complex, x)))
 
 
 class _Unsupported(Exception):
@@ -87,25 +115,34 @@ class _Unsupported(Exception):
         super().__init__(f"no gradient rule for these arguments: {names} (beside its inputs it takes: {known})")
 
 
-def _run_on_values(kind: type[Variable], func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why: str) -> Any:
+def _run_on_values(kind: type[Variable], func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], why: str,
+                   name: str = "") -> Any:  # fmt: skip
     """Run a function the table does not know on the values, unless a gradient would be lost: then refuse."""
     if mode.recording and any_tracked((args, kwargs)):
         raise NoRuleError(
-            f"{_name(func)}: {why}. Write it with functions that have one, add a row with tg.primitive and tg.rule, "
-            "or pass t.detach() if no gradient is wanted."
+            f"{name or _name(func)}: {why}. Write it with functions that have one, add a row with tg.primitive and "
+            "tg.rule, or pass t.detach() if no gradient is wanted."
         )
-    writes_to = [*args, *kwargs.values()][:1] if func in _WRITERS else ()  # the first argument, named or not
-    return _wrap(kind, run_on_values(func, args, kwargs, writes_to))
+    return _wrap(kind, run_on_values(func, args, kwargs, args[:1] if name.endswith(".at") else ()))
 
 
-def write_into(ufunc: np.ufunc, inputs: tuple[Any, ...], out: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """``ufunc(..., out=target)`` and ``target += x``: only where no gradient is at stake."""
+def write_into(
+    kind: type[Variable], ufunc: np.ufunc, inputs: tuple[Any, ...], out: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """``ufunc(..., out=target)`` and ``target += x``: an assignment, where a gradient is at stake."""
     name = f"writing the result of np.{ufunc.__name__} into an existing array"
     if mode.recording and any_tracked((inputs, out)):
-        raise NoRuleError(
-            f"{name} is not recorded. Write t = t + x instead of t += x (and no out=); to update a parameter, "
-            "do it under tg.no_grad()."
-        )
+        target = out[0]
+        if len(out) > 1 or kwargs or not isinstance(target, Variable):
+            raise NoRuleError(
+                f"{name} is recorded for one tensor, without further arguments: write t = np.{ufunc.__name__}(...), "
+                "or t[...] = np.where(...)."
+            )
+        result = functions[ufunc](*inputs) if ufunc in functions else call(kind, ufunc, inputs, {})
+        if not np.can_cast(result.dtype, target.dtype, "same_kind"):
+            raise TypeError(f"{name}: a result of {result.dtype} does not go into a tensor of {target.dtype}")
+        assign(target, ..., result)
+        return target
     for target in out:
         if isinstance(target, Variable):
             before_write(target, name)

@@ -4,8 +4,11 @@
 
     TensorgradError
     ├── NoRuleError (TypeError)            a NumPy function, or an argument of it, without a gradient rule
+    ├── GradientLostError (TypeError)      a tensor that requires a gradient became a plain array or number
     ├── FreedGraphError (RuntimeError)     a second walk over a graph that the first one freed
     ├── OverwriteError (RuntimeError)      writing to a value that a pending backward pass still needs
+    ├── AssignmentError (RuntimeError)     ``t[index] = value`` that cannot be recorded: the error says why
+    ├── AnomalyError (FloatingPointError)  the first NaN or infinity, under detect_anomaly
     ├── GradcheckError (AssertionError)    an analytic gradient disagrees with the numeric one
     ├── ShapeError (ValueError)            shapes that do not belong together
     ├── DataError (ValueError)             a data file is not what it should be
@@ -25,12 +28,24 @@ class NoRuleError(TensorgradError, TypeError):
     """A NumPy function, or one of its arguments, has no gradient rule."""
 
 
+class GradientLostError(TensorgradError, TypeError):
+    """A tensor that requires a gradient was about to become a plain array or number."""
+
+
 class FreedGraphError(TensorgradError, RuntimeError):
     """The graph was already walked back, and freed by that walk."""
 
 
 class OverwriteError(TensorgradError, RuntimeError):
     """A write would change a value that a pending backward pass still needs."""
+
+
+class AssignmentError(TensorgradError, RuntimeError):
+    """An assignment to elements that cannot be recorded."""
+
+
+class AnomalyError(TensorgradError, FloatingPointError):
+    """A NaN or an infinity arose, under `detect_anomaly`."""
 
 
 class GradcheckError(TensorgradError, AssertionError):

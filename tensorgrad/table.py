@@ -21,10 +21,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from tensorgrad.anomaly import after_forward, keep_copies, watchers
+from tensorgrad.caller import ours
 from tensorgrad.errors import NoRuleError
 from tensorgrad.tape import (
     Array,
     Node,
+    Outline,
     Record,
     Variable,
     add_reader,
@@ -38,8 +41,9 @@ from tensorgrad.tape import (
 
 Vjp: TypeAlias = Callable[..., Array]
 
+_frame = sys._getframe
 _ndarray = np.ndarray  # a global name is found faster than an attribute, in code that runs at every operation
-_numbers = itertools.count()
+numbers = itertools.count()
 _NO_PARAMS: dict[str, Any] = {}
 
 rows: dict[Callable[..., Any], Row] = {}
@@ -47,6 +51,15 @@ rows: dict[Callable[..., Any], Row] = {}
 
 functions: dict[Callable[..., Any], Callable[..., Any]] = {}
 """From a NumPy function to what runs in its place when it meets a tensor."""
+
+wider: dict[Callable[..., Any], tuple[Callable[..., Any], Signature]] = {}
+"""Compositions for arguments that the rule of a function says nothing of, so that it can stay short and fast."""
+
+compositions: dict[Callable[..., Any], bool] = {}
+"""NumPy functions that are composed of others, and whether the composition is NumPy's for complex values too."""
+
+without_gradient: set[Callable[..., Any]] = set()
+"""NumPy functions whose results are piecewise constant: positions, predicates, shapes."""
 
 signatures: dict[Callable[..., Any], Signature] = {}
 """From a NumPy function to how its entry in the table may be called; absent: as the function itself."""
@@ -74,7 +87,7 @@ class Signature(NamedTuple):
 class Row:
     """A function's row in the gradient table."""
 
-    __slots__ = ("elementwise", "fn", "masks", "name", "plans", "short", "singular", "vjps")
+    __slots__ = ("complex", "elementwise", "fn", "masks", "name", "plans", "short", "singular", "vjps")
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         self.fn = fn
@@ -83,6 +96,7 @@ class Row:
         self.elementwise = isinstance(fn, np.ufunc) and fn.signature is None
         self.singular = False
         self.masks = False
+        self.complex = False  # its rules hold for complex values
         self.short = False  # its rules may be given g short: broadcasting to the shape of ans, not yet of that shape
         self.plans: dict[Any, Plan] = {}
 
@@ -91,9 +105,10 @@ class Row:
         if isinstance(self.vjps, _Each):
             plan = self.plans.get((tracked, count))
             if plan is None:
-                bits = tuple(i for i in range(count) if tracked >> i & 1)
-                reads_ans = -1 in _reads(self.vjps.each, 0)[0]
-                plan = self.plans[tracked, count] = Plan(bits, tuple(range(count)), (), (), reads_ans)
+                bits, every = tuple(i for i in range(count) if tracked >> i & 1), tuple(range(count))
+                reads_inputs, reads_ans = _reads_of_each(self.vjps.each)
+                kept, dropped = (every, ()) if reads_inputs else ((), every)
+                plan = self.plans[tracked, count] = Plan(bits, kept, (), dropped, reads_ans)
             return plan
         parents = []
         reads: set[int] = set()
@@ -128,15 +143,6 @@ class Plan(NamedTuple):
     keeps_ans: bool
 
 
-class Outline:
-    """All that remains of a saved array whose values no rule reads."""
-
-    __slots__ = ("dtype", "ndim", "shape", "size")
-
-    def __init__(self, array: Any) -> None:
-        self.shape, self.ndim, self.size, self.dtype = array.shape, array.ndim, array.size, array.dtype
-
-
 def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function of arrays one that records; give it its gradient with `rule`. Usable as a decorator.
 
@@ -151,7 +157,7 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
             params = _plain_params(row.name, params)
         values = list(args)
         parents: list[tuple[int, Node]] = []
-        careful = row.singular
+        careful = int(row.singular)
         tracked = 0  # the positions of tracked inputs, as bits
         kind: Any = None
         for i, arg in enumerate(args):
@@ -163,7 +169,7 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
                     parents.append((i, node))
                     tracked |= 1 << i
                     if node.careful:
-                        careful = True
+                        careful |= node.careful
             elif type(arg) is not _ndarray and isinstance(arg, (list, tuple, np.ndarray)):
                 values[i] = as_array(arg)
         ans = fn(*values, **params) if params else fn(*values)
@@ -171,9 +177,11 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
             return ans
         if type(ans) is not _ndarray:
             ans = np.asarray(ans)
+        if watchers:
+            after_forward(row, values, ans)
         out = new(kind)
         out.data = ans
-        out.grad = out.readers = out.record = None
+        out.grad = out.readers = out.record = out.views = None
         out.tracked = False
         if ans.base is not None or ans is values[0] or ans is values[-1]:
             share_with_source(args, out)
@@ -191,12 +199,11 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
             if not parents:
                 return out
         dtype = ans.dtype
-        if dtype.kind != "f":
-            raise NoRuleError(f"{row.name} gave {dtype} from a tensor that requires a gradient: only real "
-                              "floating-point results differentiate")  # fmt: skip
+        if dtype.kind != "f" or careful & 2:
+            careful = _check_kind(row, ans, values, careful)
         out.tracked = True
         out.record = record = Record()
-        record.number = next(_numbers)
+        record.number = next(numbers)
         record.row = row
         record.parents = parents
         record.params = params or _NO_PARAMS
@@ -204,7 +211,15 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
         record.dtype = dtype
         record.inputs = values
         record.ans = None
-        record.careful = careful or recording == 2
+        record.careful = careful | 1 if recording == 2 else careful
+        frame = _frame(1)  # as `caller` does; the call would cost more
+        code = frame.f_code
+        while ours[code.co_filename] and frame.f_back is not None:
+            frame = frame.f_back
+            code = frame.f_code
+        record.caller = code, frame.f_lasti
+        if watchers:
+            keep_copies(record, values, ans)
         for i in plan.dropped:
             values[i] = None
         for i in plan.outlined:
@@ -228,13 +243,32 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
+def _check_kind(row: Row, ans: Any, values: list[Any], careful: int) -> int:
+    """Refuse what does not differentiate: integers, and complex values where the rules speak of real ones alone."""
+    kind = ans.dtype.kind
+    if kind not in "fc":
+        raise NoRuleError(f"{row.name} gave {ans.dtype} from a tensor that requires a gradient: only "
+                          "floating-point results differentiate")  # fmt: skip
+    if not row.complex and (kind == "c" or any(getattr(x, "dtype", None) in _COMPLEX for x in values)):
+        raise NoRuleError(
+            f"{row.name}: no gradient rule for complex values. Take np.real, np.imag or np.abs first, or write it "
+            "with functions that have one."
+        )
+    return careful & ~2 | (2 if kind == "c" else 0)
+
+
+_COMPLEX = (np.complex64, np.complex128, np.clongdouble)
+
+
 def _plain_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters without tensors in them: no gradient flows to what is passed by name."""
+    """Parameters without tensors in them, for a record to keep: a later write to an array or list does not reach it."""
     for param, value in params.items():
         if isinstance(value, Variable):
             if value.tracked and mode.recording:
                 raise NoRuleError(f"{name}: {param!r} requires a gradient: pass it by position, as an input")
-            params = params | {param: value.data}
+            value = value.data
+        if isinstance(value, (list, np.ndarray)):
+            params = params | {param: value.copy()}
     return params
 
 
@@ -265,12 +299,27 @@ def _reads(vjp: Vjp | None, count: int) -> tuple[set[int], set[int]]:
     outlined: set[int] = set()
     instructions = list(dis.get_instructions(vjp))
     for instruction, following in itertools.zip_longest(instructions, instructions[1:]):
-        names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
-        found = [slots[name] for name in names if isinstance(name, str) and name in slots]
+        found = [slots[name] for name in _names(instruction) if name in slots]
         if found and following is not None and following.opname == "LOAD_ATTR" and following.argval in _OUTLINE:
             outlined.add(found.pop())
         read.update(found)
     return read, outlined
+
+
+def _reads_of_each(each: Vjp) -> tuple[bool, bool]:
+    """Whether a rule for any number of inputs reads them, and the output."""
+    if not inspect.isfunction(each) or not each.__code__.co_flags & inspect.CO_VARARGS or each.__code__.co_cellvars:
+        return True, True
+    code = each.__code__
+    inputs = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+    names = {name for instruction in dis.get_instructions(each) for name in _names(instruction)}
+    return inputs in names, code.co_argcount < 3 or code.co_varnames[1] in names
+
+
+def _names(instruction: dis.Instruction) -> list[str]:
+    """The variables that an instruction speaks of; two at once in newer versions of Python."""
+    values = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+    return [value for value in values if isinstance(value, str)]
 
 
 def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None,
@@ -312,28 +361,46 @@ def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None,
         )
 
 
+def also_complex(*fns: Callable[..., Any]) -> None:
+    """The rules of these functions hold for complex values as well.
+
+    The gradient of a complex ``z`` is the ``g`` for which ``dL = Re(sum(g * dz))``, so that the rule of an analytic
+    function is the textbook's, with no conjugate in it. Leaves and losses are real; only what lies between is complex.
+    """
+    for fn in fns:
+        if fn in compositions:
+            compositions[fn] = True
+        else:
+            rows[fn if fn in rows else functions[fn]].complex = True
+
+
 def plain(*fns: Callable[..., Any]) -> None:
     """Enter functions whose results carry no gradient (comparisons, shapes): they run on the values."""
     for fn in fns:
         functions[fn] = _on_values(fn)
+        without_gradient.add(fn)
 
 
 def _on_values(fn: Callable[..., Any]) -> Callable[..., Any]:
+    inputs = fn.nin if isinstance(fn, np.ufunc) else 0  # beyond them, an argument may be what is written to
+
     def apply(*args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("out") is not None or len(args) > 2:  # what is written to may be a tensor
+        if kwargs or len(args) > inputs:
             return run_on_values(fn, args, kwargs)
-        return fn(*map(value_of, args), **value_of(kwargs))
+        return fn(*map(value_of, args))
 
     return functools.update_wrapper(apply, fn)
 
 
 def run_on_values(fn: Callable[..., Any], args: Any, kwargs: dict[str, Any], writes_to: Any = ()) -> Any:
     """Run a function on the values of tensors, which it can read but, for ``out`` and ``writes_to``, not write to."""
-    out = kwargs.get("out")
+    out, name = kwargs.get("out"), getattr(fn, "__name__", fn)
     targets = [*writes_to, *(out if isinstance(out, tuple) else (out,))]
     for target in targets:
         if isinstance(target, Variable):
-            before_write(target, f"np.{getattr(fn, '__name__', fn)}")
+            if mode.recording and target.tracked:
+                raise NoRuleError(f"np.{name} does not write into a tensor on the tape: assign what it returns")
+            before_write(target, f"np.{name}")
 
     def value(x: Any) -> Any:
         if isinstance(x, Variable):
@@ -342,7 +409,24 @@ def run_on_values(fn: Callable[..., Any], args: Any, kwargs: dict[str, Any], wri
             return type(x)(value(item) for item in x)
         return x
 
-    return fn(*map(value, args), **{name: value(arg) for name, arg in kwargs.items()})
+    try:
+        return fn(*map(value, args), **{name: value(arg) for name, arg in kwargs.items()})
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise NoRuleError(
+            f"np.{name} would write to a tensor: pass out=t by name, or assign what it returns"
+        ) from error
+
+
+def otherwise(fn: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a composition for the calls of ``fn`` that its rule does not cover."""
+
+    def enter(composition: Callable[..., Any]) -> Callable[..., Any]:
+        wider[fn] = composition, Signature.of(composition)
+        return composition
+
+    return enter
 
 
 def implements(fn: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -350,6 +434,7 @@ def implements(fn: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callabl
 
     def enter(composition: Callable[..., Any]) -> Callable[..., Any]:
         functions[fn] = composition
+        compositions[fn] = False
         signatures[fn] = Signature.of(composition)
         return composition
 

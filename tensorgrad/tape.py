@@ -2,8 +2,8 @@
 
 A `Record` is what remains of one operation: which function, from what, with which values. It points backward only, to
 where its inputs came from and never to its own output, so there are no reference cycles, and a dropped result frees all
-that led to it. A value, on the other hand, knows through weak references which records still need it: that is what
-stands between a pending backward pass and a write to the value.
+that led to it. A value, on the other hand, knows through weak references which records still need it and which tensors
+are views of it: that is what stands between a pending backward pass and a write to the value.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from tensorgrad.caller import Caller, line_of
 from tensorgrad.errors import OverwriteError
 
 if TYPE_CHECKING:
@@ -28,18 +29,20 @@ Array: TypeAlias = Any  # an ndarray or NumPy scalar; a tensor where a walk is i
 class Variable:
     """What the tape sees of a tensor: a value, and how it came to be.
 
-    ``record`` is None for a leaf. ``readers`` are weak references to the records that saved this value for
-    their backward pass; tensors that share memory through tensorgrad share the list.
+    ``record`` is None for a leaf. ``readers`` are weak references to the records that saved this value for their
+    backward pass, ``views`` such references to the tensors that look at this memory; all of these share the lists.
+    ``views`` are `DETACHED` for a tensor that looks at memory of others whose history it does not share.
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "readers", "record", "tracked")
+    __slots__ = ("__weakref__", "data", "grad", "readers", "record", "tracked", "views")
 
     data: np.ndarray[Any, Any]
     grad: Array
     tracked: bool
     record: Record | None
     readers: list[weakref.ref[Record]] | None
-    careful = False  # a leaf was not computed; see `Record`
+    views: list[weakref.ref[Variable]] | tuple[()] | None
+    careful = 0  # a leaf was not computed; see `Record`
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -52,11 +55,31 @@ class Variable:
         return self.data.dtype
 
 
+class Outline:
+    """All that remains of a saved array whose values no rule reads."""
+
+    __slots__ = ("dtype", "ndim", "shape", "size")
+
+    def __init__(self, array: Any) -> None:
+        self.shape, self.ndim, self.size, self.dtype = array.shape, array.ndim, array.size, array.dtype
+
+
 class Record:
     """One operation on the tape; also the graph node of that operation's result."""
 
     __slots__ = (
-        "__weakref__", "ans", "careful", "dtype", "guards", "inputs", "number", "params", "parents", "row", "shape",
+        "__weakref__",
+        "ans",
+        "caller",
+        "careful",
+        "dtype",
+        "guards",
+        "inputs",
+        "number",
+        "params",
+        "parents",
+        "row",
+        "shape",
     )  # fmt: skip
 
     row: Row
@@ -67,8 +90,13 @@ class Record:
     ans: Any
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    careful: bool  # infinities and NaN may be among its values: see `_keep_zeros`
+    careful: int  # 1: infinities and NaN may be among its values, see `_keep_zeros`; 2: it is complex
     number: int  # counts up, so that sorting by it is a topological order
+    caller: Caller
+
+    def where(self) -> str:
+        """The user's line that called the operation."""
+        return line_of(self.caller)
 
     def free(self) -> None:
         """Let go of everything saved; a later walk over this record is an error."""
@@ -85,6 +113,7 @@ class _Mode(threading.local):
     """Switches of the current thread."""
 
     recording: int = 1  # 0: not at all; 1: what the user computes; 2: the rules of a walk with create_graph
+    anomaly = False  # look through all values: see `detect_anomaly`
     locked = False  # hand rules read-only arrays (gradcheck does)
 
 
@@ -156,6 +185,9 @@ def any_tracked(x: Any) -> bool:
 # ------------------------------------------------------------------------------------------- guarding what is saved
 
 
+DETACHED: tuple[()] = ()
+
+
 def add_reader(saved: Variable, record: Record) -> list[weakref.ref[Record]]:
     """Remember that a record needs this value; forget, now and then, those that no longer do."""
     readers = saved.readers
@@ -169,18 +201,26 @@ def add_reader(saved: Variable, record: Record) -> list[weakref.ref[Record]]:
     return readers
 
 
-def share_readers(source: Variable, view: Variable) -> None:
-    """Writing to a view writes to its source: both have the same readers."""
+def share_memory(source: Variable, view: Variable) -> None:
+    """A view looks at the memory of its source: a write to one is a write to the other."""
     if source.readers is None:
         source.readers = []
     view.readers = source.readers
+    if source.views is None:
+        source.views = [weakref.ref(source)]
+    view.views = views = source.views
+    if isinstance(views, list):
+        views.append(weakref.ref(view))
+        count = len(views)
+        if count >= 64 and count & (count - 1) == 0:
+            views[:] = [ref for ref in views if ref() is not None]
 
 
 def share_with_source(args: tuple[Any, ...], out: Variable) -> None:
-    """If a result is a view of one of the arguments, let the two share their readers."""
+    """If a result is a view of one of the arguments, let the two share what is known of the memory."""
     for arg in args:
         if isinstance(arg, Variable) and np.may_share_memory(arg.data, out.data):
-            share_readers(arg, out)
+            share_memory(arg, out)
             return
 
 
@@ -191,8 +231,8 @@ def before_write(target: Variable, writer: str) -> None:
         if record is not None and record.parents is not None:
             raise OverwriteError(
                 f"{writer} would overwrite a tensor of shape {target.shape} that {record.row.name!r} "
-                f"(result of shape {record.shape}) saved for a backward pass that has not run. Run backward() "
-                "first, drop what was computed from it, or compute that under tg.no_grad()."
+                f"(result of shape {record.shape}, at {record.where()}) saved for a backward pass that has not run. "
+                "Run backward() first, drop what was computed from it, or compute that under tg.no_grad()."
             )
     if target.readers:
         target.readers.clear()

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-import tensorgrad.rules  # noqa: F401  (fills the table)
+from tensorgrad.assign import assign
 from tensorgrad.dispatch import call, call_ufunc
+from tensorgrad.errors import GradientLostError
+from tensorgrad.methods import Methods
 from tensorgrad.rules.indexing import as_index, getitem
-from tensorgrad.table import functions, primitive, rule
-from tensorgrad.tape import Variable, any_tracked, as_array, before_write, mode, share_readers, value_of
+from tensorgrad.table import functions
+from tensorgrad.tape import DETACHED, Variable, any_tracked, as_array, before_write, mode, value_of
 from tensorgrad.walk import seed_for, walk
 
 
@@ -35,7 +37,7 @@ def _operators(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
 _np: Any = np  # for calls on tensors, of which NumPy's types know nothing
 
 
-class Tensor(Variable):
+class Tensor(Methods):
     """An n-d array on the tape.
 
     Parameters
@@ -61,10 +63,12 @@ class Tensor(Variable):
             raise TypeError(f"a Tensor holds numbers, not {self.data.dtype}")
         self.grad = None
         self.record = None
-        self.readers = None
+        self.readers = self.views = None
         self.tracked = False
         if isinstance(data, Variable) and np.may_share_memory(self.data, data.data):
-            share_readers(data, self)
+            if data.readers is None:
+                data.readers = []
+            self.readers, self.views = data.readers, DETACHED
         self.requires_grad = requires_grad
 
     # ------------------------------------------------------------------------------------------- what it is
@@ -92,21 +96,6 @@ class Tensor(Variable):
     def is_leaf(self) -> bool:
         """Whether this tensor was made by a user rather than by an operation on tracked tensors."""
         return self.record is None
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.data.ndim
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return self.data.size
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802  (NumPy's name)
-        """The tensor with its axes reversed."""
-        return _transpose(self)
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The ndarray itself, shared and writable; gradients do not follow it."""
@@ -169,8 +158,8 @@ class Tensor(Variable):
         """
         if not self.tracked:
             raise RuntimeError(
-                "backward() on a tensor that requires no gradient: nothing it was made from has "
-                "requires_grad=True, or it was computed under no_grad()"
+                "backward() on a tensor that requires no gradient: make a Tensor it is computed from with "
+                "requires_grad=True, and compute it outside no_grad()"
             )
         start = seed_for(self, seed)
         for node, gradient in walk([(self, start)], create_graph=create_graph, retain_graph=retain_graph).items():
@@ -192,7 +181,7 @@ class Tensor(Variable):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
         if self.tracked:
-            raise TypeError(
+            raise GradientLostError(
                 "this Tensor requires a gradient, which a plain ndarray would lose: use t.data or t.detach() if "
                 "that is meant, np.stack([...]) to join tensors, t[...] or np.where to place one in another"
             )
@@ -205,12 +194,12 @@ class Tensor(Variable):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if mode.recording and (self.tracked or any_tracked(value)):
-            raise RuntimeError(
-                "assigning to elements is not recorded. For a parameter, write under tg.no_grad(); inside a "
-                "differentiated function, build the result with np.where, np.stack or np.concatenate."
+            assign(
+                self, index, value if isinstance(value, Variable) else _np.stack(value) if any_tracked(value) else value
             )
-        before_write(self, "assignment to elements")
-        self.data[as_index(index)] = value_of(value)
+        else:
+            before_write(self, "assignment to elements")
+            self.data[as_index(index)] = value_of(value)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -226,11 +215,22 @@ class Tensor(Variable):
     def __bool__(self) -> bool:
         return bool(self.data)
 
-    def __int__(self) -> int:
-        return int(self.item())
-
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._number("float"))
+
+    def __int__(self) -> int:
+        return int(self._number("int"))
+
+    def __complex__(self) -> complex:
+        return complex(self._number("complex"))
+
+    def _number(self, name: str) -> Any:
+        if self.tracked and mode.recording:  # NumPy asks too, for ``array[0] = t``, which must not lose it in silence
+            raise GradientLostError(
+                f"{name}() of a Tensor that requires a gradient would lose it: write t.item() if that is meant; to put "
+                "t into an array, make the array a tensor (np.zeros_like(t), tg.Tensor(np.zeros(n))) or use np.stack"
+            )
+        return self.item()
 
     def __index__(self) -> int:
         return self.data.__index__()
@@ -241,6 +241,9 @@ class Tensor(Variable):
     __sub__, __rsub__, __isub__ = _operators(np.subtract)
     __mul__, __rmul__, __imul__ = _operators(np.multiply)
     __truediv__, __rtruediv__, __itruediv__ = _operators(np.divide)
+    __floordiv__, __rfloordiv__, __ifloordiv__ = _operators(np.floor_divide)
+    __mod__, __rmod__, __imod__ = _operators(np.remainder)
+    __divmod__, __rdivmod__, _ = _operators(np.divmod)
     __matmul__, __rmatmul__, __imatmul__ = _operators(np.matmul)
     _power, __rpow__, __ipow__ = _operators(np.power)
 
@@ -248,113 +251,19 @@ class Tensor(Variable):
     __le__, __ge__, _ = _operators(np.less_equal)
     __eq__, _, _ = _operators(np.equal)
     __ne__, _, _ = _operators(np.not_equal)
+    __and__, __rand__, __iand__ = _operators(np.bitwise_and)
+    __or__, __ror__, __ior__ = _operators(np.bitwise_or)
+    __xor__, __rxor__, __ixor__ = _operators(np.bitwise_xor)
+    __invert__ = functions[np.invert]
     __hash__ = object.__hash__
 
     __neg__, __pos__, __abs__ = functions[np.negative], functions[np.positive], functions[np.absolute]
 
+    def __round__(self, digits: int | None = None) -> Any:
+        return _np.round(self, digits or 0)
+
     def __pow__(self, exponent: Any) -> Any:
-        return _square(self) if type(exponent) is int and exponent == 2 else self._power(exponent)
-
-    # ------------------------------------------------------------------------------------------- NumPy's methods
-
-    def sum(self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Tensor:
-        """`numpy.sum` of this tensor."""
-        return _sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Tensor:
-        """`numpy.mean` of this tensor."""
-        return _mean(self, axis=axis, dtype=dtype, keepdims=keepdims)
-
-    def max(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-        """`numpy.max` of this tensor; ties share the gradient."""
-        return _np.max(self, axis=axis, keepdims=keepdims)
-
-    def min(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-        """`numpy.min` of this tensor; ties share the gradient."""
-        return _np.min(self, axis=axis, keepdims=keepdims)
-
-    def prod(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-        """`numpy.prod` of this tensor."""
-        return _np.prod(self, axis=axis, keepdims=keepdims)
-
-    def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        """`numpy.var` of this tensor."""
-        return _np.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
-
-    def std(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        """`numpy.std` of this tensor."""
-        return _np.std(self, axis=axis, ddof=ddof, keepdims=keepdims)
-
-    def clip(self, min: Any = None, max: Any = None) -> Tensor:
-        """`numpy.clip` of this tensor."""
-        return _np.clip(self, min, max)
-
-    def dot(self, other: Any) -> Tensor:
-        """`numpy.dot` with ``other``."""
-        return _np.dot(self, other)
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """This tensor in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``."""
-        return _reshape(self, shape=shape[0] if len(shape) == 1 else shape)
-
-    def transpose(self, *axes: Any) -> Tensor:
-        """This tensor with its axes permuted: reversed, or ``t.transpose(1, 0)`` or ``t.transpose((1, 0))``."""
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return _transpose(self, axes=order)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
-        """This tensor with two axes exchanged."""
-        return _np.swapaxes(self, axis1, axis2)
-
-    def ravel(self) -> Tensor:
-        """All elements in one axis."""
-        return _np.ravel(self)
-
-    def flatten(self) -> Tensor:
-        """A copy of all elements, in one axis."""
-        return self.ravel().copy()
-
-    def squeeze(self, axis: Any = None) -> Tensor:
-        """This tensor without its axes of length 1."""
-        return _np.squeeze(self, axis=axis)
-
-    def argmax(self, axis: Any = None) -> Any:
-        """`numpy.argmax` of the values: a plain array."""
-        return self.data.argmax(axis)
-
-    def argmin(self, axis: Any = None) -> Any:
-        """`numpy.argmin` of the values: a plain array."""
-        return self.data.argmin(axis)
-
-    def any(self, axis: Any = None) -> Any:
-        """`numpy.any` of the values: a plain result."""
-        return self.data.any(axis)
-
-    def all(self, axis: Any = None) -> Any:
-        """`numpy.all` of the values: a plain result."""
-        return self.data.all(axis)
-
-    def astype(self, dtype: Any) -> Tensor:
-        """This tensor in another floating-point precision; the gradient returns in the old one."""
-        return astype(self, dtype=np.dtype(dtype))
-
-    def copy(self) -> Tensor:
-        """A tensor of the same value in memory of its own, still on the tape."""
-        return astype(self, dtype=self.dtype)
-
-
-@primitive
-def astype(x: Any, *, dtype: Any) -> Any:
-    """``x`` in another precision."""
-    return x.astype(dtype)
-
-
-rule(astype, lambda g, ans, x, *, dtype: g)
-
-
-_sum, _mean, _reshape, _transpose, _square = (
-    functions[fn] for fn in (np.sum, np.mean, np.reshape, np.transpose, np.square)
-)
+        return functions[np.square](self) if type(exponent) is int and exponent == 2 else self._power(exponent)
 
 
 def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, grad: Any) -> Tensor:

@@ -49,6 +49,8 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool
         for i, tensor in enumerate(tensors):
             if not isinstance(tensor, Tensor):
                 raise TypeError(f"{role} {i + 1} of grad must be a Tensor, got {type(tensor).__name__}")
+            if tensor.dtype.kind == "c" and role == "input":
+                raise TypeError(f"input {i + 1} of grad is complex: gradients are with respect to real tensors")
             if not tensor.tracked and role == "input":
                 raise RuntimeError(f"input {i + 1} of grad requires no gradient: make it with requires_grad=True")
     roots = [

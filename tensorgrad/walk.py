@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.anomaly import after_rule, compare_with_copies, watchers
 from tensorgrad.errors import FreedGraphError, ShapeError
 from tensorgrad.tape import Array, Node, Record, Variable, locked, mode, value_of
 
@@ -22,6 +23,10 @@ _NUMBER = operator.attrgetter("number")
 
 def seed_for(output: Variable, seed: Any) -> Any:
     """The gradient a walk starts from: ``seed`` in the shape and dtype of ``output``, or 1."""
+    if output.data.dtype.kind == "c":
+        raise TypeError(
+            "a complex tensor has no gradient to start from: differentiate np.real, np.imag or np.abs of it"
+        )
     if seed is None:
         if output.data.size != 1:
             raise ShapeError(
@@ -41,7 +46,8 @@ def seed_for(output: Variable, seed: Any) -> Any:
 
 
 def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | None = None, *,
-         create_graph: bool = False, retain_graph: bool = False) -> dict[Node, Array]:  # fmt: skip
+         create_graph: bool = False, retain_graph: bool = False,
+         through: bool = True) -> dict[Node, Array]:  # fmt: skip
     """Pull the gradients of ``roots`` back along the tape.
 
     Parameters
@@ -54,6 +60,8 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
         Record the walk itself, so that its results can be differentiated; implies ``retain_graph``.
     retain_graph
         Keep what the records saved, for another walk. Otherwise each record is freed as soon as it is done.
+    through
+        Whether to walk on from a target to what it was made from.
 
     Returns
     -------
@@ -67,9 +75,10 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
         kind = type(root)
         node = root.record or root
         adjoints[node] = adjoints[node] + seed if node in adjoints else seed
-    records = _reachable(adjoints)
+    records = reachable(adjoints)
     wanted = None if targets is None else {target.record or target for target in targets}
     useful = None if wanted is None else _leading_to(wanted, records)
+    ends = frozenset() if through or wanted is None else wanted
     invalid: list[str] = []  # NumPy tells of 0 * inf and 0 / 0 here, as they happen
     masked = False  # whether a function was passed that leaves elements out
     freeing = not (retain_graph or create_graph)
@@ -83,8 +92,10 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
                 row, inputs, ans, parents = record.row, record.inputs, record.ans, record.parents
                 if useful is not None:
                     parents = [(i, parent) for i, parent in parents or () if parent in useful]
-                if g is None or not parents or inputs is None:
+                if g is None or not parents or inputs is None or record in ends:
                     continue
+                if watchers:
+                    compare_with_copies(record)
                 if create_graph:
                     inputs, ans = _relink(record, kind)
                 masked = masked or row.masks
@@ -99,11 +110,15 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
                         if (masked or record.careful or invalid) and (row.elementwise or row.singular) and out is not g:
                             out = _keep_zeros(g, out, row.elementwise)
                         invalid.clear()
+                        if watchers:
+                            after_rule(record, i, g, out)
                         if row.short and like.shape != record.shape != out.shape:
                             out = np.broadcast_to(out, record.shape)
                         if out.shape != like.shape:
                             out = _undo_broadcast(out, like.shape)
                         if out.dtype is not like.dtype and out.dtype != like.dtype:
+                            if out.dtype.kind == "c" and like.dtype.kind != "c":
+                                out = np.real(out)
                             out = out.astype(like.dtype)
                     except Exception as error:
                         error.add_note(_describe(record, i, parent))
@@ -137,7 +152,7 @@ def _make_independent(adjoints: dict[Node, Array], owned: set[Node]) -> None:
             adjoints[node] = np.array(g, dtype=node.dtype)
 
 
-def _reachable(roots: Iterable[Node]) -> list[Record]:
+def reachable(roots: Iterable[Node]) -> list[Record]:
     """All records behind ``roots``, the newest first: every record before what it was made from."""
     seen = {node for node in roots if type(node) is Record}
     stack = list(seen)
@@ -145,8 +160,9 @@ def _reachable(roots: Iterable[Node]) -> list[Record]:
         record = stack.pop()
         if record.parents is None:
             raise FreedGraphError(
-                f"This graph was already walked back, and its {record.row.name!r} was freed by that walk. "
-                "Pass retain_graph=True to the earlier backward() or grad(), or compute the forward pass again."
+                f"this graph was already walked back, which freed its {record.row.name!r} (called at "
+                f"{record.where()}): pass retain_graph=True to the earlier backward() or grad(), or compute the "
+                "forward pass again"
             )
         for _, parent in record.parents:
             if type(parent) is Record and parent not in seen:
@@ -179,7 +195,8 @@ def _relink(record: Record, kind: type[Variable]) -> tuple[list[Any], Any]:
 
 def _tensor(data: Any, record: Record | None, readers: Any, kind: type[Variable]) -> Variable:
     out = kind.__new__(kind)
-    out.data, out.record, out.tracked, out.readers, out.grad = data, record, record is not None, readers, None
+    out.data, out.record, out.tracked, out.readers = data, record, record is not None, readers
+    out.grad = out.views = None
     return out
 
 
@@ -239,5 +256,6 @@ def _describe(record: Record, i: int, parent: Node) -> str:
     shapes = ", ".join(str(getattr(x, "shape", "not kept")) for x in record.inputs or ())
     return (
         f"tensorgrad: in the gradient rule of {record.row.name!r} for input {i + 1} of shape "
-        f"{parent.shape}; inputs {shapes}; output {record.shape}; parameters {record.params}"
+        f"{parent.shape}; inputs {shapes}; output {record.shape}; parameters {record.params}; "
+        f"it was called at {record.where()}"
     )

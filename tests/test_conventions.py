@@ -31,6 +31,13 @@ def slopes(fn, x):
 AT_A_POINT = [
     # function                           where                derivative there
     ("relu(0)",       tg.relu,                               [-1, 0, 2],          [0, 0, 1]),
+    ("leaky_relu(0)", lambda x: tg.leaky_relu(x, 0.1),       [-1, 0, 2],          [0.1, 0.1, 1]),
+    ("elu(0)",        lambda x: tg.elu(x, 2),                [0, 2],              [2, 1]),
+    ("softsign(0)",   tg.softsign,                           [-1, 0, 1],          [1/4, 1, 1/4]),
+    ("hardtanh edges", tg.hardtanh,                          [-2, -1, 0, 1, 2],   [0, 0, 1, 0, 0]),
+    ("max_pool ties", lambda x: tg.max_pool1d(x, 3),         [[[2, 2, 1, 0, 0, 0]]], [[[1/2, 1/2, 0, 1/3, 1/3, 1/3]]]),
+    ("l1_loss of equals", lambda x: tg.l1_loss(x, [1, 2], reduction="sum"), [1, 3], [0, 1]),
+    ("huber_loss(delta)", lambda x: tg.huber_loss(x, [0, 0, 0], reduction="sum", delta=2), [-2, 0, 2], [-2, 0, 2]),
     ("|0|",           np.abs,                                [-1, 0, 2],          [-1, 0, 1]),
     ("|-0.|",         abs,                                   [-0.0],              [0]),
     ("sign",          np.sign,                               [-1, 0, 2],          [0, 0, 0]),
@@ -55,8 +62,76 @@ AT_A_POINT = [
     ("max all axes",  lambda x: np.max(x, axis=(0, 1)),      [[4, 4], [4, 4]],    [[1/4, 1/4], [1/4, 1/4]]),
     ("std of equals", np.std,                                [2, 2, 2],           [0, 0, 0]),
     ("norm at 0",     lambda x: np.std(x, axis=0),           [[1, 0], [1, 2]],    [[0, -1/2], [0, 1/2]]),
+    ("sort ties",     lambda x: np.sort(x) * [1, 2, 3, 4],   [5, 3, 5, 3],        [3, 1, 4, 2]),
+    ("sort nan",      lambda x: np.sort(x) * [1, 2, 3, 4],   [np.nan, 1, np.nan, 0], [3, 2, 4, 1]),
+    ("unique ties",   lambda x: np.unique(x) * [1, 2],       [5, 3, 5, 3],        [2, 1, 0, 0]),
+    ("trim_zeros",    np.trim_zeros,                         [0, 2, 0, 3, 0],     [0, 1, 1, 1, 0]),
     ("prod one zero", np.prod,                               [2, 0, 3],           [0, 6, 0]),
     ("prod two zeros", np.prod,                              [0, 0, 3],           [0, 0, 0]),
+    ("cumprod zeros", np.cumprod,                            [2, 0, 3, 0],        [1, 8, 0, 0]),
+    ("cumprod nan",   lambda x: np.cumprod(x)[:2],           [2, 3, np.nan, 4],   [4, 2, 0, 0]),
+    ("cumprod inf",   lambda x: np.cumprod(x)[:2],           [2, 3, np.inf, 4],   [4, 2, 0, 0]),
+    ("ptp ties",      np.ptp,                                [1, 1, 3, 3],        [-1/2, -1/2, 1/2, 1/2]),
+    ("ptp of equals", np.ptp,                                [2, 2],              [0, 0]),
+    ("median",        np.median,                             [3, 1, 2],           [0, 0, 1]),
+    ("median of two", np.median,                             [3, 1, 2, 9],        [1/2, 0, 1/2, 0]),
+    ("median nan",    np.median,                             [1, np.nan, 2],      [0, 1, 0]),
+    ("quantile on an element", lambda x: np.quantile(x, 0.5), [3, 1, 2],          [0, 0, 1]),
+    ("quantile in q", lambda q: np.quantile([0.0, 1, 5], q), [0, 0.25, 0.5, 1],   [2, 2, 8, 8]),
+    ("nansum",        np.nansum,                             [1, np.nan, 2],      [1, 0, 1]),
+    ("nanmean",       np.nanmean,                            [1, np.nan, 2],      [1/2, 0, 1/2]),
+    ("nanprod",       np.nanprod,                            [2, np.nan, 3],      [3, 0, 2]),
+    ("nanmax ties",   np.nanmax,                             [3, np.nan, 3, 1],   [1/2, 0, 1/2, 0]),
+    ("nanmin ties",   np.nanmin,                             [np.inf, np.nan, np.inf], [1/2, 0, 1/2]),
+    ("nanstd",        np.nanstd,                             [1, np.nan, 2],      [-1/2, 0, 1/2]),
+    ("nanmedian",     np.nanmedian,                          [1, np.nan, 2],      [1/2, 0, 1/2]),
+    ("nancumsum",     np.nancumsum,                          [1, np.nan, 2],      [3, 0, 1]),
+    ("nancumprod",    np.nancumprod,                         [2, np.nan, 3],      [5, 0, 2]),
+    ("norm 0",        lambda x: np.linalg.norm(x, 0),        [0, -2, 3],          [0, 0, 0]),
+    ("norm 1",        lambda x: np.linalg.norm(x, 1),        [0, -2, 3],          [0, -1, 1]),
+    ("norm 1/2",      lambda x: np.linalg.norm(x, 0.5),      [0, -4, 4],          [0, -2, 2]),
+    ("norm 3/2",      lambda x: np.linalg.norm(x, 1.5),      [0, -4, 0],          [0, -1, 0]),
+    ("norm inf ties", lambda x: np.linalg.norm(x, np.inf),   [3, -3, 1],          [1/2, -1/2, 0]),
+    ("norm -inf ties", lambda x: np.linalg.norm(x, -np.inf), [3, -1, 1],          [0, -1/2, 1/2]),
+    ("norm of rows",  lambda x: np.linalg.norm(x, axis=1),   [[0, 0], [-3, 4]],   [[0, 0], [-0.6, 0.8]]),
+    ("matrix norm ties", lambda x: np.linalg.norm(x, 1),     [[1, 2], [2, -1]],   [[1/2, 1/2], [1/2, -1/2]]),
+    ("floor",         np.floor,                              [-0.5, 0, 1, 1.5],   [0, 0, 0, 0]),
+    ("ceil",          np.ceil,                               [-0.5, 0, 1, 1.5],   [0, 0, 0, 0]),
+    ("trunc",         np.trunc,                              [-0.5, 0, 1, 1.5],   [0, 0, 0, 0]),
+    ("rint",          np.rint,                               [-0.5, 0, 1, 1.5],   [0, 0, 0, 0]),
+    ("round",         lambda x: np.round(x, 1),              [-0.5, 0, 1, 1.55],  [0, 0, 0, 0]),
+    ("floor_divide",  lambda x: np.floor_divide(x, 2),       [-0.5, 0, 2, 3],     [0, 0, 0, 0]),
+    ("1 floor_divide y", lambda y: np.floor_divide(1.0, y),  [-0.5, 1, 2],        [0, 0, 0]),
+    ("remainder",     lambda x: np.remainder(x, 2),          [-2, -1, 0, 2],      [1, 1, 1, 1]),
+    ("1 remainder y", lambda y: np.remainder(1.0, y),        [0.1, 0.5, -0.3],    [-9, -2, 4]),
+    ("fmod",          lambda x: np.fmod(x, 2),               [-2, -1, 0, 2],      [1, 1, 1, 1]),
+    ("1 fmod y",      lambda y: np.fmod(1.0, y),             [0.1, 0.5, -0.3],    [-9, -2, 3]),
+    ("modf",          lambda x: np.modf(x)[0],               [-1, 0, 1.5],        [1, 1, 1]),
+    ("modf whole",    lambda x: np.modf(x)[1],               [-1, 0, 1.5],        [0, 0, 0]),
+    ("frexp",         lambda x: np.frexp(x)[0],              [-1, 0, 3],          [1/2, 1, 1/4]),
+    ("nextafter",     lambda x: np.nextafter(x, 1),          [0, 1, 2],           [1, 1, 1]),
+    ("spacing",       np.spacing,                            [0, 1, 2],           [0, 0, 0]),
+    ("heaviside",     lambda x: np.heaviside(x, 0.5),        [-1, 0, 2],          [0, 0, 0]),
+    ("heaviside 0, y", lambda y: np.heaviside([-1.0, 0, 2], y), [5, 5, 5],        [0, 1, 0]),
+    ("copysign(0)",   lambda x: np.copysign(x, -1),          [-2, 0, 3],          [1, 0, -1]),
+    ("copysign 3, y", lambda y: np.copysign(3.0, y),         [-2, 0, 3],          [0, 0, 0]),
+    ("fabs(0)",       np.fabs,                               [-1, 0, 2],          [-1, 0, 1]),
+    ("fmax tie",      lambda x: np.fmax(x, 0),               [-1, 0, 1],          [0, 0.5, 1]),
+    ("fmin tie",      lambda x: np.fmin(0, x),               [-1, 0, 1],          [1, 0.5, 0]),
+    ("fmax nan",      lambda x: np.fmax(x, [0, np.nan]),     [np.nan, 1],         [0, 1]),
+    ("fmin nan",      lambda x: np.fmin([0, np.nan], x),     [np.nan, 1],         [0, 1]),
+    ("nan_to_num",    np.nan_to_num,                         [np.nan, np.inf, 3], [0, 0, 1]),
+    ("hypot(0, 0)",   lambda x: np.hypot(x, 0),              [-2, 0, 3],          [-1, 0, 1]),
+    ("0 hypot y",     lambda y: np.hypot(0, y),              [-2, 0, 3],          [-1, 0, 1]),
+    ("cbrt(0)",       np.cbrt,                               [0, 1],              [np.inf, 1/3]),
+    ("arcsin(1)",     np.arcsin,                             [-1, 0, 1],          [np.inf, 1, np.inf]),
+    ("arccosh(1)",    np.arccosh,                            [1],                 [np.inf]),
+    ("sinc(0)",       np.sinc,                               [0, 1],              [0, -1]),
+    ("logaddexp -inf", lambda x: np.logaddexp(x, -np.inf),   [-np.inf, 0],        [0, 1]),
+    ("logaddexp big", lambda x: np.logaddexp(x, 1e16),       [1e16, np.inf],      [0.5, 1]),
+    ("unwrap",        np.unwrap,                             [0, 4, 9, 2],        [1, 1, 1, 1]),
+    ("interp knots",  lambda x: np.interp(x, [0, 1, 3], [0, 2, 0]), [-1, 0, 1, 2, 3, 4], [0, 2, -1, -1, 0, 0]),
+    ("piecewise",     lambda x: np.piecewise(x, [x < 0], [-1, 1]), [-1, 0, 1],    [0, 0, 0]),
 ]
 # fmt: on
 
@@ -77,6 +152,75 @@ def test_maximum_and_max_let_nan_through():
     x = leaf([np.nan, 1.0])
     assert slope(np.max, x.data)[0] == 1
     assert np.isnan(np.max(x).item())
+
+
+def test_sinc_of_every_order():
+    """sinc(x) is the integral of cos(pi x t) over 0 <= t <= 1, and so are its derivatives of those of the cosine."""
+    t, weights = np.polynomial.legendre.leggauss(60)
+    t, weights = (t + 1) / 2, weights / 2
+    x = leaf([0, 1e-9, -1e-4, 0.2, 0.6, -0.9, 2.3, 7])
+    derivative = np.sinc(x)
+    for n in range(1, 6):
+        derivative = tg.grad(np.sum(derivative), x, create_graph=True)
+        angle = np.pi * x.data[:, None] * t
+        expected = np.pi**n * np.sum(weights * t**n * np.cos(angle + n * np.pi / 2), axis=1)
+        np.testing.assert_allclose(derivative.data, expected, rtol=1e-12, atol=1e-13 * np.pi**n)
+
+
+@pytest.mark.parametrize("order", [None, 1, 2, 3, 1.5, 0.5, -1, -2, np.inf, -np.inf, 0])
+def test_a_norm_has_gradient_zero_at_zero(order):
+    """To second order as well, also through the root of the sum; and a vector of zeros spoils no other."""
+    for fn in (lambda x: np.linalg.norm(x, order, axis=1), lambda x: np.linalg.norm(x, order, axis=1) ** 2):
+        first, second = slopes(fn, np.array([[0.0, 0, 0], [1, -2, 3], [0, -4, 4]]))
+        np.testing.assert_array_equal([first[0], second[0]], np.zeros((2, 3)))
+        assert np.isfinite([first, second]).all()
+
+
+@pytest.mark.parametrize("order", [None, "fro", 1, -1, np.inf, -np.inf, 2, -2, "nuc"])
+def test_a_matrix_norm_has_gradient_zero_at_zero(order):
+    first, second = slopes(lambda x: np.linalg.norm(x, order), np.zeros((2, 3)))
+    np.testing.assert_array_equal([first, second], np.zeros((2, 2, 3)))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy: empty slices
+@pytest.mark.parametrize("name", ["nansum", "nanmean", "nanprod", "nanmax", "nanmin", "nanvar", "nanstd", "nanmedian"])
+def test_all_nan_is_as_in_numpy_and_has_gradient_zero(name):
+    fn, x = getattr(np, name), np.array([[np.nan, np.nan], [1, 2]])
+    np.testing.assert_array_equal(fn(leaf(x), axis=1).data, fn(x, axis=1))
+    if name != "nanmedian":  # like the median, it gives NaN its gradient
+        np.testing.assert_array_equal(slope(lambda t: fn(t, axis=1), x)[0], [0, 0])
+    assert np.isfinite(slope(lambda t: fn(t, axis=1), x)).all()
+
+
+def test_cumprod_past_overflow_leaves_no_nan():
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(slope(lambda x: np.cumprod(x)[:1], [1e200, 1e200, 1e200, 1]), [1, 0, 0, 0])
+
+
+def test_cumprod_with_zeros_to_third_order():
+    """Of a product of four, each third derivative is the factor that is left."""
+    x = leaf([2, 0, 3, 0])
+    first = tg.grad(np.cumprod(x)[-1], x, create_graph=True)
+    second = tg.grad(first[1], x, create_graph=True)
+    np.testing.assert_array_equal(second.data, [0, 0, 0, 6])
+    np.testing.assert_array_equal(tg.grad(second[3], x), [3, 0, 2, 0])
+
+
+def test_plain_statistics():
+    """What is counted or found is no function to differentiate; edges of a histogram that follow the values are one."""
+    x, edges = np.array([[1.0, 3.0], [0.0, 5.0]]), [0, 2, 6]
+    for fn in (
+        np.any, np.all, np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.count_nonzero,
+        lambda x: np.any(x, axis=0, where=[[True, False]], keepdims=True), lambda x: np.all(x, axis=1),
+        lambda x: np.digitize(x, edges), lambda x: np.searchsorted(edges, x), lambda x: np.histogram(x, edges)[0],
+        lambda x: np.histogram(x, 4, range=(0, 8))[1], lambda x: np.histogram(x, edges, density=True)[0],
+    ):  # fmt: skip
+        out = fn(leaf(x))
+        assert not isinstance(out, tg.Tensor)
+        np.testing.assert_array_equal(out, fn(x))
+    for call in (lambda: np.histogram(leaf(x)), lambda: np.histogram(x, edges, weights=leaf(x))):
+        with pytest.raises(tg.NoRuleError, match="range"):
+            call()
 
 
 # --------------------------------------------------------------------------------------------- the zero rule
@@ -104,6 +248,21 @@ SINGULAR = [
     ("|log|",      lambda x: abs(np.log(x)),               [0, -1],  lambda x: 1 / x,               lambda x: -1 / x**2),
     ("exp(big)",   lambda x: np.exp(1000 * (2 - x)) / 1,   [0, -1],  lambda x: -1000 * np.exp(1000 * (2 - x)), None),
     ("arctan(1/x)", lambda x: np.arctan(1 / x),            [0],      lambda x: -1 / (1 + x**2),     None),
+    ("cbrt",       np.cbrt,                                [0],      lambda x: x ** (-2 / 3) / 3,   lambda x: -2 / 9 * x ** (-5 / 3)),
+    ("reciprocal", np.reciprocal,                          [0],      lambda x: -1 / x**2,           lambda x: 2 / x**3),
+    ("float_power", lambda x: np.float_power(x, 1.5),      [0, -1],  lambda x: 1.5 * np.sqrt(x),    lambda x: 0.75 / np.sqrt(x)),
+    ("log2",       np.log2,                                [0, -1],  lambda x: 1 / x / np.log(2),   lambda x: -1 / x**2 / np.log(2)),
+    ("log10",      np.log10,                               [0, -1],  lambda x: 1 / x / np.log(10),  lambda x: -1 / x**2 / np.log(10)),
+    ("logaddexp",  lambda x: np.logaddexp(np.log(x), -np.inf), [0, -1], lambda x: 1 / x,            lambda x: -1 / x**2),
+    ("logaddexp2", lambda x: np.logaddexp2(-np.inf, np.log2(x)), [0, -1], lambda x: 1 / x / np.log(2), lambda x: -1 / x**2 / np.log(2)),
+    ("arcsin",     lambda x: np.arcsin(x / 4),             [4, -4, 5], lambda x: (16 - x**2) ** -0.5, lambda x: x * (16 - x**2) ** -1.5),
+    ("arccos",     lambda x: np.arccos(x / 4),             [4, -4, 5], lambda x: -((16 - x**2) ** -0.5), lambda x: -x * (16 - x**2) ** -1.5),
+    ("arccosh",    np.arccosh,                             [1, 0, -1], lambda x: (x**2 - 1) ** -0.5, lambda x: -x * (x**2 - 1) ** -1.5),
+    ("arctanh",    lambda x: np.arctanh(x / 4),            [4, -4, 5], lambda x: 4 / (16 - x**2),   lambda x: 8 * x / (16 - x**2) ** 2),
+    ("arctan2",    lambda x: np.arctan2(x, x * x),         [0],      lambda x: -1 / (1 + x**2),     lambda x: 2 * x / (1 + x**2) ** 2),
+    ("hypot",      lambda x: np.hypot(x, x),               [0],      lambda x: np.sqrt(2),          None),
+    ("remainder",  lambda x: np.remainder(5.0, x),         [0],      lambda x: -2,                  lambda x: 0),
+    ("fmod",       lambda x: np.fmod(-5.0, x),             [0],      lambda x: 2,                   lambda x: 0),
 ]
 # fmt: on
 
@@ -236,7 +395,7 @@ REFUSED = [
     (lambda: np.stack([leaf([1]), leaf([1, 2])]),                 ValueError,    "same shape"),
     (lambda: np.einsum("ij", leaf([1])),                          ValueError,    "1 axes"),
     (lambda: np.einsum("i,i", leaf([1])),                         ValueError,    "2 operands"),
-    (lambda: np.einsum(leaf([1]), [0]),                           TypeError,     "string"),
+    (lambda: np.einsum(leaf([1]), [0.5]),                         TypeError,     "string"),
     (lambda: leaf([1, 2])[0.5],                                   IndexError,    "ind"),
     (lambda: leaf([1, 2])[leaf(1)],                               IndexError,    "integers"),
     (lambda: leaf([1, 2])[2],                                     IndexError,    "ind"),

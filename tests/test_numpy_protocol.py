@@ -3,7 +3,6 @@
 
 import contextlib
 import copy
-import io
 import itertools
 import math
 import operator
@@ -20,90 +19,7 @@ def leaf(x=(1.0, 2.0, 3.0)):
     return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
-# ------------------------------------------------------------------------------------------------ every public function
-
-# What changes NumPy's own state, prints, runs tests or looks at files is not called.
-NOT_CALLED = {
-    "test", "show_config", "show_runtime", "info", "setbufsize", "seterr", "seterrcall", "set_printoptions",
-    "printoptions", "errstate", "get_include",
-    "empty", "empty_like", "ndarray",  # whatever was in memory
-}  # fmt: skip
-
-
-def public(module):
-    prefix = module.__name__.replace("numpy", "np")
-    return [
-        pytest.param(name, getattr(module, name), id=f"{prefix}.{name}")
-        for name in sorted(dir(module))
-        if not name.startswith("_") and callable(getattr(module, name)) and name not in NOT_CALLED
-        and not (isinstance(getattr(module, name), type) and issubclass(getattr(module, name), BaseException))
-    ]  # fmt: skip
-
-
-def arrangements(scale):
-    """Ways to call a function with a tracked tensor in them; the scale moves the tensor's values, and nothing else."""
-    i = np.array([0, 2, 1])
-    for x in (np.array([1.0, 2.0, 3.0]), np.eye(2) + 1, np.array(0.5)):
-        t, b, mask = tg.Tensor(x * scale, requires_grad=True), np.full(x.shape, 0.6), x > 1.5
-        yield from [
-            ((t,), {}), ((t, t), {}), ((t, b), {}), ((b, t), {}), (([t, t],), {}), ((t, 1), {}), ((1, t), {}),
-            ((t, b, b), {}), ((b, b, t), {}), ((b, t, b), {}), ((t, i), {}), ((t,), {"axis": 0}), (([t, b],), {"axis": 0}),
-            ((t, 0, 1), {}), ((t, (1,)), {}), (("i...->...", t), {}), ((len, 0, t), {}),
-            ((mask, t), {}), ((mask, t, b), {}), ((mask, b, t), {}), ((b.copy(), t, mask), {}), ((b.copy(), i[:1], t), {}),
-            ((t, [mask], [1.0]), {}), (([mask], [t]), {}), ((3, t), {}), ((b, t, t), {}), ((t, 2.0, b), {}), ((t, None, b), {}),
-            ((t, t, t), {}), ((b,), {"out": t}), ((t,), {"out": b.copy()}), ((t, b), {"out": b.copy()}), ((b, [b], [t]), {}),
-        ]  # fmt: skip
-
-
-def bare_floats(x, depth=0):
-    """The values that an answer, or an argument that was written to, holds outside of tensors."""
-    if isinstance(x, (np.ndarray, np.generic, float)) and not isinstance(x, tg.Tensor):
-        x = np.asarray(x)
-        if x.dtype == object:
-            for item in x.ravel():
-                yield from bare_floats(item, depth + 1)
-        elif x.dtype.kind in "fc":
-            yield x
-    elif isinstance(x, (tuple, list)) and depth < 4:
-        for item in x:
-            yield from bare_floats(item, depth + 1)
-
-
-def tensors(x, depth=0):
-    if isinstance(x, tg.Tensor):
-        yield x
-    elif isinstance(x, (tuple, list)) and depth < 4:
-        for item in x:
-            yield from tensors(item, depth + 1)
-
-
-# Plain answers that are meant: one element as a Python float, as with float(t) and t.item().
-PLAIN = {"float64", "double", "fromiter", "complex128", "cdouble", "complex64", "csingle"}
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("name", "function"), public(np) + public(np.linalg) + public(np.fft) + public(np.lib.scimath))
-def test_no_function_loses_the_gradient(name, function, monkeypatch, tmp_path):
-    """No bare number depends on the values of a tracked tensor, and every tensor that does is tracked."""
-    monkeypatch.chdir(tmp_path)
-    if name in PLAIN:
-        return
-    for one, two in zip(arrangements(1.0), arrangements(1.001), strict=True):
-        answers = []
-        for args, kwargs in (one, two):
-            with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
-                result = function(*args, **kwargs)
-                if type(result).__module__ == "builtins" and hasattr(result, "__next__"):
-                    result = list(result)
-                answers.append((result, args, kwargs))
-        if len(answers) == 2:
-            (result, *_), (moved, *_) = answers
-            for x, y in zip(tensors(result), tensors(moved), strict=True):
-                assert x.data.dtype != object, f"{name}{one} gave an object array"
-                assert x.requires_grad or np.array_equal(x.data, y.data, equal_nan=True), f"{name}{one} is not tracked"
-        answers = answers if len(answers) == 2 else [(None, *one), (None, *two)]
-        for x, y in zip(*(bare_floats([*a[:2], *a[2].values()]) for a in answers), strict=True):
-            assert np.array_equal(x, y, equal_nan=True), f"{name}{one} gave bare values of the tensor"
+# ------------------------------------------------------------------------------------------------ methods of ufuncs
 
 
 @pytest.mark.parametrize(
@@ -122,7 +38,6 @@ def test_methods_of_ufuncs(name, method):
                 continue
             assert isinstance(out, tg.Tensor)
             assert out.requires_grad
-            assert kwargs.keys() <= {"axis", "keepdims"}
             expected = run(*(tape.value_of(x) for x in args), **kwargs)
             np.testing.assert_allclose(out.data, expected)
 
@@ -149,25 +64,16 @@ LEAVES_THE_TAPE = [
     ("asarray list",  lambda t: np.asarray([t])),
     ("full",          lambda t: np.full((2, *t.shape), t)),
     ("full_like",     lambda t: np.full_like(np.zeros(t.shape), t)),
-    ("full_like t",   lambda t: np.full_like(t, t)),
     ("copyto",        lambda t: np.copyto(np.zeros(t.shape), t)),
     ("put",           lambda t: np.put(np.zeros(3), [0], t)),
     ("out=",          lambda t: np.exp(t, out=np.zeros(t.shape))),
     ("+=",            lambda t: operator.iadd(np.zeros(t.shape), t)),
-    ("t +=",          lambda t: operator.iadd(t, 1.0)),
-    ("u +=",          lambda t: operator.iadd(tg.Tensor(np.zeros(t.shape)), t)),
     ("array[...] =",  lambda t: into(np.zeros(t.shape))(t)),
     ("array[:] = [t]", lambda t: into(np.zeros((1, *t.shape)))([t])),
-    ("u[...] =",      lambda t: into(tg.Tensor(np.zeros(t.shape)))(t)),
-    ("u[:] = [t]",    lambda t: into(tg.Tensor(np.zeros((1, *t.shape))))([t])),
-    ("t[...] =",      lambda t: into(t)(0.0)),
     ("Tensor([t])",   lambda t: tg.Tensor([t, t])),
     ("Tensor((t,))",  lambda t: tg.Tensor((t,), requires_grad=True)),
     ("vectorize",     lambda t: np.vectorize(math.exp)(t)),
     ("apply_along",   lambda t: np.apply_along_axis(np.sum, 0, t)),
-    ("cumsum",        np.cumsum),
-    ("linalg.norm",   np.linalg.norm),
-    ("fft",           np.fft.fft),
     ("ma",            lambda t: np.ma.array([1.0] * max(t.size, 1)) * t),
     ("np.float32",    lambda t: np.float32(t)),
     ("default_rng",   lambda t: np.random.default_rng(0).normal(t)),
@@ -175,11 +81,14 @@ LEAVES_THE_TAPE = [
     ("shuffle",       lambda t: np.random.default_rng(0).shuffle(t)),
     ("deepcopy",      lambda t: copy.deepcopy(t * 2)),
     ("copy.copy",     lambda t: copy.copy(t * 2)),
+    ("array[0] =",    lambda t: into(np.zeros(3), 0)(t)),
+    ("array.fill",    lambda t: np.zeros(3).fill(t)),
+    ("initial=",      lambda t: np.sum(np.ones(3), initial=t)),
+    ("float",         float),
+    ("int",           int),
+    ("complex",       complex),
+    ("math.sqrt",     math.sqrt),
     ("pickle",        lambda t: pickle.dumps(t * 2)),
-    ("divmod",        lambda t: divmod(t, 2)),
-    ("//",            lambda t: t // 2),
-    ("%",             lambda t: t % 2),
-    ("2 // t",        lambda t: 2 // t),
     ("pow mod",       lambda t: pow(t, 2, 3)),
 ]
 # fmt: on
@@ -200,29 +109,25 @@ def test_the_error_says_what_to_write_instead():
     t = leaf()
     for call, words in [
         (lambda: np.asarray(t), ("t.data", "detach", "np.stack")),
-        (lambda: np.cumsum(t), ("np.cumsum", "no gradient rule", "tg.rule", "detach")),
-        (lambda: np.linalg.norm(t), ("np.linalg.norm",)),
-        (lambda: np.sum(t, where=[True, True, False]), ("np.sum", "'where'", "axis", "keepdims")),
-        (lambda: np.sum(t, initial=3.0), ("np.sum", "'initial'")),
-        (lambda: np.max(t, initial=3.0, where=t > 1), ("np.max", "'initial'", "'where'")),
-        (lambda: np.reshape(t, (3, 1), order="F"), ("np.reshape", "'order'")),
-        (lambda: np.ravel(t, "F"), ("np.ravel",)),
+        (lambda: np.i0(t), ("np.i0", "no gradient rule", "tg.rule", "detach")),
+        (lambda: np.linalg.eig(t[None] * t[:, None]), ("np.linalg.eig",)),
+        (lambda: float(t[0]), ("t.item()", "np.zeros_like")),
+        (lambda: np.mean(t, where=t > 1, dtype=np.float32), ("np.mean", "'dtype'", "axis", "keepdims")),
+        (lambda: np.cumsum(t, out=np.zeros(3)), ("np.cumsum", "'out'")),
         (lambda: np.add(t, 1, where=[True, False, True]), ("np.add", "'where'")),
         (lambda: np.exp(t, dtype=np.float32), ("np.exp", "'dtype'")),
         (lambda: np.exp(t, casting="no"), ("np.exp", "'casting'")),
         (lambda: np.sum(np.ones(3), out=t), ("np.sum", "'out'")),
         (lambda: np.sum(t, out=np.zeros(())), ("np.sum", "'out'")),
-        (lambda: np.concatenate([t, t], dtype=np.float32), ("np.concatenate", "'dtype'")),
         (lambda: np.stack([t, t], out=np.zeros((2, 3))), ("np.stack", "'out'")),
-        (lambda: np.std(t, mean=2.0), ("np.std", "'mean'")),
         (lambda: np.var(t, dtype=np.float32), ("np.var", "'dtype'")),
-        (lambda: np.var(t, correction=1), ("np.var", "'correction'")),
         (lambda: np.broadcast_to(t, (2, 3), subok=True), ("np.broadcast_to", "'subok'")),
         (lambda: np.matmul(t, t, axes=[0, 0, ()]), ("np.matmul", "'axes'")),
-        (lambda: np.add.accumulate(t), ("np.add.accumulate", "detach")),
+        (lambda: np.maximum.accumulate(t), ("np.maximum.accumulate", "detach")),
+        (lambda: np.add.reduceat(t, [0, 1]), ("np.add.reduceat", "detach")),
         (lambda: np.add.at(t, [0], 1.0), ("np.add.at",)),
-        (lambda: t.__iadd__(1), ("t = t + x", "no_grad")),
-        (lambda: t.__setitem__(0, 1), ("no_grad", "np.where")),
+        (lambda: t.__iadd__(1), ("t.copy()", "no_grad")),
+        (lambda: t.__setitem__(0, 1), ("t.copy()", "no_grad")),
         (lambda: np.sum(t, axis=leaf(0.0)), ("np.sum", "'axis'")),
         (lambda: pickle.dumps(t * 1), ("detach",)),
     ]:
@@ -241,6 +146,12 @@ FORMS = [
     ("sum positional",   lambda t: np.sum(t, 0)),
     ("sum dtype",        lambda t: np.sum(t, 0, np.float64)),
     ("sum np axis",      lambda t: np.sum(t, axis=np.int64(1), keepdims=True)),
+    ("sum initial",      lambda t: np.sum(t, 0, initial=t[0, 0])),
+    ("max initial",      lambda t: np.max(t, axis=0, initial=t[1, 0], where=[[True, False], [False, True]])),
+    ("accumulate",       lambda t: np.add.accumulate(t) + np.multiply.accumulate(t, axis=1)),
+    ("outer",            lambda t: np.subtract.outer(t, t[0]) * np.power.outer([1.0, 2.0], t[1])[0, 1]),
+    ("//, %, divmod",    lambda t: t % 0.71 + 2.0 % t + t // 2 * t + divmod(t, 0.43)[1] + divmod(3.1, t)[0] * t),
+    ("mT, real, conj",   lambda t: t.mT + t.real + t.imag + t.conj()),
     ("mean",             lambda t: np.mean(a=t, axis=(0, 1))),
     ("max axis=None",    lambda t: np.max(t, axis=None)),
     ("max a=",           lambda t: np.max(axis=1, a=t)),
@@ -351,8 +262,13 @@ def test_comparisons_are_plain_arrays_and_hash_is_identity():
 
 def test_python_conversions():
     t = leaf([[2.5]])
-    assert (float(t), int(t), bool(t), t.item(), f"{t:.2f}") == (2.5, 2, True, 2.5, "2.50")
+    for u in (t.detach(), t):
+        with tg.no_grad():
+            assert (float(u), int(u), complex(u), bool(u), u.item(), f"{u:.2f}") == (2.5, 2, 2.5, True, 2.5, "2.50")
     assert not leaf(0.0)
+    for convert in (float, int, complex):  # NumPy calls them too, for array[0] = t
+        with pytest.raises(tg.GradientLostError, match=r"t\.item\(\).*np\.zeros_like"):
+            convert(t)
     for convert in (float, int, bool):
         with pytest.raises((TypeError, ValueError)):
             convert(leaf([1.0, 2.0]))
@@ -362,6 +278,13 @@ def test_python_conversions():
     assert f"{leaf([1.0, 2.0])}" == "Tensor([1., 2.], requires_grad=True)"
     with pytest.raises((TypeError, ValueError)):
         f"{leaf([1.0, 2.0]):.2f}"
+
+
+def test_rounding():
+    t = leaf([1.26, -0.74])
+    np.testing.assert_array_equal(round(t).data, [1, -1])
+    np.testing.assert_array_equal(round(t, 1).data, [1.3, -0.7])
+    np.testing.assert_array_equal(tg.grad(np.sum(round(t, 1) * t), t), [1.3, -0.7])
 
 
 def test_repr():

@@ -785,19 +785,6 @@ def test_overwriting_what_only_the_graph_of_a_gradient_needs(target):
     np.testing.assert_allclose([dm, dx], [[2 * 7, 3 * 8], [5 * 7, 6 * 8]])
 
 
-def test_writing_to_elements_is_not_recorded_and_says_so():
-    u, t = tg.Tensor(np.zeros(2)), leaf(1.0)
-    for write in (
-        lambda: t.__setitem__((), 1),
-        lambda: u.__setitem__(0, t),
-        lambda: u.__setitem__(slice(None), [t, t]),
-        lambda: u.__setitem__(slice(None), (t, 1.0)),
-    ):
-        with pytest.raises((RuntimeError, TypeError)):
-            write()
-        np.testing.assert_array_equal(u.data, [0, 0])
-
-
 # ------------------------------------------------------------------------------------------------ errors, dtypes
 
 
@@ -855,8 +842,8 @@ def test_one_function_called_with_fewer_and_more_inputs():
 
 def test_results_that_are_no_real_floats_do_not_differentiate():
     x = leaf([1.0, 2.0])
-    for call in (lambda: x.astype(int), lambda: x * 1j, lambda: np.sum(x, dtype=int), lambda: x.astype(complex)):
-        with pytest.raises(tg.NoRuleError, match="real"):
+    for call in (lambda: x.astype(int), lambda: np.sum(x, dtype=int)):
+        with pytest.raises(tg.NoRuleError, match="floating-point"):
             call()
 
 

@@ -65,7 +65,7 @@ def score(network: Any, images: Array, labels: Array, scale: float) -> tuple[flo
         return float("nan"), float("nan")
     logits = predict(network, images, scale)
     loss = tg.cross_entropy(logits, labels)
-    return float(loss), float(np.mean(logits.argmax(axis=1) == labels))
+    return loss.item(), float(np.mean(logits.argmax(axis=1) == labels))
 
 
 def about(data: Dataset) -> dict[str, Any]:

@@ -5,8 +5,50 @@ A row is ``rule(function, vjp of input 1, vjp of input 2, ...)``, and a vjp is `
 so they differentiate themselves. Broadcasting is not their business, nor dtypes, nor ``0 * inf``: see `walk`.
 
 A function that other functions express exactly is composed of them (`implements`) and has no row.
+
+The families that nearly every program uses are read at once, the others when a function is first met that is not there.
 """
 
-from tensorgrad.rules import elementwise, indexing, plain, products, reductions, shapes
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
-__all__ = ["elementwise", "indexing", "plain", "products", "reductions", "shapes"]
+from tensorgrad import table
+from tensorgrad.rules import (  # noqa: F401  (each fills the table)
+    choices,
+    einsum,
+    elementwise,
+    indexing,
+    joining,
+    ordering,
+    plain,
+    products,
+    reductions,
+    rounding,
+    shapes,
+    trigonometry,
+)
+from tensorgrad.table import Vjp, rows
+
+LATER = (
+    "complex", "cumulative", "decompositions", "fft", "filters", "linalg", "matrices", "nanfunctions", "norms",
+    "padding", "statistics", "windows", "writing",
+)  # fmt: skip
+
+for _row in rows.values():
+    _row.short = _row.elementwise  # the rules of ufuncs work element by element, whatever the shape of g
+
+
+def load_all() -> None:
+    """Read the families that have not been needed so far."""
+    for name in LATER:
+        import_module(f"tensorgrad.rules.{name}")
+
+
+def rule(fn: Callable[..., Any], *vjps: Vjp | None, **options: Any) -> None:
+    """A row of the user's own: `tensorgrad.table.rule`, after all others, so that it is the one that holds."""
+    load_all()
+    table.rule(fn, *vjps, **options)
+
+
+rule.__doc__ = table.rule.__doc__

@@ -1,4 +1,4 @@
-"""Functions of each element: arithmetic, exponentials, trigonometry, choices between elements.
+"""Arithmetic, powers, exponentials and logarithms of each element.
 
 Rows marked ``singular`` have points where the derivative is infinite, or points where there is no value at all:
 there a zero upstream gradient stays zero, so that the branch that ``where`` did not take never turns into NaN.
@@ -6,64 +6,68 @@ there a zero upstream gradient stays zero, so that the branch that ``where`` did
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from tensorgrad.table import functions, implements, primitive, rows, rule
-from tensorgrad.tape import Array
+from tensorgrad.table import also_complex, implements, rule
+from tensorgrad.tape import Array, value_of
 
-where = primitive(np.where)
-clip = primitive(np.clip)
+_LN2, _LN10 = math.log(2), math.log(10)  # Python's floats leave float32 as it is
 
 # fmt: off
 
 # Arithmetic
-rule(np.add,      lambda g, ans, x, y: g,
-                  lambda g, ans, x, y: g)
-rule(np.subtract, lambda g, ans, x, y: g,
-                  lambda g, ans, x, y: -g)
-rule(np.multiply, lambda g, ans, x, y: g * y,
-                  lambda g, ans, x, y: g * x)
-rule(np.divide,   lambda g, ans, x, y: g / y,
-                  lambda g, ans, x, y: -g * ans / y, singular=True)
-rule(np.power,    lambda g, ans, x, y: g * _power_dx(x, y),
-                  lambda g, ans, x, y: g * ans * np.log(np.where(x == 0, 1, x)), singular=True)
-rule(np.negative, lambda g, ans, x: -g)
-rule(np.positive, lambda g, ans, x: g)
-rule(np.square,   lambda g, ans, x: (g + g) * x)
-rule(np.absolute, lambda g, ans, x: g * np.sign(x))
-rule(np.sign,     lambda g, ans, x: np.zeros_like(g))
+rule(np.add,         lambda g, ans, x, y: g,
+                     lambda g, ans, x, y: g)
+rule(np.subtract,    lambda g, ans, x, y: g,
+                     lambda g, ans, x, y: -g)
+rule(np.multiply,    lambda g, ans, x, y: g * y,
+                     lambda g, ans, x, y: g * x)
+rule(np.divide,      lambda g, ans, x, y: g / y,
+                     lambda g, ans, x, y: -g * ans / y, singular=True)
+rule(np.negative,    lambda g, ans, x: -g)
+rule(np.positive,    lambda g, ans, x: g)
+rule(np.reciprocal,  lambda g, ans, x: -g * ans * ans, singular=True)
+rule(np.absolute,    lambda g, ans, x: g * _direction(x))
+rule(np.fabs,        lambda g, ans, x: g * np.sign(x))
+rule(np.sign,        lambda g, ans, x: np.zeros_like(g))
 
-# Exponentials, logarithms, roots
-rule(np.exp,      lambda g, ans, x: g * ans)
-rule(np.expm1,    lambda g, ans, x: g * (ans + 1))
-rule(np.log,      lambda g, ans, x: g / x, singular=True)
-rule(np.log1p,    lambda g, ans, x: g / (1 + x), singular=True)
-rule(np.sqrt,     lambda g, ans, x: g / (ans + ans), singular=True)
+# Powers and roots
+rule(np.power,       lambda g, ans, x, y: g * _power_dx(x, y),
+                     lambda g, ans, x, y: g * ans * np.log(np.where(x == 0, 1, x)), singular=True)
+rule(np.float_power, lambda g, ans, x, y: g * _power_dx(x, y),
+                     lambda g, ans, x, y: g * ans * np.log(np.where(x == 0, 1, x)), singular=True)
+rule(np.square,      lambda g, ans, x: (g + g) * x)
+rule(np.sqrt,        lambda g, ans, x: g / (ans + ans), singular=True)
+rule(np.cbrt,        lambda g, ans, x: g / (3 * ans * ans), singular=True)
 
-# Trigonometry
-rule(np.sin,      lambda g, ans, x: g * np.cos(x))
-rule(np.cos,      lambda g, ans, x: -g * np.sin(x))
-rule(np.tan,      lambda g, ans, x: g * (1 + ans * ans))
-rule(np.sinh,     lambda g, ans, x: g * np.cosh(x))
-rule(np.cosh,     lambda g, ans, x: g * np.sinh(x))
-rule(np.tanh,     lambda g, ans, x: g * (1 - ans * ans))
-rule(np.arctan,   lambda g, ans, x: g / (1 + x * x))
-
-# Choices: a tie shares the gradient, the boundary of clip passes it
-rule(np.maximum,  lambda g, ans, x, y: g * _wins(x > y, x == y, g),
-                  lambda g, ans, x, y: g * _wins(y > x, x == y, g), masks=True)
-rule(np.minimum,  lambda g, ans, x, y: g * _wins(x < y, x == y, g),
-                  lambda g, ans, x, y: g * _wins(y < x, x == y, g), masks=True)
-rule(where,       None,
-                  lambda g, ans, condition, x, y: np.where(condition, g, 0),
-                  lambda g, ans, condition, x, y: np.where(condition, 0, g), masks=True)
-rule(clip,        lambda g, ans, x, low, high: np.where(_less(x, low) | _less(high, x), 0, g),
-                  lambda g, ans, x, low, high: np.where(_less(x, low) & ~_less(high, low), g, 0),
-                  lambda g, ans, x, low, high: np.where(_less(high, x) | _less(high, low), g, 0), masks=True)
+# Exponentials and logarithms
+rule(np.exp,         lambda g, ans, x: g * ans)
+rule(np.exp2,        lambda g, ans, x: g * (ans * _LN2))
+rule(np.expm1,       lambda g, ans, x: g * (ans + 1))
+rule(np.log,         lambda g, ans, x: g / x, singular=True)
+rule(np.log2,        lambda g, ans, x: g / (x * _LN2), singular=True)
+rule(np.log10,       lambda g, ans, x: g / (x * _LN10), singular=True)
+rule(np.log1p,       lambda g, ans, x: g / (1 + x), singular=True)
+rule(np.logaddexp,   lambda g, ans, x, y: g * _share(ans, np.exp(-np.logaddexp(y - x, 0))),
+                     lambda g, ans, x, y: g * _share(ans, np.exp(-np.logaddexp(x - y, 0))), singular=True)
+rule(np.logaddexp2,  lambda g, ans, x, y: g * _share(ans, np.exp2(-np.logaddexp2(y - x, 0))),
+                     lambda g, ans, x, y: g * _share(ans, np.exp2(-np.logaddexp2(x - y, 0))), singular=True)
 # fmt: on
 
-for _function in [fn for fn in functions if isinstance(fn, np.ufunc)]:
-    rows[functions[_function]].short = True  # the rules above work element by element, whatever the shape of g
+also_complex(
+    np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal, np.absolute,
+    np.power, np.square, np.sqrt, np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p,
+)  # fmt: skip
+
+
+def _direction(x: Array) -> Array:
+    """The derivative of ``|x|``: the sign of ``x``, or the conjugate of a complex number's direction; 0 at 0."""
+    if x.dtype.kind != "c":
+        return np.sign(x)
+    size = np.absolute(x)
+    return np.conjugate(x) / np.where(size == 0, 1, size)
 
 
 def _power_dx(x: Array, y: Array) -> Array:
@@ -73,27 +77,15 @@ def _power_dx(x: Array, y: Array) -> Array:
     return y * x ** np.where((x == 0) & (y == 0), 1, y - 1)
 
 
-def _wins(strictly: Array, tie: Array, g: Array) -> Array:
-    """1 where an input is chosen, 1/2 at a tie, 0 elsewhere; in the precision of ``g``."""
-    return strictly + tie * g.dtype.type(0.5)
+def _share(ans: Array, share: Array) -> Array:
+    """The share of a term in a sum, told from the difference of their logarithms; none where both terms are zero."""
+    return np.where(ans == -np.inf, 0, share)
 
 
-def _less(x: Array, y: Array) -> Array:
-    """``x < y``; a bound that is not there is never crossed."""
-    return np.False_ if x is None or y is None else np.less(x, y)
+@implements(np.real_if_close)
+def real_if_close(a: Array, tol: float = 100) -> Array:
+    """``a``, without an imaginary part that is no more than rounding."""
+    return np.real(a) if np.iscomplexobj(a) and np.isrealobj(np.real_if_close(value_of(a), tol)) else a
 
 
-@implements(np.where)
-def _where(condition: Array, x: Array = None, y: Array = None) -> Array:
-    if x is None and y is None:
-        return np.nonzero(condition)
-    if x is None or y is None:
-        raise ValueError("where: give both x and y, or neither")
-    return where(condition, x, y)
-
-
-@implements(np.clip)
-def _clip(a: Array, a_min: Array = None, a_max: Array = None, *, min: Array = None, max: Array = None) -> Array:
-    if not (min is None or a_min is None) or not (max is None or a_max is None):
-        raise ValueError("clip: give a bound as a_min or min, a_max or max, not as both")
-    return clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
+also_complex(np.real_if_close)

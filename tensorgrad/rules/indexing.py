@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.table import primitive, rule
+from tensorgrad.table import also_complex, primitive, rule
 from tensorgrad.tape import Array, Variable
 
 
@@ -20,7 +20,7 @@ def getitem(x: Array, *, index: Any) -> Array:
 def scatter(values: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
     """An array of zeros to which ``values`` were added at ``index``: the transpose of indexing."""
     out = np.zeros(shape, values.dtype)
-    if _may_repeat(index):
+    if may_repeat(index):
         np.add.at(out, index, values)
     else:
         out[index] = values
@@ -32,8 +32,10 @@ rule(getitem, lambda g, ans, x, *, index: scatter(g, index=index, shape=x.shape)
 rule(scatter, lambda g, ans, values, *, index, shape: g[index])
 # fmt: on
 
+also_complex(getitem, scatter)
 
-def _may_repeat(index: Any) -> bool:
+
+def may_repeat(index: Any) -> bool:
     """Whether an index can name the same element twice: only integer arrays can."""
     entries = index if isinstance(index, tuple) else (index,)
     return any(
@@ -49,11 +51,11 @@ def _may_repeat(index: Any) -> bool:
 def as_index(index: Any) -> Any:
     """An index for the tape to keep: arrays in it are copied, so that a later write to them does not reach it."""
     if isinstance(index, tuple):
-        return tuple(as_index(entry) for entry in index)
+        return tuple(x.copy() if isinstance(x, np.ndarray) else x for x in map(as_index, index))
     if isinstance(index, Variable):
         if index.dtype.kind not in "bui":
             raise IndexError(f"a tensor used as an index must hold integers or booleans, not {index.dtype}")
-        return index.data.copy()
+        return index.data
     if isinstance(index, list):
         return np.array(index) if index else np.array(index, np.intp)
-    return index.copy() if isinstance(index, np.ndarray) else index
+    return index

@@ -1,22 +1,28 @@
-"""Products that sum: matmul, dot, vdot, outer, einsum."""
+"""Products that sum: matmul, dot, inner, outer, tensordot, kron, cross and their kin. For einsum see `einsum`."""
 
 from __future__ import annotations
 
 import math
-import string
 from typing import Any
 
 import numpy as np
 
-from tensorgrad.errors import NoRuleError
-from tensorgrad.table import implements, primitive, rule
-from tensorgrad.tape import Array
+from tensorgrad.table import also_complex, implements, primitive, rule
+from tensorgrad.tape import Array, Variable, as_array
+
+vecdot = primitive(np.vecdot)
 
 # fmt: off
 rule(np.matmul, lambda g, ans, x, y: _matmul_dx(g, y),
                 lambda g, ans, x, y: _matmul_dy(g, x))
 rule(np.vdot,   lambda g, ans, x, y: g * np.reshape(y, x.shape),
                 lambda g, ans, x, y: g * np.reshape(x, y.shape))
+rule(vecdot,    lambda g, ans, x, y: np.expand_dims(g, -1) * y,
+                lambda g, ans, x, y: np.expand_dims(g, -1) * x)
+rule(np.matvec, lambda g, ans, x, y: np.expand_dims(g, -1) * np.expand_dims(y, -2),
+                lambda g, ans, x, y: np.matvec(np.swapaxes(x, -1, -2), g))
+rule(np.vecmat, lambda g, ans, x, y: np.matvec(y, g),
+                lambda g, ans, x, y: np.expand_dims(x, -1) * np.expand_dims(g, -2))
 # fmt: on
 
 
@@ -38,18 +44,45 @@ def _matmul_dy(g: Array, x: Array) -> Array:
     return np.matmul(np.swapaxes(x, -1, -2), g)
 
 
+def _array(x: Any) -> Array:
+    """Numbers and lists as arrays, of NumPy's default dtype: these functions know no weak scalars."""
+    return x if isinstance(x, Variable) else as_array(x)
+
+
+@implements(np.linalg.matmul)
+def matmul(x1: Array, x2: Array, /) -> Array:
+    """`numpy.matmul`."""
+    return np.matmul(x1, x2)
+
+
+@implements(np.vecdot)
+def _vecdot(x: Array, y: Array, *, axis: int = -1) -> Array:
+    if axis == -1:
+        return vecdot(x, y)
+    return vecdot(np.moveaxis(_array(x), axis, -1), np.moveaxis(_array(y), axis, -1))
+
+
+@implements(np.linalg.vecdot)
+def _linalg_vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    return _vecdot(x1, x2, axis=axis)
+
+
 @implements(np.dot)
 def dot(x: Array, y: Array) -> Array:
     """Sum over the last axis of ``x`` and the second to last of ``y``; a product where one is 0-d."""
-    x, y = (np.asarray(z) if isinstance(z, (bool, int, float)) else z for z in (x, y))  # of NumPy's default dtype
-    if np.ndim(x) == 0 or np.ndim(y) == 0:
+    x, y = _array(x), _array(y)
+    if x.ndim == 0 or y.ndim == 0:
         return np.multiply(x, y)
-    if np.ndim(y) <= 2:
-        return np.matmul(x, y)
-    *batch, n, m = np.shape(y)
-    first = (len(batch), *range(len(batch)), len(batch) + 1)
-    flat = np.matmul(x, np.reshape(np.transpose(y, first), (n, math.prod(batch) * m)))
-    return np.reshape(flat, (*np.shape(x)[:-1], *batch, m))
+    return np.matmul(x, y) if y.ndim <= 2 else tensordot(x, y, axes=(-1, -2))
+
+
+@implements(np.inner)
+def inner(x: Array, y: Array) -> Array:
+    """Sum over the last axes of both; a product where one is 0-d."""
+    x, y = _array(x), _array(y)
+    if x.ndim == 0 or y.ndim == 0:
+        return np.multiply(x, y)
+    return np.matmul(x, np.transpose(y)) if y.ndim <= 2 else tensordot(x, y, axes=(-1, -1))
 
 
 @implements(np.outer)
@@ -58,70 +91,89 @@ def outer(x: Array, y: Array) -> Array:
     return np.expand_dims(np.ravel(x), 1) * np.ravel(y)
 
 
-@primitive
-def contract(*operands: Array, subscripts: str, optimize: Any = False) -> Array:
-    """`numpy.einsum` with its subscripts written out: every axis named, ``->`` and the output present."""
-    return np.einsum(subscripts, *operands, optimize=optimize)
+@implements(np.linalg.outer)
+def _linalg_outer(x1: Array, x2: Array, /) -> Array:
+    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
+        raise ValueError(f"outer: both inputs must be one-dimensional, got {np.ndim(x1)} and {np.ndim(x2)} axes")
+    return outer(x1, x2)
 
 
-def _contract_dx(g: Array, ans: Array, i: int, *operands: Array, subscripts: str, optimize: Any = False) -> Array:
-    """Swap operand ``i`` and the output: ``ij,jk->ik`` pulls back to ``ik,jk->ij``.
-
-    An index that repeats within the operand (a diagonal) is tied by an identity matrix; one that stands
-    nowhere else (it was summed alone) is spread by a vector of ones.
-    """
-    inputs, output = subscripts.split("->")
-    terms = inputs.split(",")
-    length: dict[str, int] = {}
-    for term, x in zip(terms, operands, strict=True):
-        for label, n in zip(term, x.shape, strict=True):
-            length[label] = n if length.get(label, 1) == 1 else length[label]
-    factors = [(output, g)] + [(terms[j], x) for j, x in enumerate(operands) if j != i]
-    target = ""
-    spare = iter(label for label in string.ascii_letters if label not in subscripts)
-    for label in terms[i]:
-        if label in target:
-            twin = next(spare)
-            factors.append((label + twin, np.eye(length[label], dtype=g.dtype)))
-            length[twin] = length[label]
-            label = twin
-        target += label
-    for label in target:
-        if not any(label in term for term, _ in factors):
-            factors.append((label, np.ones(length[label], g.dtype)))
-    subscripts = ",".join(term for term, _ in factors) + "->" + target
-    return contract(*(x for _, x in factors), subscripts=subscripts, optimize=bool(optimize))  # a path was for ``ans``
+@implements(np.tensordot)
+def tensordot(x: Array, y: Array, axes: Any = 2) -> Array:
+    """Sum over pairs of axes: the last ``axes`` of ``x`` with the first of ``y``, or those that ``axes`` names."""
+    x, y = _array(x), _array(y)
+    ours, theirs = axes if np.iterable(axes) else (range(-axes, 0), range(axes))
+    ours, theirs = _named(ours, x.ndim), _named(theirs, y.ndim)
+    if len(set(ours)) < len(ours) or len(set(theirs)) < len(theirs):
+        raise ValueError(f"tensordot: duplicate axes are not allowed, got {ours} and {theirs}")
+    if [x.shape[i] for i in ours] != [y.shape[i] for i in theirs]:
+        raise ValueError(f"tensordot: shape-mismatch for sum over axes {ours} of {x.shape} and {theirs} of {y.shape}")
+    ours_left = [i for i in range(x.ndim) if i not in ours]
+    theirs_left = [i for i in range(y.ndim) if i not in theirs]
+    rows, columns = [x.shape[i] for i in ours_left], [y.shape[i] for i in theirs_left]
+    summed = math.prod(x.shape[i] for i in ours)
+    left = np.reshape(np.transpose(x, ours_left + ours), (math.prod(rows), summed))
+    right = np.reshape(np.transpose(y, theirs + theirs_left), (summed, math.prod(columns)))
+    return np.reshape(np.matmul(left, right), (*rows, *columns))
 
 
-rule(contract, each=_contract_dx)
+def _named(axes: Any, ndim: int) -> list[int]:
+    """Axes counted from the front."""
+    return [range(ndim)[i] for i in (axes if np.iterable(axes) else (axes,))]
 
 
-@implements(np.einsum)
-def einsum(subscripts: str, *operands: Array, optimize: Any = False) -> Array:
-    """Einstein summation over named axes: implicit and explicit output, repeated labels, ellipsis."""
-    if not isinstance(subscripts, str):
-        raise NoRuleError('einsum: write the subscripts as a string, np.einsum("ij,jk->ik", a, b)')
-    written_out = _write_out(subscripts, [np.ndim(x) for x in operands])
-    return contract(*operands, subscripts=written_out, optimize=optimize)
+@implements(np.linalg.tensordot)
+def _linalg_tensordot(x1: Array, x2: Array, /, *, axes: Any = 2) -> Array:
+    return tensordot(x1, x2, axes)
 
 
-def _write_out(subscripts: str, ndims: list[int]) -> str:
-    """Name the axes that ``...`` stands for, and write the output that is implied."""
-    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
-    terms = inputs.split(",")
-    if len(terms) != len(ndims):
-        raise ValueError(f"einsum: {subscripts!r} names {len(terms)} operands, got {len(ndims)}")
-    spare = [label for label in string.ascii_letters if label not in subscripts]
-    hidden = [ndim - len(term.replace("...", "")) for term, ndim in zip(terms, ndims, strict=True)]
-    for term, ndim, extra in zip(terms, ndims, hidden, strict=True):
-        if extra < 0 or (extra > 0 and "..." not in term):
-            raise ValueError(f"einsum: {term!r} in {subscripts!r} does not fit an operand with {ndim} axes")
-    longest = max([extra for term, extra in zip(terms, hidden, strict=True) if "..." in term], default=0)
-    dots = "".join(spare[:longest])
-    terms = [term.replace("...", dots[longest - extra :]) for term, extra in zip(terms, hidden, strict=True)]
-    if arrow:
-        output = output.replace("...", dots)
-    else:
-        labels = "".join(terms)
-        output = dots + "".join(sorted(x for x in set(labels) if labels.count(x) == 1 and x not in dots))
-    return ",".join(terms) + "->" + output
+@implements(np.kron)
+def kron(x: Array, y: Array) -> Array:
+    """Every element of ``x`` times all of ``y``, in blocks."""
+    x, y = _array(x), _array(y)
+    ndim = max(x.ndim, y.ndim)
+    blocks, block = ((1,) * (ndim - z.ndim) + z.shape for z in (x, y))
+    spread = np.reshape(x, [n for length in blocks for n in (length, 1)])
+    repeated = np.reshape(y, [n for length in block for n in (1, length)])
+    return np.reshape(spread * repeated, [n * m for n, m in zip(blocks, block, strict=True)])
+
+
+@implements(np.cross)
+def cross(x: Array, y: Array, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Array:
+    """Cross product of vectors along an axis; of two in the plane the third component alone, without that axis."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x, y = _components(_array(x), axisa), _components(_array(y), axisb)
+
+    def turn(i: int, j: int) -> Array:  # a third component that is not there is 0
+        forth = x[i] * y[j] if i < len(x) and j < len(y) else 0
+        back = x[j] * y[i] if j < len(x) and i < len(y) else 0
+        return forth - back
+
+    if len(x) == len(y) == 2:
+        return turn(0, 1)
+    return np.stack([turn(1, 2), turn(2, 0), turn(0, 1)], axis=axisc)
+
+
+def _components(x: Array, axis: int) -> list[Array]:
+    index: list[Any] = [slice(None)] * x.ndim
+    components = []
+    for i in range(x.shape[axis]):
+        index[axis] = i
+        components.append(x[tuple(index)])
+    if len(components) not in (2, 3):
+        raise ValueError(f"cross: vectors must have 2 or 3 components, got {len(components)} on axis {axis}")
+    return components
+
+
+@implements(np.linalg.cross)
+def _linalg_cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    if not np.shape(x1)[axis] == np.shape(x2)[axis] == 3:
+        raise ValueError(f"cross: vectors must have 3 components, got {np.shape(x1)[axis]} and {np.shape(x2)[axis]}")
+    return cross(x1, x2, axis=axis)
+
+
+also_complex(  # of the products here, only vdot, vecdot and vecmat conjugate
+    np.matmul, np.matvec, np.dot, np.inner, np.outer, np.tensordot, np.kron, np.cross,
+    np.linalg.matmul, np.linalg.outer, np.linalg.tensordot, np.linalg.cross,
+)  # fmt: skip

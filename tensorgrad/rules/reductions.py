@@ -1,4 +1,4 @@
-"""Functions that reduce axes: sum, mean, max, min, prod, var, std.
+"""Functions that reduce axes: sum, mean, max, min, ptp, prod, var, std.
 
 ``axis`` is None (all axes), an int or a tuple of ints. Ties share the gradient of ``max`` and ``min`` equally.
 """
@@ -9,9 +9,12 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
-from tensorgrad.table import implements, rule
-from tensorgrad.tape import Array
+from tensorgrad.table import also_complex, functions, implements, otherwise, primitive, rule, signatures
+from tensorgrad.tape import Array, value_of
+
+std = primitive(np.std)
 
 # fmt: off
 rule(np.sum,  lambda g, ans, x, axis=None, dtype=None, *, keepdims=False:
@@ -19,13 +22,18 @@ rule(np.sum,  lambda g, ans, x, axis=None, dtype=None, *, keepdims=False:
 rule(np.mean, lambda g, ans, x, axis=None, dtype=None, *, keepdims=False:
                   restore(g / max(x.size // max(g.size, 1), 1), axis, keepdims))
 rule(np.max,  lambda g, ans, x, axis=None, *, keepdims=False:
-                  restore(g, axis, keepdims) * _portion(x, restore(ans, axis, keepdims), axis, g), masks=True)
+                  restore(g, axis, keepdims) * portion(x, restore(ans, axis, keepdims), axis, g), masks=True)
 rule(np.min,  lambda g, ans, x, axis=None, *, keepdims=False:
-                  restore(g, axis, keepdims) * _portion(x, restore(ans, axis, keepdims), axis, g), masks=True)
-rule(np.std,  lambda g, ans, x, axis=None, *, ddof=0, keepdims=False:
-                  restore(g / (np.where(ans == 0, 1, ans) * (_count(x, g) - ddof)), axis, keepdims)
+                  restore(g, axis, keepdims) * portion(x, restore(ans, axis, keepdims), axis, g), masks=True)
+rule(std,     lambda g, ans, x, axis=None, *, ddof=0, keepdims=False:
+                  restore(g / (np.where(ans == 0, 1, ans) * (count(x, g) - ddof)), axis, keepdims)
                   * (x - np.mean(x, axis=axis, keepdims=True)))
 # fmt: on
+
+also_complex(np.sum, np.mean)
+
+for _alias, _function in ((np.amax, np.max), (np.amin, np.min)):
+    functions[_alias], signatures[_alias] = functions[_function], signatures[_function]
 
 
 def restore(reduced: Array, axis: Any, keepdims: bool) -> Array:
@@ -33,39 +41,135 @@ def restore(reduced: Array, axis: Any, keepdims: bool) -> Array:
     return reduced if keepdims or axis is None else np.expand_dims(reduced, axis)
 
 
-def _count(x: Array, reduced: Array) -> int:
-    """How many elements went into each of the reduced ones."""
-    return int(x.size // max(reduced.size, 1))
+def count(x: Array, reduced: Array, axis: Any = None, where: Any = True) -> Any:
+    """How many elements, of those that ``where`` lets through, went into each of the reduced ones."""
+    if where is True:
+        return int(x.size // max(reduced.size, 1))
+    used = np.broadcast_to(value_of(where), x.shape)
+    return np.sum(used, axis=axis, keepdims=True).astype(reduced.dtype).reshape(reduced.shape)
 
 
-def _portion(x: Array, extreme: Array, axis: Any, g: Array) -> Array:
+def portion(x: Array, extreme: Array, axis: Any, g: Array) -> Array:
     """Each element's part in an extreme: ``1 / ties`` where it equals it; NaN is an extreme of its own."""
     ties = (x == extreme) | (x != x)
     return ties / np.sum(ties, axis=axis, keepdims=True).astype(g.dtype)
 
 
-@implements(np.var)
-def var(x: Array, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
-    """Mean squared distance from the mean, with ``n - ddof`` for ``n``."""
-    squares = np.square(x - np.mean(x, axis=axis, keepdims=True))
-    total = np.sum(squares, axis=axis, keepdims=keepdims)
-    return total / max(_count(x, total) - ddof, 0)
+def no_axis(x: Array, axis: Any) -> bool:
+    """Whether all elements are meant; NumPy takes the first axis of a number for that, too."""
+    return axis is None or (not x.ndim and type(axis) is int and axis in (0, -1))
+
+
+def in_front(x: Array, axis: Any) -> tuple[Array, tuple[int, ...]]:
+    """The axes to reduce as a single one, the first; and the shape of the result with them kept."""
+    reduced = normalize_axis_tuple(range(x.ndim) if no_axis(x, axis) else axis, x.ndim)
+    kept = tuple(i for i in range(x.ndim) if i not in reduced)
+    shape = (math.prod(x.shape[i] for i in reduced), *(x.shape[i] for i in kept))
+    columns = np.reshape(np.transpose(x, (*sorted(reduced), *kept)), shape)
+    return columns, tuple(1 if i in reduced else n for i, n in enumerate(x.shape))
+
+
+@implements(np.ptp)
+def ptp(x: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
+    """Peak to peak: the maximum less the minimum."""
+    return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
 
 
 @implements(np.prod)
-def prod(x: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
+def prod(x: Array, axis: Any = None, *, keepdims: bool = False, initial: Any = 1, where: Any = True) -> Array:
     """Products of pairs, then of pairs of those: zeros need no special case, in derivatives of any order."""
+    if where is not True:
+        x = np.where(where, x, 1)
     if x.dtype.kind in "biu":  # NumPy multiplies small integers as large ones
         x = x.astype(np.prod(np.zeros(0, x.dtype)).dtype)
-    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    reduced = tuple(sorted(range(x.ndim)[i] for i in axes))
-    kept = tuple(i for i in range(x.ndim) if i not in reduced)
-    rest = tuple(x.shape[i] for i in kept)
-    factors = np.reshape(np.transpose(x, reduced + kept), (math.prod(x.shape[i] for i in reduced), *rest))
+    factors, kept = in_front(x, axis)
     if factors.shape[0] == 0:  # the empty product is 1, of whatever it was that had no elements
         factors = np.sum(factors, axis=0, keepdims=True) + 1
     while (n := factors.shape[0]) > 1:
         pairs = factors[: n - n % 2 : 2] * factors[1::2]
         factors = np.concatenate([pairs, factors[n - 1 :]]) if n % 2 else pairs
-    shape = tuple(1 if i in reduced else n for i, n in enumerate(x.shape)) if keepdims else rest
-    return np.reshape(factors, shape)
+    product = np.reshape(factors, kept if keepdims else factors.shape[1:])
+    return product if type(initial) is int and initial == 1 else (product * initial).astype(product.dtype)
+
+
+def mean(x: Array, axis: Any, keepdims: bool, where: Any) -> Array:
+    """The mean of the elements that ``where`` lets through."""
+    if where is True:
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    total = np.sum(np.where(where, x, 0), axis=axis, keepdims=keepdims)
+    return total / count(x, total, axis, where)
+
+
+def _deviation(x: Array, axis: Any, where: Any, center: Array) -> Array:
+    """The distance from the mean, or from a given center; 0 for what ``where`` leaves out."""
+    distance = x - (mean(x, axis, True, where) if center is None else center)
+    return distance if where is True else np.where(where, distance, 0)
+
+
+def degrees_lost(ddof: float, correction: float | None) -> float:
+    """``ddof`` under either of its names, as a number that takes the precision of others."""
+    if correction is not None:
+        if ddof != 0:
+            raise ValueError("ddof and correction can't be provided simultaneously: they are the same")
+        ddof = correction
+    return ddof.item() if isinstance(ddof, np.generic) else ddof
+
+
+def _divisor(n: Any, ddof: float) -> Any:
+    """``n - ddof``, not below 0."""
+    return max(n - ddof, 0) if isinstance(n, int) else np.maximum(n - ddof, 0)
+
+
+@implements(np.var)
+def var(x: Array, axis: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = True,
+        mean: Array = None, correction: float | None = None) -> Array:  # fmt: skip
+    """Mean squared distance from the mean, with ``n - ddof`` for ``n``."""
+    distance = _deviation(x, axis, where, mean)
+    if distance.dtype.kind == "c":
+        distance = np.absolute(distance)
+    total = np.sum(np.square(distance), axis=axis, keepdims=keepdims)
+    return total / _divisor(count(x, total, axis, where), degrees_lost(ddof, correction))
+
+
+@implements(np.std)
+def _std(x: Array, axis: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = True,
+         mean: Array = None, correction: float | None = None) -> Array:  # fmt: skip
+    ddof = degrees_lost(ddof, correction)
+    if where is True and mean is None and x.dtype.kind != "c":
+        return std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    axis = None if no_axis(x, axis) else axis
+    length = np.linalg.vector_norm(_deviation(x, axis, where, mean), axis=axis, keepdims=keepdims)
+    return length / np.sqrt(_divisor(count(x, length, axis, where), ddof)).astype(length.dtype)
+
+
+@otherwise(np.sum)
+def _sum(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = 0,
+         where: Any = True) -> Array:  # fmt: skip
+    total = np.sum(x if where is True else np.where(where, x, 0), axis=axis, dtype=dtype, keepdims=keepdims)
+    return (total + initial).astype(total.dtype)
+
+
+@otherwise(np.mean)
+def _mean(x: Array, axis: Any = None, *, keepdims: bool = False, where: Any = True) -> Array:
+    return mean(x, axis, keepdims, where)
+
+
+def _extreme(reduce: Any, choose: Any, worst: float) -> None:
+    @otherwise(reduce)
+    def extreme(x: Array, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Array:
+        if initial is None:
+            if where is not True:
+                raise ValueError(
+                    f"{reduce.__name__}: where leaves elements out, and may leave none: give initial=, too"
+                )
+            return reduce(x, axis=axis, keepdims=keepdims)
+        some = x if where is True else np.where(where, x, worst)
+        if not some.size:  # no element to reduce: the initial value stands for them
+            return np.sum(some, axis=axis, keepdims=keepdims) + initial
+        return choose(reduce(some, axis=axis, keepdims=keepdims), initial).astype(x.dtype)
+
+
+_extreme(np.max, np.maximum, -math.inf)
+_extreme(np.min, np.minimum, math.inf)
+
+also_complex(np.prod, np.var, np.std)  # the last two by way of absolute values

@@ -1,4 +1,7 @@
-"""Functions that move elements without changing them: reshaping, axes, joining."""
+"""Functions that give an array another shape or its axes another order: reshaping, turning, broadcasting.
+
+What NumPy gives as a view is a view here, what it copies is a copy.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,49 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
-from tensorgrad.table import implements, primitive, rule
-from tensorgrad.tape import Array
+from tensorgrad.table import also_complex, implements, primitive, rule
+from tensorgrad.tape import Array, Variable, value_of
+
+reshape = primitive(np.reshape)
+
+
+@primitive
+def astype(x: Array, *, dtype: Any, copy: bool = True) -> Array:
+    """``x`` in another precision."""
+    return x.astype(dtype, copy=copy)
+
 
 # fmt: off
-rule(np.reshape,      lambda g, ans, x, shape=None: np.reshape(g, x.shape))
-rule(np.transpose,    lambda g, ans, x, axes=None: np.transpose(g, None if axes is None else _inverse(axes)))
-rule(np.swapaxes,     lambda g, ans, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
-rule(np.expand_dims,  lambda g, ans, x, axis: np.reshape(g, x.shape))
-rule(np.squeeze,      lambda g, ans, x, axis=None: np.reshape(g, x.shape))
-rule(np.broadcast_to, lambda g, ans, x, shape: g)  # undone by the engine, as every broadcast
+rule(reshape,             lambda g, ans, x, shape=None, order="C", copy=None: np.reshape(g, x.shape, order))
+rule(np.expand_dims,      lambda g, ans, x, axis: np.reshape(g, x.shape))
+rule(np.squeeze,          lambda g, ans, x, axis=None: np.reshape(g, x.shape))
+rule(np.broadcast_to,     lambda g, ans, x, shape: g)  # undone by the engine, as every broadcast
+rule(np.copy,             lambda g, ans, x, order="K": g)
+rule(astype,              lambda g, ans, x, *, dtype, copy=True: g)
+
+rule(np.transpose,        lambda g, ans, x, axes=None: np.transpose(g, None if axes is None else _inverse(axes)))
+rule(np.swapaxes,         lambda g, ans, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
+rule(np.moveaxis,         lambda g, ans, x, source, destination: np.moveaxis(g, destination, source))
+rule(np.matrix_transpose, lambda g, ans, x: np.matrix_transpose(g))
+
+rule(np.flip,             lambda g, ans, x, axis=None: np.flip(g, axis))
+rule(np.fliplr,           lambda g, ans, x: np.fliplr(g))
+rule(np.flipud,           lambda g, ans, x: np.flipud(g))
+rule(np.rot90,            lambda g, ans, x, k=1, axes=(0, 1): np.rot90(g, -k, axes))
+rule(np.roll,             lambda g, ans, x, shift, axis=None: np.roll(g, -np.asarray(shift, np.intp), axis))
 # fmt: on
+
+also_complex(
+    reshape, astype, np.expand_dims, np.squeeze, np.broadcast_to, np.copy, np.transpose, np.swapaxes, np.moveaxis,
+    np.matrix_transpose, np.flip, np.fliplr, np.flipud, np.rot90, np.roll,
+)  # fmt: skip
+
+
+def asarray(x: Any) -> Array:
+    """A tensor as it is; anything else as an ndarray."""
+    return x if isinstance(x, Variable) else np.asarray(x)
 
 
 def _inverse(axes: int | Sequence[int]) -> list[int]:
@@ -26,40 +60,81 @@ def _inverse(axes: int | Sequence[int]) -> list[int]:
     return [int(i) for i in np.argsort(order % max(len(order), 1))]
 
 
+@implements(np.reshape)
+def _reshape(a: Array, shape: Any = None, order: Any = "C", *, copy: bool | None = None) -> Array:
+    if order == "C" and copy is None:
+        return reshape(a, shape=shape)
+    return reshape(a, shape=shape, order=_row_or_column_major(a, order), copy=copy)
+
+
+@implements(np.astype)
+def _astype(x: Array, dtype: Any, *, copy: bool = True) -> Array:
+    return astype(x, dtype=dtype, copy=copy)
+
+
+def _row_or_column_major(a: Array, order: str) -> str:
+    """Settle on ``"C"`` or ``"F"`` where ``order`` leaves it to how the array lies in memory."""
+    return order if order != "A" else "F" if value_of(a).flags.fnc else "C"
+
+
 @implements(np.ravel)
-def ravel(x: Array) -> Array:
-    """All elements in one axis, in row-major order."""
-    return np.reshape(x, (x.size,))
+def ravel(a: Array, order: Any = "C") -> Array:
+    """All elements in one axis: a view where they lie in this order without gaps, else a copy."""
+    if order == "K":  # as they lie in memory: the axis with the longest step first
+        steps = [abs(step) for step in value_of(a).strides]
+        a, order = np.transpose(a, sorted(range(a.ndim), key=lambda axis: -steps[axis])), "C"
+    order = _row_or_column_major(a, order)
+    flags = value_of(a).flags
+    contiguous = flags.f_contiguous if order == "F" else flags.c_contiguous
+    return np.reshape(a, (a.size,), order, copy=None if contiguous else True)
 
 
-@primitive
-def concatenate(*parts: Array, axis: int = 0) -> Array:
-    """Join arrays along an existing axis."""
-    return np.concatenate(parts, axis)
+@implements(np.rollaxis)
+def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
+    """Move an axis to before the axis that is now at ``start``."""
+    axis, start = normalize_axis_index(axis, a.ndim), normalize_axis_index(start, a.ndim + (start >= 0))
+    return np.moveaxis(a, axis, start - (axis < start))
 
 
-def _part(g: Array, ans: Array, i: int, *parts: Array, axis: int = 0) -> Array:
-    start = sum(part.shape[axis] for part in parts[:i])
-    here: list[Any] = [slice(None)] * g.ndim
-    here[axis] = slice(start, start + parts[i].shape[axis])
-    return g[tuple(here)]
+@implements(np.atleast_1d)
+def atleast_1d(*arys: Array) -> Any:
+    """Each array, with an axis if it has none."""
+    return _with_new_axes(arys, {0: (0,)})
 
 
-rule(concatenate, each=_part)
+@implements(np.atleast_2d)
+def atleast_2d(*arys: Array) -> Any:
+    """Each array, with new axes in front up to two."""
+    return _with_new_axes(arys, {0: (0, 1), 1: (0,)})
 
 
-@implements(np.concatenate)
-def _concatenate(arrays: Sequence[Array], axis: int | None = 0) -> Array:
-    if axis is None:
-        return concatenate(*(np.ravel(x) for x in arrays))
-    return concatenate(*arrays, axis=axis)
+@implements(np.atleast_3d)
+def atleast_3d(*arys: Array) -> Any:
+    """Each array, with new axes around a vector, behind a matrix, up to three."""
+    return _with_new_axes(arys, {0: (0, 1, 2), 1: (0, 2), 2: (2,)})
 
 
-@implements(np.stack)
-def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
-    """Join arrays of one shape along a new axis."""
-    arrays = list(arrays)
-    shapes = {np.shape(x) for x in arrays}
-    if len(shapes) > 1:
-        raise ValueError(f"stack: all arrays must have the same shape, got {sorted(shapes)}")
-    return concatenate(*(np.expand_dims(x, axis) for x in arrays), axis=axis)
+def _with_new_axes(arys: Sequence[Array], new: dict[int, tuple[int, ...]]) -> Any:
+    """The arrays with the axes ``new`` for their number of axes; one array if there is one, else a tuple."""
+    grown = tuple(np.expand_dims(x, new[x.ndim]) if x.ndim in new else x for x in map(asarray, arys))
+    return grown[0] if len(grown) == 1 else grown
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args: Array) -> tuple[Array, ...]:
+    """The arrays, as views of the shape that they broadcast to."""
+    shape = np.broadcast_shapes(*map(np.shape, args))
+    return tuple(np.broadcast_to(x, shape) for x in args)
+
+
+@implements(np.meshgrid)
+def meshgrid(*xi: Array, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
+    """The coordinates of the points of a grid: ``xi[k]`` varies along axis ``k``, of which "xy" swaps the first two."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")
+    every = range(len(xi))
+    axes = [1, 0, *every[2:]] if indexing == "xy" and len(xi) > 1 else every
+    grids = tuple(np.reshape(x, [-1 if j == k else 1 for j in every]) for x, k in zip(xi, axes, strict=True))
+    if not sparse:
+        grids = np.broadcast_arrays(*grids)
+    return tuple(map(np.copy, grids)) if copy else grids

@@ -5,10 +5,62 @@ well as tensors, so NumPy itself says what the forward value must be; for functi
 plain formula to compare with. One file a family, as in the gradient table itself.
 """
 
-from table import elementwise, indexing, networks, products, reductions, shapes
+from table import (
+    activations,
+    attention,
+    choices,
+    convolutions,
+    cumulative,
+    elementwise,
+    filters,
+    indexing,
+    joining,
+    linalg,
+    losses,
+    matrices,
+    nanfunctions,
+    normalization,
+    norms,
+    ordering,
+    padding,
+    products,
+    reductions,
+    rounding,
+    shapes,
+    spectra,
+    statistics,
+    trigonometry,
+    windows,
+)
 from table.rows import Row, distinct, ids
 
-FAMILIES = [elementwise, reductions, shapes, indexing, products, networks]
+FAMILIES = [
+    elementwise,
+    trigonometry,
+    choices,
+    rounding,
+    filters,
+    reductions,
+    cumulative,
+    nanfunctions,
+    norms,
+    statistics,
+    shapes,
+    matrices,
+    joining,
+    ordering,
+    padding,
+    windows,
+    indexing,
+    products,
+    linalg,
+    spectra,
+    activations,
+    convolutions,
+    normalization,
+    attention,
+    losses,
+]
 
 ROWS = [row for family in FAMILIES for row in family.ROWS]
 UNARY = [

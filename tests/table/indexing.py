@@ -49,5 +49,39 @@ INDEXING = [
 ]
 
 
-ROWS = INDEXING
+
+
+def assigned(x, values, index):
+    y = x * 1.0 + np.sum(values) * 0.0  # a tensor, if one of the two is
+    y[index] = values
+    return y
+
+
+def through_a_view(x, values, view, index):
+    """Assigned through a view: read where the memory was before, and where it is now."""
+    y = x * 1.0 + np.sum(values) * 0.0  # a tensor, if one of the two is
+    before = y * y
+    seen = view(y)
+    seen[index] = values
+    return np.concatenate([np.ravel(y * 1.5), np.ravel(seen), np.ravel(before)])
+
+
+# fmt: off
+ASSIGNMENT = [
+    Row("y[i] = v",      lambda x, v: assigned(x, v, 1),      real,      [(3, 2), (2,)]),
+    Row("y[i, j] = v",   lambda x, v: assigned(x, v, (1, -1)), real,     [(3, 2), ()]),
+    Row("y[a:b] = v",    lambda x, v: assigned(x, v, (slice(None), slice(0, 2))), real, [(2, 3), (2,)]),
+    Row("y[mask] = v",   lambda x, v: assigned(x, v, MASK),   real,      [(2, 3), (4,)]),
+    Row("y[list] = v",   lambda x, v: assigned(x, v, [2, 0]), real,      [(3, 2), (2, 2)]),
+    Row("y[twice] = v",  lambda x, v: assigned(x, v, [0, 2, 0]), real,   [(3, 2), (3, 2)]),
+    Row("y[...] = v",    lambda x, v: assigned(x, v, ...),    real,      [(2, 3), (3,)]),
+    Row("y[i] = 5",      lambda x: assigned(x, 5.0, 1),       real,      [(3, 2)]),
+    Row("y.T[i] = v",    lambda x, v: through_a_view(x, v, lambda y: y.T, 1), real, [(2, 3), (2,)]),
+    Row("y[0][j] = v",   lambda x, v: through_a_view(x, v, lambda y: y[1], slice(0, 2)), real, [(2, 3), (2,)]),
+    Row("y[0][twice] = v", lambda x, v: through_a_view(x, v, lambda y: y[0], [2, 1, 2]), real, [(2, 3), (3,)]),
+    Row("y[::-1][mask] = v", lambda x, v: through_a_view(x, v, lambda y: y[::-1], MASK), real, [(2, 3), (4,)]),
+]
+# fmt: on
+
+ROWS = INDEXING + ASSIGNMENT
 # fmt: on

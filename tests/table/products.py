@@ -21,6 +21,47 @@ MATMULS = [
 ]
 PRODUCTS = [*MATMULS, Row("matmul", np.matmul, real, [(2, 3), (3, 2)]), Row("x @ x", lambda x: x @ x, real, [(2, 2)]), Row("x @ x.T", lambda x: x @ x.T, real, [(2, 3)]), Row("x.dot", lambda x: x.dot(A3), real, [(2, 3)]), Row("dot(number)", lambda x: np.dot(x, 2.5), real, [(2, 3)]), Row("dot(array)", lambda x: np.dot(A23, x), real, [(3, 2)]), Row("vdot", np.vdot, real, [(3,), (3,)]), Row("vdot flat", np.vdot, real, [(2, 3), (2, 3)]), Row("vdot array", lambda x: np.vdot(A23, x), real, [(6,)]), Row("vdot 0-d", np.vdot, real, [(), (1,)]), Row("outer", np.outer, real, [(2,), (3,)]), Row("outer flat", np.outer, real, [(2, 2), ()]), Row("outer array", lambda x: np.outer(A3, x), real, [(2,)])]
 
+# Each NumPy function here takes the shapes beside it.
+OTHERS = [
+    Row(f"{name} {' '.join(map(str, shapes))}", fn, real, shapes) for name, fn, all_shapes in [
+        ("inner",       np.inner,                                     [[(3,), (3,)], [(2, 3), (3,)], [(3,), (2, 3)], [(2, 3), (4, 3)], [(2, 3), (2, 2, 3)], [(), (2, 3)], [(2, 3), ()], [(2, 0), (3, 0)]]),
+        ("tensordot",   np.tensordot,                                 [[(2, 3), (2, 3)], [(2, 3, 2), (3, 2, 4)], [(3, 0), (3, 0)]]),
+        ("tensordot 0", lambda x, y: np.tensordot(x, y, 0),           [[(2,), (3,)], [(2, 1), (3,)], [(), (3,)]]),
+        ("tensordot 1", lambda x, y: np.tensordot(x, y, axes=1),      [[(2, 3), (3, 4)], [(3,), (3, 2)], [(2, 0), (0, 3)]]),
+        ("tensordot -1, 0", lambda x, y: np.tensordot(x, y, (-1, 0)), [[(2, 3), (3, 2)], [(2, 2, 3), (3,)]]),
+        ("tensordot pairs", lambda x, y: np.tensordot(x, y, ([0, -1], (2, 0))), [[(2, 3, 4), (4, 3, 2)]]),
+        ("tensordot none",  lambda x, y: np.tensordot(x, y, ([], [])),          [[(2,), (3,)]]),
+        ("linalg.tensordot", lambda x, y: np.linalg.tensordot(x, y, axes=1),    [[(2, 3), (3, 4)]]),
+        ("kron",        np.kron,                                      [[(2,), (3,)], [(2, 3), (3, 2)], [(2,), (2, 3)], [(2, 3), (2,)], [(2, 1, 2), (3, 2)], [(), (2, 3)], [(2,), ()], [(), ()], [(2, 0), (2, 2)]]),
+        ("cross",       np.cross,                                     [[(3,), (3,)], [(2, 3), (3,)], [(2, 1, 3), (4, 3)], [(0, 3), (3,)]]),
+        ("cross axes",  lambda x, y: np.cross(x, y, 0, 1, 0),         [[(3, 2), (2, 3)]]),
+        ("cross axisc", lambda x, y: np.cross(x, y, axisa=-2, axisb=-1, axisc=1), [[(4, 3, 2), (2, 3)]]),
+        ("cross axis",  lambda x, y: np.cross(x, y, axis=0),          [[(3, 2), (3, 2)]]),
+        ("linalg.cross", np.linalg.cross,                             [[(2, 3), (3,)]]),
+        ("linalg.cross axis", lambda x, y: np.linalg.cross(x, y, axis=0), [[(3, 2), (3, 2)]]),
+        ("vecdot",      np.vecdot,                                    [[(3,), (3,)], [(2, 3), (3,)], [(3,), (2, 3)], [(2, 1, 3), (4, 3)], [(2, 0), (2, 0)]]),
+        ("vecdot axis", lambda x, y: np.vecdot(x, y, axis=0),         [[(3, 2), (3, 2)], [(3, 4), (3, 2, 4)], [(3,), (3, 2)]]),
+        ("vecdot -2",   lambda x, y: np.vecdot(x, y, axis=-2),        [[(2, 3, 1), (3, 4)]]),
+        ("linalg.vecdot", np.linalg.vecdot,                           [[(2, 3), (2, 3)]]),
+        ("linalg.vecdot axis", lambda x, y: np.linalg.vecdot(x, y, axis=0), [[(2, 3), (2, 1)]]),
+        ("matvec",      np.matvec,                                    [[(2, 3), (3,)], [(4, 2, 3), (3,)], [(2, 3), (4, 3)], [(2, 1, 2, 3), (4, 3)], [(0, 3), (3,)]]),
+        ("vecmat",      np.vecmat,                                    [[(2,), (2, 3)], [(4, 2), (2, 3)], [(2,), (4, 2, 3)], [(2, 1, 2), (4, 2, 3)], [(2,), (2, 0)]]),
+        ("linalg.matmul", np.linalg.matmul,                           [[(2, 3), (3,)]]),
+        ("linalg.outer", np.linalg.outer,                             [[(2,), (3,)]]),
+    ] for shapes in all_shapes
+] + [
+    Row("cross plane",   np.cross,                            real,      [(4, 2), (2,)],  lambda x, y: x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]),
+    Row("cross 2, 3",    np.cross,                            real,      [(4, 2), (3,)],  lambda x, y: np.cross(np.pad(x, ((0, 0), (0, 1))), y)),
+    Row("cross 3, 2",    lambda x, y: np.cross(x, y, axisc=0), real,     [(4, 3), (2,)],  lambda x, y: np.cross(x, np.pad(y, (0, 1)), axisc=0)),
+    Row("inner number",  lambda x: np.inner(2.5, x),          real,      [(2, 3)]),
+    Row("tensordot array", lambda x: np.tensordot(A23, x, (0, 1)), real, [(3, 2)]),
+    Row("kron lists",    lambda x: np.kron([[1.0, 2.0]], x),  real,      [(2, 3)]),
+    Row("kron number",   lambda x: np.kron(x, 2.5),           real,      [(2, 3)]),
+    Row("kron twice",    lambda x: np.kron(x, x),             real,      [(2, 3)]),
+    Row("cross array",   lambda x: np.cross(A23, x),          real,      [(3,)]),
+    Row("vecdot list",   lambda x: np.vecdot([1.5, 0.5, 2.0], x, axis=0), real, [(3, 2)]),
+]
+
 EINSUMS = [
     Row(f"einsum {s} {shapes}", lambda *x, s=s: np.einsum(s, *x), real, shapes) for s, shapes in [
         ("i->i",          [(3,)]),                 ("ij->ji",        [(2, 3)]),              ("ij",            [(2, 3)]),
@@ -46,9 +87,12 @@ EINSUMS = [
     Row("einsum twice",  lambda x: np.einsum("ij,kj", x, x),  real,      [(2, 2)]),
     Row("einsum optimize", lambda x, y, z: np.einsum("ij,jk,kl->il", x, y, z, optimize=True), real, [(2, 2), (2, 2), (2, 2)]),
     Row("einsum path",   lambda x, y, z: np.einsum("ij,jk,l->i", x, y, z, optimize=["einsum_path", (0, 1), (0, 1)]), real, [(2, 2), (2, 2), (2,)]),
+    Row("einsum numbers", lambda x, y: np.einsum(x, [0, 1], y, [1, 2], [2, 0]), real, [(2, 3), (3, 4)]),
+    Row("einsum implicit", lambda x, y: np.einsum(x, [30, 1], y, (1, 2)), real, [(2, 3), (3, 4)]),
+    Row("einsum diagonal", lambda x: np.einsum(x, [5, 5], [5]), real,    [(3, 3)]),
+    Row("einsum dots",   lambda x, y: np.einsum(x, [..., 0, 1], y, [1], [..., 0]), real, [(4, 2, 3), (3,)]),
+    Row("einsum numbers optimize", lambda x, y: np.einsum(x, [0, 1], y, [1], [0], optimize=True), real, [(2, 3), (3,)]),
 ]
 
-
-
-ROWS = PRODUCTS + EINSUMS
+ROWS = PRODUCTS + OTHERS + EINSUMS
 # fmt: on

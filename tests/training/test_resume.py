@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+import tensorgrad.npz
 import train
 import training.run
 from training.interrupt import Interrupt
@@ -232,7 +233,7 @@ def test_a_run_killed_at_any_write_is_resumed_bit_for_bit(run_train, uninterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(training.run, "write_whole", killing)
-        patch.setattr(tg.checkpoint, "write_whole", killing)
+        patch.setattr(tensorgrad.npz, "write_whole", killing)
         with pytest.raises(Killed):
             run_train(*SETTINGS)
     assert run_train("--resume", FOLDER, "--quiet").code == 0

@@ -1,0 +1,261 @@
+"""What the registry and the source of its rules tell of each function: its names, parameters, formula, flags, conventions.
+
+Part of `docs/gradients.py`, which makes the page.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gradient_rows import ROOT, tg
+
+from tensorgrad import functional, table
+from tensorgrad.rules import load_all
+
+load_all()
+
+NAMESPACES = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft, "np.lib.stride_tricks": np.lib.stride_tricks,
+              "np.lib.scimath": np.lib.scimath}  # fmt: skip
+
+NAMES: dict[int, list[str]] = defaultdict(list)
+"""All public names of each function of NumPy, by its id."""
+
+for _prefix, _module in NAMESPACES.items():
+    for _name in sorted(name for name in dir(_module) if not name.startswith("_")):
+        NAMES[id(getattr(_module, _name))].append(f"{_prefix}.{_name}")
+
+LONGEST = 110  # a composition's formula that is longer is told in words alone
+
+
+def name_of(fn: Any) -> str:
+    """The name that a function gives itself, where it is to be found."""
+    return min(NAMES[id(fn)], key=lambda name: (not name.endswith("." + fn.__name__), len(name)))
+
+
+def sentence(doc: str) -> str:
+    """The first sentence of a docstring."""
+    first = " ".join(doc.split("\n\n")[0].split())
+    first = re.split(r"(?<=[^.]\.)\s+(?=[A-Z\"])", first)[0]
+    first = re.sub(r"`numpy\.(\w+)`", r"`np.\1`", first.replace("``", "`"))
+    return first if first.endswith(".") else first + "."
+
+
+@dataclass(eq=False)
+class Entry:
+    """A function: one row of the page."""
+
+    file: str
+    line: int
+    row: table.Row | None = None
+    made: Callable[..., Any] | None = None  # the composition that takes its place, before its rule or without one
+    names: list[str] = field(default_factory=list)  # public ones
+    keys: set[Any] = field(default_factory=set)  # what the registry knows it by
+    ways: list[str] = field(default_factory=list)  # operators, methods
+
+    @property
+    def vjps(self) -> list[Any]:
+        """The functions of its rule."""
+        each = getattr(self.row.vjps, "each", None) if self.row else None
+        return [each] if each else list(self.row.vjps) if self.row else []
+
+    def title(self) -> str:
+        """Its call, and below it other names and ways."""
+        name = self.names[0] if self.names else self.row.name
+        call = f"`{name}({', '.join(self.parameters())})`"
+        others = [f"`{other}`" for other in [*self.names[1:], *self.ways]]
+        return (call if self.names else f"*{call}*") + ("<br>" + ", ".join(others) if others else "")
+
+    def parameters(self) -> list[str]:
+        """Inputs and parameters; those that only a composition takes after a semicolon."""
+        if self.made is not None:
+            return _names(self.made, 0)
+        vjp = next(vjp for vjp in self.vjps if vjp is not None)
+        found = _names(vjp, 3 if hasattr(self.row.vjps, "each") else 2)
+        wider = [table.wider[key][0] for key in self.keys if key in table.wider]
+        more = [name for name in _names(wider[0], 0) if name not in found] if wider else []
+        return [*found[:-1], f"{found[-1]}; {more[0]}", *more[1:]] if more else found
+
+    def gradient(self) -> str:
+        """The formula of each input, or what it is composed of."""
+        if self.row is None:
+            text, formula = sentence(inspect.getdoc(self.made) or ""), _single_return(self.made)
+            return "*composed*" + (f": {text}" if len(text) > 1 else "") + (f"<br>`{formula}`" if formula else "")
+        if hasattr(self.row.vjps, "each"):
+            return f"input `i`: `{formula_of(self.row.vjps.each)}`"
+        if len(self.vjps) == 1:
+            return f"`{formula_of(self.vjps[0])}`"
+        inputs = _names(next(vjp for vjp in self.vjps if vjp is not None), 2)
+        return "<br>".join(f"{x}: " + (f"`{formula_of(vjp)}`" if vjp else "none") for x, vjp in zip(inputs, self.vjps, strict=False))
+
+    def flags(self) -> list[str]:
+        """Singular, masks, complex."""
+        row, also = self.row, any(table.compositions.get(key) for key in self.keys)
+        flags = {"singular": row and row.singular, "masks": row and row.masks, "complex": also or (row and row.complex)}
+        return [name for name, flag in flags.items() if flag]
+
+    def helpers(self) -> dict[str, str]:
+        """Functions of the package that its formula calls, and their docstrings."""
+        found = {}
+        for vjp in filter(None, self.vjps):
+            for name in sorted(set(re.findall(r"\w+", formula_of(vjp)))):
+                function = vjp.__globals__.get(name)
+                if inspect.isfunction(function) and function.__doc__ and function not in table.rows:
+                    found[name] = function.__doc__
+        return found
+
+
+def collect() -> list[Entry]:
+    """All functions of the registry that differentiate."""
+    entries: list[Entry] = []
+    of_row: dict[Any, Entry] = {}
+    for apply, row in table.rows.items():
+        vjps = [row.vjps.each] if hasattr(row.vjps, "each") else [vjp for vjp in row.vjps if vjp]
+        if vjps:
+            entry = Entry(_file(vjps[0]), vjps[0].__code__.co_firstlineno, row, keys={row})
+            of_row[apply] = entry
+            entries.append(entry)
+    for fn, runs in table.functions.items():
+        if fn in table.without_gradient:
+            continue
+        entry = of_row.get(runs)
+        if entry is None:
+            file = _file(runs)
+            same = [e for e in of_row.values() if e.row.fn is fn or (e.row.name == fn.__name__ and e.file == file and fn.__name__ != "vecdot")]
+            entry = same[0] if same and not same[0].made else Entry(file, runs.__code__.co_firstlineno)
+            entry.made = runs
+            if entry not in entries:
+                entries.append(entry)
+        entry.keys.add(fn)
+        entry.names += sorted(NAMES[id(fn)], key=lambda name, fn=fn: (name != name_of(fn), name))
+    for name in functional.__all__:
+        fn = getattr(functional, name)
+        entry = of_row.get(fn) or Entry(_file(fn), fn.__code__.co_firstlineno, made=fn, keys={fn})
+        entry.names.append(f"tg.{name}")
+        if entry not in entries:
+            entries.append(entry)
+    return entries
+
+
+# ------------------------------------------------------------------------------------------------ sources
+
+
+def _file(fn: Any) -> str:
+    return Path(fn.__code__.co_filename).relative_to(ROOT).as_posix()
+
+
+@functools.cache
+def _source(file: str) -> tuple[str, ast.Module]:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return text, ast.parse(text)
+
+
+def formula_of(vjp: Any) -> str:
+    """The body of a rule's lambda as it stands in the table; of a function, its call."""
+    if vjp.__name__ != "<lambda>":
+        return f"{vjp.__name__}(g, ans, {', '.join(_names(vjp, 2))})"
+    text, tree = _source(_file(vjp))
+    code = vjp.__code__
+    arguments = list(inspect.signature(vjp).parameters)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno:
+            named = [*node.args.args, node.args.vararg, *node.args.kwonlyargs, node.args.kwarg]
+            if [arg.arg for arg in named if arg] == arguments:
+                return _segment(text, node.body)
+    raise LookupError(f"no lambda in line {code.co_firstlineno} of {_file(vjp)}")
+
+
+def _segment(text: str, node: ast.AST) -> str:
+    lines = (ast.get_source_segment(text, node) or "").splitlines()
+    return " ".join(re.sub(r"\s+#.*", "", line).strip() for line in lines).replace("  ", " ")
+
+
+def _single_return(fn: Any) -> str:
+    """What a function returns, if it does nothing else and that is short."""
+    text, tree = _source(_file(fn))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and fn.__code__.co_firstlineno in (node.lineno, *(d.lineno for d in node.decorator_list)):
+            body = [line for line in node.body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]
+            formula = _segment(text, body[0].value) if len(body) == 1 and isinstance(body[0], ast.Return) else ""
+            return formula if len(formula) <= LONGEST else ""
+    return ""
+
+
+def _names(fn: Any, skip: int) -> list[str]:
+    """The parameters of a function after the first ones, as a caller would write them."""
+    found, star = [], False
+    for parameter in list(inspect.signature(fn).parameters.values())[skip:]:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            star = True
+        elif parameter.kind is parameter.KEYWORD_ONLY and not star:
+            found.append("*")
+            star = True
+        found.append("*" * (parameter.kind is parameter.VAR_POSITIONAL) + parameter.name)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ lists beside the tables
+
+
+def conventions() -> Callable[[Entry], list[int]]:
+    """Which lines of docs/conventions.md speak of a function, told from the names in their first column."""
+    lines: dict[int, set[str]] = {}
+    for number, line in enumerate((ROOT / "docs" / "conventions.md").read_text(encoding="utf-8").splitlines(), 1):
+        if line.startswith("| ") and not line.startswith("| function"):
+            subject = line.split("|")[1]
+            spans = " ".join(re.findall(r"`([^`]*)`", subject))
+            lines[number] = set(re.findall(r"[A-Za-z_]\w+|\*\*|/", spans)) | ({"getitem"} if "index" in subject else set())
+    operators = {"x / y": "/", "x ** y": "**"}
+
+    def told(entry: Entry) -> list[int]:
+        names = {name.rpartition(".")[2] for name in entry.names} | {operators.get(way, "") for way in entry.ways}
+        names |= {entry.row.name} if not entry.names else set()
+        return [number for number, words in lines.items() if words & names]
+
+    return told
+
+
+def results_without_gradient() -> dict[str, list[Any]]:
+    """Functions whose results are plain, in the groups that the comments in their lists make."""
+    groups: dict[str, list[Any]] = defaultdict(list)
+    for path in sorted((ROOT / "tensorgrad" / "rules").glob("*.py")):
+        file = path.relative_to(ROOT).as_posix()
+        text, tree = _source(file)
+        comments = {n: line.strip()[2:] for n, line in enumerate(text.splitlines(), 1) if line.strip().startswith("# ")}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "plain":
+                for arg in node.args:
+                    above = [comments[n] for n in range(node.lineno, arg.lineno) if n in comments]
+                    fn = eval(ast.unparse(arg), {"np": np})  # "np.linalg.matrix_rank"
+                    groups[above[-1] if above else "others"].append(fn)
+    missing = table.without_gradient - {fn for some in groups.values() for fn in some}
+    groups["others"] += sorted(missing, key=name_of)
+    return {group: some for group, some in groups.items() if some}
+
+
+def refusals(entries: list[Entry], rows: Any) -> dict[str, str]:
+    """Functions of NumPy that take part in its protocols and have no rule; and the remedy where they name one."""
+    square = np.array([[2.0, 1.0], [0.5, 3.0]])
+    found = {}
+    for names in NAMES.values():
+        fn = eval(names[0], {"np": np})
+        if (isinstance(fn, np.ufunc) or hasattr(fn, "_implementation")) and fn not in table.functions:
+            found[name_of(fn)] = ""
+    for entry in entries:
+        if entry.made and entry not in rows:
+            try:
+                entry.made(tg.Tensor(square, requires_grad=True))
+            except tg.NoRuleError as error:
+                found[entry.names[0]] = str(error).partition(": ")[2]
+            except Exception:
+                continue
+    return dict(sorted(found.items()))

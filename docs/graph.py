@@ -1,0 +1,34 @@
+"""The picture of the README: the graph behind the loss of a two-layer network, with an L2 penalty.
+
+::
+
+    python docs/graph.py
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import tensorgrad as tg  # noqa: E402  (found through the line above)
+
+
+def picture() -> tg.Drawing:
+    """What ``docs/images/graph.svg`` shows."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((64, 784), np.float32), rng.integers(0, 10, 64)
+    hidden, output = tg.nn.Linear(784, 400, rng), tg.nn.Linear(400, 10, rng)
+
+    logits = output(tg.relu(hidden(x)))
+    penalty = np.sum(hidden.weight**2) + np.sum(output.weight**2)
+    loss = tg.cross_entropy(logits, y) + 1e-4 * penalty
+    return tg.draw(loss, {"x": x, "hidden": hidden, "output": output, "logits": logits, "loss": loss})
+
+
+if __name__ == "__main__":
+    picture().save(ROOT / "docs" / "images" / "graph.svg")

@@ -1,0 +1,231 @@
+"""Derivatives of functions: products with the Jacobian from both sides, the Jacobian, the Hessian, and its products.
+
+``f`` takes one or several inputs, arrays or nested lists, tuples and dicts of them, and returns a tensor or such a
+structure of tensors. All results have the structure of the inputs they belong to: a single input gives a single
+result, several give a tuple. Results are arrays; they are tensors, to be differentiated again, if an input is a tensor
+that requires a gradient (so that these functions nest), or if ``create_graph=True`` asks for it.
+
+>>> import numpy as np, tensorgrad as tg
+>>> tg.hessian(lambda x: np.sum(x**3), np.array([1.0, 2.0]))
+array([[ 6.,  0.],
+       [ 0., 12.]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tensorgrad import trees
+from tensorgrad.errors import ShapeError
+from tensorgrad.table import functions
+from tensorgrad.tape import Variable, as_array, mode, value_of
+from tensorgrad.tensor import Tensor
+from tensorgrad.transforms import grad
+
+Function = Callable[..., Any]
+
+
+def vjp(f: Function, *inputs: Any, create_graph: bool = False) -> tuple[Any, Callable[..., Any]]:
+    """The outputs of ``f``, and the function that pulls a gradient of them back: ``g -> g @ J``.
+
+    Parameters
+    ----------
+    f
+        A function of the inputs.
+    *inputs
+        Where to differentiate.
+    create_graph
+        Whether what the second result returns can be differentiated again.
+
+    Returns
+    -------
+    outputs, pullback
+        ``pullback(g)``, ``g`` of the structure and shapes of the outputs, can be called any number of times. Without
+        ``g``, for an output with one element, it is the gradient.
+    """
+    call = _Call(f, inputs, create_graph)
+
+    def pullback(g: Any = None) -> Any:
+        seeds = [None] * len(call.outputs) if g is None else trees.leaves(g)
+        if len(seeds) != len(call.outputs):
+            raise ValueError(f"f has {len(call.outputs)} outputs, the gradient to pull back {len(seeds)}")
+        return call.as_inputs(call.pull(list(range(len(seeds))), seeds))
+
+    return call.result, pullback
+
+
+def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = False) -> tuple[Any, Any]:
+    """The outputs of ``f``, and their derivatives along ``tangents``: ``J @ v``.
+
+    One forward and two backward walks: the pullback is linear in the gradient it is given, and its transpose is the
+    push forward. Source: Townsend, "A new trick for calculating Jacobian vector products", 2017.
+
+    Parameters
+    ----------
+    f
+        A function of the inputs.
+    inputs
+        An array, or a tuple or list of the inputs of ``f``.
+    tangents
+        Directions, of the structure and shapes of the inputs.
+    """
+    inputs, tangents = _as_tuple(inputs), _as_tuple(tangents)
+    call = _Call(f, inputs, True, inner=create_graph)
+    directions = _like(tangents, call.inputs, "tangents")
+    ones = [Tensor(np.ones(out.shape, out.dtype), requires_grad=True) for out in call.outputs]
+    pulled = call.pull(list(range(len(ones))), list(ones))
+    pairs = [(g, v) for g, v in zip(pulled, directions, strict=True) if isinstance(g, Tensor) and g.tracked]
+    found = [None] * len(ones)
+    if pairs:
+        found = grad([g for g, _ in pairs], ones, [v for _, v in pairs], create_graph=call.create_graph)
+    pushed = [_full(g, out, call.create_graph) for g, out in zip(found, call.outputs, strict=True)]
+    return call.result, trees.refill(call.structure, pushed)
+
+
+def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
+    """All partial derivatives of all outputs: of shape ``output.shape + input.shape`` for each pair of them.
+
+    One forward, and one backward walk for each element of the outputs.
+
+    Returns
+    -------
+    ndarray or Tensor
+        Of a nested output, the structure of the outputs, and in it at each place the structure of the inputs.
+    """
+    call = _Call(f, inputs, create_graph)
+    blocks = []
+    for k, out in enumerate(call.outputs):
+        rows = []
+        for i in range(out.size):
+            seed = np.zeros(out.size, out.dtype)
+            seed[i] = 1
+            rows.append(call.pull([k], [seed.reshape(out.shape)]))
+        join = np.stack if call.create_graph and rows else np.array
+        columns = list(zip(*rows, strict=True)) or [()] * len(call.inputs)
+        blocks.append(
+            call.as_inputs(
+                [
+                    np.reshape(join(list(column)) if column else np.zeros(0, x.dtype), out.shape + x.shape)
+                    for column, x in zip(columns, call.inputs, strict=True)
+                ]
+            )
+        )
+    return trees.refill(call.structure, blocks)
+
+
+def hessian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
+    """All second derivatives of a function whose output has one element: of shape ``input.shape + input.shape``.
+
+    Of several inputs, or nested ones, a block for each pair: the structure of the inputs, in it at each place the same
+    structure. One forward, and a backward walk more than the inputs have elements.
+
+    Raises
+    ------
+    ShapeError
+        If the output has more than one element: take the `jacobian` of its gradients instead.
+    """
+    return jacobian(_gradient(f), *inputs, create_graph=create_graph)
+
+
+def hvp(f: Function, inputs: Any, vectors: Any, create_graph: bool = False) -> Any:
+    """The Hessian of ``f``, whose output has one element, times a vector, without computing the Hessian.
+
+    One forward and two backward walks. ``inputs`` and ``vectors`` are as in `jvp`.
+    """
+    inputs, vectors = _as_tuple(inputs), _as_tuple(vectors)
+    call = _Call(_gradient(f), inputs, create_graph)
+    seeds = [value if isinstance(v, Variable) else value_of(v) for v, value in
+             zip(trees.leaves(vectors), _like(vectors, call.inputs, "vectors"), strict=True)]  # fmt: skip
+    return call.as_inputs(call.pull(list(range(len(seeds))), seeds))
+
+
+class _Call:
+    """One evaluation of a function at inputs of its own, to be walked back any number of times."""
+
+    def __init__(self, f: Function, inputs: tuple[Any, ...], create_graph: bool, inner: bool | None = None) -> None:
+        if not inputs:
+            raise TypeError("give the function's inputs too: where shall it be differentiated?")
+        tracked = mode.recording and any(isinstance(x, Variable) and x.tracked for x in trees.leaves(list(inputs)))
+        self.create_graph = bool(create_graph if inner is None else inner) or bool(tracked)
+        self.walk_recorded = create_graph or self.create_graph
+        self.arguments = inputs
+        self.inputs: list[Any] = [_own(x) for x in trees.leaves(list(inputs))]
+        recording, mode.recording = mode.recording, mode.recording or 1
+        try:
+            returned = f(*trees.refill(inputs, self.inputs))
+        finally:
+            mode.recording = recording
+        self.structure = returned
+        self.outputs: list[Any] = trees.leaves(returned)
+        for out in self.outputs:
+            if not isinstance(out, Variable):
+                raise TypeError(
+                    f"f must return tensors, got {type(out).__name__}: compute it from the inputs with NumPy's "
+                    "functions, without .data or .item() on the way"
+                )
+        values = self.outputs if self.create_graph else [out.data for out in self.outputs]
+        self.result = trees.refill(returned, values)
+
+    def pull(self, which: list[int], seeds: list[Any]) -> list[Any]:
+        """The gradients of these outputs, for each input."""
+        outputs = [self.outputs[k] for k in which]
+        found = [None] * len(self.inputs)
+        for seed, out in zip(seeds, outputs, strict=True):
+            if seed is None and out.size != 1:
+                raise ShapeError(f"an output of shape {out.shape} needs a gradient of that shape to pull back")
+        if any(out.tracked for out in outputs):
+            found = grad(outputs, self.inputs, seeds, create_graph=self.walk_recorded, retain_graph=True)
+        return [_full(g, x, self.walk_recorded) for g, x in zip(found, self.inputs, strict=True)]
+
+    def as_inputs(self, results: list[Any]) -> Any:
+        """Results, one for each input, in the structure of the inputs."""
+        filled = trees.refill(self.arguments, results)
+        return filled[0] if len(filled) == 1 else filled
+
+
+def _own(x: Any) -> Tensor:
+    """A tensor for this call alone: what else the input was used for is not its gradient."""
+    if isinstance(x, Tensor) and x.tracked and mode.recording:
+        return functions[np.positive](x)
+    array = as_array(x.data if isinstance(x, Variable) else x)
+    if array.dtype.kind != "f":
+        raise TypeError(
+            f"inputs must be floating-point to be differentiated, got {array.dtype}: write x.astype(float), or leave "
+            "this one to the function (lambda x: f(x, labels))"
+        )
+    return Tensor(array, requires_grad=True)
+
+
+def _gradient(f: Function) -> Function:
+    def gradient(*inputs: Any) -> Any:
+        call = _Call(f, inputs, True)
+        if len(call.outputs) != 1 or call.outputs[0].size != 1:
+            shapes = ", ".join(str(out.shape) for out in call.outputs)
+            raise ShapeError(f"a Hessian is that of a function with one number as its output, got {shapes}: sum it up")
+        return call.as_inputs(call.pull([0], [None]))
+
+    return gradient
+
+
+def _full(g: Any, like: Any, as_tensor: bool) -> Any:
+    """Zeros where there is no gradient; and a tensor or an array, as it was asked for."""
+    if g is None:
+        g = np.zeros(like.shape, like.dtype)
+    return Tensor(g) if as_tensor and not isinstance(g, Variable) else g
+
+
+def _like(vectors: tuple[Any, ...], inputs: list[Any], what: str) -> list[Any]:
+    """The leaves of ``vectors``, each of the shape of its input."""
+    found = [v if isinstance(v, Tensor) else Tensor(np.asarray(v, x.dtype)) for v, x in
+             zip(trees.leaves(list(vectors)), inputs, strict=False)]  # fmt: skip
+    shapes, expected = [np.shape(v) for v in trees.leaves(list(vectors))], [x.shape for x in inputs]
+    if shapes != expected:
+        raise ShapeError(f"{what} must have the shapes of the inputs, {expected}, got {shapes}")
+    return found
+
+
+def _as_tuple(x: Any) -> tuple[Any, ...]:
+    return tuple(x) if isinstance(x, (list, tuple)) else (x,)

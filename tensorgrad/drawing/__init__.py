@@ -1,0 +1,85 @@
+"""Pictures of the tape, drawn without any other program.
+
+``graph`` reads the tape, ``layout`` finds a place for everything, ``svg`` writes it down.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tensorgrad.drawing.graph import boxes_behind
+from tensorgrad.drawing.svg import write
+from tensorgrad.npz import write_whole
+from tensorgrad.tensor import Tensor
+
+
+class Drawing:
+    """A picture that notebooks show; ``svg`` is its text, `save` writes it to a file."""
+
+    def __init__(self, svg: str, about: str) -> None:
+        self.svg = svg
+        self._about = about
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def __repr__(self) -> str:
+        return f"<Drawing: {self._about}>"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture to a file, whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the name does not end in ``.svg``.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".svg":
+            raise ValueError(f"a Drawing is saved as SVG: write {path.with_suffix('.svg').name!r}, not {path.name!r}")
+
+        def write_to(file: BinaryIO) -> None:
+            file.write(self.svg.encode())
+
+        write_whole(path, write_to)
+
+
+def draw(outputs: Any, names: Any = None, *, direction: str = "down", limit: int = 1000) -> Drawing:
+    """The graph behind a tensor as a picture (SVG), with the shape of every value; notebooks show it inline.
+
+    >>> tg.draw(loss, {"x": x, "logits": logits, **tg.nn.parameters(model)}).save("graph.svg")
+
+    Parameters
+    ----------
+    outputs
+        A tensor, or a sequence of them. Draw before ``backward()``, which frees the graph.
+    names
+        What things are called: a model, or a dict from name to tensor, array or model. Leaves, arrays
+        and results of operations can all have names.
+    direction
+        ``"down"`` or ``"right"``: where the arrows point, from a value to what is computed from it.
+    limit
+        The most operations and inputs to draw.
+
+    Raises
+    ------
+    FreedGraphError
+        If the graph was freed by an earlier backward pass.
+    ValueError
+        If the graph is larger than the limit, or ``outputs`` is empty.
+    """
+    tensors = list(outputs) if isinstance(outputs, Sequence) else [outputs]
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"draw takes a Tensor, or a sequence of them, got {type(tensor).__name__}")
+    if not tensors:
+        raise ValueError("draw needs at least one tensor, got an empty sequence")
+    if direction not in ("down", "right"):
+        raise ValueError(f"direction must be 'down' or 'right', got {direction!r}")
+    boxes, dtype = boxes_behind(tensors, names, limit)
+    svg, (width, height) = write(boxes, dtype, direction == "down")
+    operations = sum(box.kind == "operation" for box in boxes)
+    return Drawing(svg, f"{operations} operations, {len(boxes) - operations} inputs, {width:.0f} x {height:.0f}")

@@ -1,0 +1,66 @@
+"""Boxes in layers, and the pieces of line between neighbouring layers.
+
+An arrow over several layers gets a waypoint in each one between. All long arrows out of one box share their waypoints:
+one line, from which each leaves where it must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tensorgrad.drawing.ranks import is_private
+
+Point = tuple[float, float]  # (across, along): the layers follow each other along
+
+BETWEEN = 22.0  # boxes of a layer
+BESIDE = 14.0  # a line and its neighbour
+
+
+class Net:
+    """Boxes, numbered from 0, and waypoints, numbered after them."""
+
+    def __init__(self, sizes: Sequence[Point], sources: Sequence[Sequence[int]], rank: Sequence[int]) -> None:
+        self.rank = list(rank)
+        self.private = is_private(sources)
+        self.leaf = [not into for into in sources]
+        self.depth: list[int] = []  # operations on the longest way to a box
+        for into in sources:
+            self.depth.append(max((self.depth[s] + 1 for s in into), default=0))
+        self.breadth = [across for across, _ in sizes]
+        self.length = [along for _, along in sizes]
+        self.owner = list(range(len(sizes)))  # a box is its own, a waypoint that of the box whose line it is on
+        self.above: list[list[int]] = [[] for _ in sizes]
+        self.below: list[list[int]] = [[] for _ in sizes]
+        self.arrivals: list[list[int]] = [[] for _ in sizes]  # of each box: where each argument's last piece begins
+        ways = [[v] for v in range(len(sizes))]  # a box and its waypoints, one a layer
+        for v, into in enumerate(sources):
+            for s in into:
+                while self.rank[ways[s][-1]] < self.rank[v] - 1:
+                    self._lengthen(ways[s])
+                last = ways[s][self.rank[v] - 1 - self.rank[s]]
+                self._join(last, v)
+                self.arrivals[v].append(last)
+
+    def _lengthen(self, way: list[int]) -> None:
+        new = len(self.owner)
+        self.owner.append(way[0])
+        self.rank.append(self.rank[way[-1]] + 1)
+        for sizes in (self.breadth, self.length):
+            sizes.append(0.0)
+        for neighbours in (self.above, self.below):
+            neighbours.append([])
+        self._join(way[-1], new)
+        way.append(new)
+
+    def _join(self, u: int, v: int) -> None:
+        self.below[u].append(v)
+        self.above[v].append(u)
+
+    def is_waypoint(self, v: int) -> bool:
+        """Whether this is a point of a line rather than a box."""
+        return v >= len(self.leaf)
+
+    def room(self, u: int, v: int) -> float:
+        """The least distance between neighbours in a layer."""
+        gap = BESIDE if self.is_waypoint(u) or self.is_waypoint(v) else BETWEEN
+        return (self.breadth[u] + self.breadth[v]) / 2 + gap

@@ -1,0 +1,171 @@
+"""In which layer each box stands: below its sources, with all lines together as short as can be.
+
+This is a linear programme, solved by the network simplex method: a tree of shortest arrows is held, and one arrow of it
+exchanged for another as long as that shortens the sum.
+
+Source: Gansner, Koutsofios, North and Vo, "A technique for drawing directed graphs", 1993, section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+def is_private(sources: Sequence[Sequence[int]]) -> list[bool]:
+    """Of each box, whether it is a leaf that one box alone uses: it then goes where that one goes."""
+    users: list[set[int]] = [set() for _ in sources]
+    for v, into in enumerate(sources):
+        for s in into:
+            users[s].add(v)
+    return [not into and len(used) == 1 for into, used in zip(sources, users, strict=True)]
+
+
+def ranks(sources: Sequence[Sequence[int]], bundled: bool) -> list[int]:
+    """The layer of each box, from 0; boxes are listed after their sources.
+
+    ``bundled`` counts the arrows out of a box as one line, as long as the longest of them, which it is that is drawn.
+    Boxes then stand where their results are used. Otherwise each arrow counts, and boxes stand by their sources.
+    """
+    private = is_private(sources)
+    uses: list[list[int]] = [[] for _ in sources]
+    for v, into in enumerate(sources):
+        for s in into:
+            if not private[s]:
+                uses[s].append(v)
+    rank = [0] * len(sources)
+    for s, out in enumerate(uses):  # in topological order, so that rank[s] is final
+        for v in out:
+            rank[v] = max(rank[v], rank[s] + 1)
+    arrows = [Arrow(s, v, 1, 1) for s, out in enumerate(uses) for v in out]
+    for s, out in enumerate(uses):
+        if bundled and out:
+            begins = any(private[u] for u in sources[s]) and all(not sources[u] for u in sources[s])
+            arrows += [Arrow(v, len(rank), 0, 0) for v in dict.fromkeys(out)]
+            arrows.append(Arrow(s, len(rank), 0, 5 if begins else 4))  # what begins at leaves begins late
+            rank.append(max(rank[v] for v in out))
+    _shorten(rank, arrows)
+    for v, into in enumerate(sources):
+        held = [s for s in into if not private[s]]
+        if held and not bundled and len(held) >= len(uses[v]):  # where it makes no difference: by the sources
+            rank[v] = max(rank[s] + 1 for s in held)
+    for v, into in enumerate(sources):
+        for s in into:
+            if private[s]:
+                rank[s] = rank[v] - 1
+    first = min(rank[: len(sources)])
+    return [r - first for r in rank[: len(sources)]]
+
+
+class Arrow(NamedTuple):
+    """What holds two boxes in order, and together."""
+
+    start: int
+    end: int
+    least: int  # layers from start to end
+    weight: int  # what a layer costs
+
+
+class _Tree:
+    """Layers that respect all arrows, and a tree of arrows that are as short as they may be."""
+
+    def __init__(self, rank: list[int], arrows: list[Arrow]) -> None:
+        self.rank = rank
+        self.joined: list[list[Arrow]] = [[] for _ in rank]
+        self.balance = [0] * len(rank)  # weight of the arrows out less that of the arrows in
+        for arrow in arrows:
+            self.joined[arrow.start].append(arrow)
+            self.joined[arrow.end].append(arrow)
+            self.balance[arrow.start] += arrow.weight
+            self.balance[arrow.end] -= arrow.weight
+        self.links: list[list[Arrow]] = [[] for _ in rank]  # those of the tree
+        for start, ends in enumerate(self.joined):
+            if ends and not self.links[start]:
+                self._grow(start)
+
+    def slack(self, arrow: Arrow) -> int:
+        return self.rank[arrow.end] - self.rank[arrow.start] - arrow.least
+
+    def _link(self, arrow: Arrow) -> None:
+        self.links[arrow.start].append(arrow)
+        self.links[arrow.end].append(arrow)
+
+    def _grow(self, start: int) -> None:
+        """Reach all that hangs together with ``start``, moving what was reached closer to the nearest other."""
+        inside = {start}
+        fringe = list(self.joined[start])
+        while fringe:
+            nearest = min(fringe, key=self.slack)
+            slack = self.slack(nearest)
+            forward = nearest.start in inside
+            if slack:
+                for u in inside:
+                    self.rank[u] += slack if forward else -slack
+            new = nearest.end if forward else nearest.start
+            inside.add(new)
+            self._link(nearest)
+            fringe = [arrow for arrow in fringe + self.joined[new] if (arrow.start in inside) != (arrow.end in inside)]
+
+    def improve(self) -> bool:
+        """Move a branch to where its arrows cost less, if there is one: break an arrow of the tree, make another."""
+        order, parents = self._walk()
+        balance = self.balance.copy()  # of a whole branch
+        for u in reversed(order):
+            parent = parents[u]
+            if parent is None:
+                continue
+            down = parent.end == u
+            if balance[u] > 0 if down else balance[u] < 0:
+                branch = self._branch(u, parent)
+                leaving = [
+                    arrow for w in branch for arrow in self.joined[w]
+                    if (arrow.start if down else arrow.end) == w and (arrow.end if down else arrow.start) not in branch
+                ]  # fmt: skip
+                nearest = min(leaving, key=lambda arrow: (self.slack(arrow), arrow))
+                slack = self.slack(nearest)
+                for w in branch:
+                    self.rank[w] += slack if down else -slack
+                self.links[parent.start].remove(parent)
+                self.links[parent.end].remove(parent)
+                self._link(nearest)
+                return True
+            balance[parent.start if down else parent.end] += balance[u]
+        return False
+
+    def _walk(self) -> tuple[list[int], list[Arrow | None]]:
+        """All boxes, each after the one it hangs on, and the arrows they hang on."""
+        order: list[int] = []
+        parents: list[Arrow | None] = [None] * len(self.rank)
+        seen = [False] * len(self.rank)
+        for root in range(len(self.rank)):
+            stack = [] if seen[root] else [root]
+            while stack:
+                u = stack.pop()
+                seen[u] = True
+                order.append(u)
+                for arrow in self.links[u]:
+                    other = arrow.end if arrow.start == u else arrow.start
+                    if not seen[other]:
+                        parents[other] = arrow
+                        stack.append(other)
+        return order, parents
+
+    def _branch(self, root: int, cut: Arrow) -> set[int]:
+        """All that hangs on ``root`` in the tree without the arrow ``cut``."""
+        branch, stack = {root}, [root]
+        while stack:
+            u = stack.pop()
+            for arrow in self.links[u]:
+                other = arrow.end if arrow.start == u else arrow.start
+                if arrow is not cut and other not in branch:
+                    branch.add(other)
+                    stack.append(other)
+        return branch
+
+
+def _shorten(rank: list[int], arrows: list[Arrow]) -> None:
+    """Change ``rank`` until the arrows cost as little as they can together."""
+    tree = _Tree(rank, arrows)
+    for _ in range(4 * len(rank)):  # in practice far fewer
+        if not tree.improve():
+            break

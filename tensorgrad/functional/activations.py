@@ -1,0 +1,122 @@
+"""Activation functions, elementwise, with PyTorch's names, parameters and conventions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tensorgrad.functional.arguments import check_choice, floating
+from tensorgrad.functional.erf import erfc
+from tensorgrad.table import primitive, rule
+from tensorgrad.tape import Array
+
+
+@primitive
+def relu(x: Array) -> Array:
+    """``max(x, 0)``, elementwise; the gradient at 0 is 0."""
+    return np.maximum(x, 0)
+
+
+@primitive
+def sigmoid(x: Array) -> Array:
+    """``1 / (1 + exp(-x))``, elementwise, to full relative precision in both tails."""
+    x = floating(x)
+    small = np.exp(-np.absolute(x))
+    return np.where(np.less(x, 0), small, 1) / (1 + small)
+
+
+@primitive
+def softplus(x: Array) -> Array:
+    """``log(1 + exp(x))``, elementwise, without overflow."""
+    return np.logaddexp(floating(x), 0)
+
+
+@primitive
+def bounded(x: Array, *, low: float, high: float) -> Array:
+    """``x`` clipped to ``[low, high]``, of slope 0 on the boundary too."""
+    return np.clip(x, low, high)
+
+
+# fmt: off
+rule(relu,     lambda g, ans, x: g * (ans > 0), masks=True)
+rule(sigmoid,  lambda g, ans, x: g * ans * (1 - ans), singular=True)
+rule(softplus, lambda g, ans, x: g * sigmoid(x), singular=True)
+rule(bounded,  lambda g, ans, x, *, low, high: g * ((low < ans) & (ans < high)), masks=True)
+# fmt: on
+
+
+def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
+    """``x`` where it is positive, else ``negative_slope * x``; the gradient at 0 is ``negative_slope``.
+
+    Source: Maas et al., "Rectifier nonlinearities improve neural network acoustic models", 2013.
+    """
+    x = floating(x)
+    return np.where(x > 0, x, negative_slope * x)
+
+
+def elu(x: Array, alpha: float = 1.0) -> Array:
+    """``x`` where it is positive, else ``alpha * (exp(x) - 1)``.
+
+    Source: Clevert et al., "Fast and accurate deep network learning by exponential linear units", 2015.
+    """
+    x = floating(x)
+    return np.where(x > 0, x, alpha * np.expm1(np.where(x > 0, 0, x)))
+
+
+def selu(x: Array) -> Array:
+    """``scale * elu(x, alpha)`` with the two constants that keep mean 0 and variance 1 from layer to layer.
+
+    Source: Klambauer et al., "Self-normalizing neural networks", 2017.
+    """
+    return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
+
+
+def gelu(x: Array, approximate: str = "none") -> Array:
+    """``x`` times the probability that a normal variable is below ``x``.
+
+    ``approximate="tanh"`` takes ``(1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2`` for that probability.
+
+    Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016.
+    """
+    check_choice("approximate", approximate, ("none", "tanh"))
+    x = floating(x)
+    if approximate == "tanh":  # (1 + tanh(u)) / 2 is sigmoid(2 u), which does not cancel
+        return x * sigmoid(2 * math.sqrt(2 / math.pi) * x * (1 + 0.044715 * np.square(x)))
+    return 0.5 * x * erfc(-math.sqrt(0.5) * x)
+
+
+def silu(x: Array) -> Array:
+    """``x * sigmoid(x)``, also called swish.
+
+    Source: Elfwing et al., "Sigmoid-weighted linear units", 2017.
+    """
+    x = floating(x)
+    return x * sigmoid(x)
+
+
+def mish(x: Array) -> Array:
+    """``x * tanh(softplus(x))``.
+
+    Source: Misra, "Mish: a self regularized non-monotonic activation function", 2019.
+    """
+    x = floating(x)
+    return x * np.tanh(softplus(x))
+
+
+def softsign(x: Array) -> Array:
+    """``x / (1 + |x|)``."""
+    x = floating(x)
+    return x / (1 + np.absolute(x))
+
+
+def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
+    """``x`` clipped to ``[min_val, max_val]``; unlike that of `numpy.clip`, the gradient on the boundary is 0."""
+    if min_val > max_val:
+        raise ValueError(f"hardtanh needs min_val <= max_val, got {min_val} and {max_val}")
+    return bounded(floating(x), low=min_val, high=max_val)
+
+
+def log_sigmoid(x: Array) -> Array:
+    """``log(sigmoid(x))``, without overflow: ``-softplus(-x)``."""
+    return -softplus(-floating(x))

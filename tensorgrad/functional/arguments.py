@@ -1,0 +1,67 @@
+"""What the functions here accept: numbers of any kind, one number or one for each axis, shapes that belong together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.errors import ShapeError
+from tensorgrad.tape import Array, Variable, as_array
+
+
+def floating(x: Any) -> Array:
+    """An array or tensor of real numbers; integers and booleans as float64, for their own arithmetic wraps around."""
+    if not isinstance(x, Variable):
+        x = as_array(x)
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"this function takes real numbers, got {x.dtype}")
+    return x.astype(np.float64) if x.dtype.kind in "iub" else x
+
+
+def in_precision_of(x: Array, y: Any) -> Array:
+    """``y`` as an array or tensor; integers and booleans in the precision of ``x``, lest they raise it to float64."""
+    if not isinstance(y, Variable):
+        y = as_array(y)
+    return y.astype(x.dtype) if y.dtype.kind in "iub" else y
+
+
+def per_axis(value: Any, axes: int, name: str, least: int) -> tuple[int, ...]:
+    """``axes`` integers, given as one for all or as one for each; ``least`` is the smallest allowed."""
+    numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
+    if len(numbers) != axes or not all(isinstance(n, (int, np.integer)) for n in numbers):
+        raise ValueError(f"{name} must be an integer, or one for each of {axes} axes, got {value!r}")
+    if min(numbers) < least:
+        raise ValueError(f"{name} must be at least {least}, got {value!r}")
+    return tuple(int(n) for n in numbers)
+
+
+def check_images(x: Array, axes: int) -> None:
+    """Refuse what is not a batch: ``(N, C, *spatial)`` with ``axes`` spatial axes."""
+    if x.ndim != axes + 2:
+        remedy = ": write x[None] for a batch of one" if x.ndim == axes + 1 else ""
+        raise ShapeError(f"x must have {axes + 2} axes, (N, C, *spatial), got shape {x.shape}{remedy}")
+
+
+def check_same_shape(x: Array, y: Array, names: str = "input and target") -> None:
+    """Refuse two arrays that would broadcast."""
+    if x.shape != y.shape:
+        first, second = names.split(" and ")
+        remedy = f"write {second}.reshape({first}.shape)" if x.size == y.size else "np.broadcast_to repeats one"
+        raise ShapeError(f"{names} must have the same shape, got {x.shape} and {y.shape}: {remedy}")
+
+
+def check_spreads_to(shape: tuple[int, ...], y: Array, name: str) -> None:
+    """Refuse an array that does not broadcast to ``shape``, or would make it larger."""
+    try:
+        fits = np.broadcast_shapes(shape, y.shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(f"{name} must broadcast to shape {shape}, got {y.shape}")
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Refuse a word that is none of those known."""
+    if value not in choices:
+        raise ValueError(f"{name} must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}, got {value!r}")

@@ -1,0 +1,77 @@
+"""Attention."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tensorgrad.errors import ShapeError
+from tensorgrad.functional.arguments import check_spreads_to, floating
+from tensorgrad.functional.dropout import dropout
+from tensorgrad.functional.softmax import softmax
+from tensorgrad.tape import Array, Variable, as_array
+
+
+def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_mask: Array = None,
+                                 dropout_p: float = 0.0, is_causal: bool = False, *, scale: float | None = None,
+                                 rng: np.random.Generator | None = None) -> Array:  # fmt: skip
+    """``softmax(query @ key.T * scale + attn_mask) @ value``: for each query, a mean of the values.
+
+    Parameters
+    ----------
+    query, key, value
+        ``(..., L, E)``, ``(..., S, E)`` and ``(..., S, V)``; the result is ``(..., L, V)``.
+    attn_mask
+        Broadcasts to ``(..., L, S)``. Booleans: which keys take part, for each query; floats are added to the scores. A
+        query that no key takes part in, its scores all -inf, gives zeros.
+    dropout_p
+        The probability with which a weight is dropped; needs ``rng``.
+    is_causal
+        Query ``i`` sees keys ``0 .. i`` only; not together with ``attn_mask``.
+    scale
+        ``1 / sqrt(E)`` by default.
+    rng
+        Draws the dropout.
+
+    Raises
+    ------
+    ShapeError, ValueError, TypeError
+        If shapes do not belong together, arguments contradict each other, or the mask holds integers.
+
+    Notes
+    -----
+    Source: Vaswani et al., "Attention is all you need", 2017, equation 1.
+    """
+    query, key, value = floating(query), floating(key), floating(value)
+    flat = min(query.ndim, key.ndim, value.ndim) < 2
+    if flat or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise ShapeError(
+            "query, key and value must have shapes (..., L, E), (..., S, E) and (..., S, V), got "
+            f"{query.shape}, {key.shape} and {value.shape}"
+        )
+    if dropout_p and rng is None:
+        raise ValueError("dropout_p needs a generator: rng=np.random.default_rng(seed)")
+    scores = np.matmul(query * (1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale),
+                       np.swapaxes(key, -1, -2))  # fmt: skip
+    if is_causal:
+        if attn_mask is not None:
+            raise ValueError("give attn_mask or is_causal, not both: np.tril(np.ones((L, S), bool)) is the causal mask")
+        attn_mask = np.tri(*scores.shape[-2:], dtype=bool)
+    weights = softmax(scores) if attn_mask is None else _masked_softmax(scores, attn_mask)
+    if dropout_p and rng is not None:
+        weights = dropout(weights, dropout_p, rng)
+    return np.matmul(weights, value)
+
+
+def _masked_softmax(scores: Array, mask: Array) -> Array:
+    mask = mask if isinstance(mask, Variable) else as_array(mask)
+    check_spreads_to(scores.shape, mask, "attn_mask")
+    if mask.dtype.kind in "iu":
+        raise TypeError("attn_mask must hold booleans (which keys take part) or floats (added to the scores), "
+                        f"got {mask.dtype}: write attn_mask.astype(bool)")  # fmt: skip
+    scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask.astype(scores.dtype)
+    empty = np.all(scores == -np.inf, axis=-1, keepdims=True)
+    if not empty.any():
+        return softmax(scores)
+    return np.where(empty, 0, softmax(np.where(empty, 0, scores)))

@@ -1,0 +1,171 @@
+"""Convolutions and transposed convolutions over one, two and three axes.
+
+Both are one matrix product. A convolution lays the windows of the image side by side as columns and multiplies by the
+filters; its transpose multiplies first and adds the windows up. As in PyTorch, the kernel is not flipped.
+
+``x`` is ``(N, C, *spatial)``; the weight of a convolution ``(out, C / groups, *kernel)``, that of a transposed one
+``(C, out / groups, *kernel)``; the bias ``(out,)``. ``stride``, ``padding`` and ``dilation`` are one integer or one for
+each spatial axis. Wrong shapes raise `ShapeError`, other wrong arguments ``ValueError``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.errors import ShapeError
+from tensorgrad.functional.arguments import check_images, floating, per_axis
+from tensorgrad.functional.folding import Ints, fold, surround, unfold
+from tensorgrad.tape import Array
+
+
+def conv1d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+           groups: int = 1) -> Array:  # fmt: skip
+    """Convolve ``x`` ``(N, C, L)`` with ``weight`` ``(out, C / groups, k)``: see `conv2d`."""
+    return _convolve(1, x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+           groups: int = 1) -> Array:  # fmt: skip
+    """Convolve images with filters: ``out[n, o, i] = bias[o] + sum over c, k of weight[o, c, k] * x[n, c, i + k]``.
+
+    Parameters
+    ----------
+    x
+        Images, ``(N, C, H, W)``.
+    weight
+        Filters, ``(out, C / groups, kH, kW)``.
+    bias
+        ``(out,)``, or None.
+    stride
+        How far a window is from the next.
+    padding
+        How many zeros go before and after each axis; ``"same"``: as many as keep its length; ``"valid"``: none.
+    dilation
+        How far an element of the kernel is from the next.
+    groups
+        The channels are cut into so many groups, each with filters of its own.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not belong together, or the kernel is larger than the padded images.
+    ValueError
+        If a parameter is out of range, or ``"same"`` meets a stride.
+    """
+    return _convolve(2, x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+           groups: int = 1) -> Array:  # fmt: skip
+    """Convolve ``x`` ``(N, C, D, H, W)`` with ``weight`` ``(out, C / groups, kD, kH, kW)``: see `conv2d`."""
+    return _convolve(3, x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_transpose1d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0,
+                     output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Array:  # fmt: skip
+    """The transpose of `conv1d`, ``(N, C, L)`` with ``weight`` ``(C, out / groups, k)``: see `conv_transpose2d`."""
+    return _convolve_transposed(1, x, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose2d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0,
+                     output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Array:  # fmt: skip
+    """The transpose of `conv2d`: each element of ``x`` adds a multiple of the kernel to the result.
+
+    ``x`` is ``(N, C, H, W)``, ``weight`` ``(C, out / groups, kH, kW)``. Along each axis, the length becomes
+    ``(n - 1) * stride - 2 * padding + dilation * (k - 1) + 1 + output_padding``; ``output_padding`` thus chooses among
+    the lengths that a convolution with a stride maps to one. Errors are those of `conv2d`.
+    """
+    return _convolve_transposed(2, x, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose3d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0,
+                     output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Array:  # fmt: skip
+    """The transpose of `conv3d`, ``(N, C, D, H, W)`` with ``(C, out / groups, ...)``: see `conv_transpose2d`."""
+    return _convolve_transposed(3, x, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def _convolve(axes: int, x: Array, weight: Array, bias: Array, stride: Any, padding: Any, dilation: Any,
+              groups: int) -> Array:  # fmt: skip
+    x, weight = floating(x), floating(weight)
+    _check(axes, x, weight, groups)
+    n, channels = x.shape[:2]
+    features, taken, *kernel = weight.shape
+    if taken * groups != channels:
+        raise ShapeError(
+            f"weight {weight.shape} with {groups} groups takes {taken * groups} channels, x {x.shape} has {channels}"
+        )
+    if features % groups:
+        raise ShapeError(f"weight {weight.shape}: its {features} filters do not divide into {groups} groups")
+    stride, dilation = per_axis(stride, axes, "stride", 1), per_axis(dilation, axes, "dilation", 1)
+    before, after = _margins(padding, tuple(kernel), stride, dilation)
+
+    view = unfold(surround(x, before, after), kernel=tuple(kernel), stride=stride, dilation=dilation)
+    out = view.shape[-axes:]
+    columns = np.transpose(view, (*range(1, axes + 2), 0, *range(axes + 2, view.ndim)))  # (C, *kernel, N, *out)
+    columns = np.reshape(columns, (groups, taken * math.prod(kernel), n * math.prod(out)))
+    filters = np.reshape(weight, (groups, features // groups, taken * math.prod(kernel)))
+    images = np.reshape(np.matmul(filters, columns), (features, n, *out))
+    return _add_bias(np.swapaxes(images, 0, 1), bias)
+
+
+def _convolve_transposed(axes: int, x: Array, weight: Array, bias: Array, stride: Any, padding: Any,
+                         output_padding: Any, groups: int, dilation: Any) -> Array:  # fmt: skip
+    x, weight = floating(x), floating(weight)
+    _check(axes, x, weight, groups)
+    n, channels, *spatial = x.shape
+    taken, made, *kernel = weight.shape
+    if taken != channels:
+        raise ShapeError(f"weight {weight.shape} takes {taken} channels, x {x.shape} has {channels}")
+    if channels % groups:
+        raise ShapeError(f"x {x.shape}: its {channels} channels do not divide into {groups} groups")
+    stride, dilation = per_axis(stride, axes, "stride", 1), per_axis(dilation, axes, "dilation", 1)
+    padding, extra = per_axis(padding, axes, "padding", 0), per_axis(output_padding, axes, "output_padding", 0)
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
+        raise ValueError(f"output_padding must be less than the stride or the dilation, got {output_padding!r}")
+    full = tuple((m - 1) * s + d * (k - 1) + 1 for m, s, d, k in zip(spatial, stride, dilation, kernel, strict=True))
+    if any(m < 1 or f + e <= 2 * p for m, f, e, p in zip(spatial, full, extra, padding, strict=True)):
+        raise ShapeError(f"nothing is left of x {x.shape} after padding {padding}")
+
+    columns = np.reshape(np.swapaxes(x, 0, 1), (groups, channels // groups, n * math.prod(spatial)))
+    filters = np.reshape(weight, (groups, channels // groups, made * math.prod(kernel)))
+    products = np.reshape(np.matmul(np.swapaxes(filters, 1, 2), columns), (made * groups, *kernel, n, *spatial))
+    order = (axes + 1, *range(axes + 1), *range(axes + 2, products.ndim))  # (N, out, *kernel, *spatial)
+    images = fold(np.transpose(products, order), shape=full, stride=stride, dilation=dilation)
+    images = surround(images, (0,) * axes, extra)
+    inside = tuple(slice(p, f + e - p) for p, f, e in zip(padding, full, extra, strict=True))
+    return _add_bias(images[(..., *inside)], bias)
+
+
+def _check(axes: int, x: Array, weight: Array, groups: int) -> None:
+    check_images(x, axes)
+    if weight.ndim != axes + 2 or 0 in weight.shape[2:]:
+        raise ShapeError(f"weight must have {axes + 2} axes, two of channels and those of a kernel, got {weight.shape}")
+    if not isinstance(groups, (int, np.integer)) or groups < 1:
+        raise ValueError(f"groups must be a positive integer, got {groups!r}")
+
+
+def _margins(padding: Any, kernel: Ints, stride: Ints, dilation: Ints) -> tuple[Ints, Ints]:
+    """How many zeros go before and after each axis."""
+    if padding == "valid":
+        padding = 0
+    elif padding == "same":
+        if max(stride) > 1:
+            raise ValueError(f"padding='same' needs a stride of 1, got {stride}")
+        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        return tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
+    elif isinstance(padding, str):
+        raise ValueError(f"padding must be 'same', 'valid' or integers, got {padding!r}")
+    both = per_axis(padding, len(kernel), "padding", 0)
+    return both, both
+
+
+def _add_bias(images: Array, bias: Array) -> Array:
+    if bias is None:
+        return images
+    bias = floating(bias)
+    if bias.shape != images.shape[1:2]:
+        raise ShapeError(f"bias must have shape {images.shape[1:2]}, one for each filter, got {bias.shape}")
+    return images + np.reshape(bias, (-1,) + (1,) * (images.ndim - 2))

@@ -1,0 +1,23 @@
+"""Dropout: noise that keeps a network from leaning on single features."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tensorgrad.functional.arguments import floating
+from tensorgrad.tape import Array
+
+
+def dropout(x: Array, p: float, rng: np.random.Generator) -> Array:
+    """Set each element to 0 with probability ``p`` and scale the rest by ``1 / (1 - p)``.
+
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout probability must be in [0, 1), got {p}")
+    x = floating(x)
+    if p == 0:
+        return x
+    drawn = x.dtype if x.dtype in (np.float32, np.float64) else np.float64  # a generator draws no others
+    keep = rng.random(x.shape, drawn) >= p
+    return x * (keep * x.dtype.type(1 / (1 - p)))

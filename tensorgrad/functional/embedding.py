@@ -1,0 +1,49 @@
+"""Integers as vectors: rows of a table, and ones among zeros."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tensorgrad.errors import ShapeError
+from tensorgrad.functional.arguments import floating
+from tensorgrad.tape import Array, value_of
+
+
+def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> Array:
+    """The rows ``weight[indices]``, ``(..., D)``, of a table ``(V, D)``; no gradient flows to row ``padding_idx``.
+
+    Raises ``TypeError`` if the indices are not integers and ``IndexError`` if one is not in ``0 .. V - 1``.
+    """
+    rows, weight = _integers("indices", indices), floating(weight)
+    if weight.ndim != 2:
+        raise ShapeError(f"weight must have shape (V, D), got {weight.shape}")
+    count = weight.shape[0]
+    if rows.size and not (rows.min() >= 0 and rows.max() < count):
+        raise IndexError(f"indices must lie in 0..{count - 1}, got {rows.min()}..{rows.max()}")
+    out = weight[rows]
+    if padding_idx is None:
+        return out
+    if not -count <= padding_idx < count:
+        raise IndexError(f"padding_idx must lie in {-count}..{count - 1}, got {padding_idx}")
+    padding = np.expand_dims(rows == padding_idx % count, -1)
+    return np.where(padding, value_of(out), out)
+
+
+def one_hot(indices: Array, num_classes: int = -1) -> Array:
+    """Integers ``(...)`` as ``(..., num_classes)``, 1 at the index and 0 elsewhere; by default, up to the largest.
+
+    The result is a plain array of integers: no gradient flows to an index.
+    """
+    rows = _integers("indices", indices)
+    if num_classes < 0:
+        num_classes = int(rows.max(initial=-1)) + 1
+    if rows.size and not (rows.min() >= 0 and rows.max() < num_classes):
+        raise IndexError(f"indices must lie in 0..{num_classes - 1}, got {rows.min()}..{rows.max()}")
+    return (np.expand_dims(rows, -1) == np.arange(num_classes)).astype(np.int64)
+
+
+def _integers(name: str, x: Array) -> Array:
+    x = np.array(value_of(x))  # a copy: the tape keeps it
+    if x.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {x.dtype}: write {name}.astype(int)")
+    return x

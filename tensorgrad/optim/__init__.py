@@ -1,0 +1,39 @@
+"""Optimizers: they read ``.grad`` of leaf tensors and update their values in place.
+
+::
+
+    optimizer = tg.optim.AdamW(tg.nn.parameters(model), lr=1e-3)
+    average = tg.optim.EMA(tg.nn.parameters(model))
+    for update in range(updates):
+        optimizer.zero_grad()
+        loss_of(model).backward()
+        tg.optim.clip_grad_norm(optimizer.params, 1.0)
+        optimizer.lr = 1e-3 * schedule(update)  # of tg.schedules
+        optimizer.step()
+        average.update()
+
+Keyword names, defaults and numerics are PyTorch's. Weight decay is *coupled* where it is added to the gradient
+(an L2 penalty: SGD, Adam, RMSprop, Adagrad) and *decoupled* where it shrinks the weights beside the step (AdamW);
+NAdam and RAdam take ``decoupled_weight_decay``.
+"""
+
+from tensorgrad.optim.adagrad import Adagrad, RMSprop
+from tensorgrad.optim.adam import Adam, AdamW, NAdam, RAdam
+from tensorgrad.optim.clip import clip_grad_norm, clip_grad_value
+from tensorgrad.optim.ema import EMA
+from tensorgrad.optim.optimizer import Optimizer
+from tensorgrad.optim.sgd import SGD
+
+__all__ = [
+    "EMA",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "clip_grad_norm",
+    "clip_grad_value",
+]

@@ -1,0 +1,114 @@
+"""Adagrad and RMSprop: each weight has a rate of its own, from the squares of its gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tensorgrad.optim.optimizer import Optimizer, Params, State, in_range
+from tensorgrad.tape import Array
+
+
+class Adagrad(Optimizer):
+    """Adagrad, with PyTorch's keyword names, defaults and numerics.
+
+    ::
+
+        d = grad + weight_decay * p
+        v = v + d**2                                (from initial_accumulator_value)
+        p = p - lr / (1 + (t - 1) * lr_decay) * d / (sqrt(v) + eps)         at the t-th update, t = 1, 2, ...
+
+    Weight decay is coupled. Source: Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and
+    stochastic optimization", 2011.
+
+    Parameters
+    ----------
+    params, lr, weight_decay, maximize
+        See `Optimizer`.
+    lr_decay
+        How soon the rate falls.
+    initial_accumulator_value
+        The first ``v``: more of it makes the first steps shorter.
+    eps
+        Added to the root.
+    """
+
+    def __init__(self, params: Params, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0,
+                 initial_accumulator_value: float = 0.0, eps: float = 1e-10, *,
+                 maximize: bool = False) -> None:  # fmt: skip
+        super().__init__(params, lr, weight_decay, maximize)
+        self.lr_decay = in_range("lr_decay", lr_decay)
+        self.initial_accumulator_value = in_range("initial_accumulator_value", initial_accumulator_value)
+        self.eps = in_range("eps", eps)
+
+    def _new_state(self, p: Array) -> State:
+        return {"step": 0, "sum": np.full_like(p, self.initial_accumulator_value)}
+
+    def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
+        (step, root), v = scratch, state["sum"]
+        state["step"] += 1
+        np.add(v, np.multiply(d, d, out=root), out=v)
+        np.add(np.sqrt(v, out=root), self.eps, out=root)
+        np.divide(d, root, out=step)
+        self._descend(p, np.multiply(step, self.lr / (1 + (state["step"] - 1) * self.lr_decay), out=step))
+
+
+class RMSprop(Optimizer):
+    """RMSprop, with PyTorch's keyword names, defaults and numerics.
+
+    ::
+
+        d = grad + weight_decay * p
+        v = alpha * v + (1 - alpha) * d**2
+        a = alpha * a + (1 - alpha) * d                                     (centered)
+        b = momentum * b + d / (sqrt(v - a**2  if centered else  v) + eps)
+        p = p - lr * b
+
+    Weight decay is coupled. Sources: Hinton, "Neural networks for machine learning", lecture 6e, 2012; centered:
+    Graves, "Generating sequences with recurrent neural networks", 2013, equations 38 to 45.
+
+    Parameters
+    ----------
+    params, lr, weight_decay, maximize
+        See `Optimizer`.
+    alpha
+        The part of a running mean that stays at an update, in [0, 1).
+    eps
+        Added to the root.
+    momentum
+        In [0, 1).
+    centered
+        Divide by the deviation of the gradient from its mean rather than by its size.
+    """
+
+    def __init__(self, params: Params, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
+                 weight_decay: float = 0.0, momentum: float = 0.0, centered: bool = False, *,
+                 maximize: bool = False) -> None:  # fmt: skip
+        super().__init__(params, lr, weight_decay, maximize)
+        self.alpha = in_range("alpha", alpha, 1)
+        self.eps = in_range("eps", eps)
+        self.momentum = in_range("momentum", momentum, 1)
+        self.centered = centered
+
+    def _new_state(self, p: Array) -> State:
+        kept = {"square_avg": True, "grad_avg": self.centered, "momentum_buffer": self.momentum > 0}
+        return {what: np.zeros_like(p) for what, needed in kept.items() if needed}
+
+    def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
+        (step, root), v = scratch, state["square_avg"]
+        np.multiply(v, self.alpha, out=v)
+        np.multiply(d, d, out=root)
+        np.add(v, np.multiply(root, 1 - self.alpha, out=root), out=v)
+        if self.centered:
+            a = state["grad_avg"]
+            np.multiply(a, self.alpha, out=a)
+            np.add(a, np.multiply(d, 1 - self.alpha, out=root), out=a)
+            np.subtract(v, np.multiply(a, a, out=root), out=root)
+            v = np.maximum(root, 0, out=root)  # a variance, but for rounding; PyTorch has NaN where it is below 0
+        np.add(np.sqrt(v, out=root), self.eps, out=root)
+        np.divide(d, root, out=step)
+        if self.momentum:
+            b = state["momentum_buffer"]
+            np.multiply(b, self.momentum, out=b)
+            np.add(b, step, out=b)
+            np.copyto(step, b)
+        self._descend(p, np.multiply(step, self.lr, out=step))

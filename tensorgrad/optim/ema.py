@@ -1,0 +1,122 @@
+"""The exponential moving average of weights: often better on unseen data than the last weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.errors import CheckpointError
+from tensorgrad.optim.optimizer import Params, by_name, in_range
+from tensorgrad.tape import Array, before_write, no_grad
+from tensorgrad.tensor import Tensor
+
+
+class EMA:
+    """An exponential moving average of weights, to be brought up to date after every step.
+
+    ::
+
+        average = decay * average + (1 - decay) * p         (from the values at the beginning)
+
+    ::
+
+        ema = tg.optim.EMA(tg.nn.parameters(model))
+        ...
+        optimizer.step()
+        ema.update()
+        ...
+        with ema.average_parameters():
+            accuracy = evaluate(model)
+
+    Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992, for the mean that
+    this one forgets the beginning of.
+
+    Parameters
+    ----------
+    params
+        Tensors, or a dict of them by name as `nn.parameters` gives; frozen ones too. One that does not hold
+        floating-point numbers has no average, and is left alone.
+    decay
+        The part of the average that stays at an update, in [0, 1).
+    warm_up
+        Begin with a shorter memory, so that the first values are soon forgotten: the decay of the t-th update, t =
+        1, 2, ..., is ``min(decay, (1 + t) / (10 + t))``, as in TensorFlow's ``ExponentialMovingAverage``.
+    """
+
+    def __init__(self, params: Params, decay: float = 0.999, warm_up: bool = False) -> None:
+        self.params: dict[str, Tensor] = {name: p for name, p in by_name(params).items() if p.dtype.kind == "f"}
+        if not self.params:
+            raise ValueError("there is nothing to average: no tensor of floating-point numbers was given")
+        self.decay = in_range("decay", decay, 1)
+        self.warm_up = warm_up
+        self.updates = 0
+        self.averages: dict[str, Array] = {name: p.data.copy() for name, p in self.params.items()}
+        self._scratch: dict[Any, Array] = {}
+        self._swapped = 0
+
+    def update(self) -> None:
+        """Let the present values into the averages."""
+        if self._swapped:
+            raise RuntimeError("update() inside average_parameters() would average the averages: call it outside")
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warm_up else self.decay
+        for name, p in self.params.items():
+            average = self.averages[name]
+            key = average.shape, average.strides, average.dtype
+            if key not in self._scratch:
+                self._scratch[key] = np.empty_like(average)
+            s = np.subtract(p.data, average, out=self._scratch[key])
+            np.add(average, np.multiply(s, 1 - decay, out=s), out=average)
+
+    @contextmanager
+    def average_parameters(self) -> Iterator[None]:
+        """Inside, the parameters have their averages as values; after it, also after an exception, their own again.
+
+        Nothing is recorded inside, as under `no_grad`: a graph would need the averages after they are gone. What
+        is written to the parameters inside is lost.
+
+        Raises
+        ------
+        OverwriteError
+            Before anything changed, if a backward pass still to come needs a present value.
+        """
+        for name, p in self.params.items():
+            before_write(p, f"the average of parameter {name!r}")
+            if not p.data.flags.writeable:
+                raise ValueError(f"parameter {name!r} is a read-only array: give the Tensor a copy of it")
+        own = {name: p.data.copy() for name, p in self.params.items()}
+        self._swapped += 1
+        try:
+            with no_grad():
+                for name, p in self.params.items():
+                    p.data[...] = self.averages[name]
+                yield
+        finally:
+            for name, p in self.params.items():
+                p.data[...] = own[name]
+            self._swapped -= 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of the averages as ``"average.parameter"``, and the number of ``"updates"``: what `tg.save` writes."""
+        averages = {f"average.{name}": average.copy() for name, average in self.averages.items()}
+        return {"updates": np.array(self.updates), **averages}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` gave, all of it or nothing.
+
+        Raises
+        ------
+        CheckpointError
+            If an entry is missing, belongs to no parameter, or has another shape.
+        """
+        shapes = {"updates": ()} | {f"average.{name}": p.shape for name, p in self.params.items()}
+        if problems := sorted(shapes.keys() ^ state.keys()):
+            raise CheckpointError(f"the averages do not fit: missing or unexpected {', '.join(problems)}")
+        for key, shape in shapes.items():
+            if np.shape(state[key]) != shape:
+                raise CheckpointError(f"the averages do not fit: {key} has shape {np.shape(state[key])}, not {shape}")
+        self.updates = int(state["updates"])
+        self.averages = {name: np.array(state[f"average.{name}"], p.dtype) for name, p in self.params.items()}

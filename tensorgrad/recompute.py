@@ -1,0 +1,169 @@
+"""`checkpoint`: recompute in the backward pass instead of storing in the forward pass."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tensorgrad import trees
+from tensorgrad.table import functions, numbers, primitive, rule
+from tensorgrad.tape import Array, Record, Variable, mode
+from tensorgrad.tensor import Tensor
+from tensorgrad.walk import reachable, walk
+
+
+def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function like ``f`` whose inner values are not kept for the backward pass, but computed there once more.
+
+    A chain of ``n`` equal layers, checkpointed in parts of ``sqrt(n)``, keeps the values between the parts and those
+    inside of one part in place of all ``n``, for one more forward pass.
+    Source: Chen et al., "Training deep nets with sublinear memory cost", 2016.
+
+    Parameters
+    ----------
+    f
+        A function of tensors, or of nested lists, tuples and dicts with tensors and anything else in them, that returns
+        a tensor or such a structure. It may use leaf tensors from outside, the parameters of a model. It is called
+        twice and must do the same both times; a `numpy.random.Generator` among its arguments is set back for that.
+
+    Raises
+    ------
+    RuntimeError
+        In the forward pass, if ``f`` uses a computed tensor that is not among its arguments; in the backward pass, if
+        it does not give the same values again.
+    """
+
+    @functools.wraps(f)
+    def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        if not mode.recording:
+            return f(*args, **kwargs)
+        part = _Part(f, (args, kwargs))
+        returned = part.first_run()
+        if part.value is None:
+            return returned
+        packed = recomputed(*part.sources, part=part)
+        part.value = None
+        return _unpack(returned, packed)
+
+    return checkpointed
+
+
+@primitive
+def recomputed(*sources: Array, part: _Part) -> Array:
+    """What ``f`` gave: the sources are the tensors that it was computed from."""
+    return part.value
+
+
+rule(recomputed, each=lambda g, ans, i, *sources, part: part.gradient(i, g, ans, sources))
+
+
+class _Part:
+    """One call of a checkpointed function."""
+
+    def __init__(self, f: Callable[..., Any], arguments: Any) -> None:
+        self.f = f
+        self.structure = arguments
+        self.leaves = [_as_it_was(leaf) for leaf in trees.leaves(arguments)]
+        self.places = [k for k, leaf in enumerate(self.leaves) if isinstance(leaf, Variable) and leaf.tracked]
+        self.sources: list[Any] = [self.leaves[k] for k in self.places]  # then the leaves that f takes from outside
+        for k in self.places:
+            self.leaves[k] = None  # the record keeps their values
+        self.value: Any = None
+        self.pending: dict[int, Any] = {}  # gradients computed, and not yet asked for
+        self.pulled: Any = None  # the gradient they were computed from
+
+    def run(self, inputs: list[Any], leaves: list[Any]) -> Any:
+        """Call the function on the leaves of its arguments, with these inputs in place of the tracked ones."""
+        for k, x in zip(self.places, inputs, strict=True):
+            leaves[k] = x
+        args, kwargs = trees.refill(self.structure, leaves)
+        return self.f(*args, **kwargs)
+
+    def first_run(self) -> Any:
+        """What the function returns; on the way, find out what it is computed from."""
+        start = next(numbers)
+        inputs = [Tensor(x.data, requires_grad=True) for x in self.sources]
+        returned = self.run(inputs, trees.leaves(self.structure))
+        self.structure = trees.transform(lambda leaf: None, self.structure)
+        packed = _pack(returned)
+        if packed is not None:
+            self.value = packed.data
+            for record in reachable([packed.record or packed]):
+                if record.number < start:
+                    raise RuntimeError(
+                        f"the checkpointed function uses a tensor that was computed before ({record.row.name!r} at "
+                        f"{record.where()}): pass it as an argument"
+                    )
+                for _, parent in record.parents or ():
+                    known = [*inputs, *self.sources[len(inputs) :]]
+                    if not isinstance(parent, Record) and all(parent is not x for x in known):
+                        self.sources.append(parent)
+        return returned
+
+    def gradient(self, i: int, g: Any, ans: Any, sources: tuple[Any, ...]) -> Any:
+        """The gradient for source ``i``; all of them are computed at once, when the first is asked for."""
+        if self.pulled is not g or i not in self.pending:
+            create_graph = isinstance(g, Variable)
+            count = len(self.places)
+            inputs = [_own(x) for x in sources[:count]]
+            recording, mode.recording = mode.recording, 1
+            try:
+                packed: Any = _pack(self.run(inputs, [_as_it_was(leaf) for leaf in self.leaves]))
+            finally:
+                mode.recording = recording
+            if packed is None or not np.array_equal(packed.data, getattr(ans, "data", ans), equal_nan=True):
+                raise RuntimeError(
+                    "the checkpointed function gave other values when it was called again: pass its random generator "
+                    "as an argument, and let it change nothing that it reads"
+                )
+            targets = [*inputs, *self.sources[count:]]
+            found = walk([(packed, g)], targets, create_graph=create_graph, through=False)
+            nodes = [x.record or x for x in targets]
+            self.pending = {k: found.get(node, np.zeros(node.shape, node.dtype)) for k, node in enumerate(nodes)}
+            self.pulled = g
+        gradient = self.pending.pop(i)
+        if not self.pending:
+            self.pulled = None
+        return gradient
+
+
+def _as_it_was(leaf: Any) -> Any:
+    """The argument; of a generator, whose state moves on with every draw, a copy."""
+    return copy.deepcopy(leaf) if isinstance(leaf, np.random.Generator) else leaf
+
+
+def _own(x: Any) -> Any:
+    """The same value as a tensor of its own, to which gradients are pulled back and no further."""
+    return functions[np.positive](x) if isinstance(x, Variable) else Tensor(x, requires_grad=True)
+
+
+def _tracked(leaf: Any) -> bool:
+    return isinstance(leaf, Variable) and leaf.tracked
+
+
+def _pack(returned: Any) -> Any:
+    """All tensors on the tape in what a function returned, as one tensor."""
+    outputs = [leaf for leaf in trees.leaves(returned) if _tracked(leaf)]
+    if len(outputs) < 2:
+        return outputs[0] if outputs else None
+    return np.concatenate([np.reshape(out, (out.size,)) for out in outputs])
+
+
+def _unpack(returned: Any, packed: Any) -> Any:
+    """What a function returned, with parts of ``packed`` in place of the tensors that it was packed from."""
+    if sum(map(_tracked, trees.leaves(returned))) == 1:
+        return trees.transform(lambda leaf: packed if _tracked(leaf) else leaf, returned)
+    end = 0
+
+    def piece(leaf: Any) -> Any:
+        nonlocal end
+        if not _tracked(leaf):
+            return leaf
+        end += leaf.size
+        return np.reshape(packed[end - leaf.size : end], leaf.shape).astype(leaf.dtype)
+
+    return trees.transform(piece, returned)

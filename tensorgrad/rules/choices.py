@@ -1,0 +1,123 @@
+"""Choices between elements: the larger, the one a condition says, the one within bounds, the one that is a number.
+
+A tie shares the gradient; the boundary of ``clip`` passes it; what was not chosen has gradient 0, whatever stood there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.rules.indexing import scatter
+from tensorgrad.table import also_complex, implements, primitive, rule
+from tensorgrad.tape import Array, Variable, as_array, value_of
+
+where = primitive(np.where)
+clip = primitive(np.clip)
+
+_WEAK = (int, float, complex)  # Python's numbers take on the dtype of what they meet
+
+# fmt: off
+rule(np.maximum,    lambda g, ans, x, y: g * _wins(x > y, x == y, g),
+                    lambda g, ans, x, y: g * _wins(y > x, x == y, g), masks=True)
+rule(np.minimum,    lambda g, ans, x, y: g * _wins(x < y, x == y, g),
+                    lambda g, ans, x, y: g * _wins(y < x, x == y, g), masks=True)
+rule(np.fmax,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g),  # a NaN never wins
+                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g), masks=True)
+rule(np.fmin,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g),
+                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g), masks=True)
+rule(where,         None,
+                    lambda g, ans, condition, x, y: np.where(condition, g, 0),
+                    lambda g, ans, condition, x, y: np.where(condition, 0, g), masks=True)
+rule(clip,          lambda g, ans, x, low, high: np.where(_less(x, low) | _less(high, x), 0, g),
+                    lambda g, ans, x, low, high: np.where(_less(x, low) & ~_less(high, low), g, 0),
+                    lambda g, ans, x, low, high: np.where(_less(high, x) | _less(high, low), g, 0), masks=True)
+rule(np.copysign,   lambda g, ans, x, y: g * np.sign(x) * np.sign(ans),
+                    lambda g, ans, x, y: np.zeros_like(g))
+rule(np.heaviside,  lambda g, ans, x, y: np.zeros_like(g),
+                    lambda g, ans, x, y: np.where(x == 0, g, 0), masks=True)
+rule(np.nan_to_num, lambda g, ans, x, *, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0), masks=True)
+# fmt: on
+
+
+def _wins(strictly: Array, tie: Array, g: Array) -> Array:
+    """1 where an input is chosen, 1/2 at a tie, 0 elsewhere; in the precision of ``g``."""
+    return strictly + tie * g.dtype.type(0.5)
+
+
+def _array(x: Any) -> Array:
+    return x if isinstance(x, Variable) else as_array(x)
+
+
+def _less(x: Array, y: Array) -> Array:
+    """``x < y``; a bound that is not there is never crossed."""
+    return np.False_ if x is None or y is None else np.less(x, y)
+
+
+@implements(np.where)
+def _where(condition: Array, x: Array = None, y: Array = None) -> Array:
+    if x is None and y is None:
+        return np.nonzero(condition)
+    if x is None or y is None:
+        raise ValueError("where: give both x and y, or neither")
+    return where(condition, x, y)
+
+
+@implements(np.clip)
+def _clip(a: Array, a_min: Array = None, a_max: Array = None, *, min: Array = None, max: Array = None) -> Array:
+    if not (min is None or a_min is None) or not (max is None or a_max is None):
+        raise ValueError("clip: give a bound as a_min or min, a_max or max, not as both")
+    return clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
+
+
+@implements(np.select)
+def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Array = 0) -> Array:
+    """Of each element, the choice whose condition holds first."""
+    if not len(condlist) == len(choicelist) > 0:
+        raise ValueError(
+            f"select: give as many conditions as choices, at least one, got {len(condlist)} and {len(choicelist)}"
+        )
+    for i, condition in enumerate(condlist):
+        if np.asarray(value_of(condition)).dtype != bool:
+            raise TypeError(f"select: condition {i} must be boolean")
+    *choices, out = (x if type(x) in _WEAK else _array(x) for x in (*choicelist, default))
+    if not isinstance(out, Variable):
+        out = np.asarray(out, np.result_type(*choices, out))
+    for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
+        out = np.where(condition, choice, out)
+    return out
+
+
+@implements(np.choose)
+def choose(a: Array, choices: Sequence[Array], *, mode: Any = "raise") -> Array:
+    """``choices[a[i]][i]`` for each element ``i``; ``mode`` says what becomes of an ``a`` that is out of range."""
+    choices = list(choices)
+    index = np.choose(value_of(a), list(range(len(choices))), mode=mode)  # within range now, or NumPy's error
+    return np.select([index == k for k in range(len(choices))], choices, choices[-1])
+
+
+@implements(np.piecewise)
+def piecewise(x: Array, condlist: Any, funclist: Sequence[Callable[..., Array] | Array], *args: Any) -> Array:
+    """Each function (or value) where its condition holds, the last of them winning; one more is for the rest."""
+    if np.isscalar(condlist) or (np.ndim(condlist[0]) == 0 and x.ndim != 0):
+        condlist = [condlist]
+    conditions = [np.asarray(value_of(condition), bool) for condition in condlist]
+    if len(conditions) == len(funclist) - 1:
+        conditions.append(~np.any(conditions, axis=0))
+    if len(conditions) != len(funclist):
+        raise ValueError(f"piecewise: {len(conditions)} conditions go with as many functions or one more, "
+                         f"got {len(funclist)}")  # fmt: skip
+    out = np.where(False, x, 0)  # zeros that are on the tape
+    for condition, value in zip(conditions, funclist, strict=True):
+        if callable(value):
+            part = x[condition]
+            if not part.size:
+                continue
+            value = scatter(np.broadcast_to(value(part, *args), part.shape), index=condition, shape=x.shape)
+        out = np.where(condition, value, out)
+    return out if out.dtype == x.dtype else out.astype(x.dtype)
+
+
+also_complex(where, np.where, np.select, np.choose, np.piecewise)

@@ -1,0 +1,94 @@
+"""Running sums and products along an axis, and integrals of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from tensorgrad.rules.ordering import along
+from tensorgrad.rules.shapes import asarray
+from tensorgrad.table import also_complex, implements, primitive, rule
+from tensorgrad.tape import Array, value_of
+
+
+@primitive
+def recurrence(x: Array, y: Array) -> Array:
+    """``s[i] = x[i] * s[i - 1] + y[i]`` along the first axis, from ``s[0] = y[0]``; 0 times anything is 0."""
+    out = np.array(y, np.result_type(x, y))
+    finite = bool(np.isfinite(x).all())
+    for i in range(1, len(out)):
+        out[i] += out[i - 1] * (x[i] if finite else np.where(out[i - 1] == 0, 0, x[i]))
+    return out
+
+
+# fmt: off
+rule(np.cumsum,  lambda g, ans, x, axis=None, dtype=None:
+                     np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis), axis), x.shape))
+rule(np.cumprod, lambda g, ans, x, axis=None, dtype=None: np.reshape(_cumprod_dx(g, ans, x, axis or 0), x.shape))
+rule(recurrence, lambda g, ans, x, y: _backward(x, g) * _delay(ans, 0),
+                 lambda g, ans, x, y: _backward(x, g))
+# fmt: on
+
+
+def _delay(x: Array, first: float) -> Array:
+    """``x[i - 1]`` in the place of ``x[i]``."""
+    return np.concatenate([np.full_like(x[:1], first), x[:-1]])
+
+
+def _backward(x: Array, g: Array) -> Array:
+    """The transpose of `recurrence` in ``y``, which runs the other way: ``s[i] = x[i + 1] * s[i + 1] + g[i]``."""
+    return np.flip(recurrence(_delay(np.flip(x, 0), 0), np.flip(g, 0)), 0)
+
+
+def _cumprod_dx(g: Array, ans: Array, x: Array, axis: int) -> Array:
+    """What is before ``x[i]``, times a sum over all that ends after it; zeros are not divided by, so they may be there.
+
+    That sum is nested as in Horner's scheme: ``g[i] + x[i + 1] * (g[i + 1] + x[i + 2] * (...))``.
+    """
+    g, ans, x = (np.swapaxes(z, 0, axis) for z in (g, ans, np.reshape(x, g.shape)))
+    before, after = _delay(ans, 1), _backward(x, g)
+    if not np.isfinite(value_of(before)).all():  # after an overflow or a NaN, what is not used has gradient 0
+        before = np.where(value_of(after) == 0, 0, before)
+    return np.swapaxes(before * after, 0, axis)
+
+
+def _cumulative(running: Callable[..., Array], x: Array, axis: int | None, dtype: Any, first: int | None) -> Array:
+    """`numpy.cumulative_sum` and its like, of any number of axes only if told which."""
+    if axis is None and x.ndim > 1:
+        raise ValueError("of an array with more than one axis, tell which: axis is required")
+    out = running(x, axis=axis, dtype=dtype)
+    if first is None:
+        return out
+    shape = list(out.shape)
+    shape[axis or 0] = 1
+    return np.concatenate([np.full(shape, first, out.dtype), out], axis=axis or 0)
+
+
+@implements(np.cumulative_sum)
+def cumulative_sum(x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
+    """Running sums, beginning with 0 if ``include_initial``."""
+    return _cumulative(np.cumsum, x, axis, dtype, 0 if include_initial else None)
+
+
+@implements(np.cumulative_prod)
+def cumulative_prod(x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
+    """Running products, beginning with 1 if ``include_initial``."""
+    return _cumulative(np.cumprod, x, axis, dtype, 1 if include_initial else None)
+
+
+@implements(np.trapezoid)
+def trapezoid(y: Array, x: Array = None, dx: Any = 1.0, axis: int = -1) -> Array:
+    """The integral of straight lines through the points ``(x, y)``, or of points ``dx`` apart."""
+    y = asarray(y)
+    if x is not None:
+        x = asarray(x)
+        dx = np.diff(x, axis=axis if x.ndim > 1 else 0)
+        if x.ndim == 1:
+            dx = np.expand_dims(dx, tuple(range(1, y.ndim - normalize_axis_index(axis, y.ndim))))
+    return np.sum(dx * (along(y, axis, slice(1, None)) + along(y, axis, slice(-1))) / 2.0, axis=axis)
+
+
+also_complex(np.cumsum, np.cumprod, recurrence, np.cumulative_sum, np.cumulative_prod, np.trapezoid)

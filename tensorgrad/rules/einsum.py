@@ -1,0 +1,109 @@
+"""Einstein summation."""
+
+from __future__ import annotations
+
+import operator
+import string
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.table import also_complex, implements, plain, primitive, rule
+from tensorgrad.tape import Array
+
+plain(np.einsum_path)
+
+
+@primitive
+def contract(*operands: Array, subscripts: str, optimize: Any = False) -> Array:
+    """`numpy.einsum` with its subscripts written out: every axis named, ``->`` and the output present."""
+    return np.einsum(subscripts, *operands, optimize=optimize)
+
+
+def _contract_dx(g: Array, ans: Array, i: int, *operands: Array, subscripts: str, optimize: Any = False) -> Array:
+    """Swap operand ``i`` and the output: ``ij,jk->ik`` pulls back to ``ik,jk->ij``.
+
+    An index that repeats within the operand (a diagonal) is tied by an identity matrix; one that stands
+    nowhere else (it was summed alone) is spread by a vector of ones.
+    """
+    inputs, output = subscripts.split("->")
+    terms = inputs.split(",")
+    length: dict[str, int] = {}
+    for term, x in zip(terms, operands, strict=True):
+        for label, n in zip(term, x.shape, strict=True):
+            length[label] = n if length.get(label, 1) == 1 else length[label]
+    factors = [(output, g)] + [(terms[j], x) for j, x in enumerate(operands) if j != i]
+    target = ""
+    spare = iter(label for label in string.ascii_letters if label not in subscripts)
+    for label in terms[i]:
+        if label in target:
+            twin = next(spare)
+            factors.append((label + twin, np.eye(length[label], dtype=g.dtype)))
+            length[twin] = length[label]
+            label = twin
+        target += label
+    for label in target:
+        if not any(label in term for term, _ in factors):
+            factors.append((label, np.ones(length[label], g.dtype)))
+    subscripts = ",".join(term for term, _ in factors) + "->" + target
+    return contract(*(x for _, x in factors), subscripts=subscripts, optimize=bool(optimize))  # a path was for ``ans``
+
+
+rule(contract, each=_contract_dx)
+
+
+@implements(np.einsum)
+def einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Array:
+    """Einstein summation over named axes: implicit and explicit output, repeated labels, ellipsis.
+
+    Axes may be numbered instead: ``np.einsum(x, [0, 1], y, [1, 2], [0, 2])``.
+    """
+    if not isinstance(subscripts, str):
+        subscripts, operands = _letters(subscripts, *operands)
+    written_out = _write_out(subscripts, [np.ndim(x) for x in operands])
+    return contract(*operands, subscripts=written_out, optimize=optimize)
+
+
+also_complex(contract, np.einsum)
+
+
+def _letters(*numbered: Any) -> tuple[str, tuple[Any, ...]]:
+    """``x, [0, 1], y, [1, 2], [0, 2]`` as ``"AB,BC->AC", (x, y)``; the order of letters is that of the numbers."""
+    if len(numbered) < 2:
+        raise ValueError("einsum: give the subscripts as a string first, or a list of axis numbers after each operand")
+    pairs = len(numbered) // 2 * 2
+
+    def term(axes: Any) -> str:
+        return "".join("..." if axis is Ellipsis else _LETTERS[operator.index(axis)] for axis in axes)
+
+    try:
+        output = ["->" + term(axes) for axes in numbered[pairs:]]
+        return ",".join(map(term, numbered[1:pairs:2])) + "".join(output), numbered[:pairs:2]
+    except (KeyError, TypeError):
+        raise TypeError("einsum: after each operand, write a list of axis numbers in 0..51 (or ...), or give the "
+                        'subscripts as a string first: np.einsum("ij,jk->ik", a, b)') from None  # fmt: skip
+
+
+_LETTERS = dict(enumerate(string.ascii_uppercase + string.ascii_lowercase))
+
+
+def _write_out(subscripts: str, ndims: list[int]) -> str:
+    """Name the axes that ``...`` stands for, and write the output that is implied."""
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(ndims):
+        raise ValueError(f"einsum: {subscripts!r} names {len(terms)} operands, got {len(ndims)}")
+    spare = [label for label in string.ascii_letters if label not in subscripts]
+    hidden = [ndim - len(term.replace("...", "")) for term, ndim in zip(terms, ndims, strict=True)]
+    for term, ndim, extra in zip(terms, ndims, hidden, strict=True):
+        if extra < 0 or (extra > 0 and "..." not in term):
+            raise ValueError(f"einsum: {term!r} in {subscripts!r} does not fit an operand with {ndim} axes")
+    longest = max([extra for term, extra in zip(terms, hidden, strict=True) if "..." in term], default=0)
+    dots = "".join(spare[:longest])
+    terms = [term.replace("...", dots[longest - extra :]) for term, extra in zip(terms, hidden, strict=True)]
+    if arrow:
+        output = output.replace("...", dots)
+    else:
+        labels = "".join(terms)
+        output = dots + "".join(sorted(x for x in set(labels) if labels.count(x) == 1 and x not in dots))
+    return ",".join(terms) + "->" + output

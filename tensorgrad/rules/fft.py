@@ -1,0 +1,123 @@
+"""Fourier transforms along one axis, each with its transpose; those along several axes are composed of them.
+
+The matrix of a discrete Fourier transform is symmetric, so that a transform pulls back by itself, cut or padded to the
+length of its input. The transforms of real signals leave half of the spectrum out, and count the other half twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.table import also_complex, implements, rule
+from tensorgrad.tape import Array
+
+# fmt: off
+rule(np.fft.fft,   lambda g, ans, a, n=None, axis=-1, norm=None:
+                       _fit(np.fft.fft(g, axis=axis, norm=norm), a.shape[axis], axis))
+rule(np.fft.ifft,  lambda g, ans, a, n=None, axis=-1, norm=None:
+                       _fit(np.fft.ifft(g, axis=axis, norm=norm), a.shape[axis], axis))
+rule(np.fft.rfft,  lambda g, ans, a, n=None, axis=-1, norm=None:
+                       _fit(np.fft.fft(g, _length(n, a, axis), axis, norm), a.shape[axis], axis))
+rule(np.fft.irfft, lambda g, ans, a, n=None, axis=-1, norm=None:
+                       _fit(_doubled(np.fft.ifft(g, axis=axis, norm=norm), axis), a.shape[axis], axis))
+# fmt: on
+
+
+def _length(n: int | None, a: Any, axis: int) -> int:
+    return a.shape[axis] if n is None else n
+
+
+def _fit(x: Array, n: int, axis: int) -> Array:
+    """``x`` cut off, or continued with zeros, to length ``n`` along the axis."""
+    here: list[Any] = [slice(None)] * x.ndim
+    here[axis] = slice(0, n)
+    missing = list(x.shape)
+    missing[axis] = n - x.shape[axis]
+    return x[tuple(here)] if missing[axis] <= 0 else np.concatenate([x, np.zeros(missing, x.dtype)], axis=axis)
+
+
+def _doubled(spectrum: Array, axis: int) -> Array:
+    """The first half of a spectrum, with every frequency counted twice that stands for its mirror image too."""
+    n = spectrum.shape[axis]
+    half = np.full(n // 2 + 1, 2, spectrum.real.dtype)
+    half[0] = 1
+    if n % 2 == 0:
+        half[-1] = 1
+    shape = [1] * spectrum.ndim
+    shape[axis] = len(half)
+    return _fit(spectrum, len(half), axis) * half.reshape(shape)
+
+
+def _several(first: Callable[..., Any] | None, others: Callable[..., Any], last: Callable[..., Any] | None) -> Any:
+    """A transform of several axes, the last one first: by ``first`` or ``last`` where that one is a real signal."""
+
+    def transform(
+        a: Array, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Any = None
+    ) -> Array:
+        if axes is None:
+            axes = range(a.ndim) if s is None else range(-len(s), 0)
+        axes = tuple(axes)
+        lengths: list[Any] = [None] * len(axes) if s is None else [None if n == -1 else n for n in s]
+        if len(lengths) != len(axes):
+            raise ValueError("when given, axes and s arguments have to be of the same length")
+        steps = list(zip(lengths, axes, strict=True))
+        if first is not None:
+            n, axis = steps.pop()
+            a = first(a, n, axis, norm)
+        end = steps.pop() if last is not None else None
+        for n, axis in reversed(steps) if last is None else steps:
+            a = others(a, n, axis, norm)
+        return a if last is None or end is None else last(a, *end, norm)
+
+    return transform
+
+
+def _of_two(transform: Callable[..., Any]) -> Callable[..., Any]:
+    def of_two(a: Array, s: Sequence[int] | None = None, axes: Sequence[int] = (-2, -1), norm: Any = None) -> Array:
+        return transform(a, s, axes, norm)
+
+    return of_two
+
+
+_SWAPPED: dict[Any, Any] = {"backward": "forward", None: "forward", "ortho": "ortho", "forward": "backward"}
+
+fftn, ifftn = _several(None, np.fft.fft, None), _several(None, np.fft.ifft, None)
+rfftn, irfftn = _several(np.fft.rfft, np.fft.fft, None), _several(None, np.fft.ifft, np.fft.irfft)
+for _function, _composition in [
+    (np.fft.fftn, fftn), (np.fft.ifftn, ifftn), (np.fft.rfftn, rfftn), (np.fft.irfftn, irfftn),
+    (np.fft.fft2, _of_two(fftn)), (np.fft.ifft2, _of_two(ifftn)), (np.fft.rfft2, _of_two(rfftn)),
+    (np.fft.irfft2, _of_two(irfftn)),
+]:  # fmt: skip
+    implements(_function)(_composition)  # type: ignore[arg-type]
+
+
+@implements(np.fft.hfft)
+def hfft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None) -> Array:
+    """The transform of a signal with a real spectrum, given its first half."""
+    return np.fft.irfft(np.conjugate(a), n, axis, _SWAPPED[norm])
+
+
+@implements(np.fft.ihfft)
+def ihfft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None) -> Array:
+    """The inverse of `hfft`."""
+    return np.conjugate(np.fft.rfft(a, n, axis, _SWAPPED[norm]))
+
+
+@implements(np.fft.fftshift)
+def fftshift(x: Array, axes: Any = None) -> Array:
+    """The zero frequency in the middle."""
+    axes = tuple(range(x.ndim)) if axes is None else axes if isinstance(axes, (tuple, list)) else (axes,)
+    return np.roll(x, [x.shape[axis] // 2 for axis in axes], axes)
+
+
+@implements(np.fft.ifftshift)
+def ifftshift(x: Array, axes: Any = None) -> Array:
+    """The inverse of `fftshift`."""
+    axes = tuple(range(x.ndim)) if axes is None else axes if isinstance(axes, (tuple, list)) else (axes,)
+    return np.roll(x, [-(x.shape[axis] // 2) for axis in axes], axes)
+
+
+also_complex(*(getattr(np.fft, name) for name in np.fft.__all__ if name not in ("fftfreq", "rfftfreq")))

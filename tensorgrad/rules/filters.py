@@ -1,0 +1,194 @@
+"""Functions of neighbours along an axis: convolution, differences, slopes, interpolation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from tensorgrad.rules.indexing import scatter
+from tensorgrad.table import also_complex, implements, primitive, rule
+from tensorgrad.tape import Array, Variable, any_tracked, as_array
+
+interp = primitive(np.interp)
+
+
+@primitive
+def convolve(x: Array, y: Array, *, mode: Any) -> Array:
+    """`numpy.convolve` in the modes ``"full"`` and ``"valid"``; in the latter ``y`` is not longer than ``x``."""
+    return np.convolve(x, y, mode)
+
+
+# fmt: off
+rule(convolve, lambda g, ans, x, y, *, mode: np.convolve(g, y[::-1], "valid" if mode == "full" else "full"),
+               lambda g, ans, x, y, *, mode: np.convolve(g, x[::-1], "valid"))
+rule(interp,   lambda g, ans, x, xp, fp, *, left=None, right=None: g * _slope(x, xp, fp),
+               lambda g, ans, x, xp, fp, *, left=None, right=None: _spread(-g * _slope(x, xp, fp), x, xp),
+               lambda g, ans, x, xp, fp, *, left=None, right=None: _spread(_inside(g, x, xp, left, right), x, xp),
+               masks=True)
+# fmt: on
+
+
+def _array(x: Any) -> Array:
+    return x if isinstance(x, Variable) else as_array(x)
+
+
+@implements(np.convolve)
+def _convolve(a: Array, v: Array, mode: Any = "full") -> Array:
+    if mode not in ("full", "same", "valid"):
+        raise ValueError(f"convolve: mode must be 'full', 'same' or 'valid', got {mode!r}")
+    long, short = (np.reshape(x, (-1,)) if np.ndim(x) == 0 else _array(x) for x in (a, v))
+    if len(short) > len(long):
+        long, short = short, long
+    if mode != "same":
+        return convolve(long, short, mode=mode)
+    start = (len(short) - 1) // 2
+    return convolve(long, short, mode="full")[start : start + len(long)]
+
+
+@implements(np.correlate)
+def correlate(a: Array, v: Array, mode: Any = "valid") -> Array:
+    """``sum(a[n + k] * conj(v[n]))`` for every shift ``k`` at which the two overlap, wholly with ``"valid"``."""
+    if np.ndim(a) == 0 or np.ndim(v) == 0:
+        raise ValueError("correlate: both inputs must have an axis")
+    turned = np.conj(_array(v))[::-1] if np.iscomplexobj(v) else _array(v)[::-1]
+    if mode == "same" and np.size(a) < np.size(v):  # centred as if ``a`` were the one that moves
+        return np.convolve(a, turned, "full")[np.size(a) // 2 :][: len(v)]
+    return np.convolve(a, turned, mode)
+
+
+# ------------------------------------------------------------------------------------------------ interpolation
+
+
+@implements(np.interp)
+def _interp(x: Array, xp: Array, fp: Array, left: Any = None, right: Any = None, period: Any = None) -> Array:
+    if period is None:
+        return interp(x, xp, fp, left=left, right=right)
+    if period == 0:
+        raise ValueError("interp: period must be a non-zero value")
+    period = np.float64(abs(period))
+    x, xp = np.remainder(x, period), np.remainder(xp, period)
+    order = np.argsort(xp)
+    xp, fp = xp[order], _array(fp)[order]
+    xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
+    return interp(x, xp, np.concatenate([fp[-1:], fp, fp[:1]]))
+
+
+def _between(x: Array, xp: Array) -> tuple[Any, Any, Array]:
+    """The knots before and after each ``x`` and the gap between them, infinite beyond the last knot."""
+    i = np.clip(np.searchsorted(xp, x, "right") - 1, 0, None)
+    k = np.minimum(i + 1, len(xp) - 1)
+    return i, k, np.where(i == k, np.inf, xp[k] - xp[i])
+
+
+def _slope(x: Array, xp: Array, fp: Array) -> Array:
+    """The slope to the right of each ``x``; none where the ends are drawn out."""
+    i, k, gap = _between(x, xp)
+    return np.where(np.less(x, xp[0]), 0, (fp[k] - fp[i]) / gap)
+
+
+def _spread(g: Array, x: Array, xp: Array) -> Array:
+    """Hand each gradient to the two knots that its ``x`` lies between, in their portions."""
+    x = np.where(np.isnan(x) & (g == 0), xp[0], x)  # what was not used may be NaN
+    i, k, gap = _between(x, xp)
+    portion = (np.clip(x, xp[0], xp[-1]) - xp[i]) / gap
+    return scatter(g - g * portion, index=i, shape=xp.shape) + scatter(g * portion, index=k, shape=xp.shape)
+
+
+def _inside(g: Array, x: Array, xp: Array, left: Any, right: Any) -> Array:
+    """The gradient where ``x`` was not given another value than those at the knots."""
+    g = g if left is None else np.where(np.less(x, xp[0]), 0, g)
+    return g if right is None else np.where(np.greater(x, xp[-1]), 0, g)
+
+
+# ------------------------------------------------------------------------------------------------ differences
+
+
+@implements(np.diff)
+def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Array:
+    """Each element less the one before, ``n`` times."""
+    if n < 0:
+        raise ValueError(f"diff: order must be non-negative but got {n}")
+    if n == 0:
+        return a
+    a = _array(a)
+    if a.ndim == 0:
+        raise ValueError("diff requires input that is at least one dimensional")
+    axis = normalize_axis_index(axis, a.ndim)
+    edge = (*a.shape[:axis], 1, *a.shape[axis + 1 :])
+    before, after = (
+        [] if x is None else [np.broadcast_to(x, edge) if np.ndim(x) == 0 else x] for x in (prepend, append)
+    )
+    if before or after:
+        a = np.concatenate([*before, a, *after], axis)
+    rest = (slice(None),) * axis
+    for _ in range(n):
+        step = np.not_equal if a.dtype == bool else np.subtract
+        a = step(a[(*rest, slice(1, None))], a[(*rest, slice(-1))])
+    return a
+
+
+@implements(np.ediff1d)
+def ediff1d(ary: Array, to_end: Any = None, to_begin: Any = None) -> Array:
+    """The differences of all elements in a row, with others before and after them."""
+    ary = np.ravel(_array(ary))
+
+    def beside(name: str, x: Any) -> list[Array]:
+        if x is None:
+            return []
+        x = np.ravel(_array(x))
+        if not np.can_cast(x.dtype, ary.dtype, "same_kind"):
+            raise TypeError(f"ediff1d: {name} of {x.dtype} does not go into an array of {ary.dtype}")
+        return [x if x.dtype == ary.dtype else x.astype(ary.dtype)]
+
+    return np.concatenate([*beside("to_begin", to_begin), ary[1:] - ary[:-1], *beside("to_end", to_end)])
+
+
+@implements(np.gradient)
+def gradient(f: Array, *spacing: Array, axis: Any = None, edge_order: int = 1) -> Any:
+    """Slopes along each axis, of second order inside; ``spacing`` is a step, or the coordinates, of each axis."""
+    f = _array(f)
+    if f.dtype.kind in "iub":
+        f = f.astype(np.float64)
+    axes = range(f.ndim) if axis is None else normalize_axis_tuple(axis, f.ndim)
+    if not spacing:
+        spacing = (1.0,)
+    if len(spacing) == 1 and np.ndim(spacing[0]) == 0:
+        spacing *= len(axes)
+    if len(spacing) != len(axes):
+        raise TypeError(f"gradient: give one spacing, or one for each of {len(axes)} axes, got {len(spacing)}")
+    if edge_order not in (1, 2):
+        raise ValueError(f"gradient: edge_order must be 1 or 2, got {edge_order}")
+    slopes = tuple(_slopes(f, h, axis, edge_order) for axis, h in zip(axes, spacing, strict=True))
+    return slopes[0] if len(slopes) == 1 else slopes
+
+
+def _slopes(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
+    """Between neighbours the slope is known; inside, weigh those on both sides; at the edges, draw them out."""
+    n = f.shape[axis]
+    if n <= edge_order:
+        raise ValueError(f"gradient: axis {axis} has {n} elements, edge_order={edge_order} needs {edge_order + 1}")
+    if np.ndim(spacing) and np.shape(spacing) != (n,):
+        raise ValueError(f"gradient: the coordinates of axis {axis} must have shape ({n},), got {np.shape(spacing)}")
+    step = np.diff(_array(spacing) * 1.0) if np.ndim(spacing) else spacing
+    if np.ndim(step) and not any_tracked(step) and np.all(step == step[0]):
+        step = step[0]
+    f = np.swapaxes(f, axis, -1)
+    slope = np.diff(f) / step
+    turn = slope[..., 1:] - slope[..., :-1]
+    if np.ndim(step) == 0:
+        portion = 0.5
+        inside = (f[..., 2:] - f[..., :-2]) / (2 * step)  # whatever stands in the middle, NaN perhaps
+    else:
+        portion = step[:-1] / (step[:-1] + step[1:])
+        inside = slope[..., :-1] + turn * portion
+    first, last = slope[..., :1], slope[..., -1:]
+    if edge_order == 2:
+        first = first - (turn * portion)[..., :1]
+        last = last + (turn * (1 - portion))[..., -1:]
+    out = np.swapaxes(np.concatenate([first, inside, last], -1), axis, -1)
+    return out if out.dtype == f.dtype else out.astype(f.dtype)
+
+
+also_complex(convolve, np.convolve, np.correlate, interp, np.interp, np.diff, np.ediff1d, np.gradient)

@@ -1,0 +1,288 @@
+"""Linear algebra of square matrices and of equations: inverses, determinants, powers. Leading axes are a batch.
+
+For factorizations (Cholesky, QR, eigenvalues, singular values) see `decompositions`.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.errors import NoRuleError
+from tensorgrad.table import also_complex, implements, plain, primitive, rule
+from tensorgrad.tape import Array, any_tracked, mode, value_of
+
+plain(np.linalg.matrix_rank)
+
+t = np.matrix_transpose
+solve = primitive(np.linalg.solve)
+pinv = primitive(np.linalg.pinv)
+SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
+
+
+@primitive
+def slogdet(x: Array) -> Array:
+    """Sign and logarithm of the absolute value of the determinant, along a new last axis."""
+    return np.stack(np.linalg.slogdet(x), axis=-1)
+
+
+@primitive
+def cofactors(x: Array) -> Array:
+    """The gradient of the determinant, for any matrix: ``U diag(products of the other s) V.T``, up to a sign."""
+    u, s, vh = np.linalg.svd(x)
+    others = np.where(np.eye(x.shape[-1], dtype=bool), 1, np.expand_dims(s, -2))
+    return _orientation(u, vh) * (u * np.expand_dims(np.prod(others, axis=-1), -2)) @ vh
+
+
+# fmt: off
+rule(np.linalg.inv, lambda g, ans, x: -t(ans) @ g @ t(ans))
+rule(solve,         lambda g, ans, x, y: -np.linalg.solve(t(x), g) @ t(ans),
+                    lambda g, ans, x, y: np.linalg.solve(t(x), g))
+rule(pinv,          lambda g, ans, x, *, rcond, hermitian: _pinv_dx(g, ans, x, hermitian))
+rule(np.linalg.det, lambda g, ans, x: np.expand_dims(g, (-1, -2)) * _det_dx(ans, x))
+rule(slogdet,       lambda g, ans, x: _logdet_dx(np.expand_dims(g[..., 1], (-1, -2)), ans, x))
+rule(cofactors,     lambda g, ans, x: _cofactors_dx(g, x))
+# fmt: on
+
+
+def symmetric(x: Array) -> Array:
+    """The symmetric part, half of ``x + x.T``."""
+    return 0.5 * (x + t(x))
+
+
+def without_gradient(fn: Any, x: Array, why: str, **params: Any) -> Any:
+    """Run a function on the values, unless a gradient would be lost: then refuse, with the remedy."""
+    if mode.recording and any_tracked(x):
+        raise NoRuleError(f"np.linalg.{fn.__name__}: {why}")
+    return fn(value_of(x), **params)
+
+
+# ------------------------------------------------------------------------------------------------ determinants
+
+
+def _det_dx(ans: Array, x: Array) -> Array:
+    """Cofactors: ``det(x) * inv(x).T``, or by singular values where the inverse is inaccurate or there is none."""
+    if np.all(value_of(ans) != 0):
+        inverse = np.linalg.inv(x)
+        condition = np.linalg.norm(value_of(x), axis=(-2, -1)) * np.linalg.norm(value_of(inverse), axis=(-2, -1))
+        if not np.any(condition > np.finfo(x.dtype).eps ** -0.5):
+            return np.expand_dims(ans, (-1, -2)) * t(inverse)
+    return cofactors(x)
+
+
+def _cofactors_dx(g: Array, x: Array) -> Array:
+    """For a diagonal ``s``, a change ``e`` moves cofactor ii by ``sum_k p_ik e_kk`` and ij by ``-p_ij e_ji``.
+
+    ``p_ij`` is the product of all but ``s_i`` and ``s_j``; any other matrix is rotated to a diagonal one.
+    """
+    u, s, vh = np.linalg.svd(x)
+    n = x.shape[-1]
+    eye = np.eye(n, dtype=x.dtype)
+    left_out = (eye[:, None] + eye[None, :]) > 0  # k is i or j
+    p = np.prod(np.where(left_out, 1, np.expand_dims(s, (-2, -3))), axis=-1) * (1 - eye)
+    g = _orientation(u, vh) * t(u) @ g @ t(vh)
+    straight = p @ np.expand_dims(np.sum(g * eye, axis=-1), -1)
+    return u @ (straight * eye - p * t(g)) @ vh
+
+
+def _orientation(u: Array, vh: Array) -> Array:
+    """1 or -1: whether two rotations together keep or turn the orientation."""
+    return np.expand_dims(np.sign(np.linalg.det(value_of(u)) * np.linalg.det(value_of(vh))), (-1, -2))
+
+
+def _logdet_dx(g: Array, ans: Array, x: Array) -> Array:
+    """``inv(x).T``; infinite for a singular matrix, but 0 where nobody asks."""
+    singular = np.expand_dims(np.isneginf(value_of(ans)[..., 1]), (-1, -2))
+    if not singular.any():
+        return g * t(np.linalg.inv(x))
+    regular = np.where(singular, np.eye(x.shape[-1], dtype=x.dtype), x)
+    return np.where(singular, np.where(value_of(g) == 0, 0, np.inf), g * t(np.linalg.inv(regular)))
+
+
+@implements(np.linalg.slogdet)
+def _slogdet(a: Array) -> Any:
+    packed = slogdet(a)
+    return SlogdetResult(packed[..., 0], packed[..., 1])
+
+
+# ------------------------------------------------------------------------------------------- equations and inverses
+
+
+@implements(np.linalg.solve)
+def _solve(a: Array, b: Array) -> Array:
+    if np.ndim(b) == 1:  # one vector, whatever the batch; all else is matrices
+        return np.squeeze(solve(a, np.expand_dims(b, -1)), -1)
+    return solve(a, b)
+
+
+@implements(np.linalg.pinv)
+def _pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Array:
+    if rcond is not None and rtol is not np._NoValue:
+        raise ValueError("pinv: give one of rcond and rtol, not both")
+    default = rcond is None and rtol is np._NoValue
+    cut = 1e-15 if default else rtol if rcond is None else rcond
+    rounding = max(np.shape(a)[-2:]) * np.finfo(np.result_type(a.dtype, np.float32)).eps
+    cut = rounding if cut is None else value_of(cut)
+    if default or np.all(cut <= rounding):
+        return pinv(a, rcond=cut, hermitian=hermitian)
+    sizes = np.abs(np.linalg.eigvalsh(value_of(a))) if hermitian else np.linalg.svdvals(value_of(a))
+    largest = np.max(sizes, axis=-1, keepdims=True, initial=0)
+    dropped = sizes <= np.expand_dims(cut, -1) * largest
+    if not np.any(
+        dropped & (sizes > rounding * largest)
+    ):  # dropped are zeros, and a change of the matrix keeps them so
+        return pinv(a, rcond=cut, hermitian=hermitian)
+    if hermitian:
+        s, u = np.linalg.eigh(a)
+        vh = t(u)
+    else:
+        u, s, vh = np.linalg.svd(a, full_matrices=False)
+    return t(vh * np.expand_dims(np.where(dropped, 0, 1 / np.where(dropped, 1, s)), -1)) @ t(u)
+
+
+def _pinv_dx(g: Array, ans: Array, x: Array, hermitian: bool) -> Array:
+    """Golub and Pereyra (1973): of the inverse, and of the two spaces beside it; for changes that keep the rank."""
+    if hermitian:
+        x = np.tril(x) + t(np.tril(x, -1))  # as NumPy reads it
+    g = t(g)
+    across, along = t(ans) @ ans, ans @ t(ans)
+    out = (g - x @ (ans @ g)) @ along + across @ (g - (g @ ans) @ x) - t(ans) @ t(g) @ t(ans)
+    return symmetric(out) if hermitian else out
+
+
+@implements(np.linalg.lstsq)
+def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, int, Array]:
+    """The shortest ``x`` that minimizes ``|a @ x - b|``; squared distances, rank and singular values of ``a``."""
+    if np.ndim(a) != 2 or np.ndim(b) not in (1, 2):
+        raise np.linalg.LinAlgError(
+            f"lstsq: needs a matrix and a vector or matrix, got {np.ndim(a)} and {np.ndim(b)} axes"
+        )
+    m, n = np.shape(a)
+    s = np.linalg.svdvals(a)
+    eps = float(np.finfo(s.dtype).eps)
+    cut = eps * max(m, n) if rcond is None else eps if rcond < 0 else rcond
+    x = np.linalg.pinv(a, rcond=cut) @ b
+    rank = int(np.count_nonzero(value_of(s) > cut * np.max(value_of(s), initial=0)))
+    distance = np.atleast_1d(np.sum(np.square(b - a @ x), axis=0))
+    return x, distance if rank == n < m else distance[:0], rank, s
+
+
+@implements(np.linalg.tensorinv)
+def tensorinv(a: Array, ind: int = 2) -> Array:
+    """The inverse for ``tensordot`` over the last axes, of the matrix whose rows are the first ``ind`` axes."""
+    if ind <= 0:
+        raise ValueError(f"tensorinv: ind must be positive, got {ind}")
+    n = math.prod(a.shape[ind:])
+    return np.reshape(np.linalg.inv(np.reshape(a, (n, a.size // max(n, 1)))), a.shape[ind:] + a.shape[:ind])
+
+
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
+    """The ``x`` of ``tensordot(a, x, x.ndim) == b``; ``axes`` of ``a`` are first moved to its end."""
+    if axes is not None:
+        last = [range(np.ndim(a))[i] for i in axes]
+        a = np.transpose(a, [i for i in range(np.ndim(a)) if i not in last] + last)
+    shape = np.shape(a)[np.ndim(b) :]
+    n = math.prod(shape)
+    if np.size(b) != n or np.size(a) != n * n:
+        raise np.linalg.LinAlgError(f"tensorsolve: {np.shape(a)} is no square matrix beside b of shape {np.shape(b)}")
+    return np.reshape(np.linalg.solve(np.reshape(a, (n, n)), np.ravel(b)), shape)
+
+
+@implements(np.linalg.cond)
+def cond(x: Array, p: Any = None) -> Array:
+    """How much an inverse magnifies errors: ``norm(x, p) * norm(inv(x), p)``, or a ratio of singular values."""
+    if p is None or p in (2, -2):
+        s = np.linalg.svdvals(x)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    return np.linalg.norm(x, p, axis=(-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, axis=(-2, -1))
+
+
+# ------------------------------------------------------------------------------------------------------- products
+
+
+@implements(np.linalg.matrix_power)
+def matrix_power(a: Array, n: int) -> Array:
+    """``n`` factors ``a``, by squaring; of the inverse for negative ``n``."""
+    n = operator.index(n)
+    if np.ndim(a) < 2 or a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(f"matrix_power: needs square matrices, got the shape {np.shape(a)}")
+    if n == 0:
+        return np.where(True, np.eye(a.shape[-1], dtype=a.dtype), a)
+    if n < 0:
+        a, n = np.linalg.inv(a), -n
+    power = None
+    while True:
+        if n % 2:
+            power = a if power is None else np.matmul(power, a)
+        n //= 2
+        if not n:
+            return power
+        a = np.matmul(a, a)
+
+
+@implements(np.linalg.multi_dot)
+def multi_dot(arrays: Sequence[Array]) -> Array:
+    """The product of matrices in the order of fewest multiplications; the first and the last may be vectors."""
+    ndims, last = [np.ndim(x) for x in arrays], len(arrays) - 1
+    if last < 1:
+        raise ValueError(f"multi_dot: needs at least two arrays, got {len(arrays)}")
+    if set(ndims[1:-1]) - {2} or {ndims[0], ndims[-1]} - {1, 2}:
+        raise np.linalg.LinAlgError(f"multi_dot: needs matrices, or vectors at the ends, got arrays of {ndims} axes")
+    lengths = [np.shape(arrays[0])[0] if ndims[0] == 2 else 1, *(np.shape(x)[-1] for x in arrays)]
+    lengths[-1] = lengths[-1] if ndims[-1] == 2 else 1
+    best = {(i, i): (0, i) for i in range(last + 1)}  # of arrays i to j: multiplications, and the last of the left part
+    for width in range(1, last + 1):
+        for i in range(last + 1 - width):
+            j = i + width
+            best[i, j] = min(
+                (best[i, k][0] + best[k + 1, j][0] + lengths[i] * lengths[k + 1] * lengths[j + 1], k)
+                for k in range(i, j)
+            )
+    return _multiply(arrays, best, 0, last)
+
+
+def _multiply(arrays: Sequence[Array], best: dict[tuple[int, int], tuple[int, int]], i: int, j: int) -> Array:
+    if i == j:
+        return arrays[i]
+    split = best[i, j][1]
+    return np.matmul(_multiply(arrays, best, i, split), _multiply(arrays, best, split + 1, j))
+
+
+@implements(np.linalg.matrix_transpose)
+def _matrix_transpose(x: Array, /) -> Array:
+    return np.matrix_transpose(x)
+
+
+@implements(np.linalg.diagonal)
+def _diagonal(x: Array, /, *, offset: int = 0) -> Array:
+    return np.diagonal(x, offset, axis1=-2, axis2=-1)
+
+
+@implements(np.linalg.trace)
+def _trace(x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
+    return np.trace(x, offset, axis1=-2, axis2=-1, dtype=dtype)
+
+
+@implements(np.linalg.eig)
+def _eig(a: Array) -> Any:
+    return without_gradient(np.linalg.eig, a, _COMPLEX)
+
+
+@implements(np.linalg.eigvals)
+def _eigvals(a: Array) -> Any:
+    return without_gradient(np.linalg.eigvals, a, _COMPLEX)
+
+
+_COMPLEX = ("eigenvalues of a general matrix are complex, and their gradient has no rule. For a symmetric matrix write "
+            "np.linalg.eigh or eigvalsh; for values without a gradient pass t.detach().")  # fmt: skip
+
+
+also_complex(
+    np.linalg.inv, solve, np.linalg.solve, np.linalg.tensorinv, np.linalg.tensorsolve, np.linalg.matrix_power,
+    np.linalg.multi_dot, np.linalg.matrix_transpose, np.linalg.diagonal, np.linalg.trace,
+)  # fmt: skip

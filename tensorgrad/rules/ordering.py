@@ -1,0 +1,147 @@
+"""Functions that put elements in order, or take some of them: sort, partition, take, unique, and their kin.
+
+They find out from the values which elements are meant, and then it is indexing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from tensorgrad.rules.indexing import scatter
+from tensorgrad.rules.shapes import asarray
+from tensorgrad.table import implements, primitive, rule
+from tensorgrad.tape import Array, value_of
+
+
+def along(x: Array, axis: int, entry: Any) -> Array:
+    """``x[..., entry, ...]``, with ``entry`` in the place of an axis."""
+    rest = (slice(None),)
+    return x[(*rest * axis, entry)] if axis >= 0 else x[(..., entry, *rest * (-axis - 1))]
+
+
+@primitive
+def reorder(x: Array, *, order: Any, axis: int) -> Array:
+    """The elements along an axis in another order, in each row its own: ``order`` is a permutation."""
+    return np.take_along_axis(x, order, axis)
+
+
+@primitive
+def put_back(x: Array, *, order: Any, axis: int) -> Array:
+    """The elements in the order they were in before `reorder`."""
+    out = np.empty_like(x)
+    np.put_along_axis(out, order, x, axis)
+    return out
+
+
+# fmt: off
+rule(reorder,  lambda g, ans, x, *, order, axis: put_back(g, order=order, axis=axis))
+rule(put_back, lambda g, ans, x, *, order, axis: reorder(g, order=order, axis=axis))
+# fmt: on
+
+
+@implements(np.sort)
+def sort(a: Array, axis: int | None = -1, kind: Any = None, *, stable: Any = None) -> Array:
+    """In increasing order along an axis. Equal elements stay in the order they were in, whichever the ``kind``."""
+    a, axis = _or_all(a, axis)
+    return reorder(a, order=np.argsort(value_of(a), axis, stable=True), axis=axis)
+
+
+@implements(np.partition)
+def partition(a: Array, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Array:
+    """With element ``kth`` where sorting would put it, the smaller ones before and the larger ones behind."""
+    a, axis = _or_all(a, axis)
+    return reorder(a, order=np.argpartition(value_of(a), value_of(kth), axis, kind), axis=axis)
+
+
+@implements(np.take)
+def take(a: Array, indices: Any, axis: int | None = None, *, mode: Any = "raise") -> Array:
+    """The elements ``indices`` along an axis, of all elements by default; beyond the ends as ``mode`` says."""
+    a, axis = _or_all(np.atleast_1d(a), axis)
+    axis = normalize_axis_index(axis, a.ndim)
+    numbers = np.arange(a.shape[axis])
+    return along(a, axis, np.asarray(numbers.take(value_of(indices), mode=mode)))
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Array, indices: Any, axis: int | None = -1) -> Array:
+    """In each row along an axis the elements that its row of ``indices`` names."""
+    arr, axis = _or_all(asarray(arr), axis)
+    axis, indices = normalize_axis_index(axis, arr.ndim), value_of(indices)
+    if np.ndim(indices) != arr.ndim:
+        raise ValueError(f"take_along_axis: indices must have {arr.ndim} axes as the array, got {np.ndim(indices)}")
+    index = list(np.ogrid[tuple(slice(n) for n in arr.shape)])
+    index[axis] = indices
+    return arr[tuple(index)]
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Array, axis: int | None = None) -> Array:
+    """Along an axis the elements where ``condition`` holds."""
+    a, axis = _or_all(np.atleast_1d(a), axis)
+    axis = normalize_axis_index(axis, a.ndim)
+    return along(a, axis, _mask(np.compress(value_of(condition), np.arange(a.shape[axis])), a.shape[axis]))
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Array) -> Array:
+    """All elements where ``condition`` holds."""
+    return np.compress(np.ravel(value_of(condition)), arr)
+
+
+@implements(np.delete)
+def delete(arr: Array, obj: Any, axis: int | None = None) -> Array:
+    """Along an axis all elements but those that ``obj`` names."""
+    arr, axis = _or_all(arr, axis)
+    axis = normalize_axis_index(axis, arr.ndim)
+    return along(arr, axis, _mask(np.delete(np.arange(arr.shape[axis]), value_of(obj)), arr.shape[axis]))
+
+
+@implements(np.trim_zeros)
+def trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
+    """What is left without the zeros in front (``"f"``) and at the back (``"b"``) of each axis, as a view."""
+    trim = trim.lower()
+    if trim not in ("f", "b", "fb", "bf"):
+        raise ValueError(f"trim_zeros: trim must be 'f', 'b' or 'fb', got {trim!r}")
+    index = [slice(None)] * filt.ndim
+    taken = np.nonzero(np.atleast_1d(value_of(filt)))
+    for k in range(filt.ndim) if axis is None else normalize_axis_tuple(axis, filt.ndim):
+        front, back = (taken[k].min(), taken[k].max() + 1) if taken[k].size else (0, 0)
+        index[k] = slice(front * ("f" in trim), back if "b" in trim or not back else None)
+    return filt[tuple(index)]
+
+
+@implements(np.unique)
+def unique(ar: Array, return_index: bool = False, return_inverse: Any = False, return_counts: Any = False,
+           axis: int | None = None, *, equal_nan: bool = True) -> Any:  # fmt: skip
+    """The different elements in order; of equal ones it is the first whose gradient they have."""
+    found = np.unique(value_of(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan)
+    kept = np.take(ar, found[1], axis)
+    rest = found[1 if return_index else 2 :]
+    return (kept, *rest) if rest else kept
+
+
+@implements(np.bincount)
+def bincount(x: Any, weights: Array = None, minlength: int = 0) -> Array:
+    """How often each of 0, 1, 2, ... occurs; with weights, the sum of its weights."""
+    x = value_of(x)
+    counts = np.bincount(x, minlength=minlength)
+    if weights is None:
+        return counts
+    if np.shape(weights) != np.shape(x):
+        raise ValueError(f"bincount: each number needs a weight, got shapes {np.shape(x)} and {np.shape(weights)}")
+    return scatter(np.astype(asarray(weights), np.float64), index=np.array(x, np.intp), shape=counts.shape)
+
+
+def _or_all(x: Array, axis: int | None) -> tuple[Array, int]:
+    """Of no axis, all elements."""
+    return (np.ravel(x), 0) if axis is None else (x, axis)
+
+
+def _mask(kept: Any, n: int) -> Any:
+    """Positions as a mask, of which indexing knows that none occurs twice."""
+    mask = np.zeros(n, bool)
+    mask[kept] = True
+    return mask

@@ -1,0 +1,111 @@
+"""Functions that write to their first argument, and those that make new arrays like it.
+
+All writing is assignment to elements, so that what may be written to, and what of it is recorded, is said in one place:
+`Tensor.__setitem__`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.table import implements
+from tensorgrad.tape import Array, Variable, value_of
+
+
+@implements(np.copyto)
+def copyto(dst: Array, src: Array, casting: str = "same_kind", where: Any = True) -> None:
+    """``dst[...] = src``, where the mask is true."""
+    source = value_of(src)
+    if not isinstance(source, (bool, int, float, complex)):
+        if not isinstance(src, Variable):
+            src = source = np.asarray(source)
+        if not np.can_cast(source.dtype, dst.dtype, casting):  # type: ignore[arg-type]
+            raise TypeError(f"copyto: cannot cast {source.dtype} to {dst.dtype} by the rule {casting!r}")
+        extra = source.ndim - dst.ndim
+        if extra > 0 and set(source.shape[:extra]) == {1}:
+            src = np.reshape(src, source.shape[extra:])
+    mask = np.broadcast_to(value_of(where), dst.shape)
+    if mask.all():
+        dst[...] = src
+    else:
+        dst[mask] = np.broadcast_to(src, dst.shape)[mask]
+
+
+@implements(np.put)
+def put(a: Array, ind: Any, v: Array, mode: str = "raise") -> None:
+    """``a.flat[ind] = v``; a short ``v`` is repeated."""
+    index = np.ravel(value_of(ind)).astype(np.intp)
+    if mode == "raise" and index.size and not (index.min() >= -a.size and index.max() < a.size):
+        raise IndexError(f"put: an index is out of bounds for an array of {a.size} elements")
+    if index.size:
+        index = np.clip(index, 0, a.size - 1) if mode == "clip" else index % a.size
+        values = _repeated(v, index.size)
+        if a.ndim:
+            a[np.unravel_index(index, a.shape)] = values
+        else:
+            a[...] = values[-1]
+
+
+def _repeated(v: Array, n: int) -> Array:
+    """The first ``n`` elements of ``v`` repeated over and over."""
+    flat = np.ravel(v)
+    return flat[np.arange(n) % flat.size]
+
+
+@implements(np.place)
+def place(arr: Array, mask: Any, vals: Array) -> None:
+    """``arr[mask] = vals``; short values are repeated."""
+    chosen = np.asarray(value_of(mask), bool).reshape(arr.shape)
+    arr[chosen] = _repeated(vals, int(np.count_nonzero(chosen)))
+
+
+@implements(np.putmask)
+def putmask(a: Array, mask: Any, values: Array) -> None:
+    """``a.flat[i] = values.flat[i]`` where the mask is true; short values are repeated."""
+    chosen = np.asarray(value_of(mask), bool).reshape(a.shape)
+    a[chosen] = np.reshape(_repeated(values, a.size), a.shape)[chosen]
+
+
+@implements(np.put_along_axis)
+def put_along_axis(arr: Array, indices: Any, values: Array, axis: int | None) -> None:
+    """The inverse of `numpy.take_along_axis`."""
+    indices = value_of(indices)
+    if axis is None:
+        arr[np.unravel_index(indices, arr.shape)] = values
+        return
+    axis = range(arr.ndim)[axis]
+    grid = [np.arange(n).reshape([-1 if i == k else 1 for i in range(arr.ndim)]) for k, n in enumerate(arr.shape)]
+    arr[tuple(indices if k == axis else places for k, places in enumerate(grid))] = values
+
+
+@implements(np.fill_diagonal)
+def fill_diagonal(a: Array, val: Array) -> None:
+    """Write to the main diagonal."""
+    if a.ndim < 2 or (a.ndim > 2 and len(set(a.shape)) > 1):
+        raise ValueError("fill_diagonal: the array must have two axes, or more of the same length")
+    n = min(a.shape)
+    a[(np.arange(n),) * a.ndim] = val if np.ndim(val) == 0 else _repeated(val, n)
+
+
+def _like(create: Any) -> None:
+    @implements(create)
+    def new(a: Array, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None) -> Array:
+        return type(a)(create(a.data, dtype=dtype, order=order, shape=shape))
+
+    new.__doc__ = f"`numpy.{create.__name__}`: a tensor that requires no gradient, ready to be assigned to."
+
+
+for _create in (np.zeros_like, np.ones_like, np.empty_like):
+    _like(_create)
+
+
+@implements(np.full_like)
+def full_like(
+    a: Array, fill_value: Array, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
+) -> Array:
+    """A tensor like ``a`` in shape and dtype, every element of it ``fill_value``."""
+    out = np.empty_like(a, dtype, order, subok, shape)
+    np.copyto(out, fill_value, "unsafe")
+    return out

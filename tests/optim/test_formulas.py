@@ -1,0 +1,200 @@
+"""Every optimizer against its formula, written out from all gradients so far, and against numbers of PyTorch's."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+from tensorgrad.optim import SGD, Adagrad, Adam, AdamW, NAdam, RAdam, RMSprop
+
+
+def mean(values, beta):
+    """The running mean of values, begun at 0, as one sum."""
+    return sum((1 - beta) * beta ** (len(values) - 1 - i) * value for i, value in enumerate(values))
+
+
+def corrected(values, beta):
+    """The same, divided by the sum of its coefficients."""
+    return mean(values, beta) / sum((1 - beta) * beta**i for i in range(len(values)))
+
+
+def squares(ds):
+    return [d**2 for d in ds]
+
+
+# Each takes the gradients so far, with coupled weight decay, and gives the step to subtract: the t-th for t of them.
+
+
+def sgd(ds, lr=1e-3, momentum=0.0, dampening=0.0, nesterov=False):
+    velocity = momentum ** (len(ds) - 1) * ds[0]
+    velocity = velocity + sum((1 - dampening) * momentum ** (len(ds) - 1 - i) * ds[i] for i in range(1, len(ds)))
+    return lr * (ds[-1] + momentum * velocity if nesterov else velocity if momentum else ds[-1])
+
+
+def adam(ds, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, amsgrad=False):
+    v = corrected(squares(ds), betas[1])
+    if amsgrad:
+        largest = np.max([mean(squares(ds[: i + 1]), betas[1]) for i in range(len(ds))], axis=0)
+        v = largest / (1 - betas[1] ** len(ds))
+    return lr * corrected(ds, betas[0]) / (np.sqrt(v) + eps)
+
+
+def nadam(ds, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, momentum_decay=4e-3):
+    mu = [betas[0] * (1 - 0.96 ** (t * momentum_decay) / 2) for t in range(1, len(ds) + 2)]
+    now, ahead = np.prod(mu[:-1]), np.prod(mu)
+    u = (1 - mu[-2]) / (1 - now) * ds[-1] + mu[-1] / (1 - ahead) * mean(ds, betas[0])
+    return lr * u / (np.sqrt(corrected(squares(ds), betas[1])) + eps)
+
+
+def radam(ds, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    t, most = len(ds), 2 / (1 - betas[1]) - 1
+    rho = most - 2 * t * betas[1] ** t / (1 - betas[1] ** t)
+    step = lr * corrected(ds, betas[0])
+    if rho <= 5:
+        return step
+    r = np.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+    return step * r * np.sqrt(1 - betas[1] ** t) / (np.sqrt(mean(squares(ds), betas[1])) + eps)
+
+
+def adagrad(ds, lr=1e-2, lr_decay=0.0, initial_accumulator_value=0.0, eps=1e-10):
+    rate = lr / (1 + (len(ds) - 1) * lr_decay)
+    return rate * ds[-1] / (np.sqrt(initial_accumulator_value + sum(squares(ds))) + eps)
+
+
+def rmsprop(ds, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.0, centered=False):
+    total = 0.0
+    for t in range(1, len(ds) + 1):
+        v = mean(squares(ds[:t]), alpha) - (mean(ds[:t], alpha) ** 2 if centered else 0)
+        total = total + momentum ** (len(ds) - t) * ds[t - 1] / (np.sqrt(v) + eps)
+    return lr * total
+
+
+def settings(**choices):
+    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+
+
+BETAS = [(0.9, 0.999), (0.5, 0.8), (0.0, 0.9)]
+DECAY, EPS, FLAG = [0.0, 0.05], [1e-8, 0.01], [False, True]
+# fmt: off
+TABLE = [
+    # optimizer, formula, settings that may be combined
+    (SGD, sgd, settings(lr=[0.1, 0.0], momentum=[0.0, 0.9], dampening=[0.0, 0.3], weight_decay=DECAY)),
+    (SGD, sgd, settings(lr=[0.1], momentum=[0.9], nesterov=[True], weight_decay=DECAY, maximize=FLAG)),
+    (Adam, adam, settings(lr=[0.1], betas=BETAS, eps=EPS, weight_decay=DECAY, amsgrad=FLAG, maximize=FLAG)),
+    (AdamW, adam, settings(lr=[0.1], betas=BETAS, weight_decay=[0.0, 0.5], amsgrad=FLAG, maximize=FLAG)),
+    (NAdam, nadam, settings(lr=[0.1], betas=BETAS, eps=EPS, weight_decay=DECAY, momentum_decay=[4e-3, 0.5],
+                            decoupled_weight_decay=FLAG, maximize=FLAG)),
+    (RAdam, radam, settings(lr=[0.1], betas=BETAS, eps=EPS, weight_decay=DECAY, decoupled_weight_decay=FLAG,
+                            maximize=FLAG)),
+    (Adagrad, adagrad, settings(lr=[0.5], lr_decay=[0.0, 0.2], weight_decay=DECAY, eps=[1e-10, 0.01],
+                                initial_accumulator_value=[0.0, 0.3], maximize=FLAG)),
+    (RMSprop, rmsprop, settings(lr=[0.1], alpha=[0.99, 0.5], eps=[1e-3, 0.1], weight_decay=DECAY, momentum=[0.0, 0.9],
+                                centered=FLAG, maximize=FLAG)),
+]
+# fmt: on
+CASES = [
+    pytest.param(kind, formula, chosen, id=f"{kind.__name__} " + " ".join(f"{k}={v}" for k, v in chosen.items()))
+    for kind, formula, choices in TABLE
+    for chosen in [{"lr": 0.01}, *choices]
+]
+
+
+def by_formula(kind, formula, x, steps, gradient, weight_decay=None, maximize=False, decoupled_weight_decay=False, **k):
+    if weight_decay is None:
+        weight_decay = 0.01 if kind is AdamW else 0.0
+    decoupled, ds = kind is AdamW or decoupled_weight_decay, []
+    for step in range(steps):
+        sign = -1 if maximize else 1
+        ds.append(sign * gradient(step, x) + (0 if decoupled else weight_decay * x))
+        x = x - (k["lr"] * weight_decay * x if decoupled else 0) - formula(ds, **k)
+    return x
+
+
+@pytest.mark.parametrize(("kind", "formula", "chosen"), CASES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_steps_against_the_formula(leaves, gradient, run, kind, formula, chosen, dtype):
+    params, begin = leaves(dtype), leaves()
+    run(kind(params, **chosen), range(8))
+    tolerance = 1e-3 if dtype == np.float32 else 1e-12  # these gradients make small differences grow
+    for name, p in params.items():
+        expected = by_formula(kind, formula, begin[name].data, 8, gradient, **chosen)
+        assert p.dtype == dtype
+        np.testing.assert_allclose(p.data, expected, rtol=tolerance, atol=tolerance)
+
+
+# fmt: off
+PYTORCH = [
+    # After 8 steps from [1, -2], by torch 2.13 in float64.
+    (SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.05},
+     [0.39759586517878687, -2.0106237883677194]),
+    (SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.05},
+     [0.32551072396100433, -2.1225556032298627]),
+    (Adam, {}, [0.9982808408497964, -1.9994914610371373]),
+    (Adam, {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.05}, [0.7597266677337627, -1.909574881607563]),
+    (Adam, {"lr": 0.1, "betas": (0.8, 0.6), "eps": 0.1, "amsgrad": True}, [0.8406984763581433, -1.9813963767407157]),
+    (AdamW, {"lr": 0.1}, [0.8029209444031956, -1.9244002624115137]),
+    (AdamW, {"lr": 0.1, "betas": (0.8, 0.6), "weight_decay": 0.5, "amsgrad": True},
+     [0.6112774926164304, -1.2922015332847834]),
+    (RMSprop, {}, [0.778800605004373, -1.9871599827421043]),
+    (RMSprop, {"lr": 0.1, "alpha": 0.8, "eps": 0.1, "weight_decay": 0.05, "momentum": 0.9, "centered": True},
+     [0.5236167388031735, -0.06916573388063088]),
+    (Adagrad, {}, [0.9843763534843911, -1.997832334110267]),
+    (Adagrad, {"lr": 0.5, "lr_decay": 0.2, "weight_decay": 0.05, "initial_accumulator_value": 0.3, "eps": 0.1},
+     [0.47833759176584556, -1.6462035488148081]),
+    (NAdam, {}, [0.9949582051329102, -2.0005724926826502]),
+    (NAdam, {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.05, "momentum_decay": 0.5},
+     [0.614251196206565, -1.986695602774629]),
+    (NAdam, {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.5, "decoupled_weight_decay": True},
+     [0.4669749216662543, -1.2940584899094785]),
+    (RAdam, {}, [0.9998610161526, -1.9993733996463394]),
+    (RAdam, {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.05}, [0.9071481308711371, -1.9291312349234513]),
+    (RAdam, {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.5, "decoupled_weight_decay": True},
+     [0.6467865375623806, -1.3317627939374361]),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("kind", "chosen", "expected"), PYTORCH, ids=lambda x: getattr(x, "__name__", None))
+def test_numbers_of_pytorch(run, kind, chosen, expected):
+    p = tg.Tensor([1.0, -2.0], requires_grad=True)
+    run(kind([p], **chosen), range(8))
+    np.testing.assert_allclose(p.data, expected, rtol=1e-12)
+
+
+def test_known_numbers():
+    """One parameter by hand: p = 1, g = 0.5 each time, lr 0.1, momentum 0.9, decay 0.1."""
+    p = tg.Tensor([1.0], requires_grad=True)
+    optimizer = SGD([p], lr=0.1, momentum=0.9, weight_decay=0.1)
+    p.grad = np.array([0.5])
+    optimizer.step()  # v = 0.6, p = 0.94
+    np.testing.assert_allclose(p.data, [0.94], rtol=1e-15)
+    optimizer.step()  # v = 0.54 + 0.594 = 1.134, p = 0.8266
+    np.testing.assert_allclose(p.data, [0.8266], rtol=1e-14)
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW, NAdam, RAdam])
+def test_each_parameter_counts_its_own_updates(run, kind):
+    p, late = (tg.Tensor([1.0, -2.0], requires_grad=True) for _ in range(2))
+    optimizer = kind([p, late], lr=0.1)
+    for _ in range(3):
+        p.grad = np.array([1.0, -0.5])
+        optimizer.step()
+    fresh = tg.Tensor([1.0, -2.0], requires_grad=True)
+    run(kind([fresh], lr=0.1), range(2))
+    p.grad = None
+    optimizer.params = {"1": late}
+    run(optimizer, range(2))
+    np.testing.assert_array_equal(late.data, fresh.data)
+
+
+def test_a_variance_that_rounding_makes_negative_is_zero():
+    """PyTorch's centered RMSprop turns to NaN there."""
+    p = tg.Tensor(np.ones(50, np.float32), requires_grad=True)
+    optimizer = RMSprop([p], lr=1e-9, alpha=0.1, centered=True)
+    for _ in range(30):
+        p.grad = np.linspace(0.1, 3, 50, dtype=np.float32)
+        optimizer.step()
+    state = optimizer.state_dict()
+    assert (state["square_avg.0"] - state["grad_avg.0"] ** 2 < 0).any()
+    assert np.isfinite(p.data).all()

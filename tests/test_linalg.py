@@ -1,0 +1,291 @@
+"""Linear algebra where it is singular or degenerate, what it returns, and what it refuses."""
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+
+
+def leaf(x):
+    return tg.Tensor(np.array(x, float), requires_grad=True)
+
+
+def slope(fn, x):
+    x = leaf(x)
+    with np.errstate(all="ignore"):
+        return tg.grad(np.sum(fn(x)), x)
+
+
+rng = np.random.default_rng(0)
+ORTHOGONAL = np.linalg.qr(rng.standard_normal((4, 4))).Q
+EQUAL = ORTHOGONAL * [1.0, 2, 2, 3] @ ORTHOGONAL.T  # equal to within rounding, not exactly
+
+# ------------------------------------------------------------------------------------------------ equal eigenvalues
+
+
+@pytest.mark.parametrize(
+    "x", [2 * np.eye(3), np.zeros((3, 3)), np.diag([1.0, 2, 2]), EQUAL], ids=["2I", "0", "pair", "Q"]
+)
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.linalg.eigvalsh,
+        lambda x: np.linalg.eigh(x).eigenvalues,
+        lambda x: np.linalg.svd(x, compute_uv=False),
+        lambda x: np.linalg.svd(x, full_matrices=False).S,
+        np.linalg.svdvals,
+    ],
+    ids=["eigvalsh", "eigh", "svd alone", "svd", "svdvals"],
+)
+def test_eigenvalues_alone_do_not_mind_being_equal(values, x):
+    """The sum of their squares is the sum of squares of the matrix."""
+    np.testing.assert_allclose(slope(lambda x: values(x) ** 2, x), 2 * x, atol=1e-14)
+
+
+@pytest.mark.parametrize("x", [np.eye(4), EQUAL], ids=["I", "Q"])
+@pytest.mark.parametrize(
+    "power",
+    [
+        lambda x: np.linalg.eigh(x)[1] * np.linalg.eigh(x)[0] ** 0.5 @ np.linalg.eigh(x)[1].T,
+        lambda x: np.linalg.svd(x)[0] * np.linalg.svd(x)[1] ** 0.5 @ np.linalg.svd(x)[2],
+    ],
+    ids=["eigh", "svd"],
+)
+def test_vectors_of_equal_eigenvalues_have_no_gradient_and_it_is_not_a_number(power, x):
+    """A square root by way of the eigenvectors: it has a derivative, but their turning by itself has none."""
+    assert not np.isfinite(slope(lambda x: power(x) * rng.standard_normal((4, 4)), x)).any()
+
+
+@pytest.mark.parametrize("fn", [lambda x: np.linalg.eigh(x)[1][:, 3] ** 4, lambda x: np.linalg.svd(x)[0][:, 0] ** 4])
+def test_a_vector_whose_own_eigenvalue_stands_apart_does_not_mind_equal_others(fn):
+    """The eigenvector of 3, where two others are equal; against finite differences along a symmetric direction."""
+    direction = rng.standard_normal((4, 4))
+    direction = direction + direction.T
+    numeric = (np.sum(fn(EQUAL + 1e-5 * direction)) - np.sum(fn(EQUAL - 1e-5 * direction))) / 2e-5
+    np.testing.assert_allclose(np.sum(slope(fn, EQUAL) * direction), numeric, rtol=1e-7)
+
+
+def test_one_degenerate_matrix_does_not_disturb_the_batch():
+    x = np.stack([np.eye(3), np.diag([1.0, 2, 4])])
+    gradient = slope(lambda x: np.linalg.eigh(x).eigenvectors * rng.standard_normal((3, 3)), x)
+    assert not np.isfinite(gradient[0]).all()
+    assert np.isfinite(gradient[1]).all()
+
+
+# -------------------------------------------------------------------------------------------------- singular matrices
+
+SINGULAR = {
+    "2": ([[1, 2], [2, 4]], [[4, -2], [-2, 1]]),
+    "3": ([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[-3, 6, -3], [6, -12, 6], [-3, 6, -3]]),
+    "rank 1 of 3": (np.ones((3, 3)), np.zeros((3, 3))),
+    "0": (np.zeros((2, 2)), np.zeros((2, 2))),
+    "0 of 1": ([[0]], [[1]]),
+    "underflow": (1e-200 * np.eye(2), 1e-200 * np.eye(2)),
+}
+
+
+@pytest.mark.parametrize("name", SINGULAR)
+def test_gradient_of_a_zero_determinant_is_the_cofactors(name):
+    x, cofactors = SINGULAR[name]
+    np.testing.assert_allclose(slope(np.linalg.det, x), cofactors, atol=1e-13 if np.max(x) > 1e-9 else 0)
+
+
+def test_third_derivative_of_a_determinant():
+    """Of a 3 x 3 matrix, ``d3 det(x + t * u) / dt3`` is ``6 det(u)``, wherever x is."""
+    u = rng.standard_normal((3, 3))
+    for x in (u.T + 2 * np.eye(3), [[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]):
+        s = leaf(0.0)
+        y = np.linalg.det(np.array(x) + s * u)
+        for _ in range(3):
+            y = tg.grad(y, s, create_graph=True)
+        np.testing.assert_allclose(y.item(), 6 * np.linalg.det(u), rtol=1e-9)
+
+
+def test_slogdet_of_a_singular_matrix_that_is_left_out():
+    x = np.array([[[1.0, 2], [2, 4]], [[2, 1], [0, 3]]])
+    got = slope(lambda x: np.where([False, True], np.linalg.slogdet(x).logabsdet, 0), x)
+    np.testing.assert_allclose(got, [np.zeros((2, 2)), np.linalg.inv(x[1]).T], rtol=1e-14)
+    assert np.isinf(slope(lambda x: np.linalg.slogdet(x).logabsdet, x)[0]).all()
+
+
+def test_norm_of_singular_values_has_gradient_zero_at_zero():
+    for shape in [(2, 2), (3, 2), (2, 3)]:
+        np.testing.assert_array_equal(slope(np.linalg.svdvals, np.zeros(shape)), np.zeros(shape))
+        np.testing.assert_array_equal(slope(lambda x: np.linalg.svd(x, False).S, np.zeros(shape)), np.zeros(shape))
+
+
+@pytest.mark.parametrize("fn", [np.linalg.inv, lambda x: np.linalg.solve(x, x[0]), np.linalg.cholesky])
+def test_errors_of_linear_algebra_are_numpys(fn):
+    with pytest.raises(np.linalg.LinAlgError):
+        fn(leaf(np.zeros((2, 2))))
+
+
+# ------------------------------------------------------------------------------------- what is returned and refused
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        np.linalg.eigh,
+        np.linalg.slogdet,
+        lambda x: np.linalg.svd(x, full_matrices=False),
+        np.linalg.qr,
+        lambda x: np.linalg.lstsq(x, x[0]),
+    ],
+    ids=["eigh", "slogdet", "svd", "qr", "lstsq"],
+)
+def test_results_have_numpys_types_and_names(fn):
+    x = 2 * np.eye(3) + np.arange(9.0).reshape(3, 3) / 10
+    expected, got = fn(x), fn(leaf(x))
+    assert type(got) is type(expected)
+    for part, value in zip(got, expected, strict=True):
+        assert np.shape(part) == np.shape(value)
+        np.testing.assert_allclose(getattr(part, "data", part), value, rtol=1e-12)
+    assert np.linalg.matrix_rank(leaf(x)) == 3
+
+
+def test_lstsq_of_too_low_a_rank_gives_no_distances():
+    x = np.array([[1.0, 2], [2, 4], [3, 6]])
+    solution, distances, rank, _ = np.linalg.lstsq(leaf(x), [1.0, 0, 2])
+    np.testing.assert_allclose(solution.data, np.linalg.lstsq(x, [1.0, 0, 2])[0], rtol=1e-12)
+    assert distances.shape == (0,)
+    assert rank == 1
+
+
+@pytest.mark.parametrize(
+    ("fn", "upper"),
+    [
+        (np.linalg.cholesky, False),
+        (lambda x: np.linalg.cholesky(x, upper=True), True),
+        (lambda x: np.linalg.eigh(x).eigenvectors ** 2 * [1, 2, 3], False),
+        (lambda x: np.linalg.eigh(x, "U").eigenvalues * [1, 2, 3], True),
+        (lambda x: np.linalg.eigvalsh(x) * [1, 2, 3], False),
+        (lambda x: np.linalg.eigvalsh(x, "U") * [1, 2, 3], True),
+        (lambda x: np.linalg.pinv(x, hermitian=True) * [1, 2, 3], False),
+        (lambda x: np.linalg.pinv(x, 0.5, hermitian=True) * [1, 2, 3], False),
+    ],
+)
+def test_one_triangle_is_read_as_numpy_does(fn, upper):
+    """Of a matrix that is not symmetric: the gradient is symmetric, that of the matrix mirrored at the diagonal."""
+    x = np.array([[2.0, 0.5, 0.7], [0.25, 3.0, -0.4], [0.1, 0.3, 4.5]])
+    mirrored = np.triu(x) + np.triu(x, 1).T if upper else np.tril(x) + np.tril(x, -1).T
+    np.testing.assert_allclose(fn(leaf(x)).data, fn(x), rtol=1e-12)
+    gradient = slope(fn, x)
+    np.testing.assert_allclose(gradient, slope(fn, mirrored), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(gradient, gradient.T, rtol=1e-12, atol=1e-14)
+
+
+# fmt: off
+REFUSED = [
+    (lambda x: np.linalg.svd(x),                          "full_matrices=False"),
+    (lambda x: np.linalg.svd(x[:2], hermitian=True),      "eigh"),
+    (lambda x: np.linalg.qr(x, mode="complete"),          "reduced"),
+    (lambda x: np.linalg.qr(x, mode="raw"),               "reduced"),
+    (lambda x: np.linalg.eig(x[:2]),                      "eigh"),
+    (lambda x: np.linalg.eigvals(x[:2]),                  "eigvalsh"),
+    (lambda x: np.einsum("ij->i", x, dtype=np.float64),   "dtype"),
+]
+WRONG = [
+    (lambda x: np.linalg.matrix_power(x, 2),              np.linalg.LinAlgError, "square"),
+    (lambda x: np.linalg.matrix_power(x[:2], 0.5),        TypeError,             "integer"),
+    (lambda x: np.linalg.multi_dot([x]),                  ValueError,            "two arrays"),
+    (lambda x: np.linalg.multi_dot([x, x[0, 0], x]),      np.linalg.LinAlgError, "matrices"),
+    (lambda x: np.linalg.tensorinv(x, ind=0),             ValueError,            "positive"),
+    (lambda x: np.linalg.tensorsolve(x, x[0]),            np.linalg.LinAlgError, "square"),
+    (lambda x: np.linalg.lstsq(x[None], x),               np.linalg.LinAlgError, "matrix"),
+    (lambda x: np.linalg.pinv(x, 0.1, rtol=0.1),          ValueError,            "both"),
+    (lambda x: np.linalg.outer(x, x),                     ValueError,            "one-dimensional"),
+    (lambda x: np.linalg.cross(x, x),                     ValueError,            "3 components"),
+    (lambda x: np.cross(x.T[:, None], np.ones(4)),        ValueError,            "2 or 3"),
+    (lambda x: np.tensordot(x, x),                        None,                  None),
+    (lambda x: np.tensordot(x, x, 1),                     ValueError,            "mismatch"),
+    (lambda x: np.tensordot(x, x, ([0, 1], [0])),         ValueError,            "mismatch"),
+    (lambda x: np.tensordot(x, x, ([0, 0], [0, 0])),      ValueError,            "duplicate"),
+    (lambda x: np.tensordot(x, x, (5, 0)),                IndexError,            "range"),
+    (lambda x: np.einsum(x, [0, 52]),                     TypeError,             r"0\.\.51"),
+    (lambda x: np.einsum(x),                              ValueError,            "subscripts"),
+    (lambda x: np.multiply.outer(x, x, dtype=float),      tg.NoRuleError,        "outer"),
+    (lambda x: np.vecdot(x, x, axis=2),                   np.exceptions.AxisError, "2"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("k", range(len(REFUSED)))
+def test_what_has_no_gradient_is_refused_with_the_remedy_and_runs_without(k):
+    call, remedy = REFUSED[k]
+    x = np.arange(6.0).reshape(3, 2) / 3 + np.eye(3, 2)
+    with pytest.raises(tg.NoRuleError, match=remedy):
+        call(leaf(x))
+    expected = call(x)
+    for untracked in (tg.Tensor(x), leaf(x)):
+        with tg.no_grad():
+            for got, value in zip(call(untracked), expected, strict=True):
+                np.testing.assert_array_equal(getattr(got, "data", got), value)
+
+
+@pytest.mark.parametrize("k", range(len(WRONG)))
+def test_wrong_arguments(k):
+    call, error, message = WRONG[k]
+    x = leaf(np.arange(6.0).reshape(3, 2) + 1)
+    if error is None:
+        call(x)
+        return
+    with pytest.raises(error, match=message):
+        call(x)
+
+
+# fmt: off
+COMPLEX = [
+    lambda z, x: z @ x,
+    lambda z, x: np.dot(x, z),
+    lambda z, x: np.inner(z, x),
+    lambda z, x: np.tensordot(z, x, (0, 1)),
+    lambda z, x: np.kron(x, z),
+    lambda z, x: np.cross(z, x[0]),
+    lambda z, x: np.outer(z, x),
+    lambda z, x: np.matvec(z, x),
+    lambda z, x: np.einsum("ij,jk,ik->i", z, x, z),
+    lambda z, x: np.linalg.inv(z),
+    lambda z, x: np.linalg.solve(z, x),
+    lambda z, x: np.linalg.solve(x, z[0]),
+    lambda z, x: np.linalg.matrix_power(z, -2),
+    lambda z, x: np.linalg.multi_dot([z, x, z]),
+]
+REAL_ONLY = [np.vdot, np.vecdot, np.vecmat, *(lambda z, x, fn=fn: fn(z) for fn in (
+    np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.svd,
+    np.linalg.svdvals, np.linalg.qr, np.linalg.pinv, lambda z: np.linalg.lstsq(z, z)))]
+# fmt: on
+
+
+@pytest.mark.parametrize("k", range(len(COMPLEX)))
+def test_complex_values_between_real_ones(k):
+    def fn(x):
+        z = COMPLEX[k](x * (1 + 0.5j) + 0.25j * x.T, x)
+        return 2.0 * np.real(z) + np.imag(z)
+
+    assert tg.gradcheck(fn, rng.standard_normal((3, 3)) + 2 * np.eye(3))
+
+
+@pytest.mark.parametrize("k", range(len(REAL_ONLY)))
+def test_complex_values_are_refused_where_the_rule_is_for_real_ones(k):
+    x = leaf(np.eye(2))
+    with pytest.raises(tg.NoRuleError, match="complex"):
+        REAL_ONLY[k](x * 1j, x)
+
+
+def test_everything_of_a_product_is_freed():
+    """Chains are multiplied without leaving reference cycles behind."""
+    import gc
+    import weakref
+
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf(np.eye(3))
+        y = x * 2
+        alive = weakref.ref(y.record)
+        z = np.sum(np.linalg.multi_dot([y, y, y, y]) + np.linalg.matrix_power(y, 5) + np.linalg.eigh(y).eigenvectors)
+        del y, z
+        assert alive() is None
+    finally:
+        gc.enable()
