@@ -1,4 +1,4 @@
-"""What the registry and the source of its rules tell of each function: its names, parameters, formula, flags, conventions.
+"""What the registry and the source of its rules tell of each function: names, parameters, formula, flags, conventions.
 
 Part of `docs/gradients.py`, which makes the page.
 """
@@ -9,7 +9,6 @@ import ast
 import functools
 import inspect
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,20 +25,18 @@ load_all()
 
 NAMESPACES = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft, "np.lib.stride_tricks": np.lib.stride_tricks,
               "np.lib.scimath": np.lib.scimath}  # fmt: skip
+PUBLIC = {f"{prefix}.{name}": getattr(module, name) for prefix, module in NAMESPACES.items() for name in dir(module)
+          if not name.startswith("_") and hasattr(getattr(module, name), "__name__")}  # fmt: skip
 
-NAMES: dict[int, list[str]] = defaultdict(list)
-"""All public names of each function of NumPy, by its id."""
+NAMES: dict[Any, list[str]] = {}
+"""All public names of each function of NumPy, the one that it gives itself first."""
 
-for _prefix, _module in NAMESPACES.items():
-    for _name in sorted(name for name in dir(_module) if not name.startswith("_")):
-        NAMES[id(getattr(_module, _name))].append(f"{_prefix}.{_name}")
+for _name, _fn in PUBLIC.items():
+    NAMES.setdefault(_fn, []).append(_name)
+for _fn, _names in NAMES.items():
+    _names.sort(key=lambda name, fn=_fn: (not name.endswith(f".{fn.__name__}"), len(name), name))
 
 LONGEST = 110  # a composition's formula that is longer is told in words alone
-
-
-def name_of(fn: Any) -> str:
-    """The name that a function gives itself, where it is to be found."""
-    return min(NAMES[id(fn)], key=lambda name: (not name.endswith("." + fn.__name__), len(name)))
 
 
 def sentence(doc: str) -> str:
@@ -68,34 +65,42 @@ class Entry:
         each = getattr(self.row.vjps, "each", None) if self.row else None
         return [each] if each else list(self.row.vjps) if self.row else []
 
+    @property
+    def public(self) -> bool:
+        """Whether one can call it."""
+        return bool(self.names or self.ways)
+
     def title(self) -> str:
         """Its call, and below it other names and ways."""
-        name = self.names[0] if self.names else self.row.name
-        call = f"`{name}({', '.join(self.parameters())})`"
-        others = [f"`{other}`" for other in [*self.names[1:], *self.ways]]
-        return (call if self.names else f"*{call}*") + ("<br>" + ", ".join(others) if others else "")
+        call = f"`{self.names[0] if self.names else self.row.name}({', '.join(self.parameters())})`"
+        others = ", ".join(f"`{other}`" for other in [*self.names[1:], *self.ways])
+        if not self.names:
+            return f"{others}<br>*{call}*" if others else f"*{call}*"
+        return f"{call}<br>{others}" if others else call
 
     def parameters(self) -> list[str]:
         """Inputs and parameters; those that only a composition takes after a semicolon."""
         if self.made is not None:
-            return _names(self.made, 0)
+            return _parameters(self.made, 0)
         vjp = next(vjp for vjp in self.vjps if vjp is not None)
-        found = _names(vjp, 3 if hasattr(self.row.vjps, "each") else 2)
+        found = _parameters(vjp, 3 if hasattr(self.row.vjps, "each") else 2)
         wider = [table.wider[key][0] for key in self.keys if key in table.wider]
-        more = [name for name in _names(wider[0], 0) if name not in found] if wider else []
+        more = [name for name in _parameters(wider[0], 0) if name not in found] if wider else []
         return [*found[:-1], f"{found[-1]}; {more[0]}", *more[1:]] if more else found
 
     def gradient(self) -> str:
         """The formula of each input, or what it is composed of."""
         if self.row is None:
-            text, formula = sentence(inspect.getdoc(self.made) or ""), _single_return(self.made)
-            return "*composed*" + (f": {text}" if len(text) > 1 else "") + (f"<br>`{formula}`" if formula else "")
+            doc, formula = inspect.getdoc(self.made), _single_return(self.made)
+            return "*composed*" + (f": {sentence(doc)}" if doc else "") + (f"<br>`{formula}`" if formula else "")
         if hasattr(self.row.vjps, "each"):
             return f"input `i`: `{formula_of(self.row.vjps.each)}`"
         if len(self.vjps) == 1:
             return f"`{formula_of(self.vjps[0])}`"
-        inputs = _names(next(vjp for vjp in self.vjps if vjp is not None), 2)
-        return "<br>".join(f"{x}: " + (f"`{formula_of(vjp)}`" if vjp else "none") for x, vjp in zip(inputs, self.vjps, strict=False))
+        inputs = _parameters(next(vjp for vjp in self.vjps if vjp is not None), 2)
+        return "<br>".join(
+            f"{x}: " + (f"`{formula_of(vjp)}`" if vjp else "none") for x, vjp in zip(inputs, self.vjps, strict=False)
+        )
 
     def flags(self) -> list[str]:
         """Singular, masks, complex."""
@@ -107,7 +112,7 @@ class Entry:
         """Functions of the package that its formula calls, and their docstrings."""
         found = {}
         for vjp in filter(None, self.vjps):
-            for name in sorted(set(re.findall(r"\w+", formula_of(vjp)))):
+            for name in _called(formula_of(vjp)):
                 function = vjp.__globals__.get(name)
                 if inspect.isfunction(function) and function.__doc__ and function not in table.rows:
                     found[name] = function.__doc__
@@ -130,13 +135,13 @@ def collect() -> list[Entry]:
         entry = of_row.get(runs)
         if entry is None:
             file = _file(runs)
-            same = [e for e in of_row.values() if e.row.fn is fn or (e.row.name == fn.__name__ and e.file == file and fn.__name__ != "vecdot")]
-            entry = same[0] if same and not same[0].made else Entry(file, runs.__code__.co_firstlineno)
+            same = [e for e in of_row.values() if e.row.fn is fn or (e.file == file and _stands_for(e.row.fn, fn))]
+            entry = same[0] if same else Entry(file, runs.__code__.co_firstlineno)
             entry.made = runs
             if entry not in entries:
                 entries.append(entry)
         entry.keys.add(fn)
-        entry.names += sorted(NAMES[id(fn)], key=lambda name, fn=fn: (name != name_of(fn), name))
+        entry.names += NAMES[fn]
     for name in functional.__all__:
         fn = getattr(functional, name)
         entry = of_row.get(fn) or Entry(_file(fn), fn.__code__.co_firstlineno, made=fn, keys={fn})
@@ -144,6 +149,11 @@ def collect() -> list[Entry]:
         if entry not in entries:
             entries.append(entry)
     return entries
+
+
+def _stands_for(primitive: Any, fn: Any) -> bool:
+    """Whether a primitive of ours is what runs a function of NumPy, given its arguments in another form."""
+    return primitive not in NAMES and primitive.__name__ == fn.__name__
 
 
 # ------------------------------------------------------------------------------------------------ sources
@@ -162,7 +172,7 @@ def _source(file: str) -> tuple[str, ast.Module]:
 def formula_of(vjp: Any) -> str:
     """The body of a rule's lambda as it stands in the table; of a function, its call."""
     if vjp.__name__ != "<lambda>":
-        return f"{vjp.__name__}(g, ans, {', '.join(_names(vjp, 2))})"
+        return f"{vjp.__name__}(g, ans, {', '.join(_parameters(vjp, 2))})"
     text, tree = _source(_file(vjp))
     code = vjp.__code__
     arguments = list(inspect.signature(vjp).parameters)
@@ -180,17 +190,24 @@ def _segment(text: str, node: ast.AST) -> str:
 
 
 def _single_return(fn: Any) -> str:
-    """What a function returns, if it does nothing else and that is short."""
+    """What a function returns, if it does nothing else, and that is short and without names of its file's own."""
     text, tree = _source(_file(fn))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and fn.__code__.co_firstlineno in (node.lineno, *(d.lineno for d in node.decorator_list)):
-            body = [line for line in node.body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]
-            formula = _segment(text, body[0].value) if len(body) == 1 and isinstance(body[0], ast.Return) else ""
-            return formula if len(formula) <= LONGEST else ""
-    return ""
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    node = next(n for n in found if fn.__code__.co_firstlineno in (n.lineno, *(d.lineno for d in n.decorator_list)))
+    *before, last = node.body[isinstance(node.body[0], ast.Expr) :]  # without the docstring
+    if before or not isinstance(last, ast.Return):
+        return ""
+    formula = _segment(text, last.value)
+    inner = [name for name in _called(formula) if name.startswith("_") or name in fn.__code__.co_freevars]
+    return formula if len(formula) <= LONGEST and not inner else ""
 
 
-def _names(fn: Any, skip: int) -> list[str]:
+def _called(formula: str) -> set[str]:
+    """The functions that a formula calls by a name without a dot."""
+    return set(re.findall(r"(?<![\w.])(\w+)\(", formula))
+
+
+def _parameters(fn: Any, skip: int) -> list[str]:
     """The parameters of a function after the first ones, as a caller would write them."""
     found, star = [], False
     for parameter in list(inspect.signature(fn).parameters.values())[skip:]:
@@ -203,7 +220,7 @@ def _names(fn: Any, skip: int) -> list[str]:
     return found
 
 
-# ------------------------------------------------------------------------------------------------ lists beside the tables
+# ------------------------------------------------------------------------------------------------ lists beside them
 
 
 def conventions() -> Callable[[Entry], list[int]]:
@@ -212,8 +229,8 @@ def conventions() -> Callable[[Entry], list[int]]:
     for number, line in enumerate((ROOT / "docs" / "conventions.md").read_text(encoding="utf-8").splitlines(), 1):
         if line.startswith("| ") and not line.startswith("| function"):
             subject = line.split("|")[1]
-            spans = " ".join(re.findall(r"`([^`]*)`", subject))
-            lines[number] = set(re.findall(r"[A-Za-z_]\w+|\*\*|/", spans)) | ({"getitem"} if "index" in subject else set())
+            spans = " ".join(re.findall(r"`([^`]*)`", subject)) + (" getitem" if "index" in subject else "")
+            lines[number] = set(re.findall(r"[A-Za-z_]\w+|\*\*|/", spans))
     operators = {"x / y": "/", "x ** y": "**"}
 
     def told(entry: Entry) -> list[int]:
@@ -224,9 +241,9 @@ def conventions() -> Callable[[Entry], list[int]]:
     return told
 
 
-def results_without_gradient() -> dict[str, list[Any]]:
+def results_without_gradient() -> dict[str, list[str]]:
     """Functions whose results are plain, in the groups that the comments in their lists make."""
-    groups: dict[str, list[Any]] = defaultdict(list)
+    groups: dict[str, list[str]] = defaultdict(list)
     for path in sorted((ROOT / "tensorgrad" / "rules").glob("*.py")):
         file = path.relative_to(ROOT).as_posix()
         text, tree = _source(file)
@@ -235,10 +252,9 @@ def results_without_gradient() -> dict[str, list[Any]]:
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "plain":
                 for arg in node.args:
                     above = [comments[n] for n in range(node.lineno, arg.lineno) if n in comments]
-                    fn = eval(ast.unparse(arg), {"np": np})  # "np.linalg.matrix_rank"
-                    groups[above[-1] if above else "others"].append(fn)
-    missing = table.without_gradient - {fn for some in groups.values() for fn in some}
-    groups["others"] += sorted(missing, key=name_of)
+                    groups[above[-1] if above else "others"].append(ast.unparse(arg))
+    missing = {NAMES[fn][0] for fn in table.without_gradient} - {name for some in groups.values() for name in some}
+    groups["others"] = sorted({*groups.pop("others", []), *missing})
     return {group: some for group, some in groups.items() if some}
 
 
@@ -246,10 +262,9 @@ def refusals(entries: list[Entry], rows: Any) -> dict[str, str]:
     """Functions of NumPy that take part in its protocols and have no rule; and the remedy where they name one."""
     square = np.array([[2.0, 1.0], [0.5, 3.0]])
     found = {}
-    for names in NAMES.values():
-        fn = eval(names[0], {"np": np})
+    for fn, names in NAMES.items():
         if (isinstance(fn, np.ufunc) or hasattr(fn, "_implementation")) and fn not in table.functions:
-            found[name_of(fn)] = ""
+            found[names[0]] = ""
     for entry in entries:
         if entry.made and entry not in rows:
             try:

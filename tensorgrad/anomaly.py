@@ -10,15 +10,13 @@ can see, is then found before its gradient is used.
 from __future__ import annotations
 
 import weakref
-from contextlib import ContextDecorator
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from tensorgrad.caller import caller, line_of
 from tensorgrad.errors import AnomalyError, OverwriteError
-from tensorgrad.tape import Outline, Record, mode, value_of
+from tensorgrad.tape import Outline, Record, Switch, mode, value_of
 
 if TYPE_CHECKING:
     from tensorgrad.table import Row
@@ -54,7 +52,7 @@ REWRITES = {
 }  # fmt: skip
 
 
-class detect_anomaly(ContextDecorator):  # noqa: N801  (the field's name, used like a keyword)
+class detect_anomaly(Switch):  # noqa: N801  (the field's name, used like a keyword)
     """Stop at the first NaN or infinity, forward or backward: ``with tg.detect_anomaly():`` or as a decorator.
 
     The error names the operation, the index, the values there, the line that called the operation, and the usual
@@ -69,10 +67,7 @@ class detect_anomaly(ContextDecorator):  # noqa: N801  (the field's name, used l
         In a backward pass, if a value it needs is not what it was in the forward pass.
     """
 
-    def __init__(self) -> None:
-        self._before: list[tuple[bool, np.errstate]] = []
-
-    def __enter__(self) -> detect_anomaly:
+    def __enter__(self) -> Self:
         quiet = np.errstate(all="ignore")  # NumPy's warnings would come first, and say less
         quiet.__enter__()
         self._before.append((mode.anomaly, quiet))
@@ -80,21 +75,18 @@ class detect_anomaly(ContextDecorator):  # noqa: N801  (the field's name, used l
         watchers.append(self)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> None:  # fmt: skip
+    def __exit__(self, *error: Any) -> None:
         mode.anomaly, quiet = self._before.pop()
-        quiet.__exit__(kind, error, traceback)
+        quiet.__exit__(*error)
         watchers.remove(self)
 
-    def _recreate_cm(self) -> detect_anomaly:
-        return detect_anomaly()
 
-
-def after_forward(row: Row, values: list[Any], ans: Any) -> None:
-    """Look through the result of an operation."""
-    if not mode.anomaly or ans.dtype.kind not in "fc":
+def after_forward(row: Row, values: list[Any], params: dict[str, Any], ans: Any) -> None:
+    """Look through the result of an operation; not of those in a recorded walk, which `after_rule` looks through."""
+    if not mode.anomaly or mode.recording == 2 or ans.dtype.kind not in "fc":
         return
-    bad = _first(ans, [x for x in values if isinstance(x, float) or _is_float(x)], row.elementwise)
+    came = [x for x in (*values, *params.values()) if isinstance(x, float) or _is_float(x)]
+    bad = _first(ans, came, row.elementwise)
     if bad is None:
         return
     there = ", ".join(_at(x, bad, ans.shape) for x in values) if row.elementwise else _summary(values)

@@ -70,8 +70,10 @@ def _last_written(g: Any, index: Any) -> Any:
     return np.where(places[index] == order, taken, 0)
 
 
-def assign(target: Variable, index: Any, value: Any) -> None:
+def assign(target: Variable, index: Any, value: Any, fresh: bool = False) -> None:
     """``target[index] = value``, recorded for the target and for every tensor that looks at the same memory.
+
+    ``fresh`` says that the value was computed for this alone, and nobody else holds it.
 
     Raises
     ------
@@ -80,7 +82,7 @@ def assign(target: Variable, index: Any, value: Any) -> None:
     TypeError, ValueError, IndexError
         As NumPy does; and if the target holds integers, which would lose the gradient.
     """
-    if mode.recording == 2:
+    if mode.recording == 2 and (target.tracked or target.readers is not None):
         raise AssignmentError("a gradient rule must not write to what it is given: compute a new array")
     index = as_index(index)
     data = target.data
@@ -93,14 +95,20 @@ def assign(target: Variable, index: Any, value: Any) -> None:
     place = region if np.may_share_memory(region, data) else data  # what is written to, or all where that is scattered
     others = _views(target, place)
     for tensor in (target, *others):
-        _refuse(tensor, "this tensor" if tensor is target else "the tensor that this one is a view of")
+        _refuse(tensor, data.dtype, "this tensor" if tensor is target else "the tensor that this one is a view of")
     if _is_view_of(value, target, region):
         return  # the last step of ``t[index] += x``, which Python writes as ``v = t[index]; v += x; t[index] = v``
-    _spare(target.readers, place)
-    written = None if not others else _addresses(data)[index]
+    _spare(target.readers)
+    written = None if not others else _addresses(region) if place is region else _addresses(data)[index]
     if isinstance(value, Variable) and np.may_share_memory(value.data, place):
         value = value.copy()  # type: ignore[attr-defined]  # of overlapping memory, as NumPy does itself
-    _rebind(target, assigned(target, value, index=index))
+    whole = not others and place is region and region.shape == data.shape
+    if whole and fresh and value.record is not None and (value.shape, value.dtype) == (data.shape, data.dtype):
+        data[...] = value.data
+        _rebind(target, value)
+        return
+    before = target.detach() if whole else target  # type: ignore[attr-defined]  # of which nothing is left
+    _rebind(target, assigned(before, value, index=index))
     for tensor in others:
         hit, source = _meeting(_addresses(tensor.data), written)
         if hit.any():
@@ -112,8 +120,13 @@ def _rebind(tensor: Variable, out: Variable) -> None:
     tensor.record, tensor.tracked = out.record, out.tracked
 
 
-def _refuse(tensor: Variable, which: str) -> None:
-    if tensor.tracked and tensor.record is None:
+def _refuse(tensor: Variable, dtype: Any, which: str) -> None:
+    if tensor.dtype != dtype:
+        raise AssignmentError(
+            f"{which} is of {tensor.dtype}, the memory that is written to of {dtype}: assign to the complex tensor, "
+            "not to its real or imaginary part, and take parts of it after that"
+        )
+    if tensor.tracked is not False and tensor.record is None:
         raise AssignmentError(
             f"{which} is a leaf that requires a gradient (shape {tensor.shape}), and its gradient is that of the value "
             "it has. Assign to a copy (y = t.copy(); y[index] = value), or, to update a parameter, under tg.no_grad()."
@@ -147,31 +160,23 @@ def _views(target: Variable, place: Any) -> list[Variable]:
     return [t for t in alive if t is not None and t is not target and np.may_share_memory(t.data, place)]
 
 
-def _spare(readers: list[weakref.ref[Record]] | None, place: Any) -> None:
-    """Give every pending record that saved values of this place copies of them."""
+def _spare(readers: list[weakref.ref[Record]] | None) -> None:
+    """Give every pending record that saved values of this memory copies of them; it needs the memory no more."""
     if not readers:
         return
-    pending = []
     for reader in readers:
         record = reader()
-        if record is None or record.inputs is None or record.guards is None:
+        if record is None or record.inputs is None:
             continue
-        still = False
-        for i, guard in enumerate(record.guards):
+        for i, guard in enumerate(record.guards or ()):
             if guard is not readers:
                 continue
-            saved = record.ans if i == len(record.inputs) else record.inputs[i]
-            if not np.may_share_memory(saved, place):
-                still = True
-                continue
-            record.guards[i] = []
+            record.guards[i] = []  # type: ignore[index]
             if i == len(record.inputs):
-                record.ans = saved.copy()
+                record.ans = record.ans.copy()
             else:
-                record.inputs[i] = saved.copy()
-        if still:
-            pending.append(reader)
-    readers[:] = pending
+                record.inputs[i] = record.inputs[i].copy()
+    readers.clear()
 
 
 def _addresses(x: Any) -> Any:

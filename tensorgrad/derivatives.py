@@ -49,9 +49,7 @@ def vjp(f: Function, *inputs: Any, create_graph: bool = False) -> tuple[Any, Cal
     call = _Call(f, inputs, create_graph)
 
     def pullback(g: Any = None) -> Any:
-        seeds = [None] * len(call.outputs) if g is None else trees.leaves(g)
-        if len(seeds) != len(call.outputs):
-            raise ValueError(f"f has {len(call.outputs)} outputs, the gradient to pull back {len(seeds)}")
+        seeds = [None] * len(call.outputs) if g is None else trees.leaves_like(call.structure, g, "the gradient")
         return call.as_inputs(call.pull(list(range(len(seeds))), seeds))
 
     return call.result, pullback
@@ -74,7 +72,7 @@ def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = False) -> 
     """
     inputs, tangents = _as_tuple(inputs), _as_tuple(tangents)
     call = _Call(f, inputs, True, inner=create_graph)
-    directions = _like(tangents, call.inputs, "tangents")
+    directions = _like(tangents, call, "tangents")
     ones = [Tensor(np.ones(out.shape, out.dtype), requires_grad=True) for out in call.outputs]
     pulled = call.pull(list(range(len(ones))), list(ones))
     pairs = [(g, v) for g, v in zip(pulled, directions, strict=True) if isinstance(g, Tensor) and g.tracked]
@@ -137,8 +135,7 @@ def hvp(f: Function, inputs: Any, vectors: Any, create_graph: bool = False) -> A
     """
     inputs, vectors = _as_tuple(inputs), _as_tuple(vectors)
     call = _Call(_gradient(f), inputs, create_graph)
-    seeds = [value if isinstance(v, Variable) else value_of(v) for v, value in
-             zip(trees.leaves(vectors), _like(vectors, call.inputs, "vectors"), strict=True)]  # fmt: skip
+    seeds = _like(vectors, call, "vectors")
     return call.as_inputs(call.pull(list(range(len(seeds))), seeds))
 
 
@@ -166,7 +163,7 @@ class _Call:
                     f"f must return tensors, got {type(out).__name__}: compute it from the inputs with NumPy's "
                     "functions, without .data or .item() on the way"
                 )
-        values = self.outputs if self.create_graph else [out.data for out in self.outputs]
+        values = self.outputs if self.create_graph else [out.data.copy() for out in self.outputs]
         self.result = trees.refill(returned, values)
 
     def pull(self, which: list[int], seeds: list[Any]) -> list[Any]:
@@ -217,14 +214,13 @@ def _full(g: Any, like: Any, as_tensor: bool) -> Any:
     return Tensor(g) if as_tensor and not isinstance(g, Variable) else g
 
 
-def _like(vectors: tuple[Any, ...], inputs: list[Any], what: str) -> list[Any]:
+def _like(vectors: tuple[Any, ...], call: _Call, what: str) -> list[Any]:
     """The leaves of ``vectors``, each of the shape of its input."""
-    found = [v if isinstance(v, Tensor) else Tensor(np.asarray(v, x.dtype)) for v, x in
-             zip(trees.leaves(list(vectors)), inputs, strict=False)]  # fmt: skip
-    shapes, expected = [np.shape(v) for v in trees.leaves(list(vectors))], [x.shape for x in inputs]
+    leaves = trees.leaves_like(call.arguments, vectors, what)
+    shapes, expected = [np.shape(value_of(v)) for v in leaves], [x.shape for x in call.inputs]
     if shapes != expected:
         raise ShapeError(f"{what} must have the shapes of the inputs, {expected}, got {shapes}")
-    return found
+    return [v if isinstance(v, Tensor) else np.asarray(v, x.dtype) for v, x in zip(leaves, call.inputs, strict=True)]
 
 
 def _as_tuple(x: Any) -> tuple[Any, ...]:

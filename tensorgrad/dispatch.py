@@ -17,7 +17,7 @@ from tensorgrad.assign import assign
 from tensorgrad.errors import NoRuleError
 from tensorgrad.rules import load_all
 from tensorgrad.table import Signature, compositions, functions, rows, run_on_values, signatures, wider
-from tensorgrad.tape import Variable, any_tracked, before_write, mode, value_of
+from tensorgrad.tape import Variable, any_tracked, at_stake, before_write, mode, value_of
 
 _BY_METHOD: dict[tuple[Any, str], Callable[..., Any]] = {
     (np.add, "reduce"): np.sum, (np.multiply, "reduce"): np.prod, (np.maximum, "reduce"): np.max,
@@ -79,9 +79,14 @@ def _sort_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], si
             if name not in kwargs:
                 raise TypeError(f"{_name(func)}() misses its argument {name!r}")
             args += (kwargs.pop(name),)
+    if not variadic and len(args) > arity + len(positional):
+        args, kwargs = _name_all(func, args, kwargs, arity + len(positional))
     unknown = kwargs.keys() - accepted
-    if unknown or (len(args) > arity + len(positional) and not variadic):
-        raise _Unsupported(unknown or "so many positional ones", signature)
+    if unknown:
+        kwargs = _without_defaults(func, kwargs, unknown)
+        unknown = kwargs.keys() - accepted
+    if unknown:
+        raise _Unsupported(unknown, signature)
     if not variadic:
         kwargs |= dict(zip(positional, args[arity:], strict=False))
         args = args[:arity]
@@ -91,6 +96,31 @@ def _sort_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], si
             raise _Unsupported(tracked, signature)
         kwargs = {name: arg if name in may_be_tracked else value_of(arg) for name, arg in kwargs.items()}
     return args, kwargs
+
+
+def _name_all(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], n: int) -> tuple[Any, dict[str, Any]]:
+    """The arguments after the first ``n`` by name."""
+    try:
+        names = list(inspect.signature(func).parameters)
+        named = dict(zip(names[n:], args[n:], strict=False))
+    except ValueError:  # NumPy does not tell
+        named = {}
+    if len(named) < len(args) - n:
+        raise _Unsupported("so many positional ones", signatures[func])
+    return args[:n], kwargs | {name: arg for name, arg in named.items() if arg is not None}
+
+
+_UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
+
+
+def _without_defaults(func: Any, kwargs: dict[str, Any], unknown: Any) -> dict[str, Any]:
+    """Leave out what is NumPy's default anyway."""
+    if isinstance(func, np.ufunc):
+        defaults: dict[str, Any] = _UFUNC_DEFAULTS
+    else:
+        defaults = {name: p.default for name, p in inspect.signature(func).parameters.items()}
+    same = {name for name in unknown if type(kwargs[name]) in (bool, int, str) and kwargs[name] == defaults.get(name)}
+    return {name: arg for name, arg in kwargs.items() if name not in same}
 
 
 def _holds_for_complex(func: Any) -> bool:
@@ -131,8 +161,8 @@ def write_into(
 ) -> Any:
     """``ufunc(..., out=target)`` and ``target += x``: an assignment, where a gradient is at stake."""
     name = f"writing the result of np.{ufunc.__name__} into an existing array"
-    if mode.recording and any_tracked((inputs, out)):
-        target = out[0]
+    target = out[0]
+    if mode.recording and (at_stake(target, inputs) if isinstance(target, Variable) else any_tracked(inputs)):
         if len(out) > 1 or kwargs or not isinstance(target, Variable):
             raise NoRuleError(
                 f"{name} is recorded for one tensor, without further arguments: write t = np.{ufunc.__name__}(...), "
@@ -141,7 +171,7 @@ def write_into(
         result = functions[ufunc](*inputs) if ufunc in functions else call(kind, ufunc, inputs, {})
         if not np.can_cast(result.dtype, target.dtype, "same_kind"):
             raise TypeError(f"{name}: a result of {result.dtype} does not go into a tensor of {target.dtype}")
-        assign(target, ..., result)
+        assign(target, ..., result, fresh=True)
         return target
     for target in out:
         if isinstance(target, Variable):

@@ -11,7 +11,7 @@ import numpy as np
 
 from tensorgrad import trees
 from tensorgrad.table import functions, numbers, primitive, rule
-from tensorgrad.tape import Array, Record, Variable, mode
+from tensorgrad.tape import Array, Record, Variable, mode, value_of
 from tensorgrad.tensor import Tensor
 from tensorgrad.walk import reachable, walk
 
@@ -45,8 +45,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         returned = part.first_run()
         if part.value is None:
             return returned
-        packed = recomputed(*part.sources, part=part)
-        part.value = None
+        packed = recomputed(*part.inputs, *part.outside, part=part)
+        part.value = part.inputs = None
         return _unpack(returned, packed)
 
     return checkpointed
@@ -58,7 +58,7 @@ def recomputed(*sources: Array, part: _Part) -> Array:
     return part.value
 
 
-rule(recomputed, each=lambda g, ans, i, *sources, part: part.gradient(i, g, ans, sources))
+rule(recomputed, together=lambda g, ans, needed, *sources, part: part.gradients(needed, g, ans, sources), complex=True)
 
 
 class _Part:
@@ -68,13 +68,12 @@ class _Part:
         self.f = f
         self.structure = arguments
         self.leaves = [_as_it_was(leaf) for leaf in trees.leaves(arguments)]
-        self.places = [k for k, leaf in enumerate(self.leaves) if isinstance(leaf, Variable) and leaf.tracked]
-        self.sources: list[Any] = [self.leaves[k] for k in self.places]  # then the leaves that f takes from outside
+        self.places = [k for k, leaf in enumerate(self.leaves) if _tracked(leaf)]
+        self.inputs: Any = [self.leaves[k] for k in self.places]
         for k in self.places:
             self.leaves[k] = None  # the record keeps their values
+        self.outside: list[Any] = []  # leaves that f uses and is not given
         self.value: Any = None
-        self.pending: dict[int, Any] = {}  # gradients computed, and not yet asked for
-        self.pulled: Any = None  # the gradient they were computed from
 
     def run(self, inputs: list[Any], leaves: list[Any]) -> Any:
         """Call the function on the leaves of its arguments, with these inputs in place of the tracked ones."""
@@ -86,49 +85,52 @@ class _Part:
     def first_run(self) -> Any:
         """What the function returns; on the way, find out what it is computed from."""
         start = next(numbers)
-        inputs = [Tensor(x.data, requires_grad=True) for x in self.sources]
+        inputs = [_leaf(x) for x in self.inputs]
         returned = self.run(inputs, trees.leaves(self.structure))
         self.structure = trees.transform(lambda leaf: None, self.structure)
         packed = _pack(returned)
-        if packed is not None:
-            self.value = packed.data
-            for record in reachable([packed.record or packed]):
-                if record.number < start:
-                    raise RuntimeError(
-                        f"the checkpointed function uses a tensor that was computed before ({record.row.name!r} at "
-                        f"{record.where()}): pass it as an argument"
-                    )
-                for _, parent in record.parents or ():
-                    known = [*inputs, *self.sources[len(inputs) :]]
-                    if not isinstance(parent, Record) and all(parent is not x for x in known):
-                        self.sources.append(parent)
+        if packed is None:
+            return returned
+        self.value = packed.data
+        known = {id(x.record or x) for x in inputs}
+        for record in reachable([packed.record or packed]):
+            if record.number < start:
+                raise RuntimeError(
+                    f"the checkpointed function uses a tensor that was computed before ({record.row.name!r} at "
+                    f"{record.where()}): pass it as an argument"
+                )
+            for _, parent in record.parents or ():
+                if not isinstance(parent, Record) and id(parent) not in known:
+                    known.add(id(parent))
+                    self.outside.append(parent)
         return returned
 
-    def gradient(self, i: int, g: Any, ans: Any, sources: tuple[Any, ...]) -> Any:
-        """The gradient for source ``i``; all of them are computed at once, when the first is asked for."""
-        if self.pulled is not g or i not in self.pending:
-            create_graph = isinstance(g, Variable)
-            count = len(self.places)
-            inputs = [_own(x) for x in sources[:count]]
-            recording, mode.recording = mode.recording, 1
-            try:
-                packed: Any = _pack(self.run(inputs, [_as_it_was(leaf) for leaf in self.leaves]))
-            finally:
-                mode.recording = recording
-            if packed is None or not np.array_equal(packed.data, getattr(ans, "data", ans), equal_nan=True):
-                raise RuntimeError(
-                    "the checkpointed function gave other values when it was called again: pass its random generator "
-                    "as an argument, and let it change nothing that it reads"
-                )
-            targets = [*inputs, *self.sources[count:]]
-            found = walk([(packed, g)], targets, create_graph=create_graph, through=False)
-            nodes = [x.record or x for x in targets]
-            self.pending = {k: found.get(node, np.zeros(node.shape, node.dtype)) for k, node in enumerate(nodes)}
-            self.pulled = g
-        gradient = self.pending.pop(i)
-        if not self.pending:
-            self.pulled = None
-        return gradient
+    def gradients(self, needed: tuple[int, ...], g: Any, ans: Any, sources: tuple[Any, ...]) -> dict[int, Any]:
+        """The gradients for these of the sources, by computing the function once more."""
+        create_graph, count = isinstance(g, Variable), len(self.places)
+        inputs = [functions[np.positive](x) if isinstance(x, Variable) else _leaf(x) for x in sources[:count]]
+        recording, mode.recording = mode.recording, 1
+        try:
+            packed: Any = _pack(self.run(inputs, [_as_it_was(leaf) for leaf in self.leaves]))
+        finally:
+            mode.recording = recording
+        if packed is None or not np.array_equal(packed.data, value_of(ans), equal_nan=True):
+            raise RuntimeError(
+                "the checkpointed function gave other values when it was called again: pass its random generator as an "
+                "argument, and let it change nothing that it reads"
+            )
+        sources = (*inputs, *self.outside)
+        found = walk([(packed, g)], [sources[i] for i in needed], create_graph=create_graph, through=False)
+        nodes = {i: sources[i].record or sources[i] for i in needed}
+        return {i: found.get(node, np.zeros(node.shape, node.dtype)) for i, node in nodes.items()}
+
+
+def _leaf(x: Any) -> Any:
+    """The value of a tensor, or an array, as a leaf; a complex one as what was computed of one."""
+    data = x.data if isinstance(x, Variable) else x
+    if data.dtype.kind == "c":
+        return functions[np.add](Tensor(np.zeros(data.shape, data.real.dtype), requires_grad=True), data)
+    return Tensor(data, requires_grad=True)
 
 
 def _as_it_was(leaf: Any) -> Any:
@@ -136,13 +138,8 @@ def _as_it_was(leaf: Any) -> Any:
     return copy.deepcopy(leaf) if isinstance(leaf, np.random.Generator) else leaf
 
 
-def _own(x: Any) -> Any:
-    """The same value as a tensor of its own, to which gradients are pulled back and no further."""
-    return functions[np.positive](x) if isinstance(x, Variable) else Tensor(x, requires_grad=True)
-
-
 def _tracked(leaf: Any) -> bool:
-    return isinstance(leaf, Variable) and leaf.tracked
+    return isinstance(leaf, Variable) and bool(leaf.tracked)
 
 
 def _pack(returned: Any) -> Any:

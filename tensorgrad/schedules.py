@@ -163,10 +163,10 @@ def warm_up(schedule: Schedule, updates: int) -> Schedule:
     return lambda update: schedule(update) * min(1.0, (update + 1) / max(updates, 1))
 
 
-def by(lr_lambda: Callable[[int], SupportsFloat]) -> Schedule:
+def from_function(lr_lambda: Callable[[int], SupportsFloat]) -> Schedule:
     """A function of your own, of which every value is checked to be a rate. PyTorch's LambdaLR."""
     if not callable(lr_lambda):
-        raise TypeError(f"by() takes a function of the number of updates done, got {lr_lambda!r}")
+        raise TypeError(f"from_function takes a function of the number of updates done, got {lr_lambda!r}")
 
     def schedule(update: int) -> float:
         factor = float(lr_lambda(update))

@@ -87,28 +87,40 @@ class Signature(NamedTuple):
 class Row:
     """A function's row in the gradient table."""
 
-    __slots__ = ("complex", "elementwise", "fn", "masks", "name", "plans", "short", "singular", "vjps")
+    __slots__ = (
+        "add_to",
+        "complex",
+        "elementwise",
+        "fn",
+        "masks",
+        "name",
+        "plans",
+        "short",
+        "singular",
+        "together",
+        "vjps",
+    )
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         self.fn = fn
         self.name: str = getattr(fn, "__name__", str(fn))
         self.vjps: Sequence[Vjp | None] = ()
         self.elementwise = isinstance(fn, np.ufunc) and fn.signature is None
+        self.together: Vjp | None = None
         self.singular = False
         self.masks = False
         self.complex = False  # its rules hold for complex values
+        self.add_to: Callable[..., None] | None = None  # adds the gradient of its only input into an array: see `rule`
         self.short = False  # its rules may be given g short: broadcasting to the shape of ans, not yet of that shape
-        self.plans: dict[Any, Plan] = {}
+        self.plans: dict[int, Plan] = {}  # by the bits of the tracked inputs, and one more for how many there are
 
     def plan(self, tracked: int, count: int) -> Plan:
         """What to save of ``count`` inputs when those in the bits of ``tracked`` are tracked."""
         if isinstance(self.vjps, _Each):
-            plan = self.plans.get((tracked, count))
-            if plan is None:
-                bits, every = tuple(i for i in range(count) if tracked >> i & 1), tuple(range(count))
-                reads_inputs, reads_ans = _reads_of_each(self.vjps.each)
-                kept, dropped = (every, ()) if reads_inputs else ((), every)
-                plan = self.plans[tracked, count] = Plan(bits, kept, (), dropped, reads_ans)
+            bits, every = tuple(i for i in range(count) if tracked >> i & 1), tuple(range(count))
+            reads_inputs, reads_ans = _reads_of_each(self.vjps.each)
+            kept, dropped = (every, ()) if reads_inputs else ((), every)
+            plan = self.plans[tracked | 1 << count] = Plan(bits, kept, (), dropped, reads_ans)
             return plan
         parents = []
         reads: set[int] = set()
@@ -129,7 +141,7 @@ class Row:
         kept = tuple(i for i in range(count) if i in reads)
         outlined = tuple(i for i in range(count) if i in outlines - reads)
         dropped = tuple(i for i in range(count) if i not in reads | outlines)
-        plan = self.plans[tracked] = Plan(tuple(parents), kept, outlined, dropped, -1 in reads)
+        plan = self.plans[tracked | 1 << count] = Plan(tuple(parents), kept, outlined, dropped, -1 in reads)
         return plan
 
 
@@ -178,12 +190,12 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
         if type(ans) is not _ndarray:
             ans = np.asarray(ans)
         if watchers:
-            after_forward(row, values, ans)
+            after_forward(row, values, params, ans)
         out = new(kind)
         out.data = ans
         out.grad = out.readers = out.record = out.views = None
         out.tracked = False
-        if ans.base is not None or ans is values[0] or ans is values[-1]:
+        if ans.base is not None or any(ans is x for x in values):
             share_with_source(args, out)
         if not tracked:
             if ans.dtype.kind == "O":
@@ -193,7 +205,7 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
         if not recording:
             return out
 
-        plan = row.plans.get(tracked) or row.plan(tracked, len(args))
+        plan = row.plans.get(tracked | 1 << len(args)) or row.plan(tracked, len(args))
         if len(parents) != len(plan.parents):
             parents = [(i, node) for i, node in parents if i in plan.parents]
             if not parents:
@@ -206,18 +218,21 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
         record.number = next(numbers)
         record.row = row
         record.parents = parents
-        record.params = params or _NO_PARAMS
+        record.params = {name: frozen(value) for name, value in params.items()} if params else _NO_PARAMS
         record.shape = ans.shape
         record.dtype = dtype
         record.inputs = values
         record.ans = None
         record.careful = careful | 1 if recording == 2 else careful
-        frame = _frame(1)  # as `caller` does; the call would cost more
-        code = frame.f_code
-        while ours[code.co_filename] and frame.f_back is not None:
-            frame = frame.f_back
+        if recording == 2:
+            record.caller = mode.caller
+        else:
+            frame = _frame(1)  # as `caller` does; the call would cost more
             code = frame.f_code
-        record.caller = code, frame.f_lasti
+            while ours[code.co_filename] and frame.f_back is not None:
+                frame = frame.f_back
+                code = frame.f_code
+            record.caller = code, frame.f_lasti
         if watchers:
             keep_copies(record, values, ans)
         for i in plan.dropped:
@@ -251,8 +266,8 @@ def _check_kind(row: Row, ans: Any, values: list[Any], careful: int) -> int:
                           "floating-point results differentiate")  # fmt: skip
     if not row.complex and (kind == "c" or any(getattr(x, "dtype", None) in _COMPLEX for x in values)):
         raise NoRuleError(
-            f"{row.name}: no gradient rule for complex values. Take np.real, np.imag or np.abs first, or write it "
-            "with functions that have one."
+            f"{row.name}: no gradient rule for complex values. Take np.real, np.imag or np.abs first, write it with "
+            "functions that have one, or, if its rule holds for them, enter it with tg.rule(..., complex=True)."
         )
     return careful & ~2 | (2 if kind == "c" else 0)
 
@@ -261,15 +276,21 @@ _COMPLEX = (np.complex64, np.complex128, np.clongdouble)
 
 
 def _plain_params(name: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters without tensors in them, for a record to keep: a later write to an array or list does not reach it."""
+    """Parameters without tensors in them: no gradient flows to what is passed by name."""
     for param, value in params.items():
         if isinstance(value, Variable):
             if value.tracked and mode.recording:
                 raise NoRuleError(f"{name}: {param!r} requires a gradient: pass it by position, as an input")
-            value = value.data
-        if isinstance(value, (list, np.ndarray)):
-            params = params | {param: value.copy()}
+            params = params | {param: value.data}
     return params
+
+
+def frozen(param: Any) -> Any:
+    """A parameter for a record to keep, that a later write to an array or list in it does not reach."""
+    kind = type(param)
+    if kind is _ndarray:
+        return param.copy()
+    return kind(frozen(item) for item in param) if kind is tuple or kind is list else param
 
 
 class _Each(Sequence[Vjp]):
@@ -323,7 +344,8 @@ def _names(instruction: dis.Instruction) -> list[str]:
 
 
 def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None,
-         singular: bool = False, masks: bool = False) -> None:  # fmt: skip
+         together: Vjp | None = None, singular: bool = False, masks: bool = False, complex: bool = False,
+         add_to: Callable[..., None] | None = None) -> None:  # fmt: skip
     """Enter the row of ``fn``, a NumPy function or a `primitive`, into the gradient table.
 
     Parameters
@@ -339,26 +361,43 @@ def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None,
     each
         In place of ``vjps`` for a function of any number of inputs: ``each(g, ans, i, *inputs, **params)``
         is the gradient of input ``i``.
+    together
+        In place of ``vjps`` where the gradients are computed together: ``together(g, ans, needed, *inputs, **params)``
+        returns a dict with the gradient of each input whose position is in the tuple ``needed``.
     singular
         The function has points where its derivative is infinite or undefined. There, and outside its
         domain, a zero upstream gradient stays zero instead of becoming ``0 * inf``.
     masks
         The function leaves elements out, so that zeros in its gradient mean "not used": what was computed
         there, NaN perhaps, must not count.
+    complex
+        The rules hold for complex values, too: see `also_complex`.
+    add_to
+        ``add_to(total, g, **params)`` adds the gradient of the only input to ``total`` in place: for functions that
+        take a small part of an input, of which many are taken.
     """
     apply = fn if fn in rows else functions.get(fn)
     if apply not in rows:
         apply = primitive(fn)
     row = rows[apply]
-    row.vjps = _Each(each) if each else vjps
-    row.singular, row.masks, row.short = singular, masks, False
+    if together is not None:
+        each = _one_of(together)
+    row.vjps = vjps if each is None else _Each(each)
+    row.together = together
+    row.singular, row.masks, row.short, row.add_to = singular, masks, False, add_to
+    row.complex = row.complex or complex
     row.plans.clear()
     if apply is not fn:
         functions[fn] = apply
         described = next((vjp for vjp in vjps if inspect.isfunction(vjp)), None)
         signatures[fn] = (
-            Signature.of(described, len(vjps), skip=2) if described else Signature(len(vjps), variadic=bool(each))
+            Signature.of(described, len(vjps), skip=2) if described else Signature(len(vjps), variadic=each is not None)
         )
+
+
+def _one_of(together: Vjp) -> Vjp:
+    """The gradient of one input, where all of them are computed together."""
+    return lambda g, ans, i, *inputs, **params: together(g, ans, (i,), *inputs, **params)[i]
 
 
 def also_complex(*fns: Callable[..., Any]) -> None:

@@ -12,8 +12,7 @@ import inspect
 import threading
 import weakref
 from contextlib import ContextDecorator
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class Variable:
 
     data: np.ndarray[Any, Any]
     grad: Array
-    tracked: bool
+    tracked: bool | None  # None: no longer, but there may be records of it as a leaf
     record: Record | None
     readers: list[weakref.ref[Record]] | None
     views: list[weakref.ref[Variable]] | tuple[()] | None
@@ -101,6 +100,7 @@ class Record:
     def free(self) -> None:
         """Let go of everything saved; a later walk over this record is an error."""
         self.parents = self.inputs = self.ans = self.guards = None
+        self.params = {}
 
     def __repr__(self) -> str:
         return f"<record {self.number}: {self.row.name} -> {self.shape}>"
@@ -113,6 +113,7 @@ class _Mode(threading.local):
     """Switches of the current thread."""
 
     recording: int = 1  # 0: not at all; 1: what the user computes; 2: the rules of a walk with create_graph
+    caller: Caller  # of the record whose rule runs, in a walk with create_graph
     anomaly = False  # look through all values: see `detect_anomaly`
     locked = False  # hand rules read-only arrays (gradcheck does)
 
@@ -120,32 +121,35 @@ class _Mode(threading.local):
 mode = _Mode()
 
 
-class no_grad(ContextDecorator):  # noqa: N801  (the field's name, used like a keyword)
-    """Do not record inside: ``with no_grad():`` or ``@no_grad()``. Nests, and is exception-safe."""
+class Switch(ContextDecorator):
+    """A switch for the time of a ``with`` block or of a decorated function. Nests, and is exception-safe."""
 
     def __init__(self) -> None:
-        self._before: list[int] = []
+        self._before: list[Any] = []
 
-    def __enter__(self) -> no_grad:
-        self._before.append(mode.recording)
-        mode.recording = 0
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> None:  # fmt: skip
-        mode.recording = self._before.pop()
-
-    def _recreate_cm(self) -> no_grad:
-        return no_grad()  # of each call its own, so that threads do not meet in one
+    def _recreate_cm(self) -> Self:
+        return type(self)()  # of each call its own, so that threads do not meet in one
 
     def __call__(self, func: Any) -> Any:
         """Decorate a function."""
         if inspect.isgeneratorfunction(func) or inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
             raise TypeError(
-                f"no_grad cannot decorate {func.__name__!r}: a generator or coroutine runs after the call "
-                "returned. Write `with tg.no_grad():` inside it."
+                f"{type(self).__name__} cannot decorate {func.__name__!r}: a generator or coroutine runs after the "
+                f"call returned. Write `with tg.{type(self).__name__}():` inside it."
             )
         return super().__call__(func)
+
+
+class no_grad(Switch):  # noqa: N801  (the field's name, used like a keyword)
+    """Do not record inside: ``with no_grad():`` or ``@no_grad()``. Nests, and is exception-safe."""
+
+    def __enter__(self) -> Self:
+        self._before.append(mode.recording)
+        mode.recording = 0
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        mode.recording = self._before.pop()
 
 
 def value_of(x: Any) -> Any:
@@ -176,10 +180,16 @@ def locked(x: Any) -> Any:
 def any_tracked(x: Any) -> bool:
     """Whether a gradient is at stake in ``x``, or in the lists, tuples and dicts it consists of."""
     if isinstance(x, Variable):
-        return x.tracked
+        return bool(x.tracked)
     if isinstance(x, dict):
         return any(map(any_tracked, x.values()))
     return isinstance(x, (list, tuple)) and any(map(any_tracked, x))
+
+
+def at_stake(target: Variable, value: Any) -> bool:
+    """Whether a gradient depends on writing to a tensor: by its own history, that of a view of it, or the value's."""
+    viewed = (ref() for ref in target.views or ())
+    return bool(target.tracked) or any_tracked(value) or any(view is not None and view.tracked for view in viewed)
 
 
 # ------------------------------------------------------------------------------------------- guarding what is saved

@@ -17,7 +17,7 @@ from tensorgrad.errors import GradientLostError
 from tensorgrad.methods import Methods
 from tensorgrad.rules.indexing import as_index, getitem
 from tensorgrad.table import functions
-from tensorgrad.tape import DETACHED, Variable, any_tracked, as_array, before_write, mode, value_of
+from tensorgrad.tape import DETACHED, Variable, any_tracked, as_array, at_stake, before_write, mode, value_of
 from tensorgrad.walk import seed_for, walk
 
 
@@ -76,7 +76,7 @@ class Tensor(Methods):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to this tensor. Settable on leaves: False freezes a parameter."""
-        return self.tracked
+        return bool(self.tracked)
 
     @requires_grad.setter
     def requires_grad(self, flag: bool) -> None:
@@ -90,7 +90,7 @@ class Tensor(Methods):
                 f"only floating-point tensors can require a gradient, not {self.data.dtype}: "
                 "write Tensor(data, requires_grad=True, dtype=float)"
             )
-        self.tracked = bool(flag)
+        self.tracked = True if flag else None if self.tracked is not False else False
 
     @property
     def is_leaf(self) -> bool:
@@ -124,14 +124,14 @@ class Tensor(Methods):
     def __copy__(self) -> Tensor:
         if self.record is not None:
             raise TypeError("a tensor on the tape cannot be copied: call .detach() first, or .copy() to stay on it")
-        out = type(self)(self, self.tracked)
+        out = type(self)(self, self.requires_grad)
         out.grad = self.grad
         return out
 
     def __reduce__(self) -> Any:
         if self.record is not None:
             raise TypeError("a tensor on the tape cannot be copied or pickled: call .detach() first")
-        return _rebuild, (type(self), self.data, self.tracked, self.grad)
+        return _rebuild, (type(self), self.data, self.requires_grad, self.grad)
 
     # ------------------------------------------------------------------------------------------- gradients
 
@@ -193,10 +193,8 @@ class Tensor(Methods):
         return getitem(self, index=as_index(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if mode.recording and (self.tracked or any_tracked(value)):
-            assign(
-                self, index, value if isinstance(value, Variable) else _np.stack(value) if any_tracked(value) else value
-            )
+        if mode.recording and at_stake(self, value):
+            assign(self, index, _joined(value))
         else:
             before_write(self, "assignment to elements")
             self.data[as_index(index)] = value_of(value)
@@ -264,6 +262,15 @@ class Tensor(Methods):
 
     def __pow__(self, exponent: Any) -> Any:
         return functions[np.square](self) if type(exponent) is int and exponent == 2 else self._power(exponent)
+
+
+def _joined(value: Any) -> Any:
+    """Nested lists with tensors in them, as a tensor."""
+    return (
+        _np.stack([_joined(item) for item in value])
+        if isinstance(value, (list, tuple)) and any_tracked(value)
+        else value
+    )
 
 
 def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, grad: Any) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,10 +22,30 @@ def _walk(tree: Any) -> Iterator[Any]:
         yield from _walk(item)
 
 
+def leaves_like(structure: Any, tree: Any, what: str) -> list[Any]:
+    """The leaves of a tree, in the order of those of a structure that it must be like: a dict's by their keys."""
+    if isinstance(structure, dict):
+        if not isinstance(tree, dict) or tree.keys() != structure.keys():
+            given = sorted(map(str, tree)) if isinstance(tree, dict) else type(tree).__name__
+            raise ValueError(f"{what} must have the keys {sorted(map(str, structure))}, got {given}")
+        pairs = [(structure[key], tree[key]) for key in structure]
+    elif isinstance(structure, (list, tuple)):
+        if not isinstance(tree, (list, tuple)) or len(tree) != len(structure):
+            given = f"{len(tree)}" if isinstance(tree, (list, tuple)) else type(tree).__name__
+            raise ValueError(f"{what} must be a list or tuple of {len(structure)}, got {given}")
+        pairs = list(zip(structure, tree, strict=True))
+    else:
+        return [tree]
+    return [leaf for part, item in pairs for leaf in leaves_like(part, item, what)]
+
+
 def transform(fn: Callable[[Any], Any], tree: Any) -> Any:
     """The same structure, with ``fn(leaf)`` in place of each leaf, called in the order of `leaves`."""
     if isinstance(tree, dict):
-        return {key: transform(fn, item) for key, item in tree.items()}
+        new = copy.copy(tree)  # of the same kind, with the same order of keys
+        for key, item in tree.items():
+            new[key] = transform(fn, item)
+        return new
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return type(tree)(*(transform(fn, item) for item in tree))
     if isinstance(tree, (list, tuple)):

@@ -98,15 +98,24 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
                     compare_with_copies(record)
                 if create_graph:
                     inputs, ans = _relink(record, kind)
+                    mode.caller = record.caller
                 masked = masked or row.masks
                 if not row.short and g.shape != record.shape:
                     g = np.broadcast_to(g, record.shape)
                 if mode.locked:
                     g, ans, inputs = locked(g), locked(ans), [locked(x) for x in inputs]
+                found = None
+                if row.together is not None:
+                    found = row.together(g, ans, tuple(i for i, _ in parents), *inputs, **record.params)
                 for i, parent in parents:
+                    if row.add_to is not None and parent in owned and not (create_graph or watchers):
+                        held = adjoints[parent]
+                        if type(held) is np.ndarray and held.shape == parent.shape:
+                            row.add_to(held, g, **record.params)
+                            continue
                     like = parent if type(parent) is Record else parent.data  # type: ignore[union-attr]
                     try:
-                        out = row.vjps[i](g, ans, *inputs, **record.params)  # type: ignore[misc]
+                        out = row.vjps[i](g, ans, *inputs, **record.params) if found is None else found[i]  # type: ignore[misc]
                         if (masked or record.careful or invalid) and (row.elementwise or row.singular) and out is not g:
                             out = _keep_zeros(g, out, row.elementwise)
                         invalid.clear()

@@ -43,6 +43,9 @@ PASSES = [
     lambda: np.sin(leaf([np.nan])),
     lambda: tg.Tensor([1, 2]) + 1,
     lambda: np.sqrt(np.linalg.norm(leaf([3.0, 4.0]))),
+    lambda: tg.max_pool1d(leaf([[[1.0, 2.0, 3.0]]]), 3, padding=1),  # padded with -inf
+    lambda: tg.grad(np.sum(np.where([False, True], np.sqrt(x := leaf([0.0, 4.0])), 0)), x, create_graph=True),
+    lambda: tg.grad(np.hypot(x := leaf(0.0), y := leaf(0.0)), [x, y], create_graph=True),
 ]
 BACKWARD = [
     (lambda x: np.sum(np.sqrt(x)),         [4.0, 0.0],     ["first infinity of the backward pass", "'sqrt'", "(1,)", "upstream gradient 1.0", "inputs 0.0", "output 0.0"]),
@@ -118,6 +121,14 @@ def test_it_nests_ends_and_survives_exceptions():
             np.sqrt(leaf([-1.0]))
     with np.errstate(all="ignore"):
         assert np.isnan(np.sqrt(leaf([-1.0])).data).all()
+
+
+def test_a_generator_is_refused():
+    def generator():
+        yield 1
+
+    with pytest.raises(TypeError, match="generator"):
+        tg.detect_anomaly()(generator)
 
 
 def test_other_threads_are_left_alone():
@@ -201,6 +212,16 @@ def test_an_error_in_the_backward_pass_shows_the_line_of_the_forward_call():
 )  # fmt: skip
 def test_the_line_is_the_users_whatever_way_the_call_takes(call):
     assert __file__ in call(leaf([[1.0, 2.0]])).record.where()
+
+
+def test_second_derivatives_show_the_line_of_the_forward_call():
+    x = leaf([2.0])
+
+    def cube(x):
+        return x**3  # here
+
+    (g,) = tg.grad(np.sum(cube(x)), [x], create_graph=True)
+    assert f":{line_of(cube, '# here')} in cube" in g.record.where()
 
 
 def test_the_line_behind_a_composition():

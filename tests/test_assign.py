@@ -2,6 +2,7 @@
 # ruff: noqa: E501  (tables, a row a line)
 
 import gc
+import time
 
 import numpy as np
 import pytest
@@ -306,6 +307,82 @@ def test_what_is_refused_changes_nothing(k):
         write(y, x)
     np.testing.assert_array_equal(y.data, [2, 4, 6])
     assert y.record is record
+
+
+def test_a_view_taken_without_recording_is_a_view_all_the_same():
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    with tg.no_grad():
+        view = y[:1]
+    view[0] = 10.0
+    np.testing.assert_array_equal(tg.grad(np.sum(y), x), [0, 2])
+
+
+def test_the_parts_of_a_complex_tensor_are_not_assigned_to():
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    for write in (
+        lambda z: np.real(z).__setitem__(0, x[1]),
+        lambda z: z.imag.__setitem__(..., x),
+        lambda z: (z.imag, z.__setitem__(0, x[1])),
+    ):
+        z = x * (1 + 2j)
+        parts = np.real(z), np.imag(z)
+        with pytest.raises(tg.AssignmentError, match="complex tensor"):
+            write(z)
+        del parts
+
+
+def test_a_frozen_leaf_is_still_the_leaf_of_what_was_computed_from_it():
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    x.requires_grad = False
+    with pytest.raises(tg.AssignmentError, match="leaf"):
+        x[0] = y[1] * 3
+
+
+def test_a_buffer_that_is_overwritten_as_a_whole_forgets_its_history():
+    buffer, x = tg.Tensor(np.zeros(3)), tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    for write in (lambda: buffer.__setitem__(..., x * 3), lambda: np.multiply(x, 3, out=buffer)):
+        for _ in range(3):
+            x.grad = None
+            write()
+            np.sum(buffer * buffer).backward()  # which frees the graph; the next round does not need it
+            np.testing.assert_array_equal(x.grad, 18 * x.data)
+
+
+def test_a_rule_may_fill_an_array_of_its_own():
+    first = tg.primitive(lambda x: x[:1] ** 2)
+
+    def rule(g, ans, x):
+        out = np.zeros_like(x)
+        out[:1] = 2 * g * x[:1]
+        return out
+
+    tg.rule(first, rule)
+    assert tg.gradcheck(first, [np.array([1.5, 2.0])])
+    assert tg.gradgradcheck(first, [np.array([1.5, 2.0])])
+
+
+def test_nested_lists_of_tensors():
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    y = tg.Tensor(np.zeros((2, 2)))
+    y[...] = [[x[0], 1.0], (x[1] * 2, x[0])]
+    np.testing.assert_array_equal(y.data, [[1, 1], [4, 1]])
+    np.testing.assert_array_equal(tg.grad(np.sum(y), x), [2, 2])
+
+
+def test_a_long_loop_of_assignments_takes_time_in_proportion():
+    def seconds(n):
+        w = tg.Tensor(np.full(2, 0.3), requires_grad=True)
+        began = time.perf_counter()
+        y = np.zeros_like(w, shape=(n, 2))
+        y[0] = w
+        for i in range(n - 1):
+            y[i + 1] = y[i] + 0.1 * np.sin(y[i]) * w
+        return time.perf_counter() - began
+
+    seconds(100)
+    assert min(seconds(2400) for _ in range(3)) < 12 * min(seconds(400) for _ in range(3))
 
 
 def test_float32_stays_and_values_are_cast():

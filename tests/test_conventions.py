@@ -6,6 +6,8 @@ import pytest
 
 import tensorgrad as tg
 
+NAN = np.nan
+
 
 def leaf(x):
     return tg.Tensor(np.array(x, float), requires_grad=True)
@@ -36,6 +38,8 @@ AT_A_POINT = [
     ("softsign(0)",   tg.softsign,                           [-1, 0, 1],          [1/4, 1, 1/4]),
     ("hardtanh edges", tg.hardtanh,                          [-2, -1, 0, 1, 2],   [0, 0, 1, 0, 0]),
     ("max_pool ties", lambda x: tg.max_pool1d(x, 3),         [[[2, 2, 1, 0, 0, 0]]], [[[1/2, 1/2, 0, 1/3, 1/3, 1/3]]]),
+    ("max_pool of -inf", lambda x: tg.max_pool1d(x, 2, padding=1), [[[-np.inf, 3, 2]]], [[[1/2, 1, 0]]]),
+    ("dropout(p=1)",  lambda x: tg.dropout(x, 1, np.random.default_rng(0)), [-1, 0, 2], [0, 0, 0]),
     ("l1_loss of equals", lambda x: tg.l1_loss(x, [1, 2], reduction="sum"), [1, 3], [0, 1]),
     ("huber_loss(delta)", lambda x: tg.huber_loss(x, [0, 0, 0], reduction="sum", delta=2), [-2, 0, 2], [-2, 0, 2]),
     ("|0|",           np.abs,                                [-1, 0, 2],          [-1, 0, 1]),
@@ -45,6 +49,8 @@ AT_A_POINT = [
     ("clip one edge", lambda x: np.clip(x, 1, 1),            [0, 1, 2],           [0, 1, 0]),
     ("maximum tie",   lambda x: np.maximum(x, 0),            [-1, 0, 1],          [0, 0.5, 1]),
     ("minimum tie",   lambda x: np.minimum(x, 0),            [-1, 0, 1],          [1, 0.5, 0]),
+    ("maximum nan",   lambda x: np.maximum(x, [1, NAN, NAN]), [NAN, 1, NAN],      [1, 1, 1]),
+    ("minimum nan",   lambda x: np.minimum([1, NAN, NAN], x), [NAN, 1, NAN],      [1, 1, 1]),
     ("maximum self",  lambda x: np.maximum(x, x),            [3],                 [1]),
     ("x ** 0",        lambda x: x ** 0,                      [-1, 0, 2],          [0, 0, 0]),
     ("x ** 0.",       lambda x: x ** 0.0,                    [-1, 0, 2],          [0, 0, 0]),
@@ -154,6 +160,27 @@ def test_maximum_and_max_let_nan_through():
     assert np.isnan(np.max(x).item())
 
 
+def test_complex_deviations_and_norms_of_zero_have_second_derivatives():
+    """|z|**2 is differentiated as the sum of the squares of its parts, where z is 0, too."""
+    x = np.array([1.0, 0, 0])  # its spectrum is 1 everywhere: no deviation
+    parts = tg.hessian(lambda x: np.var(np.real(np.fft.fft(x))) + np.var(np.imag(np.fft.fft(x))), x)
+    np.testing.assert_allclose(np.diag(parts), [0, 2, 2], atol=1e-15)
+    np.testing.assert_allclose(tg.hessian(lambda x: np.var(np.fft.fft(x)), x), parts, atol=1e-15)
+    squared = tg.hessian(lambda x: np.linalg.norm(np.fft.fft(x)) ** 2, np.ones(3))  # two of three are 0
+    np.testing.assert_allclose(squared, 6 * np.eye(3), atol=1e-14)
+
+
+def test_many_elements_of_half_precision():
+    """Counts beyond the largest float16 do not make gradients 0, nor do sums make a mean infinite."""
+    x = tg.Tensor(np.ones(70_000, np.float16), requires_grad=True)
+    for fn in (np.mean, np.max, np.min, np.nanmax, np.nanmin, np.nanmean, lambda x: np.linalg.norm(x, np.inf)):
+        np.testing.assert_allclose(tg.grad(fn(x), x), 1 / 70_000, rtol=1e-2)
+    x = tg.Tensor(np.full(2000, 60, np.float16), requires_grad=True)
+    for mean in (np.mean(x, where=np.arange(2000) % 5 > 0), np.nanmean(x)):
+        assert mean.dtype == np.float16
+        assert mean.item() == 60
+
+
 def test_sinc_of_every_order():
     """sinc(x) is the integral of cos(pi x t) over 0 <= t <= 1, and so are its derivatives of those of the cosine."""
     t, weights = np.polynomial.legendre.leggauss(60)
@@ -228,55 +255,100 @@ def test_plain_statistics():
 # A function, with points outside its domain or where its slope is infinite; at 2 all are regular.
 # fmt: off
 SINGULAR = [
-    ("sqrt",       np.sqrt,                                [0, -1],  lambda x: 0.5 / np.sqrt(x),    lambda x: -0.25 * x**-1.5),
-    ("log",        np.log,                                 [0, -1],  lambda x: 1 / x,               lambda x: -1 / x**2),
-    ("log1p",      lambda x: np.log1p(x - 1),              [0, -1],  lambda x: 1 / x,               lambda x: -1 / x**2),
-    ("1 / x",      lambda x: 1 / x,                        [0],      lambda x: -1 / x**2,           lambda x: 2 / x**3),
-    ("x / x",      lambda x: x / x,                        [0],      lambda x: 0 * x,               lambda x: 0 * x),
-    ("x**.5",      lambda x: x**0.5,                       [0, -1],  lambda x: 0.5 / np.sqrt(x),    lambda x: -0.25 * x**-1.5),
-    ("x**1.5",     lambda x: x**1.5,                       [0, -1],  lambda x: 1.5 * np.sqrt(x),    lambda x: 0.75 / np.sqrt(x)),
-    ("x**-2",      lambda x: x**-2,                        [0],      lambda x: -2 * x**-3,          lambda x: 6 * x**-4),
-    ("x**[.5]",    lambda x: x ** np.array([0.5]),         [0, -1],  lambda x: 0.5 / np.sqrt(x),    lambda x: -0.25 * x**-1.5),
-    ("x**x",       lambda x: x**x,                         [0, -1.5], lambda x: x**x * (np.log(x) + 1), lambda x: x**x * ((np.log(x) + 1) ** 2 + 1 / x)),
-    ("x log x",    lambda x: x * np.log(x),                [0, -1],  lambda x: np.log(x) + 1,       lambda x: 1 / x),
-    ("sqrt of log", lambda x: np.sqrt(np.log(x)),          [0, 1, 0.5, -1], lambda x: 0.5 / x / np.sqrt(np.log(x)), None),
-    ("sin(log x)", lambda x: np.sin(np.log(x)),            [0, -1],  lambda x: np.cos(np.log(x)) / x, None),
-    ("exp(sqrt x)", lambda x: np.exp(np.sqrt(x)),          [0, -1],  lambda x: np.exp(np.sqrt(x)) / 2 / np.sqrt(x), None),
-    ("tanh(1/x)",  lambda x: np.tanh(1 / x),               [0],      lambda x: -(1 - np.tanh(1 / x) ** 2) / x**2, None),
-    ("sigmoid(log)", lambda x: tg.sigmoid(np.log(x)),      [0, -1],  lambda x: 1 / (1 + x) ** 2,    None),
-    ("square(sqrt)", lambda x: np.square(np.sqrt(x)),      [0, -1],  lambda x: 1 + 0 * x,           lambda x: 0 * x),
-    ("|log|",      lambda x: abs(np.log(x)),               [0, -1],  lambda x: 1 / x,               lambda x: -1 / x**2),
-    ("exp(big)",   lambda x: np.exp(1000 * (2 - x)) / 1,   [0, -1],  lambda x: -1000 * np.exp(1000 * (2 - x)), None),
-    ("arctan(1/x)", lambda x: np.arctan(1 / x),            [0],      lambda x: -1 / (1 + x**2),     None),
-    ("cbrt",       np.cbrt,                                [0],      lambda x: x ** (-2 / 3) / 3,   lambda x: -2 / 9 * x ** (-5 / 3)),
-    ("reciprocal", np.reciprocal,                          [0],      lambda x: -1 / x**2,           lambda x: 2 / x**3),
-    ("float_power", lambda x: np.float_power(x, 1.5),      [0, -1],  lambda x: 1.5 * np.sqrt(x),    lambda x: 0.75 / np.sqrt(x)),
-    ("log2",       np.log2,                                [0, -1],  lambda x: 1 / x / np.log(2),   lambda x: -1 / x**2 / np.log(2)),
-    ("log10",      np.log10,                               [0, -1],  lambda x: 1 / x / np.log(10),  lambda x: -1 / x**2 / np.log(10)),
+    ("sqrt",       np.sqrt,                                [0, -1],          lambda x: 0.5 / np.sqrt(x),    lambda x: -0.25 * x**-1.5),
+    ("log",        np.log,                                 [0, -1],          lambda x: 1 / x,               lambda x: -1 / x**2),
+    ("log1p",      lambda x: np.log1p(x - 1),              [0, -1, NAN],     lambda x: 1 / x,               lambda x: -1 / x**2),
+    ("1 / x",      lambda x: 1 / x,                        [0],              lambda x: -1 / x**2,           lambda x: 2 / x**3),
+    ("x / x",      lambda x: x / x,                        [0],              lambda x: 0 * x,               lambda x: 0 * x),
+    ("x**.5",      lambda x: x**0.5,                       [0, -1],          lambda x: 0.5 / np.sqrt(x),    lambda x: -0.25 * x**-1.5),
+    ("x**1.5",     lambda x: x**1.5,                       [0, -1],          lambda x: 1.5 * np.sqrt(x),    lambda x: 0.75 / np.sqrt(x)),
+    ("x**-2",      lambda x: x**-2,                        [0],              lambda x: -2 * x**-3,          lambda x: 6 * x**-4),
+    ("x**[.5]",    lambda x: x ** np.array([0.5]),         [0, -1, NAN],     lambda x: 0.5 / np.sqrt(x),    lambda x: -0.25 * x**-1.5),
+    ("x**x",       lambda x: x**x,                         [0, -1.5],        lambda x: x**x * (np.log(x) + 1), lambda x: x**x * ((np.log(x) + 1) ** 2 + 1 / x)),
+    ("x log x",    lambda x: x * np.log(x),                [0, -1],          lambda x: np.log(x) + 1,       lambda x: 1 / x),
+    ("sqrt of log", lambda x: np.sqrt(np.log(x)),          [0, 1, 0.5, -1],  lambda x: 0.5 / x / np.sqrt(np.log(x)), None),
+    ("sin(log x)", lambda x: np.sin(np.log(x)),            [0, -1],          lambda x: np.cos(np.log(x)) / x, None),
+    ("exp(sqrt x)", lambda x: np.exp(np.sqrt(x)),          [0, -1],          lambda x: np.exp(np.sqrt(x)) / 2 / np.sqrt(x), None),
+    ("tanh(1/x)",  lambda x: np.tanh(1 / x),               [0],              lambda x: -(1 - np.tanh(1 / x) ** 2) / x**2, None),
+    ("sigmoid(log)", lambda x: tg.sigmoid(np.log(x)),      [0, -1],          lambda x: 1 / (1 + x) ** 2,    None),
+    ("square(sqrt)", lambda x: np.square(np.sqrt(x)),      [0, -1],          lambda x: 1 + 0 * x,           lambda x: 0 * x),
+    ("|log|",      lambda x: abs(np.log(x)),               [0, -1],          lambda x: 1 / x,               lambda x: -1 / x**2),
+    ("exp(big)",   lambda x: np.exp(1000 * (2 - x)) / 1,   [0, -1],          lambda x: -1000 * np.exp(1000 * (2 - x)), None),
+    ("arctan(1/x)", lambda x: np.arctan(1 / x),            [0],              lambda x: -1 / (1 + x**2),     None),
+    ("cbrt",       np.cbrt,                                [0, NAN],         lambda x: x ** (-2 / 3) / 3,   lambda x: -2 / 9 * x ** (-5 / 3)),
+    ("reciprocal", np.reciprocal,                          [0, NAN],         lambda x: -1 / x**2,           lambda x: 2 / x**3),
+    ("float_power", lambda x: np.float_power(x, 1.5),      [0, -1, NAN],     lambda x: 1.5 * np.sqrt(x),    lambda x: 0.75 / np.sqrt(x)),
+    ("log2",       np.log2,                                [0, -1, NAN],     lambda x: 1 / x / np.log(2),   lambda x: -1 / x**2 / np.log(2)),
+    ("log10",      np.log10,                               [0, -1, NAN],     lambda x: 1 / x / np.log(10),  lambda x: -1 / x**2 / np.log(10)),
     ("logaddexp",  lambda x: np.logaddexp(np.log(x), -np.inf), [0, -1], lambda x: 1 / x,            lambda x: -1 / x**2),
     ("logaddexp2", lambda x: np.logaddexp2(-np.inf, np.log2(x)), [0, -1], lambda x: 1 / x / np.log(2), lambda x: -1 / x**2 / np.log(2)),
-    ("arcsin",     lambda x: np.arcsin(x / 4),             [4, -4, 5], lambda x: (16 - x**2) ** -0.5, lambda x: x * (16 - x**2) ** -1.5),
-    ("arccos",     lambda x: np.arccos(x / 4),             [4, -4, 5], lambda x: -((16 - x**2) ** -0.5), lambda x: -x * (16 - x**2) ** -1.5),
-    ("arccosh",    np.arccosh,                             [1, 0, -1], lambda x: (x**2 - 1) ** -0.5, lambda x: -x * (x**2 - 1) ** -1.5),
-    ("arctanh",    lambda x: np.arctanh(x / 4),            [4, -4, 5], lambda x: 4 / (16 - x**2),   lambda x: 8 * x / (16 - x**2) ** 2),
-    ("arctan2",    lambda x: np.arctan2(x, x * x),         [0],      lambda x: -1 / (1 + x**2),     lambda x: 2 * x / (1 + x**2) ** 2),
-    ("hypot",      lambda x: np.hypot(x, x),               [0],      lambda x: np.sqrt(2),          None),
-    ("remainder",  lambda x: np.remainder(5.0, x),         [0],      lambda x: -2,                  lambda x: 0),
-    ("fmod",       lambda x: np.fmod(-5.0, x),             [0],      lambda x: 2,                   lambda x: 0),
+    ("tanh(logaddexp)", lambda x: np.tanh(np.logaddexp(x, 2.0) - x),
+                                                           [np.inf],         lambda x: (np.tanh(np.logaddexp(x, 2) - x) ** 2 - 1) / (1 + np.exp(x - 2)), None),
+    ("tanh(logaddexp2)", lambda x: np.tanh(np.logaddexp2(2.0, x) - x),
+                                                           [np.inf],         lambda x: (np.tanh(np.logaddexp2(2, x) - x) ** 2 - 1) / (1 + np.exp2(x - 2)), None),
+    ("arcsin",     lambda x: np.arcsin(x * 0.25),          [4, -4, 5, NAN],  lambda x: (16 - x**2) ** -0.5, lambda x: x * (16 - x**2) ** -1.5),
+    ("arccos",     lambda x: np.arccos(x * 0.25),          [4, -4, 5, NAN],  lambda x: -((16 - x**2) ** -0.5), lambda x: -x * (16 - x**2) ** -1.5),
+    ("arccosh",    np.arccosh,                             [1, 0, -1, NAN],  lambda x: (x**2 - 1) ** -0.5, lambda x: -x * (x**2 - 1) ** -1.5),
+    ("arctanh",    lambda x: np.arctanh(x * 0.25),         [4, -4, 5, NAN],  lambda x: 4 / (16 - x**2),   lambda x: 8 * x / (16 - x**2) ** 2),
+    ("arctan2",    lambda x: np.arctan2(x, x * x),         [0],              lambda x: -1 / (1 + x**2),     lambda x: 2 * x / (1 + x**2) ** 2),
+    ("arctan2(1, x)", lambda x: np.arctan2(1.0, x),        [NAN],            lambda x: -1 / (1 + x**2),     lambda x: 2 * x / (1 + x**2) ** 2),
+    ("sinc",       np.sinc,                                [NAN, np.inf],    lambda x: 0.5,                 lambda x: -0.5),
+    ("hypot",      lambda x: np.hypot(x, x),               [0, NAN],         lambda x: np.sqrt(2),          None),
+    ("remainder",  lambda x: np.remainder(5.0, x),         [0, NAN],         lambda x: -2,                  lambda x: 0),
+    ("fmod",       lambda x: np.fmod(-5.0, x),             [0, NAN],         lambda x: 2,                   lambda x: 0),
+    ("cross-entropy", lambda x: tg.binary_cross_entropy(x / 4, [0.25, 0.25], reduction="none"),
+                                                           [NAN],            lambda x: 0.75 / (4 - x) - 0.25 / x, lambda x: 0.75 / (4 - x) ** 2 + 0.25 / x**2),
 ]
 # fmt: on
 
 
-@pytest.mark.parametrize("name, fn, points, first, second", SINGULAR, ids=[row[0] for row in SINGULAR])  # noqa: PT006
-def test_branch_where_did_not_take_stays_zero(name, fn, points, first, second):
+UNUSED = {
+    "where": lambda y: np.where([False, True], y, 0),
+    "times 0": lambda y: y * np.array([0.0, 1.0]),  # NaN, perhaps, but its gradient is not
+}
+
+
+@pytest.mark.parametrize("unused", UNUSED.values(), ids=UNUSED)
+@pytest.mark.parametrize(("name", "fn", "points", "first", "second"), SINGULAR, ids=[row[0] for row in SINGULAR])
+def test_branch_where_did_not_take_stays_zero(name, fn, points, first, second, unused):
     """At each bad point by itself: NumPy's error flags, raised for one element, must not be what saves another."""
     for bad in points:
         x = np.array([bad, 2.0])
-        got, got_second = slopes(lambda x: np.where(np.array([False, True]), fn(x), 0), x)
+        got, got_second = slopes(lambda x: unused(fn(x)), x)
         np.testing.assert_allclose(got, [0, first(2.0)], rtol=1e-12, err_msg=f"at {bad}")
         if second:
             np.testing.assert_allclose(got_second, [0, second(2.0)], rtol=1e-12, err_msg=f"second, at {bad}")
         assert not np.isnan(got_second).any()
+
+
+ROWWISE = {
+    "std": lambda x: np.std(x, axis=1),
+    "std where": lambda x: np.std(x, axis=1, where=[True, True, True]),
+    "var": lambda x: np.var(x, axis=1),
+    "prod": lambda x: np.prod(x, axis=1),
+    "mean": lambda x: np.mean(x, axis=1),
+    **{f"norm {n}": lambda x, n=n: np.linalg.norm(x, n, axis=1) for n in (0, 1, 2, 3, np.inf, -np.inf)},
+}
+
+
+def test_a_product_takes_nan_from_the_other_factor():
+    """A limit of the zero rule, and its remedy."""
+    x, keep, w = np.array([[NAN, 1.0], [2.0, 3.0]]), np.array([[False], [True]]), leaf([[1.0], [1.0]])
+    assert np.isnan(tg.grad(np.sum(np.where(keep, x @ w, 0)), w)).any()
+    np.testing.assert_array_equal(tg.grad(np.sum(np.where(keep, x, 0) @ w), w), [[2], [3]])
+
+
+@pytest.mark.parametrize("bad", [NAN, np.inf, -np.inf])
+@pytest.mark.parametrize("fn", ROWWISE.values(), ids=ROWWISE)
+def test_rows_that_where_did_not_take_have_gradient_zero(fn, bad):
+    """To second order as well, and the rows that were taken have the gradient that they have alone."""
+    good = [[1.0, 2.0, 4.0], [3.0, 3.5, 1.0]]
+    mixed, keep = [good[0], [1.0, bad, 2.0], good[1], [bad, bad, bad]], np.array([True, False, True, False])
+    for power in (1, 2):
+        with np.errstate(all="ignore"):
+            got = np.array(slopes(lambda x: np.where(keep, fn(x) ** power, 0), mixed))
+        np.testing.assert_array_equal(got[:, ~keep], 0)
+        np.testing.assert_allclose(got[:, keep], slopes(lambda x: fn(x) ** power, good), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -347,6 +419,69 @@ def test_log_softmax_is_exact_for_any_logits(x):
     assert np.isfinite(slope(lambda t: tg.cross_entropy(t[None], [2]), x)).all()
 
 
+def rows_alone(fn):
+    """A function of rows, each result in the place of its row."""
+    return lambda x: np.reshape(fn(x), (len(x), -1))
+
+
+OF_ROWS = {
+    "softmax": tg.softmax,
+    "log_softmax": tg.log_softmax,
+    "logsumexp": rows_alone(lambda x: tg.logsumexp(x, axis=1)),
+    "logsumexp keepdims": lambda x: tg.logsumexp(x, axis=-1, keepdims=True),
+    "cross_entropy": rows_alone(lambda x: tg.cross_entropy(x, [0, 2], reduction="none")),
+    "cross_entropy shares": rows_alone(lambda x: tg.cross_entropy(x, np.eye(3)[[0, 2]], reduction="none")),
+    "layer_norm": lambda x: tg.layer_norm(x, 3),
+    "layer_norm affine": lambda x: tg.layer_norm(x, 3, leaf([1, 2, 3]), leaf([0, 1, 2])),
+    "log of softmax": lambda x: np.log(tg.softmax(x)),
+    "exp of logsumexp": lambda x: np.exp(tg.logsumexp(x, 1, True)),
+}
+
+
+@pytest.mark.parametrize("fn", OF_ROWS.values(), ids=OF_ROWS)
+@pytest.mark.parametrize(
+    "bad", [[np.nan, 1, 2], [np.nan] * 3, [-np.inf] * 3, [-np.inf, 0, np.nan], [np.inf, 0, 1]], ids=str
+)
+def test_a_row_that_is_left_out_has_gradient_zero_whatever_it_holds(fn, bad):
+    def some(x):
+        return np.square(np.where([[False], [True]], fn(x), 0))
+
+    good = [1.0, 2.0, 4.0]
+    first, second = slopes(some, [bad, good])
+    first_without, second_without = slopes(some, [[1.0, 0.0, 3.0], good])
+    np.testing.assert_array_equal([first[0], second[0]], np.zeros((2, 3)))
+    np.testing.assert_allclose(first[1], first_without[1], rtol=1e-12)
+    np.testing.assert_allclose(second[1], second_without[1], rtol=1e-12)
+
+
+def test_a_row_that_is_used_keeps_its_nan():
+    with np.errstate(invalid="ignore"):
+        for fn in (tg.softmax, tg.log_softmax, lambda x: tg.logsumexp(x, 1), lambda x: tg.layer_norm(x, 3)):
+            got = slope(lambda x, fn=fn: np.square(fn(x)), [[np.nan, 1, 2], [1, 2, 4]])
+            assert np.isnan(got[0]).all()
+            assert np.isfinite(got[1]).all()
+
+
+def test_axis_of_softmax_by_position_and_of_length_zero():
+    x = np.arange(6.0).reshape(2, 3) ** 2
+    for fn in (tg.softmax, tg.log_softmax, tg.logsumexp):
+        np.testing.assert_array_equal(fn(x, 0), fn(x, axis=0))
+        np.testing.assert_array_equal(fn(leaf(x), 0).data, fn(x, axis=0))
+        np.testing.assert_array_equal(
+            slope(lambda t, fn=fn: fn(t, 0) ** 2, x), slope(lambda t, fn=fn: fn(t, axis=0) ** 2, x)
+        )
+        for wrong, error in [((1, 2, 3), TypeError), ((5,), np.exceptions.AxisError)]:
+            with pytest.raises(error):
+                fn(leaf(x), *wrong)
+        with pytest.raises(TypeError, match="axis"):
+            fn(x, 1, axis=1)
+    np.testing.assert_array_equal(tg.logsumexp(x, 1, True), tg.logsumexp(x, axis=1, keepdims=True))
+    for fn in (tg.softmax, tg.log_softmax):
+        for shape, axis in [((2, 0), 1), ((0, 2), 0), ((0, 2), 1), ((0,), -1)]:
+            assert fn(leaf(np.zeros(shape)), axis).shape == shape
+            assert slope(lambda t, fn=fn, axis=axis: fn(t, axis), np.zeros(shape)).shape == shape
+
+
 def test_logsumexp_of_nothing_and_of_infinities():
     assert tg.logsumexp(leaf([-np.inf, -np.inf])).item() == -np.inf
     np.testing.assert_array_equal(slope(tg.logsumexp, [-np.inf, -np.inf]), [0, 0])
@@ -388,8 +523,8 @@ REFUSED = [
     (lambda: tg.cross_entropy(leaf([[1, 2]]), [2]),               IndexError,    r"0\.\.1"),
     (lambda: tg.cross_entropy(leaf([[1, 2]]), [-1]),              IndexError,    r"0\.\.1"),
     (lambda: tg.cross_entropy(leaf([[1, 2]]), [0], reduction="m"), ValueError,   "'m'"),
-    (lambda: tg.dropout(leaf([1]), 1, np.random.default_rng(0)),  ValueError,    r"\[0, 1\)"),
-    (lambda: tg.dropout(leaf([1]), -.1, np.random.default_rng(0)), ValueError,   r"\[0, 1\)"),
+    (lambda: tg.dropout(leaf([1]), 1.1, np.random.default_rng(0)), ValueError,   r"\[0, 1\]"),
+    (lambda: tg.dropout(leaf([1]), -.1, np.random.default_rng(0)), ValueError,   r"\[0, 1\]"),
     (lambda: np.clip(leaf([1]), 0, 1, min=0),                     ValueError,    "both"),
     (lambda: np.where(leaf([1]), 0),                              ValueError,    "both x and y"),
     (lambda: np.stack([leaf([1]), leaf([1, 2])]),                 ValueError,    "same shape"),

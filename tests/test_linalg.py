@@ -289,3 +289,18 @@ def test_everything_of_a_product_is_freed():
         assert alive() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("p", [None, 2, 1, -1, np.inf, -np.inf, "fro"])
+def test_the_condition_of_a_singular_matrix_is_infinite(p):
+    """As in NumPy; the others of a batch keep their values and gradients."""
+    x = np.array([[[1.0, 2], [3, 4.5]], [[1, 1], [0, 0]], [[0, 0], [0, 0]]])
+    with np.errstate(all="ignore"):
+        expected = np.linalg.cond(x, p)
+    got = np.linalg.cond(leaf(x), p)
+    assert np.isinf(got.data[1:]).all()
+    np.testing.assert_allclose(got.data, expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        slope(lambda x: np.linalg.cond(x, p)[0], x)[0], slope(lambda x: np.linalg.cond(x, p), x[0])
+    )
+    assert not np.isfinite(slope(lambda x: np.linalg.cond(x, p)[1], x)[1]).all()

@@ -88,6 +88,32 @@ def test_a_generator_among_the_arguments_draws_the_same_again():
     assert rngs[0].random() == rngs[1].random()  # and the user's own has moved on once
 
 
+def test_only_the_gradients_that_are_asked_for():
+    x, w = tg.Tensor([1.0, 2.0], requires_grad=True), tg.Tensor([3.0, 4.0], requires_grad=True)
+    out = tg.checkpoint(lambda x: x * w)(x)
+    seed = np.ones(2)
+    np.testing.assert_array_equal(tg.grad(out, x, seed, retain_graph=True), [3, 4])
+    seed *= 10
+    np.testing.assert_array_equal(tg.grad(out, w, seed, retain_graph=True), [10, 20])
+    np.testing.assert_array_equal(tg.grad(out, [w, x], seed)[1], [30, 40])
+
+
+def test_complex_values_inside_and_across_the_border():
+    x0 = np.array([1.0, 2.0, 4.0])
+    for f in (lambda x: np.abs(np.fft.fft(x)), lambda x: np.fft.fft(x)):
+        one, two = (tg.vjp(lambda x, w=w, f=f: np.abs(w(f)(x) * 2), x0)[1](np.ones(3)) for w in (plain, tg.checkpoint))
+        np.testing.assert_allclose(one, two, rtol=1e-12)
+    across = tg.checkpoint(lambda z: np.real(z * z))
+    assert tg.gradcheck(lambda x: across(np.fft.fft(x)), [x0])
+
+
+def test_nested():
+    inner = tg.checkpoint(lambda x: np.tanh(x) * x)
+    outer = tg.checkpoint(lambda x: inner(inner(x)))
+    assert tg.gradcheck(outer, [np.array([0.3, 0.7])])
+    assert tg.gradgradcheck(outer, [np.array([0.3, 0.7])])
+
+
 def test_another_computation_the_second_time_is_an_error():
     rng, x = np.random.default_rng(2), tg.Tensor(np.ones(9), requires_grad=True)
     with pytest.raises(RuntimeError, match="random generator"):

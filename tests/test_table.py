@@ -90,6 +90,63 @@ def test_a_new_row_for_a_function_replaces_the_old_one_everywhere():
         row.plans.clear()
 
 
+def test_what_is_saved_is_decided_for_each_number_of_inputs():
+    """An input given once and left out once is saved, and guarded, where it is given."""
+    for order in ((False, True), (True, False)):
+        scaled = tg.primitive(lambda x, k=2.0: x * k)
+        tg.rule(scaled, lambda g, ans, x, k=2.0: g * k)
+        for given in order:
+            x, k = leaf([1.0, 2.0]), tg.Tensor([3.0, 4.0])
+            out = np.sum(scaled(x, k) if given else scaled(x))
+            if given:
+                with pytest.raises(tg.OverwriteError):
+                    k[0] = 100
+            np.testing.assert_array_equal(tg.grad(out, x), [3, 4] if given else [2, 2])
+
+
+def test_parameters_are_kept_as_they_were():
+    scaled = tg.primitive(lambda x, *, k: x * k[0])
+    tg.rule(scaled, lambda g, ans, x, *, k: g * k[0])
+    for wrap in (tuple, list):
+        x, k = leaf([1.0]), np.array([3.0])
+        out = scaled(x, k=wrap([k]))
+        k[0] = 100
+        np.testing.assert_array_equal(tg.grad(out, x), [3])
+    shift = np.array([1])
+    y = np.sum(np.roll(leaf_x := leaf([1.0, 2.0, 3.0]), shift) * [1.0, 2.0, 3.0])
+    shift[0] = 2
+    np.testing.assert_array_equal(tg.grad(y, leaf_x), [2, 3, 1])
+
+
+def test_gradients_that_are_computed_together():
+    """One call for all inputs that need one, and for no others."""
+    calls = []
+    product = tg.primitive(lambda x, y: x * y)
+
+    def together(g, ans, needed, x, y):
+        calls.append(needed)
+        return {i: g * (y, x)[i] for i in needed}
+
+    tg.rule(product, together=together)
+    x, y = leaf([2.0]), leaf([3.0])
+    np.sum(product(x, y)).backward()
+    assert (x.grad, y.grad) == ([3], [2])
+    tg.grad(product(x, y), y)
+    tg.grad(product(x.data, y), y)
+    assert calls == [(0, 1), (1,), (1,)]
+    assert tg.gradgradcheck(product, [np.array([2.0]), np.array([3.0])])
+
+
+def test_a_function_of_complex_values_of_the_users_own():
+    turn = tg.primitive(lambda z: z * 1j)
+    tg.rule(turn, lambda g, ans, z: g * 1j, complex=True)
+    assert tg.gradcheck(lambda x: np.real(turn(x * (2 + 1j))), [np.array([1.0, 2.0])])
+    real = tg.primitive(lambda z: z * 2)
+    tg.rule(real, lambda g, ans, z: g * 2)
+    with pytest.raises(tg.NoRuleError, match="complex=True"):
+        real(leaf([1.0]) * 1j)
+
+
 def test_inputs_are_passed_by_position():
     with pytest.raises(tg.NoRuleError, match="position"):
         tg.relu(x=leaf([0.0]))
@@ -119,17 +176,68 @@ def test_an_index_may_be_written_to_afterwards(index):
 
 
 TARGETS = np.array([np.nan, 1.0])
-MASKED = {
-    "where": lambda p: np.where(np.isnan(TARGETS), 0, (p - TARGETS) ** 2),
-    "index": lambda p: ((p - TARGETS) ** 2)[~np.isnan(TARGETS)],
-    "product": lambda p: np.where(np.isnan(TARGETS), 0, p * TARGETS + p * p),
-}
 
 
-@pytest.mark.parametrize("name", MASKED)
-def test_missing_data_that_are_left_out_leave_no_nan(name):
-    (g,) = gradient(MASKED[name], [1.0, 2.0])
-    np.testing.assert_allclose(g, [0, 2 if name != "product" else 5])
+def endless(p):
+    """Infinity where the target is missing, though there is a NaN inside; elsewhere ``|p|``."""
+    return np.hypot(p * TARGETS, [np.inf, 0.0])
+
+
+def assigned(p):
+    y = p * TARGETS
+    y[0] = 5
+    return y
+
+
+def assigned_through_a_view(p):
+    y = p * TARGETS
+    seen = y.T
+    y[0] = 5
+    return seen
+
+
+# fmt: off
+MASKED = [  # a function, and its gradient at (1, 2)
+    ("where",     lambda p: np.where(np.isnan(TARGETS), 0, (p - TARGETS) ** 2),       [0, 2]),
+    ("index",     lambda p: ((p - TARGETS) ** 2)[~np.isnan(TARGETS)],                 [0, 2]),
+    ("product",   lambda p: np.where(np.isnan(TARGETS), 0, p * TARGETS + p * p),      [0, 5]),
+    ("maximum",   lambda p: np.maximum(-endless(p), -5.0),                            [0, -1]),
+    ("minimum",   lambda p: np.minimum(endless(p), 5.0),                              [0, 1]),
+    ("fmax",      lambda p: np.fmax(p * TARGETS, 0.0),                                [0, 1]),
+    ("fmin",      lambda p: np.fmin(p * TARGETS, 9.0),                                [0, 1]),
+    ("clip",      lambda p: np.clip(endless(p), 0, 5),                                [0, 1]),
+    ("hardtanh",  lambda p: tg.hardtanh(endless(p), 0, 5),                            [0, 1]),
+    ("relu",      lambda p: tg.relu(5 - endless(p)),                                  [0, -1]),
+    ("heaviside", lambda p: np.heaviside([1.0, 0.0], p * TARGETS),                    [0, 1]),
+    ("nan_to_num", lambda p: np.nan_to_num(p * TARGETS),                              [0, 1]),
+    ("max",       lambda p: np.max(-endless(p)),                                      [0, -1]),
+    ("min",       lambda p: np.min(endless(p)),                                       [0, 1]),
+    ("nanmax",    lambda p: np.nanmax(p * TARGETS),                                   [0, 1]),
+    ("nanmin",    lambda p: np.nanmin(p * TARGETS),                                   [0, 1]),
+    ("diagonal",  lambda p: np.diagonal(np.reshape(p * TARGETS, (1, 2)), 1),          [0, 1]),
+    ("tril",      lambda p: np.tril(np.reshape(p * TARGETS, (2, 1)), -1),             [0, 1]),
+    ("triu",      lambda p: np.triu(np.reshape(p * TARGETS, (1, 2)), 1),              [0, 1]),
+    ("interp",    lambda p: np.interp(endless(p), [0.0, 4.0], [0.0, 8.0]),            [0, 2]),
+    ("assigned",  assigned,                                                           [0, 1]),
+    ("assigned through a view", assigned_through_a_view,                              [0, 1]),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("name", "fn", "expected"), MASKED, ids=[row[0] for row in MASKED])
+def test_missing_data_that_are_left_out_leave_no_nan(name, fn, expected):
+    """Where a target is NaN: what was computed of it and then left out does not come back."""
+    np.testing.assert_allclose(gradient(fn, [1.0, 2.0])[0], expected)
+
+
+def test_of_what_was_overwritten_the_second_derivative_leaves_no_nan():
+    """The first derivative by x is ``p * TARGETS``, with 0 in the place of what was overwritten."""
+    x, p = leaf([3.0, 4.0]), leaf([1.0, 2.0])
+    y = x * 1
+    y[0] = 5
+    first = tg.grad(np.sum(y * (p * TARGETS)), x, create_graph=True)
+    np.testing.assert_array_equal(first.data, [0, 2])
+    np.testing.assert_array_equal(tg.grad(np.sum(first), p), [0, 1])
 
 
 def test_a_singular_function_of_all_elements():

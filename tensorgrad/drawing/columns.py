@@ -9,6 +9,7 @@ Source: Brandes and Köpf, "Fast and simple horizontal coordinate assignment", 2
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 from tensorgrad.drawing.net import Net
@@ -29,7 +30,7 @@ def columns(net: Net, layers: list[list[int]]) -> list[float]:
         end = max if k % 2 else min
         shift = end(narrowest) - end(places)
         four[k] = [place + shift for place in places]
-    x = [sum(sorted(places)[1:3]) / 2 for places in zip(*four, strict=True)]
+    x = [math.fsum(sorted(places)[1:3]) / 2 for places in zip(*four, strict=True)]
     _gather_leaves(net, layers, x)
     first = min(place - breadth / 2 for place, breadth in zip(x, net.breadth, strict=True))
     return [place - first for place in x]
@@ -134,7 +135,7 @@ def spread(pulls: list[list[tuple[float, float]]], rooms: list[float]) -> list[f
 def median(pulls: list[tuple[float, float]]) -> float:
     """The weighted median; the middle of the two where any place between them would do."""
     pulls.sort()
-    half = sum(weight for _, weight in pulls) / 2
+    half = math.fsum(weight for _, weight in pulls) / 2
     total = 0.0
     for i, (place, weight) in enumerate(pulls):
         total += weight

@@ -5,6 +5,7 @@ Source: Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarch
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 from tensorgrad.drawing.net import Net
@@ -46,7 +47,7 @@ def _first_order(net: Net) -> list[list[int]]:
 
 def _sort_by_barycentre(layer: list[int], neighbours: list[list[int]], fixed: dict[int, int]) -> None:
     """Sort by the mean place of the neighbours; what has none keeps its place."""
-    means = {v: sum(fixed[u] for u in neighbours[v]) / len(neighbours[v]) for v in layer if neighbours[v]}
+    means = {v: math.fsum(fixed[u] for u in neighbours[v]) / len(neighbours[v]) for v in layer if neighbours[v]}
     moving = iter(sorted((v for v in layer if v in means), key=means.__getitem__))
     layer[:] = [next(moving) if v in means else v for v in layer]
 

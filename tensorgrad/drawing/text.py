@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from html import escape
 
@@ -23,10 +24,16 @@ FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 def width_of(text: str, size: float, bold: bool = False) -> float:
     """At most how wide ``text`` is, in the unit of ``size``; regular letters are a tenth narrower than bold ones."""
-    em = sum(_WIDTHS.get(letter) or (1.25 if unicodedata.east_asian_width(letter) in "NAH" else 1.5) for letter in text)
+    em = math.fsum(
+        _WIDTHS.get(letter) or (1.25 if unicodedata.east_asian_width(letter) in "NAH" else 1.5) for letter in text
+    )
     return em * size * (1 if bold else 0.91)
 
 
 def xml(text: str) -> str:
     """``text`` as XML takes it: escaped, and without characters that XML knows no way to write."""
     return escape("".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text))
+
+
+def _unknown(letter: str) -> float:
+    return 1.25 if unicodedata.east_asian_width(letter) in "NAH" else 1.5

@@ -27,9 +27,8 @@ from tensorgrad.functional.convolution import (
     conv_transpose2d,
     conv_transpose3d,
 )
-from tensorgrad.functional.dropout import dropout
-from tensorgrad.functional.embedding import embedding, one_hot
-from tensorgrad.functional.erf import erf, erfc
+from tensorgrad.functional.embeddings import embedding, one_hot
+from tensorgrad.functional.error_function import erf, erfc
 from tensorgrad.functional.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -43,7 +42,8 @@ from tensorgrad.functional.losses import (
 )
 from tensorgrad.functional.normalization import batch_norm, group_norm, layer_norm
 from tensorgrad.functional.pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
-from tensorgrad.functional.softmax import log_softmax, logsumexp, softmax
+from tensorgrad.functional.probabilities import log_softmax, logsumexp, softmax
+from tensorgrad.functional.regularization import dropout
 
 __all__ = [
     "avg_pool1d",

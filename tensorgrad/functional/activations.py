@@ -1,4 +1,7 @@
-"""Activation functions, elementwise, with PyTorch's names, parameters and conventions."""
+"""Activation functions, elementwise, with PyTorch's names, parameters and conventions.
+
+``x`` has any shape, which the result keeps; one that is not of real numbers is a ``TypeError``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import math
 import numpy as np
 
 from tensorgrad.functional.arguments import check_choice, floating
-from tensorgrad.functional.erf import erfc
+from tensorgrad.functional.error_function import erfc
 from tensorgrad.table import primitive, rule
 from tensorgrad.tape import Array
 
@@ -75,7 +78,8 @@ def selu(x: Array) -> Array:
 def gelu(x: Array, approximate: str = "none") -> Array:
     """``x`` times the probability that a normal variable is below ``x``.
 
-    ``approximate="tanh"`` takes ``(1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2`` for that probability.
+    ``approximate="tanh"`` takes ``(1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2`` for that probability. Raises
+    ``ValueError`` for another word.
 
     Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016.
     """
@@ -111,7 +115,10 @@ def softsign(x: Array) -> Array:
 
 
 def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
-    """``x`` clipped to ``[min_val, max_val]``; unlike that of `numpy.clip`, the gradient on the boundary is 0."""
+    """``x`` clipped to ``[min_val, max_val]``; unlike that of `numpy.clip`, the gradient on the boundary is 0.
+
+    Raises ``ValueError`` if ``min_val > max_val``.
+    """
     if min_val > max_val:
         raise ValueError(f"hardtanh needs min_val <= max_val, got {min_val} and {max_val}")
     return bounded(floating(x), low=min_val, high=max_val)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.errors import ShapeError
-from tensorgrad.tape import Array, Variable, as_array
+from tensorgrad.tape import Array, Variable, any_tracked, as_array
 
 
 def floating(x: Any) -> Array:
@@ -20,10 +20,9 @@ def floating(x: Any) -> Array:
 
 
 def in_precision_of(x: Array, y: Any) -> Array:
-    """``y`` as an array or tensor; integers and booleans in the precision of ``x``, lest they raise it to float64."""
-    if not isinstance(y, Variable):
-        y = as_array(y)
-    return y.astype(x.dtype) if y.dtype.kind in "iub" else y
+    """``y`` as an array or tensor of real numbers; a constant in the precision of ``x``, lest it raise that."""
+    y = floating(y)
+    return y if y.dtype == x.dtype or any_tracked(y) else y.astype(x.dtype)
 
 
 def per_axis(value: Any, axes: int, name: str, least: int) -> tuple[int, ...]:

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from tensorgrad.errors import ShapeError
-from tensorgrad.functional.arguments import check_spreads_to, floating
-from tensorgrad.functional.dropout import dropout
-from tensorgrad.functional.softmax import softmax
+from tensorgrad.functional.arguments import check_spreads_to, floating, in_precision_of
+from tensorgrad.functional.probabilities import softmax
+from tensorgrad.functional.regularization import dropout
 from tensorgrad.tape import Array, Variable, as_array
 
 
@@ -43,7 +43,8 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_ma
     -----
     Source: Vaswani et al., "Attention is all you need", 2017, equation 1.
     """
-    query, key, value = floating(query), floating(key), floating(value)
+    query = floating(query)
+    key, value = in_precision_of(query, key), in_precision_of(query, value)
     flat = min(query.ndim, key.ndim, value.ndim) < 2
     if flat or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         raise ShapeError(

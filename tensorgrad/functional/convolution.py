@@ -5,7 +5,8 @@ filters; its transpose multiplies first and adds the windows up. As in PyTorch, 
 
 ``x`` is ``(N, C, *spatial)``; the weight of a convolution ``(out, C / groups, *kernel)``, that of a transposed one
 ``(C, out / groups, *kernel)``; the bias ``(out,)``. ``stride``, ``padding`` and ``dilation`` are one integer or one for
-each spatial axis. Wrong shapes raise `ShapeError`, other wrong arguments ``ValueError``.
+each spatial axis. A weight or bias without a gradient takes the precision of ``x``. Wrong shapes raise `ShapeError`,
+other wrong arguments ``ValueError``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.errors import ShapeError
-from tensorgrad.functional.arguments import check_images, floating, per_axis
+from tensorgrad.functional.arguments import check_images, floating, in_precision_of, per_axis
 from tensorgrad.functional.folding import Ints, fold, surround, unfold
 from tensorgrad.tape import Array
 
@@ -77,6 +78,8 @@ def conv_transpose2d(x: Array, weight: Array, bias: Array = None, stride: Any = 
     ``x`` is ``(N, C, H, W)``, ``weight`` ``(C, out / groups, kH, kW)``. Along each axis, the length becomes
     ``(n - 1) * stride - 2 * padding + dilation * (k - 1) + 1 + output_padding``; ``output_padding`` thus chooses among
     the lengths that a convolution with a stride maps to one. Errors are those of `conv2d`.
+
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, section 4.
     """
     return _convolve_transposed(2, x, weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -89,7 +92,8 @@ def conv_transpose3d(x: Array, weight: Array, bias: Array = None, stride: Any = 
 
 def _convolve(axes: int, x: Array, weight: Array, bias: Array, stride: Any, padding: Any, dilation: Any,
               groups: int) -> Array:  # fmt: skip
-    x, weight = floating(x), floating(weight)
+    x = floating(x)
+    weight = in_precision_of(x, weight)
     _check(axes, x, weight, groups)
     n, channels = x.shape[:2]
     features, taken, *kernel = weight.shape
@@ -113,7 +117,8 @@ def _convolve(axes: int, x: Array, weight: Array, bias: Array, stride: Any, padd
 
 def _convolve_transposed(axes: int, x: Array, weight: Array, bias: Array, stride: Any, padding: Any,
                          output_padding: Any, groups: int, dilation: Any) -> Array:  # fmt: skip
-    x, weight = floating(x), floating(weight)
+    x = floating(x)
+    weight = in_precision_of(x, weight)
     _check(axes, x, weight, groups)
     n, channels, *spatial = x.shape
     taken, made, *kernel = weight.shape
@@ -165,7 +170,7 @@ def _margins(padding: Any, kernel: Ints, stride: Ints, dilation: Ints) -> tuple[
 def _add_bias(images: Array, bias: Array) -> Array:
     if bias is None:
         return images
-    bias = floating(bias)
+    bias = in_precision_of(images, bias)
     if bias.shape != images.shape[1:2]:
         raise ShapeError(f"bias must have shape {images.shape[1:2]}, one for each filter, got {bias.shape}")
     return images + np.reshape(bias, (-1,) + (1,) * (images.ndim - 2))

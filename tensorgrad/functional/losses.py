@@ -1,7 +1,8 @@
 """Losses, with PyTorch's names, parameters and numbers.
 
 ``reduction`` is ``"mean"``, ``"sum"`` or ``"none"``. Two arrays of different shapes are refused even where they would
-broadcast: that is the most common bug in a loss. Integer targets take the precision of the input.
+broadcast: that is the most common bug in a loss. Targets and weights without a gradient take the precision of the
+input.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.activations import softplus
 from tensorgrad.functional.arguments import check_choice, check_same_shape, check_spreads_to, floating, in_precision_of
-from tensorgrad.functional.softmax import log_softmax
+from tensorgrad.functional.probabilities import log_softmax
 from tensorgrad.table import primitive, rule
 from tensorgrad.tape import Array, value_of
 
@@ -43,7 +44,8 @@ def cross_entropy(logits: Array, targets: Array, weight: Array = None, *, ignore
         ``"none"`` for all losses, ``"sum"``, or ``"mean"``: the sum, divided by the sum of the weights of the targets
         that count. If none counts it is NaN, with gradient 0. With probabilities, it is the mean over all losses.
     label_smoothing
-        This part of each target's probability is spread evenly over all classes.
+        This part of each target's probability is spread evenly over all classes. Source: Szegedy et al., "Rethinking
+        the Inception architecture for computer vision", 2016.
 
     Raises
     ------
@@ -78,7 +80,11 @@ def cross_entropy(logits: Array, targets: Array, weight: Array = None, *, ignore
 
 def nll_loss(input: Array, target: Array, weight: Array = None, *, ignore_index: int = -100,
              reduction: str = "mean") -> Array:  # fmt: skip
-    """`cross_entropy` of log-probabilities, ``(N, C)`` or ``(N, C, d1, ...)``, and class numbers."""
+    """Minus the log-probability of the right class: `cross_entropy`, given the logarithms of probabilities.
+
+    ``input`` is ``(N, C)`` or ``(N, C, d1, ...)``, ``target`` holds class numbers, ``(N,)`` or ``(N, d1, ...)``; the
+    other parameters, and what is raised, are as there.
+    """
     check_choice("reduction", reduction, _REDUCTIONS)
     return _of_labels("input", _scores("input", input), target, weight, ignore_index, reduction, 0)
 
@@ -160,13 +166,16 @@ def _class_weights(weight: Array, log_probs: Array) -> Array:
 
 
 def mse_loss(input: Array, target: Array, *, reduction: str = "mean") -> Array:
-    """``(input - target) ** 2``."""
+    """``(input - target) ** 2``, of two arrays of one shape; that shape with ``reduction="none"``, else ``()``.
+
+    Raises `ShapeError` if the shapes differ, ``ValueError`` for another reduction.
+    """
     input, target = _pair(input, target, reduction)
     return _reduce(np.square(input - target), reduction)
 
 
 def l1_loss(input: Array, target: Array, *, reduction: str = "mean") -> Array:
-    """``|input - target|``; the gradient where they are equal is 0."""
+    """``|input - target|``; the gradient where they are equal is 0. Shapes and errors are those of `mse_loss`."""
     input, target = _pair(input, target, reduction)
     return _reduce(np.absolute(input - target), reduction)
 
@@ -174,18 +183,25 @@ def l1_loss(input: Array, target: Array, *, reduction: str = "mean") -> Array:
 def huber_loss(input: Array, target: Array, *, reduction: str = "mean", delta: float = 1.0) -> Array:
     """``d**2 / 2`` where the distance ``d = |input - target|`` is below ``delta``, else ``delta * (d - delta / 2)``.
 
+    Shapes and errors are those of `mse_loss`; ``ValueError`` also if ``delta`` is not positive.
+
     Source: Huber, "Robust estimation of a location parameter", 1964.
     """
     if not delta > 0:
         raise ValueError(f"delta must be positive, got {delta}")
     input, target = _pair(input, target, reduction)
-    distance = np.absolute(input - target)
-    near = np.minimum(distance, delta)
-    return _reduce(near * (distance - 0.5 * near), reduction)
+    difference = input - target
+    near = np.clip(difference, -delta, delta)  # signed: |d| would lose the second derivative at 0
+    return _reduce(near * (difference - 0.5 * near), reduction)
 
 
 def smooth_l1_loss(input: Array, target: Array, *, reduction: str = "mean", beta: float = 1.0) -> Array:
-    """``huber_loss / beta``: of slope 1 far out; with ``beta=0`` it is `l1_loss`."""
+    """``huber_loss / beta``: of slope 1 far out; with ``beta=0`` it is `l1_loss`.
+
+    Shapes and errors are those of `mse_loss`; ``ValueError`` also if ``beta`` is negative.
+
+    Source: Girshick, "Fast R-CNN", 2015, equation 3.
+    """
     if not beta >= 0:
         raise ValueError(f"beta must not be negative, got {beta}")
     if beta == 0:
@@ -220,7 +236,8 @@ def binary_cross_entropy(input: Array, target: Array, weight: Array = None, *, r
     """``-(target * log(input) + (1 - target) * log(1 - input))`` of probabilities, times ``weight``.
 
     Logarithms end at -100 and their slope at 1e12, so that a wrong certainty costs much, but not infinitely much.
-    Prefer `binary_cross_entropy_with_logits`, which is exact. Raises ``ValueError`` if an input is not in ``[0, 1]``.
+    Prefer `binary_cross_entropy_with_logits`, which is exact. Shapes and errors are those of `mse_loss`, but that
+    ``weight`` broadcasts to the shape of the input; ``ValueError`` also if an input is not in ``[0, 1]``.
     """
     input, target = _pair(input, target, reduction)
     values = value_of(input)
@@ -235,6 +252,7 @@ def binary_cross_entropy_with_logits(input: Array, target: Array, weight: Array 
     """`binary_cross_entropy` of ``sigmoid(input)``, exact for any input.
 
     ``pos_weight`` multiplies the losses of positive targets; like ``weight``, it broadcasts to the shape of the input.
+    Shapes and errors are those of `mse_loss`.
     """
     input, target = _pair(input, target, reduction)
     positive = _weighted(target * softplus(-input), pos_weight, "pos_weight")
@@ -246,6 +264,9 @@ def kl_div(input: Array, target: Array, *, reduction: str = "mean", log_target: 
 
     With ``log_target`` the targets are logarithms too. ``0 * log(0)`` is 0. ``reduction`` may also be ``"batchmean"``,
     the sum divided by the length of the first axis; the divergence of whole distributions is that, not ``"mean"``.
+    Shapes and errors are those of `mse_loss`.
+
+    Source: Kullback and Leibler, "On information and sufficiency", 1951.
     """
     input, target = _pair(input, target, reduction, (*_REDUCTIONS, "batchmean"))
     if log_target:

@@ -1,6 +1,7 @@
 """Normalization over features, over the batch, and over groups of channels.
 
 All three subtract a mean, divide by a standard deviation, then scale and shift; they differ in the axes of the mean.
+Statistics of float16 are float32; weights, biases and statistics without a gradient take the precision of ``x``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.errors import ShapeError
-from tensorgrad.functional.arguments import floating
+from tensorgrad.functional.arguments import floating, in_precision_of
 from tensorgrad.table import primitive, rule
 from tensorgrad.tape import Array, Variable, any_tracked, no_grad, value_of
 
@@ -18,21 +19,32 @@ from tensorgrad.tape import Array, Variable, any_tracked, no_grad, value_of
 @primitive
 def standardize(x: Array, *, axis: tuple[int, ...], eps: float) -> Array:
     """``(x - mean(x)) / sqrt(var(x) + eps)`` over ``axis``; 1.3 times as fast as composed of these functions."""
-    centered = x - np.mean(x, axis=axis, keepdims=True)
-    return centered / np.sqrt(np.mean(np.square(centered), axis=axis, keepdims=True) + eps)
+    wide = _wide(x)
+    centered = wide - np.mean(wide, axis=axis, keepdims=True)
+    out = centered / np.sqrt(np.mean(np.square(centered), axis=axis, keepdims=True) + eps)
+    return out.astype(x.dtype, copy=False)
 
 
-# fmt: off
-rule(standardize, lambda g, ans, x, *, axis, eps:
-                      (g - np.mean(g, axis=axis, keepdims=True) - ans * np.mean(g * ans, axis=axis, keepdims=True))
-                      / np.sqrt(np.var(x, axis=axis, keepdims=True) + eps))
-# fmt: on
+rule(standardize, lambda g, ans, x, *, axis, eps: _without_moments(g, ans, x, axis, eps), singular=True)
+
+
+def _without_moments(g: Array, ans: Array, x: Array, axis: tuple[int, ...], eps: float) -> Array:
+    """``g`` less what would change the mean or the variance of ``ans``, in units of ``x``."""
+    g, ans, x = _wide(g), _wide(ans), _wide(x)
+    across = g - np.mean(g, axis=axis, keepdims=True) - ans * np.mean(g * ans, axis=axis, keepdims=True)
+    return across / np.sqrt(np.var(x, axis=axis, keepdims=True) + eps)
+
+
+def _wide(x: Array) -> Array:
+    """float16 as float32: the squares of its numbers are beyond it from 256 on."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 def layer_norm(x: Array, normalized_shape: Any, weight: Array = None, bias: Array = None, eps: float = 1e-5) -> Array:
     """Standardize ``x`` over its last axes, which must have lengths ``normalized_shape``, an int or a tuple.
 
-    ``weight`` and ``bias``, of that shape or None, scale and shift the result.
+    ``weight`` and ``bias``, of that shape or None, scale and shift the result, which has the shape of ``x``. Raises
+    `ShapeError` if the shapes do not belong together.
 
     Source: Ba et al., "Layer normalization", 2016.
     """
@@ -86,24 +98,30 @@ def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, 
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm out of training needs running_mean and running_var, or write training=True")
-        mean, var = (np.reshape(value_of(running), column) for running in (running_mean, running_var))
-        return _affine((x - mean) / np.sqrt(var + eps), weight, bias, (channels,), column)
+        wide = _wide(x)
+        mean, var = (
+            np.reshape(value_of(running).astype(wide.dtype), column) for running in (running_mean, running_var)
+        )
+        out = (wide - mean) / np.sqrt(var + eps)
+        return _affine(out if wide is x else out.astype(x.dtype), weight, bias, (channels,), column)
     if x.size < 2 * channels:
         raise ValueError(f"batch_norm in training needs more than one value per channel, got x of shape {x.shape}")
     axes = (0, *range(2, x.ndim))
     out = _affine(standardize(x, axis=axes, eps=eps), weight, bias, (channels,), column)
+    batch = _wide(value_of(x))
     with no_grad():
         if running_mean is not None:
-            running_mean[...] = (1 - momentum) * running_mean + momentum * np.mean(value_of(x), axis=axes)
+            running_mean[...] = (1 - momentum) * running_mean + momentum * np.mean(batch, axis=axes)
         if running_var is not None:
-            running_var[...] = (1 - momentum) * running_var + momentum * np.var(value_of(x), axis=axes, ddof=1)
+            running_var[...] = (1 - momentum) * running_var + momentum * np.var(batch, axis=axes, ddof=1)
     return out
 
 
 def group_norm(x: Array, num_groups: int, weight: Array = None, bias: Array = None, eps: float = 1e-5) -> Array:
     """Standardize each of ``num_groups`` groups of channels of ``x``, ``(N, C, ...)``, in each of the ``N``.
 
-    ``weight`` and ``bias``, ``(C,)`` or None, scale and shift the channels.
+    ``weight`` and ``bias``, ``(C,)`` or None, scale and shift the channels. Raises `ShapeError` if the shapes do not
+    belong together, or the groups do not divide the channels.
 
     Source: Wu and He, "Group normalization", 2018.
     """
@@ -133,5 +151,5 @@ def _affine(out: Array, weight: Array, bias: Array, shape: tuple[int, ...], colu
         if parameter is not None and np.shape(parameter) != shape:
             raise ShapeError(f"{name} must have shape {shape}, got {np.shape(parameter)}")
     if weight is not None:
-        out = out * np.reshape(floating(weight), column)
-    return out if bias is None else out + np.reshape(floating(bias), column)
+        out = out * np.reshape(in_precision_of(out, weight), column)
+    return out if bias is None else out + np.reshape(in_precision_of(out, bias), column)

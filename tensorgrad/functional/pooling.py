@@ -1,7 +1,7 @@
 """Pooling: the largest element of every window, or the mean.
 
 ``x`` is ``(N, C, *spatial)``; ``kernel_size``, ``stride`` (by default the size of the kernel), ``padding`` and
-``dilation`` are one integer or one for each spatial axis. Padding never wins a maximum; in a mean it counts as zeros,
+``dilation`` are one integer or one for each spatial axis. For a maximum, padding is -inf; in a mean it counts as zeros,
 unless ``count_include_pad=False``. ``ceil_mode`` lets a last window hang over the edge. Equal maxima share the
 gradient, as they do in `numpy.max`. Wrong shapes raise `ShapeError`, other wrong arguments ``ValueError``.
 """

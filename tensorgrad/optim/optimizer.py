@@ -36,6 +36,7 @@ class Optimizer:
     """
 
     decoupled_weight_decay = False
+    eps = 0.0  # what is added to a divisor, by those that divide
     _scratches = 2  # arrays like a parameter that `_update` may write to
 
     def __init__(self, params: Params, lr: float, weight_decay: float = 0.0, maximize: bool = False) -> None:
@@ -67,6 +68,8 @@ class Optimizer:
             If a gradient, set by hand, has another shape than its parameter.
         TypeError
             If a gradient, set by hand, does not hold real numbers.
+        ValueError
+            If a parameter is read-only, or ``eps`` vanishes in its precision.
         """
         due = []
         for name, p in self.params.items():
@@ -80,6 +83,11 @@ class Optimizer:
                 raise ShapeError(f"parameter {name!r} has shape {p.shape}, its .grad {g.shape}: they must agree")
             if p.dtype.kind != "f" or g.dtype.kind not in "fiub":
                 raise TypeError(f"parameter {name!r} is {p.dtype}, its .grad {g.dtype}: optimizers take real numbers")
+            if 0 < self.eps < np.finfo(p.dtype).tiny:  # a gradient of 0 would be divided by 0
+                raise ValueError(
+                    f"parameter {name!r} is {p.dtype}, in which eps={self.eps} vanishes: write eps=1e-4, or make the "
+                    "parameters float32"
+                )
             if g.dtype != p.dtype:
                 g = g.astype(p.dtype)  # the square of an int8 would overflow
             due.append((name, p.data, g))
@@ -181,10 +189,10 @@ def by_name(params: Params) -> dict[str, Tensor]:
     return named
 
 
-def in_range(what: str, value: float, below: float = np.inf) -> float:
-    """The value, if it is at least 0 and less than ``below``; a ValueError otherwise, for NaN too."""
-    if not 0 <= value < below:
-        raise ValueError(f"{what} must be in [0, {below}), got {value}")
+def in_range(what: str, value: float, end: float = np.inf, *, closed: bool = False) -> float:
+    """The value, if it is at least 0 and less than ``end``, or at it if ``closed``; else a ValueError, for NaN too."""
+    if not (0 <= value < end or (closed and value == end)):
+        raise ValueError(f"{what} must be in [0, {end}{']' if closed else ')'}, got {value}")
     return value
 
 

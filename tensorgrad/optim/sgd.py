@@ -26,9 +26,9 @@ class SGD(Optimizer):
     params, lr, weight_decay, maximize
         See `Optimizer`.
     momentum
-        In [0, 1).
+        In [0, 1]; at 1, the velocity never fades.
     dampening
-        Of the gradient as it enters the velocity, in [0, 1).
+        Of the gradient as it enters the velocity, in [0, 1].
     nesterov
         Look ahead along the velocity; needs momentum and no dampening. Source: Sutskever et al., "On the importance of
         initialization and momentum in deep learning", 2013.
@@ -39,8 +39,8 @@ class SGD(Optimizer):
     def __init__(self, params: Params, lr: float = 1e-3, momentum: float = 0.0, *, dampening: float = 0.0,
                  weight_decay: float = 0.0, nesterov: bool = False, maximize: bool = False) -> None:  # fmt: skip
         super().__init__(params, lr, weight_decay, maximize)
-        self.momentum = in_range("momentum", momentum, 1)
-        self.dampening = in_range("dampening", dampening, 1)
+        self.momentum = in_range("momentum", momentum, 1, closed=True)
+        self.dampening = in_range("dampening", dampening, 1, closed=True)
         self.nesterov = nesterov
         if nesterov and (not momentum or dampening):
             raise ValueError("nesterov needs momentum > 0 and no dampening")

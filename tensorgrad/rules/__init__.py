@@ -31,8 +31,8 @@ from tensorgrad.rules import (  # noqa: F401  (each fills the table)
 from tensorgrad.table import Vjp, rows
 
 LATER = (
-    "complex", "cumulative", "decompositions", "fft", "filters", "linalg", "matrices", "nanfunctions", "norms",
-    "padding", "statistics", "windows", "writing",
+    "complex", "convolve", "cumulative", "decompositions", "differences", "fft", "linalg", "matrices", "nanfunctions",
+    "norms", "padding", "statistics", "windows", "writing",
 )  # fmt: skip
 
 for _row in rows.values():

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.rules.indexing import scatter
+from tensorgrad.rules.shapes import asarray
 from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array, Variable, as_array, value_of
+from tensorgrad.tape import Array, Variable, value_of
 
 where = primitive(np.where)
 clip = primitive(np.clip)
@@ -20,10 +21,10 @@ clip = primitive(np.clip)
 _WEAK = (int, float, complex)  # Python's numbers take on the dtype of what they meet
 
 # fmt: off
-rule(np.maximum,    lambda g, ans, x, y: g * _wins(x > y, x == y, g),
-                    lambda g, ans, x, y: g * _wins(y > x, x == y, g), masks=True)
-rule(np.minimum,    lambda g, ans, x, y: g * _wins(x < y, x == y, g),
-                    lambda g, ans, x, y: g * _wins(y < x, x == y, g), masks=True)
+rule(np.maximum,    lambda g, ans, x, y: g * _wins(~(x <= y), x == y, g),  # not less, as a NaN is
+                    lambda g, ans, x, y: g * _wins(~(y <= x), x == y, g), masks=True)
+rule(np.minimum,    lambda g, ans, x, y: g * _wins(~(x >= y), x == y, g),
+                    lambda g, ans, x, y: g * _wins(~(y >= x), x == y, g), masks=True)
 rule(np.fmax,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g),  # a NaN never wins
                     lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g), masks=True)
 rule(np.fmin,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g),
@@ -45,10 +46,6 @@ rule(np.nan_to_num, lambda g, ans, x, *, nan=0.0, posinf=None, neginf=None: np.w
 def _wins(strictly: Array, tie: Array, g: Array) -> Array:
     """1 where an input is chosen, 1/2 at a tie, 0 elsewhere; in the precision of ``g``."""
     return strictly + tie * g.dtype.type(0.5)
-
-
-def _array(x: Any) -> Array:
-    return x if isinstance(x, Variable) else as_array(x)
 
 
 def _less(x: Array, y: Array) -> Array:
@@ -82,7 +79,7 @@ def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Arra
     for i, condition in enumerate(condlist):
         if np.asarray(value_of(condition)).dtype != bool:
             raise TypeError(f"select: condition {i} must be boolean")
-    *choices, out = (x if type(x) in _WEAK else _array(x) for x in (*choicelist, default))
+    *choices, out = (x if type(x) in _WEAK else asarray(x) for x in (*choicelist, default))
     if not isinstance(out, Variable):
         out = np.asarray(out, np.result_type(*choices, out))
     for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import string
 from typing import Any
@@ -46,7 +47,10 @@ def _contract_dx(g: Array, ans: Array, i: int, *operands: Array, subscripts: str
         if not any(label in term for term, _ in factors):
             factors.append((label, np.ones(length[label], g.dtype)))
     subscripts = ",".join(term for term, _ in factors) + "->" + target
-    return contract(*(x for _, x in factors), subscripts=subscripts, optimize=bool(optimize))  # a path was for ``ans``
+    multiplications = math.prod(length[label] for label in set(subscripts) if label in length)
+    blas = len(factors) == 2 and multiplications > 30_000  # below, looking for a path costs more than it saves
+    optimize = bool(optimize) or blas  # a path itself was for ``ans``
+    return contract(*(x for _, x in factors), subscripts=subscripts, optimize=optimize)
 
 
 rule(contract, each=_contract_dx)

@@ -57,6 +57,7 @@ def _several(first: Callable[..., Any] | None, others: Callable[..., Any], last:
     def transform(
         a: Array, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Any = None
     ) -> Array:
+        """The transform along each of several axes in turn, all of them by default."""
         if axes is None:
             axes = range(a.ndim) if s is None else range(-len(s), 0)
         axes = tuple(axes)
@@ -77,6 +78,7 @@ def _several(first: Callable[..., Any] | None, others: Callable[..., Any], last:
 
 def _of_two(transform: Callable[..., Any]) -> Callable[..., Any]:
     def of_two(a: Array, s: Sequence[int] | None = None, axes: Sequence[int] = (-2, -1), norm: Any = None) -> Array:
+        """The transform along two axes, the last two by default."""
         return transform(a, s, axes, norm)
 
     return of_two

@@ -28,11 +28,19 @@ def scatter(values: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
 
 
 # fmt: off
-rule(getitem, lambda g, ans, x, *, index: scatter(g, index=index, shape=x.shape), masks=True)
+rule(getitem, lambda g, ans, x, *, index: scatter(g, index=index, shape=x.shape), masks=True,
+              add_to=lambda total, g, *, index: _add_at(total, index, g))
 rule(scatter, lambda g, ans, values, *, index, shape: g[index])
 # fmt: on
 
 also_complex(getitem, scatter)
+
+
+def _add_at(total: Any, index: Any, values: Any) -> None:
+    if may_repeat(index):
+        np.add.at(total, index, values)
+    else:
+        total[index] += values
 
 
 def may_repeat(index: Any) -> bool:
@@ -49,9 +57,9 @@ def may_repeat(index: Any) -> bool:
 
 
 def as_index(index: Any) -> Any:
-    """An index for the tape to keep: arrays in it are copied, so that a later write to them does not reach it."""
+    """An index without tensors in it."""
     if isinstance(index, tuple):
-        return tuple(x.copy() if isinstance(x, np.ndarray) else x for x in map(as_index, index))
+        return tuple(map(as_index, index))
     if isinstance(index, Variable):
         if index.dtype.kind not in "bui":
             raise IndexError(f"a tensor used as an index must hold integers or booleans, not {index.dtype}")

@@ -196,10 +196,18 @@ def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
 @implements(np.linalg.cond)
 def cond(x: Array, p: Any = None) -> Array:
     """How much an inverse magnifies errors: ``norm(x, p) * norm(inv(x), p)``, or a ratio of singular values."""
-    if p is None or p in (2, -2):
-        s = np.linalg.svdvals(x)
-        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
-    return np.linalg.norm(x, p, axis=(-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, axis=(-2, -1))
+    values = value_of(x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if p is None or p in (2, -2):
+            s = np.linalg.svdvals(x)
+            out = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+        else:
+            singular = np.linalg.slogdet(values).sign == 0
+            regular = np.where(np.expand_dims(singular, (-1, -2)), np.eye(x.shape[-1], dtype=x.dtype), x)
+            inverse = np.linalg.norm(np.linalg.inv(regular), p, axis=(-2, -1))
+            out = np.linalg.norm(x, p, axis=(-2, -1)) * np.where(singular, np.inf, inverse)
+        lost = np.isnan(value_of(out)) & ~np.isnan(values).any(axis=(-2, -1))  # 0 / 0, of a matrix of zeros
+    return np.where(lost, np.inf, out) if lost.any() else out
 
 
 # ------------------------------------------------------------------------------------------------------- products

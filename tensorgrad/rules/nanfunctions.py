@@ -6,33 +6,47 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.rules.reductions import count, degrees_lost, mean, restore
-from tensorgrad.table import also_complex, implements, rule
-from tensorgrad.tape import Array
+from tensorgrad.rules.reductions import count, degrees_lost, mean, of_dtype, restore, shared
+from tensorgrad.table import also_complex, implements, otherwise, rule
+from tensorgrad.tape import Array, value_of
 
 # fmt: off
 rule(np.nanmax, lambda g, ans, x, axis=None, *, keepdims=False:
-                    restore(g, axis, keepdims) * _portion(x == restore(ans, axis, keepdims), axis, g), masks=True)
+                    restore(g, axis, keepdims) * shared(x == restore(ans, axis, keepdims), axis, g), masks=True)
 rule(np.nanmin, lambda g, ans, x, axis=None, *, keepdims=False:
-                    restore(g, axis, keepdims) * _portion(x == restore(ans, axis, keepdims), axis, g), masks=True)
+                    restore(g, axis, keepdims) * shared(x == restore(ans, axis, keepdims), axis, g), masks=True)
 # fmt: on
 
 
-def _portion(ties: Array, axis: Any, g: Array) -> Array:
-    """``1 / ties`` where there is a tie; nothing where all elements were NaN."""
-    return ties / np.maximum(np.sum(ties, axis=axis, keepdims=True), 1).astype(g.dtype)
+def _there(x: Array, where: Any) -> Any:
+    """What is not NaN, of what ``where`` lets through."""
+    return ~np.isnan(x) & value_of(where)
 
 
 @implements(np.nansum)
-def nansum(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Array:
+def nansum(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = 0,
+           where: Any = True) -> Array:  # fmt: skip
     """The sum with 0 for NaN."""
-    return np.sum(np.where(np.isnan(x), 0, x), axis=axis, dtype=dtype, keepdims=keepdims)
+    return np.sum(x, axis, dtype, keepdims=keepdims, initial=initial, where=_there(x, where))
 
 
 @implements(np.nanprod)
-def nanprod(x: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
+def nanprod(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = 1,
+            where: Any = True) -> Array:  # fmt: skip
     """The product with 1 for NaN."""
-    return np.prod(np.where(np.isnan(x), 1, x), axis=axis, keepdims=keepdims)
+    return np.prod(x, axis, dtype, keepdims=keepdims, initial=initial, where=_there(x, where))
+
+
+def _extreme(nan_reduce: Any, reduce: Any) -> None:
+    @otherwise(nan_reduce)
+    def extreme(x: Array, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Array:
+        if initial is None and where is True:
+            return nan_reduce(x, axis=axis, keepdims=keepdims)
+        return reduce(x, axis=axis, keepdims=keepdims, initial=initial, where=_there(x, where))
+
+
+_extreme(np.nanmax, np.max)
+_extreme(np.nanmin, np.min)
 
 
 @implements(np.nancumsum)
@@ -48,27 +62,27 @@ def nancumprod(x: Array, axis: int | None = None, dtype: Any = None) -> Array:
 
 
 @implements(np.nanmean)
-def nanmean(x: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
+def nanmean(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Array:
     """The mean of what is not NaN."""
-    return mean(x, axis, keepdims, ~np.isnan(x))
+    return mean(of_dtype(x, dtype), axis, keepdims, _there(x, where))
 
 
 @implements(np.nanvar)
-def nanvar(x: Array, axis: Any = None, *, ddof: float = 0, keepdims: bool = False, mean: Array = None,
-           correction: float | None = None) -> Array:  # fmt: skip
+def nanvar(x: Array, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False,
+           where: Any = True, mean: Array = None, correction: float | None = None) -> Array:  # fmt: skip
     """The variance of what is not NaN; NaN, not infinite, where that is too little."""
-    return _unless_too_few(np.var, x, axis, degrees_lost(ddof, correction), keepdims, mean)
+    return _unless_too_few(np.var, of_dtype(x, dtype), axis, degrees_lost(ddof, correction), keepdims, where, mean)
 
 
 @implements(np.nanstd)
-def nanstd(x: Array, axis: Any = None, *, ddof: float = 0, keepdims: bool = False, mean: Array = None,
-           correction: float | None = None) -> Array:  # fmt: skip
+def nanstd(x: Array, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False,
+           where: Any = True, mean: Array = None, correction: float | None = None) -> Array:  # fmt: skip
     """The standard deviation of what is not NaN; NaN, not infinite, where that is too little."""
-    return _unless_too_few(np.std, x, axis, degrees_lost(ddof, correction), keepdims, mean)
+    return _unless_too_few(np.std, of_dtype(x, dtype), axis, degrees_lost(ddof, correction), keepdims, where, mean)
 
 
-def _unless_too_few(spread: Any, x: Array, axis: Any, ddof: float, keepdims: bool, mean: Array) -> Array:
-    there = ~np.isnan(x)
+def _unless_too_few(spread: Any, x: Array, axis: Any, ddof: float, keepdims: bool, where: Any, mean: Array) -> Array:
+    there = _there(x, where)
     out = spread(x, axis=axis, ddof=ddof, keepdims=keepdims, where=there, mean=mean)
     too_few = count(x, out, axis, there) <= ddof
     return np.where(too_few, np.nan, out) if np.any(too_few) else out

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tensorgrad.rules.reductions import portion, restore
+from tensorgrad.rules.reductions import portion, restore, unless_unused
 from tensorgrad.table import also_complex, implements, primitive, rule
 from tensorgrad.tape import Array
 
@@ -16,8 +16,13 @@ vector_norm = primitive(np.linalg.vector_norm)
 
 # fmt: off
 rule(vector_norm, lambda g, ans, x, *, axis=None, keepdims=False, ord=2:
-                      restore(g, axis, keepdims) * _direction(x, restore(ans, axis, keepdims), axis, ord, g))
+                      _norm_dx(restore(g, axis, keepdims), restore(ans, axis, keepdims), x, axis, ord))
 # fmt: on
+
+
+def _norm_dx(g: Array, ans: Array, x: Array, axis: Any, ord: float) -> Array:
+    """``g`` along the gradient of the norm, the reduced axes of ``g`` and ``ans`` kept."""
+    return unless_unused(g, g * _direction(x, ans, axis, ord, g))
 
 
 def _direction(x: Array, ans: Array, axis: Any, ord: float, g: Array) -> Array:
@@ -37,7 +42,14 @@ def _direction(x: Array, ans: Array, axis: Any, ord: float, g: Array) -> Array:
 def _vector_norm(x: Array, *, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Array:
     if not isinstance(ord, (int, float, np.number)):
         raise TypeError(f"norm: ord of a vector norm must be a number, got {ord!r}")
-    return vector_norm(np.absolute(x) if x.dtype.kind == "c" else x, axis=axis, keepdims=keepdims, ord=ord)
+    if x.dtype.kind != "c":
+        return vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+    if ord != 2:
+        return vector_norm(np.absolute(x), axis=axis, keepdims=keepdims, ord=ord)
+    axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
+    parts = np.stack([np.real(x), np.imag(x)], axis=-1)  # an absolute value that is 0 would have no second derivative
+    out = vector_norm(parts, axis=(*axes, x.ndim), keepdims=keepdims)
+    return out[..., 0] if keepdims else out
 
 
 @implements(np.linalg.norm)
@@ -77,4 +89,6 @@ def _matrix_norm(x: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> A
     raise ValueError(f"norm: {ord!r} is no order of a matrix norm: use None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf")
 
 
-also_complex(np.linalg.norm, np.linalg.vector_norm, np.linalg.matrix_norm)  # by way of the absolute values
+also_complex(
+    np.linalg.norm, np.linalg.vector_norm, np.linalg.matrix_norm
+)  # by way of both parts, or the absolute values

@@ -13,13 +13,23 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from tensorgrad.rules.indexing import scatter
 from tensorgrad.rules.shapes import asarray
 from tensorgrad.table import implements, primitive, rule
-from tensorgrad.tape import Array, value_of
+from tensorgrad.tape import Array, any_tracked, mode, value_of
 
 
 def along(x: Array, axis: int, entry: Any) -> Array:
     """``x[..., entry, ...]``, with ``entry`` in the place of an axis."""
     rest = (slice(None),)
     return x[(*rest * axis, entry)] if axis >= 0 else x[(..., entry, *rest * (-axis - 1))]
+
+
+def each_row(name: str, x: Array, indices: Any, axis: int) -> tuple[Any, ...]:
+    """The index of the elements that, in each row along an axis, its row of ``indices`` names."""
+    axis, indices = normalize_axis_index(axis, x.ndim), value_of(indices)
+    if np.ndim(indices) != x.ndim:
+        raise ValueError(f"{name}: indices must have {x.ndim} axes as the array, got {np.ndim(indices)}")
+    index = list(np.ogrid[tuple(slice(n) for n in x.shape)])
+    index[axis] = indices
+    return tuple(index)
 
 
 @primitive
@@ -46,6 +56,8 @@ rule(put_back, lambda g, ans, x, *, order, axis: reorder(g, order=order, axis=ax
 def sort(a: Array, axis: int | None = -1, kind: Any = None, *, stable: Any = None) -> Array:
     """In increasing order along an axis. Equal elements stay in the order they were in, whichever the ``kind``."""
     a, axis = _or_all(a, axis)
+    if not (mode.recording and any_tracked(a)):  # the order itself is not asked for
+        return type(a)(np.sort(value_of(a), axis, kind, stable=stable))
     return reorder(a, order=np.argsort(value_of(a), axis, stable=True), axis=axis)
 
 
@@ -69,12 +81,7 @@ def take(a: Array, indices: Any, axis: int | None = None, *, mode: Any = "raise"
 def take_along_axis(arr: Array, indices: Any, axis: int | None = -1) -> Array:
     """In each row along an axis the elements that its row of ``indices`` names."""
     arr, axis = _or_all(asarray(arr), axis)
-    axis, indices = normalize_axis_index(axis, arr.ndim), value_of(indices)
-    if np.ndim(indices) != arr.ndim:
-        raise ValueError(f"take_along_axis: indices must have {arr.ndim} axes as the array, got {np.ndim(indices)}")
-    index = list(np.ogrid[tuple(slice(n) for n in arr.shape)])
-    index[axis] = indices
-    return arr[tuple(index)]
+    return arr[each_row("take_along_axis", arr, indices, axis)]
 
 
 @implements(np.compress)

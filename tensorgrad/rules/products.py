@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.rules.shapes import asarray
 from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array, Variable, as_array
+from tensorgrad.tape import Array
 
 vecdot = primitive(np.vecdot)
 
 # fmt: off
 rule(np.matmul, lambda g, ans, x, y: _matmul_dx(g, y),
-                lambda g, ans, x, y: _matmul_dy(g, x))
+                lambda g, ans, x, y: _matmul_dy(g, x, y.ndim))
 rule(np.vdot,   lambda g, ans, x, y: g * np.reshape(y, x.shape),
                 lambda g, ans, x, y: g * np.reshape(x, y.shape))
 rule(vecdot,    lambda g, ans, x, y: np.expand_dims(g, -1) * y,
@@ -32,21 +33,20 @@ def _matmul_dx(g: Array, y: Array) -> Array:
         return np.expand_dims(g, -1) * y
     if g.ndim < y.ndim:  # x was 1-d; its value is not asked for, so that the tape need not keep it
         return np.matmul(y, np.expand_dims(g, -1))[..., 0]
+    if y.ndim == 2 < g.ndim:  # one large product instead of a batch of small ones
+        rows = np.reshape(g, (math.prod(g.shape[:-1]), g.shape[-1]))
+        return np.reshape(np.matmul(rows, np.transpose(y)), (*g.shape[:-1], y.shape[0]))
     return np.matmul(g, np.swapaxes(y, -1, -2))
 
 
-def _matmul_dy(g: Array, x: Array) -> Array:
-    """``x.T @ g``."""
+def _matmul_dy(g: Array, x: Array, ndim: int) -> Array:
+    """``x.T @ g``, for a ``y`` of so many axes; where that has no batch, the rows of all batches are added at once."""
     if x.ndim == 1:
         return g * x if g.ndim == 0 else np.expand_dims(x, -1) * np.expand_dims(g, -2)
-    if g.ndim < x.ndim:  # y was 1-d
-        return np.matmul(np.swapaxes(x, -1, -2), np.expand_dims(g, -1))[..., 0]
+    if ndim <= 2 < x.ndim:
+        rows = math.prod(x.shape[:-1])
+        x, g = np.reshape(x, (rows, x.shape[-1])), np.reshape(g, (rows, *g.shape[x.ndim - 1 :]))
     return np.matmul(np.swapaxes(x, -1, -2), g)
-
-
-def _array(x: Any) -> Array:
-    """Numbers and lists as arrays, of NumPy's default dtype: these functions know no weak scalars."""
-    return x if isinstance(x, Variable) else as_array(x)
 
 
 @implements(np.linalg.matmul)
@@ -59,18 +59,19 @@ def matmul(x1: Array, x2: Array, /) -> Array:
 def _vecdot(x: Array, y: Array, *, axis: int = -1) -> Array:
     if axis == -1:
         return vecdot(x, y)
-    return vecdot(np.moveaxis(_array(x), axis, -1), np.moveaxis(_array(y), axis, -1))
+    return vecdot(np.moveaxis(asarray(x), axis, -1), np.moveaxis(asarray(y), axis, -1))
 
 
 @implements(np.linalg.vecdot)
 def _linalg_vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    """`numpy.vecdot`."""
     return _vecdot(x1, x2, axis=axis)
 
 
 @implements(np.dot)
 def dot(x: Array, y: Array) -> Array:
     """Sum over the last axis of ``x`` and the second to last of ``y``; a product where one is 0-d."""
-    x, y = _array(x), _array(y)
+    x, y = asarray(x), asarray(y)
     if x.ndim == 0 or y.ndim == 0:
         return np.multiply(x, y)
     return np.matmul(x, y) if y.ndim <= 2 else tensordot(x, y, axes=(-1, -2))
@@ -79,7 +80,7 @@ def dot(x: Array, y: Array) -> Array:
 @implements(np.inner)
 def inner(x: Array, y: Array) -> Array:
     """Sum over the last axes of both; a product where one is 0-d."""
-    x, y = _array(x), _array(y)
+    x, y = asarray(x), asarray(y)
     if x.ndim == 0 or y.ndim == 0:
         return np.multiply(x, y)
     return np.matmul(x, np.transpose(y)) if y.ndim <= 2 else tensordot(x, y, axes=(-1, -1))
@@ -93,6 +94,7 @@ def outer(x: Array, y: Array) -> Array:
 
 @implements(np.linalg.outer)
 def _linalg_outer(x1: Array, x2: Array, /) -> Array:
+    """`numpy.outer` of vectors alone."""
     if np.ndim(x1) != 1 or np.ndim(x2) != 1:
         raise ValueError(f"outer: both inputs must be one-dimensional, got {np.ndim(x1)} and {np.ndim(x2)} axes")
     return outer(x1, x2)
@@ -101,7 +103,7 @@ def _linalg_outer(x1: Array, x2: Array, /) -> Array:
 @implements(np.tensordot)
 def tensordot(x: Array, y: Array, axes: Any = 2) -> Array:
     """Sum over pairs of axes: the last ``axes`` of ``x`` with the first of ``y``, or those that ``axes`` names."""
-    x, y = _array(x), _array(y)
+    x, y = asarray(x), asarray(y)
     ours, theirs = axes if np.iterable(axes) else (range(-axes, 0), range(axes))
     ours, theirs = _named(ours, x.ndim), _named(theirs, y.ndim)
     if len(set(ours)) < len(ours) or len(set(theirs)) < len(theirs):
@@ -130,7 +132,7 @@ def _linalg_tensordot(x1: Array, x2: Array, /, *, axes: Any = 2) -> Array:
 @implements(np.kron)
 def kron(x: Array, y: Array) -> Array:
     """Every element of ``x`` times all of ``y``, in blocks."""
-    x, y = _array(x), _array(y)
+    x, y = asarray(x), asarray(y)
     ndim = max(x.ndim, y.ndim)
     blocks, block = ((1,) * (ndim - z.ndim) + z.shape for z in (x, y))
     spread = np.reshape(x, [n for length in blocks for n in (length, 1)])
@@ -143,7 +145,7 @@ def cross(x: Array, y: Array, axisa: int = -1, axisb: int = -1, axisc: int = -1,
     """Cross product of vectors along an axis; of two in the plane the third component alone, without that axis."""
     if axis is not None:
         axisa = axisb = axisc = axis
-    x, y = _components(_array(x), axisa), _components(_array(y), axisb)
+    x, y = _components(asarray(x), axisa), _components(asarray(y), axisb)
 
     def turn(i: int, j: int) -> Array:  # a third component that is not there is 0
         forth = x[i] * y[j] if i < len(x) and j < len(y) else 0
@@ -168,6 +170,7 @@ def _components(x: Array, axis: int) -> list[Array]:
 
 @implements(np.linalg.cross)
 def _linalg_cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    """`numpy.cross` of vectors in space alone."""
     if not np.shape(x1)[axis] == np.shape(x2)[axis] == 3:
         raise ValueError(f"cross: vectors must have 3 components, got {np.shape(x1)[axis]} and {np.shape(x2)[axis]}")
     return cross(x1, x2, axis=axis)

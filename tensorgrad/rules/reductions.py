@@ -20,14 +20,13 @@ std = primitive(np.std)
 rule(np.sum,  lambda g, ans, x, axis=None, dtype=None, *, keepdims=False:
                   restore(g, axis, keepdims))
 rule(np.mean, lambda g, ans, x, axis=None, dtype=None, *, keepdims=False:
-                  restore(g / max(x.size // max(g.size, 1), 1), axis, keepdims))
+                  restore(g * (g.size / max(x.size, 1)), axis, keepdims))
 rule(np.max,  lambda g, ans, x, axis=None, *, keepdims=False:
                   restore(g, axis, keepdims) * portion(x, restore(ans, axis, keepdims), axis, g), masks=True)
 rule(np.min,  lambda g, ans, x, axis=None, *, keepdims=False:
                   restore(g, axis, keepdims) * portion(x, restore(ans, axis, keepdims), axis, g), masks=True)
 rule(std,     lambda g, ans, x, axis=None, *, ddof=0, keepdims=False:
-                  restore(g / (np.where(ans == 0, 1, ans) * (count(x, g) - ddof)), axis, keepdims)
-                  * (x - np.mean(x, axis=axis, keepdims=True)))
+                  _std_dx(g, ans, x, axis, ddof, keepdims))
 # fmt: on
 
 also_complex(np.sum, np.mean)
@@ -51,8 +50,28 @@ def count(x: Array, reduced: Array, axis: Any = None, where: Any = True) -> Any:
 
 def portion(x: Array, extreme: Array, axis: Any, g: Array) -> Array:
     """Each element's part in an extreme: ``1 / ties`` where it equals it; NaN is an extreme of its own."""
-    ties = (x == extreme) | (x != x)
-    return ties / np.sum(ties, axis=axis, keepdims=True).astype(g.dtype)
+    return shared((x == extreme) | (x != x), axis, g)
+
+
+def shared(ties: Array, axis: Any, g: Array) -> Array:
+    """``1 / ties`` where there is a tie, 0 elsewhere: counted exactly, then in the precision of ``g``."""
+    return ties * (1 / np.maximum(np.sum(ties, axis=axis, keepdims=True), 1)).astype(g.dtype)
+
+
+def unless_unused(g: Array, out: Array) -> Array:
+    """0 for NaN where ``g`` is 0: what was not used has no gradient, whatever stood there."""
+    unused = value_of(g) == 0
+    if not unused.any():
+        return out
+    unused = unused & np.isnan(value_of(out))
+    return np.where(unused, 0, out) if unused.any() else out
+
+
+def _std_dx(g: Array, ans: Array, x: Array, axis: Any, ddof: float, keepdims: bool) -> Array:
+    """The distance from the mean over ``(n - ddof) * ans``."""
+    share = g / (np.where(ans == 0, 1, ans) * (count(x, g) - ddof))
+    out = restore(share, axis, keepdims) * (x - np.mean(x, axis=axis, keepdims=True))
+    return unless_unused(restore(g, axis, keepdims), out)
 
 
 def no_axis(x: Array, axis: Any) -> bool:
@@ -75,12 +94,19 @@ def ptp(x: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
     return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
 
 
+def of_dtype(x: Array, dtype: Any) -> Array:
+    """``x`` in the precision to reduce it in; None leaves it as it is."""
+    return x if dtype is None or x.dtype == dtype else x.astype(dtype)
+
+
 @implements(np.prod)
-def prod(x: Array, axis: Any = None, *, keepdims: bool = False, initial: Any = 1, where: Any = True) -> Array:
+def prod(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = 1,
+         where: Any = True) -> Array:  # fmt: skip
     """Products of pairs, then of pairs of those: zeros need no special case, in derivatives of any order."""
+    x = of_dtype(x, dtype)
     if where is not True:
         x = np.where(where, x, 1)
-    if x.dtype.kind in "biu":  # NumPy multiplies small integers as large ones
+    if x.dtype.kind in "biu" and dtype is None:  # NumPy multiplies small integers as large ones
         x = x.astype(np.prod(np.zeros(0, x.dtype)).dtype)
     factors, kept = in_front(x, axis)
     if factors.shape[0] == 0:  # the empty product is 1, of whatever it was that had no elements
@@ -96,8 +122,10 @@ def mean(x: Array, axis: Any, keepdims: bool, where: Any) -> Array:
     """The mean of the elements that ``where`` lets through."""
     if where is True:
         return np.mean(x, axis=axis, keepdims=keepdims)
-    total = np.sum(np.where(where, x, 0), axis=axis, keepdims=keepdims)
-    return total / count(x, total, axis, where)
+    wide = np.float32 if x.dtype == np.float16 else None  # as NumPy adds up what it takes the mean of
+    total = np.sum(np.where(where, x, 0), axis=axis, dtype=wide, keepdims=keepdims)
+    out = total / count(x, total, axis, where)
+    return out if wide is None else out.astype(x.dtype)
 
 
 def _deviation(x: Array, axis: Any, where: Any, center: Array) -> Array:
@@ -121,20 +149,23 @@ def _divisor(n: Any, ddof: float) -> Any:
 
 
 @implements(np.var)
-def var(x: Array, axis: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = True,
+def var(x: Array, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = True,
         mean: Array = None, correction: float | None = None) -> Array:  # fmt: skip
     """Mean squared distance from the mean, with ``n - ddof`` for ``n``."""
+    x = of_dtype(x, dtype)
     distance = _deviation(x, axis, where, mean)
     if distance.dtype.kind == "c":
-        distance = np.absolute(distance)
-    total = np.sum(np.square(distance), axis=axis, keepdims=keepdims)
+        squares = np.square(np.real(distance)) + np.square(np.imag(distance))
+    else:
+        squares = np.square(distance)
+    total = np.sum(squares, axis=axis, keepdims=keepdims)
     return total / _divisor(count(x, total, axis, where), degrees_lost(ddof, correction))
 
 
 @implements(np.std)
-def _std(x: Array, axis: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = True,
-         mean: Array = None, correction: float | None = None) -> Array:  # fmt: skip
-    ddof = degrees_lost(ddof, correction)
+def _std(x: Array, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False,
+         where: Any = True, mean: Array = None, correction: float | None = None) -> Array:  # fmt: skip
+    x, ddof = of_dtype(x, dtype), degrees_lost(ddof, correction)
     if where is True and mean is None and x.dtype.kind != "c":
         return std(x, axis=axis, ddof=ddof, keepdims=keepdims)
     axis = None if no_axis(x, axis) else axis
@@ -146,12 +177,12 @@ def _std(x: Array, axis: Any = None, *, ddof: float = 0, keepdims: bool = False,
 def _sum(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = 0,
          where: Any = True) -> Array:  # fmt: skip
     total = np.sum(x if where is True else np.where(where, x, 0), axis=axis, dtype=dtype, keepdims=keepdims)
-    return (total + initial).astype(total.dtype)
+    return total if type(initial) is int and initial == 0 else (total + initial).astype(total.dtype)
 
 
 @otherwise(np.mean)
-def _mean(x: Array, axis: Any = None, *, keepdims: bool = False, where: Any = True) -> Array:
-    return mean(x, axis, keepdims, where)
+def _mean(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Array:
+    return mean(of_dtype(x, dtype), axis, keepdims, where)
 
 
 def _extreme(reduce: Any, choose: Any, worst: float) -> None:
@@ -172,4 +203,4 @@ def _extreme(reduce: Any, choose: Any, worst: float) -> None:
 _extreme(np.max, np.maximum, -math.inf)
 _extreme(np.min, np.minimum, math.inf)
 
-also_complex(np.prod, np.var, np.std)  # the last two by way of absolute values
+also_complex(np.prod, np.var, np.std)  # the last two by way of both parts

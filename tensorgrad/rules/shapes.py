@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array, Variable, value_of
+from tensorgrad.tape import Array, Variable, as_array, value_of
 
 reshape = primitive(np.reshape)
 
@@ -50,8 +50,8 @@ also_complex(
 
 
 def asarray(x: Any) -> Array:
-    """A tensor as it is; anything else as an ndarray."""
-    return x if isinstance(x, Variable) else np.asarray(x)
+    """A tensor as it is; numbers and lists as arrays, of NumPy's default dtype."""
+    return x if isinstance(x, Variable) else as_array(x)
 
 
 def _inverse(axes: int | Sequence[int]) -> list[int]:

@@ -139,28 +139,22 @@ def _fraction(percent: Any) -> Any:
     return percent / 100 if type(percent) in (int, float) else np.true_divide(asarray(percent), 100)
 
 
-@implements(np.quantile)
-def quantile(a: Array, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
-    """What a fraction ``q`` of the elements is below of; differentiable in ``q`` as well."""
-    return _quantile(a, q, axis, method, keepdims, nan=False)
+def _enter(fn: Any, percent: bool, nan: bool) -> None:
+    @implements(fn)
+    def quantile(a: Array, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
+        return _quantile(a, _fraction(q) if percent else q, axis, method, keepdims, nan)
+
+    unit, left_out = "percent" if percent else "fraction", ", of those that are not NaN" if nan else ""
+    quantile.__name__ = fn.__name__
+    quantile.__doc__ = (
+        f"The value that a {unit} ``q`` of the elements lies below{left_out}; differentiable in ``q``, too."
+    )
 
 
-@implements(np.percentile)
-def percentile(a: Array, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
-    """`quantile` with ``q`` in percent."""
-    return _quantile(a, _fraction(q), axis, method, keepdims, nan=False)
-
-
-@implements(np.nanquantile)
-def nanquantile(a: Array, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
-    """`quantile` of what is not NaN."""
-    return _quantile(a, q, axis, method, keepdims, nan=True)
-
-
-@implements(np.nanpercentile)
-def nanpercentile(a: Array, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
-    """`percentile` of what is not NaN."""
-    return _quantile(a, _fraction(q), axis, method, keepdims, nan=True)
+_enter(np.quantile, percent=False, nan=False)
+_enter(np.percentile, percent=True, nan=False)
+_enter(np.nanquantile, percent=False, nan=True)
+_enter(np.nanpercentile, percent=True, nan=True)
 
 
 # ------------------------------------------------------------------------------------------------ covariance

@@ -38,9 +38,9 @@ def sinc_derivative(x: Array, *, order: int) -> Array:
 rule(np.sin,      lambda g, ans, x: g * np.cos(x))
 rule(np.cos,      lambda g, ans, x: -g * np.sin(x))
 rule(np.tan,      lambda g, ans, x: g * (1 + ans * ans))
-rule(np.sinc,     lambda g, ans, x: g * sinc_derivative(x, order=1))
+rule(np.sinc,     lambda g, ans, x: g * sinc_derivative(x, order=1), singular=True)
 rule(sinc_derivative,
-                  lambda g, ans, x, *, order: g * sinc_derivative(x, order=order + 1))
+                  lambda g, ans, x, *, order: g * sinc_derivative(x, order=order + 1), singular=True)
 
 # Angles
 rule(np.arcsin,   lambda g, ans, x: g / np.sqrt((1 - x) * (1 + x)), singular=True)

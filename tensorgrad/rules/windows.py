@@ -42,6 +42,7 @@ also_complex(windows, overlap_add)
 
 @implements(sliding_window_view)
 def _sliding_window_view(x: Array, window_shape: Any, axis: Any = None) -> Array:
+    """All windows of these lengths, the elements of each along new axes at the end."""
     sizes = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
     axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
     if len(sizes) != len(axes):

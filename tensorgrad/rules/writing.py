@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.rules.ordering import each_row
 from tensorgrad.table import implements
 from tensorgrad.tape import Array, Variable, value_of
 
@@ -71,13 +72,10 @@ def putmask(a: Array, mask: Any, values: Array) -> None:
 @implements(np.put_along_axis)
 def put_along_axis(arr: Array, indices: Any, values: Array, axis: int | None) -> None:
     """The inverse of `numpy.take_along_axis`."""
-    indices = value_of(indices)
     if axis is None:
-        arr[np.unravel_index(indices, arr.shape)] = values
-        return
-    axis = range(arr.ndim)[axis]
-    grid = [np.arange(n).reshape([-1 if i == k else 1 for i in range(arr.ndim)]) for k, n in enumerate(arr.shape)]
-    arr[tuple(indices if k == axis else places for k, places in enumerate(grid))] = values
+        arr[np.unravel_index(value_of(indices), arr.shape)] = values
+    else:
+        arr[each_row("put_along_axis", arr, indices, axis)] = values
 
 
 @implements(np.fill_diagonal)

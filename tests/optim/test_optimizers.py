@@ -210,7 +210,40 @@ def test_an_optimizer_of_ones_own_takes_one_method():
         base.step()
 
 
+def test_velocity_may_last_and_gradients_may_be_shut_out():
+    """momentum=1 and dampening=1, as in PyTorch."""
+    p = tg.Tensor([1.0], requires_grad=True)
+    optimizer = SGD([p], 0.5, momentum=1.0, dampening=1.0)
+    for gradient in (2.0, 7.0, -3.0):
+        p.grad = np.array([gradient])
+        optimizer.step()
+    assert p.item() == 1 - 3 * 0.5 * 2
+    q = tg.Tensor([1.0], requires_grad=True)
+    optimizer = SGD([q], 0.5, momentum=1.0)
+    for gradient in (2.0, 4.0):
+        q.grad = np.array([gradient])
+        optimizer.step()
+    assert q.item() == 1 - 0.5 * 2 - 0.5 * 6
+
+
 # ------------------------------------------------------------------------------------------------ what is refused
+
+
+@EACH
+def test_float16_needs_an_eps_that_it_has(kind, chosen):
+    """A gradient of zero is not divided by an eps that rounding made zero."""
+    params = {"w": tg.Tensor([1.0], requires_grad=True), "h": tg.Tensor(np.ones(2, np.float16), requires_grad=True)}
+    for p in params.values():
+        p.grad = np.zeros_like(p.data)
+    optimizer = kind(params, **chosen)
+    if kind is SGD:
+        optimizer.step()
+        return
+    with pytest.raises(ValueError, match=r"'h' is float16, in which eps=1e-\d+ vanishes: write eps=1e-4, or make"):
+        optimizer.step()
+    assert optimizer.state_dict() == {}
+    kind(params, **(chosen | {"eps": 1e-4, "weight_decay": 0.0})).step()
+    np.testing.assert_array_equal(params["h"].data, [1, 1])
 
 
 def refuse_read_only(params):
@@ -263,10 +296,10 @@ W = lambda: [tg.Tensor([1.0], requires_grad=True)]  # noqa: E731  (a cell of the
         (SGD, W, {"lr": -0.1}, ValueError, r"lr.*-0\.1"),
         (SGD, W, {"lr": math.nan}, ValueError, "lr"),
         (Adam, W, {"lr": math.inf}, ValueError, "lr"),
-        (SGD, W, {"momentum": 1.0}, ValueError, "momentum"),
+        (SGD, W, {"momentum": 1.1}, ValueError, r"momentum.*\[0, 1\]"),
         (SGD, W, {"momentum": -0.5}, ValueError, "momentum"),
         (SGD, W, {"weight_decay": -1}, ValueError, "weight_decay"),
-        (SGD, W, {"momentum": 0.5, "dampening": 1.0}, ValueError, "dampening"),
+        (SGD, W, {"momentum": 0.5, "dampening": 1.5}, ValueError, "dampening"),
         (SGD, W, {"nesterov": True}, ValueError, "nesterov"),
         (SGD, W, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, ValueError, "nesterov.*dampening"),
         (Adam, W, {"betas": (1.0, 0.9)}, ValueError, r"betas\[0\].*1\.0"),

@@ -59,14 +59,17 @@ UNARY = [
     Row("erf",            tg.erf,                                  real, [(2, 3)], each(math.erf)),
     Row("erfc",           tg.erfc,                                 real, [(2, 3)], each(math.erfc)),
     Row("dropout",        lambda x: tg.dropout(x, 0.4, Drawn),     real, [(2, 3)], lambda x: x * (Drawn.random(x.shape) >= 0.4) / x.dtype.type(0.6)),
+    Row("dropout 1",      lambda x: tg.dropout(x, 1, Drawn),       real, [(2, 3)], lambda x: 0 * x),
     Row("dropout 0",      lambda x: tg.dropout(x, 0, Drawn) * 1,   real, [(2, 3)], lambda x: x),
 ]
 
 SOFTMAX = [
     Row("softmax",        lambda x: tg.softmax(x),                 real, [(2, 3)],    lambda x: _shares(x, -1)),
     Row("softmax 0",      lambda x: tg.softmax(x, axis=0),         real, [(2, 3)],    lambda x: _shares(x, 0)),
+    Row("softmax of 2",   lambda x: tg.softmax(x, (0, -1)),        real, [(2, 3, 2)], lambda x: _shares(x, (0, 2))),
     Row("log_softmax",    lambda x: tg.log_softmax(x),             real, [(2, 3)],    lambda x: np.log(_shares(x, -1))),
-    Row("log_softmax 1",  lambda x: tg.log_softmax(x, axis=1),     real, [(2, 3, 2)], lambda x: np.log(_shares(x, 1))),
+    Row("log_softmax 1",  lambda x: tg.log_softmax(x, 1),          real, [(2, 3, 2)], lambda x: np.log(_shares(x, 1))),
+    Row("logsumexp by position", lambda x: tg.logsumexp(x, 1, True), real, [(2, 3, 2)], lambda x: np.log(np.sum(np.exp(x), axis=1, keepdims=True))),
     *[Row(f"logsumexp {axis} {keep}", lambda x, a=axis, k=keep: tg.logsumexp(x, axis=a, keepdims=k), real, [(2, 3, 2)],
           lambda x, a=axis, k=keep: np.log(np.sum(np.exp(x), axis=a, keepdims=k))) for axis in (None, 0, -1, (0, 2)) for keep in (False, True)],
 ]

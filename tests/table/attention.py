@@ -39,6 +39,7 @@ def _dropped(q, k, v):
     return (weights * (Drawn.random(weights.shape) >= 0.3) / q.dtype.type(0.7)) @ v
 
 
+KEYS = np.array([[1, -2], [0, 3], [2, 1], [-1, 1]])
 attention = tg.scaled_dot_product_attention
 QKV = [(3, 2), (4, 2), (4, 5)]
 
@@ -49,6 +50,7 @@ ROWS = [
     Row("attention mask",     lambda q, k, v: attention(q, k, v, MASK),                  real, [(2, 3, 2), (2, 4, 2), (2, 4, 2)],    lambda q, k, v: _attention(q, k, v, MASK)),
     Row("attention key mask", lambda q, k, v: attention(q, k, v, attn_mask=MASK[:1]),    real, QKV,                                  lambda q, k, v: _attention(q, k, v, MASK[:1])),
     Row("attention no key",   lambda q, k, v: attention(q, k, v, NONE),                  real, QKV,                                  lambda q, k, v: _attention(q, k, v, NONE)),
+    Row("attention constants", lambda q: attention(q, KEYS, KEYS.tolist()),              real, [(3, 2)],                             lambda q: _attention(q, KEYS.astype(q.dtype), KEYS.astype(q.dtype))),
     Row("attention bias",     attention,                                                 real, [(2, 3, 2), (2, 4, 2), (2, 4, 2), (3, 4)], _attention),
     Row("attention causal",   lambda q, k, v: attention(q, k, v, is_causal=True),        real, QKV,                                  lambda q, k, v: _attention(q, k, v, causal=True)),
     Row("attention dropout",  lambda q, k, v: attention(q, k, v, dropout_p=0.3, rng=Drawn), real, QKV,                               _dropped),

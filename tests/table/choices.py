@@ -51,6 +51,7 @@ OPERANDS = [
     Row("maximum array",   lambda x: np.maximum(A23, x),                             real,     [(3,)]),
     Row("where 3 ways",    lambda x, y: np.where(MASK, x, y),                        real,     [(2, 3), (2, 3)]),
     Row("where grows",     lambda x, y: np.where(MASK, x, y),                        real,     [(3,), (2, 1)]),
+    Row("where of x",      lambda x, y: np.where(x, x * y, 3.0),                     away,     [(2, 3), (2, 3)]),
     Row("clip 3 ways",     lambda x, y, z: np.clip(x, y, z),                         distinct, [(2, 3), (3,), ()]),
     Row("clip(min=)",      lambda x: np.clip(x, min=-0.6, max=0.6),                  distinct, [(2, 3)]),
     Row("fmax holes",      lambda x: np.fmax(x, HOLES),                              away,     [(2, 3)]),

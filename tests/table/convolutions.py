@@ -98,9 +98,13 @@ def mean(name, fn, shape, kernel, **options):
                lambda x: pool(np.nanmean, x, kernel, **options))  # fmt: skip
 
 
+KERNEL = [[[0.3, -1.2, 2], [0.5, 1.5, -0.7]], [[1, 0.25, -0.6], [-2, 0.8, 0.1]]]
+
 # fmt: off
 ROWS = [
     conv("conv1d",            tg.conv1d, (2, 2, 5), (3, 2, 2), (3,)),
+    Row("conv1d constants",   lambda x: tg.conv1d(x, np.array(KERNEL), [1, -2]), real, [(1, 2, 4)], lambda x: convolve(x, np.array(KERNEL, x.dtype), np.array([1, -2]))),
+    Row("conv_transpose1d constants", lambda x: tg.conv_transpose1d(x, KERNEL, [0.5, 1]), real, [(1, 2, 4)], lambda x: convolve_transposed(x, np.array(KERNEL, x.dtype), np.array([0.5, 1], x.dtype))),
     conv("conv1d no bias",    tg.conv1d, (1, 2, 4), (1, 2, 3)),
     conv("conv1d stride",     tg.conv1d, (1, 1, 6), (2, 1, 2), (2,), stride=3, padding=1),
     conv("conv1d same",       tg.conv1d, (1, 1, 4), (2, 1, 4), (2,), padding="same"),

@@ -6,6 +6,7 @@ from table.rows import Row, away, real
 
 MASK = np.array([[True, False, True], [False, True, True]])
 REPEATS = np.array([[0, 2, 2], [1, 0, 2]])
+LAST_FIRST = np.array([[2], [0]])
 LABELS = np.array([2, 0, 0, 1])
 
 # fmt: off
@@ -57,6 +58,13 @@ def assigned(x, values, index):
     return y
 
 
+def written(x, values, write):
+    """Written to by a function of NumPy."""
+    y = x * 1.0 + np.sum(values) * 0.0  # a tensor, if one of the two is
+    write(y)
+    return y
+
+
 def through_a_view(x, values, view, index):
     """Assigned through a view: read where the memory was before, and where it is now."""
     y = x * 1.0 + np.sum(values) * 0.0  # a tensor, if one of the two is
@@ -74,12 +82,22 @@ ASSIGNMENT = [
     Row("y[mask] = v",   lambda x, v: assigned(x, v, MASK),   real,      [(2, 3), (4,)]),
     Row("y[list] = v",   lambda x, v: assigned(x, v, [2, 0]), real,      [(3, 2), (2, 2)]),
     Row("y[twice] = v",  lambda x, v: assigned(x, v, [0, 2, 0]), real,   [(3, 2), (3, 2)]),
-    Row("y[...] = v",    lambda x, v: assigned(x, v, ...),    real,      [(2, 3), (3,)]),
+    Row("y[...] = v",    lambda x, v: assigned(x, v, ...) + x, real,      [(2, 3), (3,)]),
     Row("y[i] = 5",      lambda x: assigned(x, 5.0, 1),       real,      [(3, 2)]),
     Row("y.T[i] = v",    lambda x, v: through_a_view(x, v, lambda y: y.T, 1), real, [(2, 3), (2,)]),
+    Row("y.T[a:b] = v",  lambda x, v: through_a_view(x, v, lambda y: y.T, slice(1, 3)), real, [(2, 3), (2, 2)]),
     Row("y[0][j] = v",   lambda x, v: through_a_view(x, v, lambda y: y[1], slice(0, 2)), real, [(2, 3), (2,)]),
     Row("y[0][twice] = v", lambda x, v: through_a_view(x, v, lambda y: y[0], [2, 1, 2]), real, [(2, 3), (3,)]),
     Row("y[::-1][mask] = v", lambda x, v: through_a_view(x, v, lambda y: y[::-1], MASK), real, [(2, 3), (4,)]),
+    Row("put",           lambda x, v: written(x, v, lambda y: np.put(y, [3, 0, -1], v)), real, [(2, 3), (3,)]),
+    Row("put repeats",   lambda x, v: written(x, v, lambda y: np.put(y, [4, 7, 2], v, "wrap")), real, [(2, 3), (2,)]),
+    Row("place",         lambda x, v: written(x, v, lambda y: np.place(y, MASK, v)), real, [(2, 3), (3,)]),
+    Row("putmask",       lambda x, v: written(x, v, lambda y: np.putmask(y, MASK, v)), real, [(2, 3), (4,)]),
+    Row("put_along_axis",
+        lambda x, v: written(x, v, lambda y: np.put_along_axis(y, LAST_FIRST, v, 1)), real, [(2, 3), (2, 1)]),
+    Row("fill_diagonal", lambda x, v: written(x, v, lambda y: np.fill_diagonal(y, v)), real, [(2, 3), (2,)]),
+    Row("copyto where",  lambda x, v: written(x, v, lambda y: np.copyto(y, v, where=MASK)), real, [(2, 3), (3,)]),
+    Row("full_like",     lambda x, v: np.full_like(x * v, v) * x, real,  [(2, 3), ()]),
 ]
 # fmt: on
 

@@ -133,6 +133,7 @@ SOLVE = [
 DETERMINANTS = [
     Row("det singular",  np.linalg.det,                       singular,  [(3, 3)]),
     Row("det singular 2", np.linalg.det,                      singular,  [(2, 2)]),
+    Row("det singular, many", np.linalg.det,                  singular,  [(2, 3, 3)]),
     Row("det singular 1", lambda x: np.linalg.det(x - x[0]),  real,      [(1, 1)]),
     Row("det of rank 1", np.linalg.det,                       of_rank_one, [(3, 3)]),
     Row("det of rank 1 of 4", np.linalg.det,                  of_rank_one, [(4, 4)]),

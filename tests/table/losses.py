@@ -22,6 +22,13 @@ def chances(rng, shape):
     return rng.uniform(0.1, 0.9, shape)
 
 
+def around_zero(rng, shape):
+    """Two elements exactly 0, the others at least 0.2 from it and from 1."""
+    x = rng.uniform(0.2, 0.8, shape) * np.where(rng.random(shape) < 0.5, -1, 1)
+    x.flat[1], x.flat[-1] = 0, 0
+    return x
+
+
 def _log_shares(x):
     """The logarithms of class probabilities, the classes on axis 1."""
     return x - np.log(np.sum(np.exp(x), axis=1, keepdims=True))
@@ -99,7 +106,12 @@ ELEMENTWISE = [
     *each_way("huber_loss",     tg.huber_loss, _huber(1), real, PAIRS),
     *each_way("huber_loss 0.4", lambda x, y, reduction: tg.huber_loss(x, y, delta=0.4, reduction=reduction), _huber(0.4), real, PAIRS),
     *each_way("smooth_l1_loss", lambda x, y, reduction: tg.smooth_l1_loss(x, y, beta=0.4, reduction=reduction), lambda x, y: _huber(0.4)(x, y) / x.dtype.type(0.4), real, PAIRS),
+    Row("huber_loss of equals", lambda x: tg.huber_loss(x, np.zeros((2, 3)), reduction="sum"), around_zero, [(2, 3)], lambda x: np.sum(_huber(1)(x, 0 * x))),
+    Row("smooth_l1_loss of equals", lambda x: tg.smooth_l1_loss(x, np.zeros((2, 3)), beta=2), around_zero, [(2, 3)], lambda x: np.mean(_huber(2)(x, 0 * x)) / 2),
     Row("smooth_l1_loss 0",     lambda x, y: tg.smooth_l1_loss(x, y, beta=0), real, PAIRS, lambda x, y: np.mean(np.abs(x - y))),
+    Row("mse_loss constants",   lambda x: tg.mse_loss(x, A), real, [(2, 3)], lambda x: np.mean((x - A.astype(x.dtype)) ** 2)),
+    Row("bce logits constants", lambda x: tg.binary_cross_entropy_with_logits(x, P.tolist(), [[1.0], [2.5]], pos_weight=[0.5, 2.0, 3.0]), real, [(2, 3)],
+                                lambda x: np.mean(both(lambda x, _: math.log(1 + math.exp(-x)))(x, x) * P * [0.5, 2, 3] * [[1], [2.5]] + both(lambda x, _: math.log(1 + math.exp(x)))(x, x) * (1 - P) * [[1], [2.5]]).astype(x.dtype)),
     Row("mse_loss ints",        lambda x: tg.mse_loss(x, np.arange(6).reshape(2, 3)), real, [(2, 3)], lambda x: np.mean((x - np.arange(6, dtype=x.dtype).reshape(2, 3)) ** 2)),
 
     *each_way("bce",            tg.binary_cross_entropy, _bce, chances, PAIRS),

@@ -7,6 +7,7 @@ from table.rows import Row, away, distinct, real
 
 HOLES = np.array([[[1, np.nan], [np.nan, 1], [1, 1]], [[np.nan, 1], [1, 1], [1, 1]]])
 SOME = np.array([[1, np.nan, 1], [1, 1, 1], [np.nan, np.nan, 1]])
+MASK = np.array([[True, True, True], [True, False, True], [False, True, True]])
 
 
 # fmt: off
@@ -28,6 +29,21 @@ ROWS = [
     Row("nanvar mean",   lambda x: np.nanvar(x * SOME.astype(x.dtype), axis=0, mean=np.mean(x, axis=0, keepdims=True)), real, [(3, 3)]),
     Row("nanstd correction", lambda x: np.nanstd(x * SOME.astype(x.dtype), correction=1), distinct, [(3, 3)]),
     Row("nanstd ddof",   lambda x: np.nanstd(x * SOME.astype(x.dtype), axis=0, ddof=0.5), distinct, [(3, 3)]),
+    Row("nansum where",  lambda x: np.nansum(x * SOME.astype(x.dtype), axis=0, where=MASK), real, [(3, 3)]),
+    Row("nanprod where",  lambda x: np.nanprod(x * SOME.astype(x.dtype), axis=0, where=MASK), away, [(3, 3)]),
+    Row("nanmean where",  lambda x: np.nanmean(x * SOME.astype(x.dtype), axis=0, where=MASK), real, [(3, 3)]),
+    Row("nanvar where",  lambda x: np.nanvar(x * SOME.astype(x.dtype), axis=0, where=MASK), real, [(3, 3)]),
+    Row("nanstd where",  lambda x: np.nanstd(x * SOME.astype(x.dtype), axis=0, where=MASK), distinct, [(3, 3)]),
+    Row("nanprod dtype",  lambda x: np.nanprod(x * SOME.astype(x.dtype), 1, np.float64), away, [(3, 3)]),
+    Row("nanmean dtype",  lambda x: np.nanmean(x * SOME.astype(x.dtype), 1, np.float64), real, [(3, 3)]),
+    Row("nanvar dtype",  lambda x: np.nanvar(x * SOME.astype(x.dtype), 1, np.float64), real, [(3, 3)]),
+    Row("nanstd dtype",  lambda x: np.nanstd(x * SOME.astype(x.dtype), 1, np.float64), distinct, [(3, 3)]),
+    Row("nansum initial", lambda x: np.nansum(x * SOME.astype(x.dtype), axis=1, initial=2.5, where=MASK), real, [(3, 3)]),
+    Row("nanprod initial", lambda x: np.nanprod(x * SOME.astype(x.dtype), axis=1, initial=-1.5, where=MASK), away, [(3, 3)]),
+    Row("nanmax initial", lambda x: np.nanmax(x * SOME.astype(x.dtype), axis=1, initial=-5.0, where=MASK), distinct, [(3, 3)]),
+    Row("nanmax initial alone", lambda x: np.nanmax(x * SOME.astype(x.dtype), initial=0.1, keepdims=True), distinct, [(3, 3)]),
+    Row("nanmin initial", lambda x: np.nanmin(x * SOME.astype(x.dtype), axis=1, initial=5.0, where=MASK), distinct, [(3, 3)]),
+    Row("nanmin initial alone", lambda x: np.nanmin(x * SOME.astype(x.dtype), initial=0.1, keepdims=True), distinct, [(3, 3)]),
     Row("nancumsum",     lambda x: np.nancumsum(x * SOME.astype(x.dtype)), real, [(3, 3)]),
     Row("nancumsum axis", lambda x: np.nancumsum(x * SOME.astype(x.dtype), axis=-1), real, [(3, 3)]),
     Row("nancumprod",    lambda x: np.nancumprod(x * SOME.astype(x.dtype)), away, [(3, 3)]),

@@ -35,6 +35,7 @@ def _channels(v):
 # fmt: off
 ROWS = [
     Row("layer_norm",            lambda x, w, b: tg.layer_norm(x, (3,), w, b),                real, [(4, 3), (3,), (3,)],       lambda x, w, b: _standard(x, 1) * w + b),
+    Row("layer_norm constants",  lambda x: tg.layer_norm(x, 3, [1, 2, 4], MEAN),              real, [(4, 3)],                   lambda x: _standard(x, 1) * np.array([1, 2, 4], x.dtype) + MEAN.astype(x.dtype)),
     Row("layer_norm int eps",    lambda x: tg.layer_norm(x, 4, eps=0.5),                      real, [(2, 3, 4)],               lambda x: _standard(x, 2, 0.5)),
     Row("layer_norm 2 axes",     lambda x, w: tg.layer_norm(x, [3, 2], w),                    real, [(2, 3, 2), (3, 2)],       lambda x, w: _standard(x, (1, 2)) * w),
     Row("layer_norm bias",       lambda x, b: tg.layer_norm(x, 3, bias=b),                    real, [(3,), (3,)],              lambda x, b: _standard(x, 0) + b),
@@ -43,6 +44,7 @@ ROWS = [
                                  lambda x, w, b: _standard(x, (0, 2, 3), 0.1) * _channels(w) + _channels(b)),
     Row("batch_norm eval",       lambda x, w, b: tg.batch_norm(x, **_running(x), weight=w, bias=b), real, [(4, 3), (3,), (3,)],
                                  lambda x, w, b: (x - _running(x)["running_mean"]) / np.sqrt(_running(x)["running_var"] + 1e-5) * w + b),
+    Row("batch_norm constants",  lambda x: tg.batch_norm(x, MEAN, VAR, VAR, MEAN),            real, [(4, 3)],                   lambda x: ((x - MEAN) / np.sqrt(VAR + 1e-5) * VAR + MEAN).astype(x.dtype)),
     Row("batch_norm eval 2d",    lambda x: tg.batch_norm(x, **_running(x), eps=0.1),          real, [(2, 3, 2, 2)],
                                  lambda x: (x - _channels(_running(x)["running_mean"])) / np.sqrt(_channels(_running(x)["running_var"]) + 0.1)),
     Row("group_norm",            lambda x, w, b: tg.group_norm(x, 2, w, b),                   real, [(2, 4, 3), (4,), (4,)],    lambda x, w, b: _groups(x, 2) * w[:, None] + b[:, None]),

@@ -29,6 +29,8 @@ ROWS = [
     Row("norm of cube keepdims", lambda x: np.linalg.norm(x, keepdims=True), away, [(2, 3, 2)]),
     Row("norm 0-d",      lambda x: np.linalg.norm(x),         away,      [()]),
     Row("norm complex",  lambda x: np.linalg.norm(np.fft.rfft(x)), away, [(5,)]),
+    Row("norm complex 0", lambda x: np.linalg.norm(np.fft.fft(x * [1, -1])), away, [(3, 2)]),
+    Row("norm complex axes", lambda x: np.linalg.norm(np.fft.fft(x), axis=(0, -1), keepdims=True), away, [(2, 3, 2)]),
     Row("norm 3 complex", lambda x: np.linalg.norm(np.fft.fft(x), 3, axis=0), away, [(2, 3)]),
     Row("norm 1 of complex matrix", lambda x: np.linalg.norm(np.fft.fft(x), 1), away, [(2, 4)]),
     Row("vector_norm",   lambda x: np.linalg.vector_norm(x),  away,      [(2, 3)]),

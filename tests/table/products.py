@@ -13,7 +13,8 @@ MATMULS = [
     Row(f"@ {a} {b}", lambda x, y: x @ y, real, [a, b]) for a, b in [
         ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)), ((2, 2, 3), (3,)), ((3,), (2, 3, 2)),
         ((2, 2, 3), (3, 2)), ((2, 3), (2, 3, 2)), ((2, 2, 3), (2, 3, 1)), ((1, 2, 3), (2, 3, 2)),
-        ((2, 1, 1, 2), (2, 2, 1)), ((1, 1), (1, 1)), ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((0, 2, 3), (3, 1))]
+        ((2, 1, 1, 2), (2, 2, 1)), ((1, 1), (1, 1)), ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((0, 2, 3), (3, 1)),
+        ((2, 1, 3, 2), (2, 4)), ((2, 2, 0), (0, 3)), ((2, 1, 3, 2), (2,))]
 ] + [
     Row(f"dot {a} {b}", lambda x, y: np.dot(x, y), real, [a, b]) for a, b in [
         ((), ()), ((), (3,)), ((2, 3), ()), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)),
@@ -45,7 +46,7 @@ OTHERS = [
         ("linalg.vecdot", np.linalg.vecdot,                           [[(2, 3), (2, 3)]]),
         ("linalg.vecdot axis", lambda x, y: np.linalg.vecdot(x, y, axis=0), [[(2, 3), (2, 1)]]),
         ("matvec",      np.matvec,                                    [[(2, 3), (3,)], [(4, 2, 3), (3,)], [(2, 3), (4, 3)], [(2, 1, 2, 3), (4, 3)], [(0, 3), (3,)]]),
-        ("vecmat",      np.vecmat,                                    [[(2,), (2, 3)], [(4, 2), (2, 3)], [(2,), (4, 2, 3)], [(2, 1, 2), (4, 2, 3)], [(2,), (2, 0)]]),
+        ("vecmat",      np.vecmat,                                    [[(2,), (2, 3)], [(4, 2), (2, 3)], [(2,), (4, 2, 3)], [(2, 1, 2), (4, 2, 3)], [(2,), (2, 1, 2, 3)], [(2,), (2, 0)]]),
         ("linalg.matmul", np.linalg.matmul,                           [[(2, 3), (3,)]]),
         ("linalg.outer", np.linalg.outer,                             [[(2,), (3,)]]),
     ] for shapes in all_shapes
@@ -85,6 +86,7 @@ EINSUMS = [
 ] + [
     Row("einsum array",  lambda x: np.einsum("ij,jk", A23, x), real,     [(3, 2)]),
     Row("einsum twice",  lambda x: np.einsum("ij,kj", x, x),  real,      [(2, 2)]),
+    Row("einsum large",  lambda x, y: np.einsum("btd,de->bte", np.tile(x, (8, 8, 1)), np.tile(y, (1, 200))), real, [(2, 2, 2), (2, 2)]),
     Row("einsum optimize", lambda x, y, z: np.einsum("ij,jk,kl->il", x, y, z, optimize=True), real, [(2, 2), (2, 2), (2, 2)]),
     Row("einsum path",   lambda x, y, z: np.einsum("ij,jk,l->i", x, y, z, optimize=["einsum_path", (0, 1), (0, 1)]), real, [(2, 2), (2, 2), (2,)]),
     Row("einsum numbers", lambda x, y: np.einsum(x, [0, 1], y, [1, 2], [2, 0]), real, [(2, 3), (3, 4)]),

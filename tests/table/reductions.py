@@ -48,6 +48,11 @@ REDUCTIONS = [
     Row("var correction", lambda x: np.var(x, axis=0, correction=1), real, [(3, 2)]),
     Row("var complex",   lambda x: np.var(np.fft.fft(x), axis=0), real, [(3, 4)]),
     Row("std complex",   lambda x: np.std(np.fft.fft(x), ddof=1), real,  [(5,)]),
+    Row("var complex 0", lambda x: np.var(np.fft.fft(x * [1, 0, 0, 0])), real, [(4,)]),  # some deviations are 0
+    Row("var dtype",     lambda x: np.var(x, 0, np.float64, ddof=1), real, [(3, 2)]),
+    Row("std dtype",     lambda x: np.std(x, axis=1, dtype=np.float64), distinct, [(2, 3)]),
+    Row("prod dtype",    lambda x: np.prod(x, 0, np.float64), away,      [(3, 2)]),
+    Row("mean where dtype", lambda x: np.mean(x, 0, np.float64, where=MASK), real, [(3, 2)]),
     Row("var mean",      lambda x: np.var(x, axis=0, mean=np.mean(x, axis=0, keepdims=True)), real, [(3, 2)]),
     Row("var of mean",   lambda x, y: np.var(x, axis=1, mean=y, ddof=1), real, [(2, 3), (2, 1)]),
     Row("var where",     lambda x: np.var(x, axis=0, where=MASK), real,  [(3, 2)]),

@@ -1,11 +1,21 @@
 """Rounding, remainders, and the parts of a number: whole and fraction, mantissa and exponent."""
 
+import warnings
+
 import numpy as np
 
 from table.rows import Row, away, larger, real
 
 A3 = np.array([1.5, -0.5, 2.25])
 INTS = np.array([2, -3, 1])
+
+
+def fix(x):
+    """`numpy.fix`, which newer versions of NumPy deprecate in favour of trunc."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return np.fix(x)
+
 
 # fmt: off
 # A product with the input shows that a gradient of 0 is 0 and no more.
@@ -14,7 +24,7 @@ UNARY = [
     Row("np.ceil",          np.ceil,                                  real,     [(2, 3)]),
     Row("np.trunc",         np.trunc,                                 real,     [(2, 3)]),
     Row("np.rint",          np.rint,                                  real,     [(2, 3)]),
-    Row("np.fix",           np.fix,                                   real,     [(2, 3)]),
+    Row("np.fix",           fix,                                      real,     [(2, 3)]),
     Row("x floor(x)",       lambda x: x * np.floor(x * 3),            real,     [(2, 3)]),
     Row("np.round",         np.round,                                 real,     [(2, 3)]),
     Row("np.around",        lambda x: x * np.around(x),               real,     [(2, 3)]),

@@ -12,7 +12,8 @@ from tensorgrad.tape import Array, value_of
 def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> Array:
     """The rows ``weight[indices]``, ``(..., D)``, of a table ``(V, D)``; no gradient flows to row ``padding_idx``.
 
-    Raises ``TypeError`` if the indices are not integers and ``IndexError`` if one is not in ``0 .. V - 1``.
+    Raises ``TypeError`` if the indices are not integers, ``IndexError`` if one is not in ``0 .. V - 1`` or
+    ``padding_idx`` is no row, and `ShapeError` if the table has not two axes.
     """
     rows, weight = _integers("indices", indices), floating(weight)
     if weight.ndim != 2:
@@ -32,7 +33,8 @@ def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> 
 def one_hot(indices: Array, num_classes: int = -1) -> Array:
     """Integers ``(...)`` as ``(..., num_classes)``, 1 at the index and 0 elsewhere; by default, up to the largest.
 
-    The result is a plain array of integers: no gradient flows to an index.
+    The result is a plain array of integers: no gradient flows to an index. Raises ``TypeError`` if the indices are not
+    integers and ``IndexError`` if one is not in ``0 .. num_classes - 1``.
     """
     rows = _integers("indices", indices)
     if num_classes < 0:

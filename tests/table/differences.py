@@ -1,10 +1,9 @@
-"""Functions of neighbours along an axis: convolution, differences, slopes, interpolation."""
+"""Functions of neighbours along an axis: differences, slopes, interpolation between knots."""
 
 import numpy as np
 
 from table.rows import Row, positive, real
 
-A2, A3 = np.array([0.5, -1.5]), np.array([1.5, -0.5, 2.25])
 X = np.array([-2.0, -0.75, 0.1, 0.5, 1.75])
 COORDINATES = np.array([0.0, 0.5, 1.75, 2.0])
 
@@ -20,42 +19,6 @@ def increasing(x):
 
 
 # fmt: off
-CONVOLUTIONS = [
-    Row("convolve full 5, 3",   lambda x, y: np.convolve(x, y, "full"),     real,     [(5,), (3,)]),
-    Row("convolve full 3, 4",   lambda x, y: np.convolve(x, y, "full"),     real,     [(3,), (4,)]),
-    Row("convolve full 2, 5",   lambda x, y: np.convolve(x, y, "full"),     real,     [(2,), (5,)]),
-    Row("convolve full 4, 4",   lambda x, y: np.convolve(x, y, "full"),     real,     [(4,), (4,)]),
-    Row("convolve full 4, 2",   lambda x, y: np.convolve(x, y, "full"),     real,     [(4,), (2,)]),
-    Row("convolve same 5, 3",   lambda x, y: np.convolve(x, y, "same"),     real,     [(5,), (3,)]),
-    Row("convolve same 3, 4",   lambda x, y: np.convolve(x, y, "same"),     real,     [(3,), (4,)]),
-    Row("convolve same 2, 5",   lambda x, y: np.convolve(x, y, "same"),     real,     [(2,), (5,)]),
-    Row("convolve same 4, 4",   lambda x, y: np.convolve(x, y, "same"),     real,     [(4,), (4,)]),
-    Row("convolve same 4, 2",   lambda x, y: np.convolve(x, y, "same"),     real,     [(4,), (2,)]),
-    Row("convolve valid 5, 3",  lambda x, y: np.convolve(x, y, "valid"),    real,     [(5,), (3,)]),
-    Row("convolve valid 3, 4",  lambda x, y: np.convolve(x, y, "valid"),    real,     [(3,), (4,)]),
-    Row("convolve valid 2, 5",  lambda x, y: np.convolve(x, y, "valid"),    real,     [(2,), (5,)]),
-    Row("convolve valid 4, 4",  lambda x, y: np.convolve(x, y, "valid"),    real,     [(4,), (4,)]),
-    Row("convolve valid 4, 2",  lambda x, y: np.convolve(x, y, "valid"),    real,     [(4,), (2,)]),
-    Row("correlate full 5, 3",  lambda x, y: np.correlate(x, y, "full"),    real,     [(5,), (3,)]),
-    Row("correlate full 3, 4",  lambda x, y: np.correlate(x, y, "full"),    real,     [(3,), (4,)]),
-    Row("correlate full 2, 5",  lambda x, y: np.correlate(x, y, "full"),    real,     [(2,), (5,)]),
-    Row("correlate full 4, 4",  lambda x, y: np.correlate(x, y, "full"),    real,     [(4,), (4,)]),
-    Row("correlate full 4, 2",  lambda x, y: np.correlate(x, y, "full"),    real,     [(4,), (2,)]),
-    Row("correlate same 5, 3",  lambda x, y: np.correlate(x, y, "same"),    real,     [(5,), (3,)]),
-    Row("correlate same 3, 4",  lambda x, y: np.correlate(x, y, "same"),    real,     [(3,), (4,)]),
-    Row("correlate same 2, 5",  lambda x, y: np.correlate(x, y, "same"),    real,     [(2,), (5,)]),
-    Row("correlate same 4, 4",  lambda x, y: np.correlate(x, y, "same"),    real,     [(4,), (4,)]),
-    Row("correlate same 4, 2",  lambda x, y: np.correlate(x, y, "same"),    real,     [(4,), (2,)]),
-    Row("correlate valid 5, 3", lambda x, y: np.correlate(x, y, "valid"),   real,     [(5,), (3,)]),
-    Row("correlate valid 3, 4", lambda x, y: np.correlate(x, y, "valid"),   real,     [(3,), (4,)]),
-    Row("correlate valid 2, 5", lambda x, y: np.correlate(x, y, "valid"),   real,     [(2,), (5,)]),
-    Row("correlate valid 4, 4", lambda x, y: np.correlate(x, y, "valid"),   real,     [(4,), (4,)]),
-    Row("correlate valid 4, 2", lambda x, y: np.correlate(x, y, "valid"),   real,     [(4,), (2,)]),
-    Row("convolve",             lambda x: np.convolve(x, [1.5, -0.5, 2.0]), real,     [(4,)]),
-    Row("correlate",            lambda x: np.correlate(A3, x),              real,     [(2,)]),
-    Row("convolve 0-d",         lambda x, y: np.convolve(x, y),             real,     [(), (3,)]),
-]
-
 DIFFERENCES = [
     Row("np.diff",             np.diff,                                                  real,     [(2, 4)]),
     Row("diff axis",           lambda x: np.diff(x, axis=0),                             real,     [(3, 2)]),
@@ -97,13 +60,11 @@ INTERPOLATION = [
 ]
 
 COMPLEX = [
-    Row("convolve z",      lambda x, y: parts(np.convolve(x + 1j * y, y - 2j * x, "same")), real, [(4,), (4,)]),
-    Row("correlate z",     lambda x, y: parts(np.correlate(x, y * (1 - 2j), "full")), real, [(4,), (3,)]),
     Row("diff z",          lambda x: parts(np.diff(x * x * (1 - 2j), 2)), real, [(4,)]),
     Row("ediff1d z",       lambda x: parts(np.ediff1d(x * (1 - 2j), x)), real, [(4,)]),
     Row("gradient z",      lambda x: parts(np.gradient(x * (1 - 2j), COORDINATES)), real, [(4,)]),
     Row("interp z",        lambda x, fp: parts(np.interp(x * 2, COORDINATES, fp * (1 - 2j))), real, [(5,), (4,)]),
 ]
 
-ROWS = CONVOLUTIONS + DIFFERENCES + INTERPOLATION + COMPLEX
+ROWS = DIFFERENCES + INTERPOLATION + COMPLEX
 # fmt: on

@@ -48,6 +48,14 @@ COMPLEX = [
     Row("reshape z",     lambda x: parts(np.reshape(x * 1j, (3, 2)).T),      real, [(2, 3)]),
     Row("where z",       lambda x: parts(np.where(np.real(x) > 0, x * 1j, x)), away, [(2, 3)]),
     Row("assign z",      lambda x: parts(_assigned(x * 1j, x)),              real, [(4,)]),
+    Row("assign z to a view", lambda x: parts(_assigned_through_a_view(x * 1j, x)), real, [(2, 3)]),
+    *[Row(f"{name} z",   lambda x, fn=fn: parts(fn(x * (1 + 2j))),           real, [(2, 3)]) for name, fn in [
+        ("broadcast_to", lambda z: np.broadcast_to(z, (2, 2, 3))),  ("copy", np.copy),      ("moveaxis", lambda z: np.moveaxis(z, 0, 1)),
+        ("matrix_transpose", np.matrix_transpose),   ("fliplr", np.fliplr),                 ("flipud", np.flipud),
+        ("rot90", np.rot90),                         ("roll", lambda z: np.roll(z, 2)),     ("repeat", lambda z: np.repeat(z, 2)),
+        ("tile", lambda z: np.tile(z, (2, 3))),      ("diagonal", np.diagonal),             ("diagflat", np.diagflat),
+        ("tril", np.tril),                           ("triu", np.triu),                     ("pad", lambda z: np.pad(z, 1)),
+        ("windows", lambda z: np.lib.stride_tricks.sliding_window_view(z, (2, 2)))]],
     *[Row(f"{f.__name__} z", lambda x, y, f=f: parts(f(pair(x, y))),         away, [(2, 3), (2, 3)])
       for f in (np.exp, np.log, np.sqrt, np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh, np.square, np.negative, np.expm1, np.log1p,
                 np.log2, np.log10, np.exp2, np.arcsin, np.arccos, np.arctan, np.arcsinh, np.arccosh, np.arctanh)],
@@ -82,6 +90,13 @@ def _assigned(z, x):
     z[1:3] = x[:2]
     z[0] = 1j * x[3]
     return z
+
+
+def _assigned_through_a_view(z, x):
+    z = +z
+    seen = z.T
+    z[0] = x[1] * (2 - 1j)
+    return seen * z.T
 
 
 ROWS = COMPLEX + FFTS

@@ -1,4 +1,4 @@
-"""Functions of neighbours along an axis: convolution, differences, slopes, interpolation."""
+"""Functions of neighbours along an axis: differences, slopes, interpolation between knots."""
 
 from __future__ import annotations
 
@@ -8,55 +8,18 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tensorgrad.rules.indexing import scatter
+from tensorgrad.rules.shapes import asarray
 from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array, Variable, any_tracked, as_array
+from tensorgrad.tape import Array, any_tracked
 
 interp = primitive(np.interp)
 
-
-@primitive
-def convolve(x: Array, y: Array, *, mode: Any) -> Array:
-    """`numpy.convolve` in the modes ``"full"`` and ``"valid"``; in the latter ``y`` is not longer than ``x``."""
-    return np.convolve(x, y, mode)
-
-
 # fmt: off
-rule(convolve, lambda g, ans, x, y, *, mode: np.convolve(g, y[::-1], "valid" if mode == "full" else "full"),
-               lambda g, ans, x, y, *, mode: np.convolve(g, x[::-1], "valid"))
 rule(interp,   lambda g, ans, x, xp, fp, *, left=None, right=None: g * _slope(x, xp, fp),
                lambda g, ans, x, xp, fp, *, left=None, right=None: _spread(-g * _slope(x, xp, fp), x, xp),
                lambda g, ans, x, xp, fp, *, left=None, right=None: _spread(_inside(g, x, xp, left, right), x, xp),
                masks=True)
 # fmt: on
-
-
-def _array(x: Any) -> Array:
-    return x if isinstance(x, Variable) else as_array(x)
-
-
-@implements(np.convolve)
-def _convolve(a: Array, v: Array, mode: Any = "full") -> Array:
-    if mode not in ("full", "same", "valid"):
-        raise ValueError(f"convolve: mode must be 'full', 'same' or 'valid', got {mode!r}")
-    long, short = (np.reshape(x, (-1,)) if np.ndim(x) == 0 else _array(x) for x in (a, v))
-    if len(short) > len(long):
-        long, short = short, long
-    if mode != "same":
-        return convolve(long, short, mode=mode)
-    start = (len(short) - 1) // 2
-    return convolve(long, short, mode="full")[start : start + len(long)]
-
-
-@implements(np.correlate)
-def correlate(a: Array, v: Array, mode: Any = "valid") -> Array:
-    """``sum(a[n + k] * conj(v[n]))`` for every shift ``k`` at which the two overlap, wholly with ``"valid"``."""
-    if np.ndim(a) == 0 or np.ndim(v) == 0:
-        raise ValueError("correlate: both inputs must have an axis")
-    turned = np.conj(_array(v))[::-1] if np.iscomplexobj(v) else _array(v)[::-1]
-    if mode == "same" and np.size(a) < np.size(v):  # centred as if ``a`` were the one that moves
-        return np.convolve(a, turned, "full")[np.size(a) // 2 :][: len(v)]
-    return np.convolve(a, turned, mode)
-
 
 # ------------------------------------------------------------------------------------------------ interpolation
 
@@ -70,7 +33,7 @@ def _interp(x: Array, xp: Array, fp: Array, left: Any = None, right: Any = None,
     period = np.float64(abs(period))
     x, xp = np.remainder(x, period), np.remainder(xp, period)
     order = np.argsort(xp)
-    xp, fp = xp[order], _array(fp)[order]
+    xp, fp = xp[order], asarray(fp)[order]
     xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
     return interp(x, xp, np.concatenate([fp[-1:], fp, fp[:1]]))
 
@@ -112,7 +75,7 @@ def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any 
         raise ValueError(f"diff: order must be non-negative but got {n}")
     if n == 0:
         return a
-    a = _array(a)
+    a = asarray(a)
     if a.ndim == 0:
         raise ValueError("diff requires input that is at least one dimensional")
     axis = normalize_axis_index(axis, a.ndim)
@@ -132,12 +95,12 @@ def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any 
 @implements(np.ediff1d)
 def ediff1d(ary: Array, to_end: Any = None, to_begin: Any = None) -> Array:
     """The differences of all elements in a row, with others before and after them."""
-    ary = np.ravel(_array(ary))
+    ary = np.ravel(asarray(ary))
 
     def beside(name: str, x: Any) -> list[Array]:
         if x is None:
             return []
-        x = np.ravel(_array(x))
+        x = np.ravel(asarray(x))
         if not np.can_cast(x.dtype, ary.dtype, "same_kind"):
             raise TypeError(f"ediff1d: {name} of {x.dtype} does not go into an array of {ary.dtype}")
         return [x if x.dtype == ary.dtype else x.astype(ary.dtype)]
@@ -148,7 +111,7 @@ def ediff1d(ary: Array, to_end: Any = None, to_begin: Any = None) -> Array:
 @implements(np.gradient)
 def gradient(f: Array, *spacing: Array, axis: Any = None, edge_order: int = 1) -> Any:
     """Slopes along each axis, of second order inside; ``spacing`` is a step, or the coordinates, of each axis."""
-    f = _array(f)
+    f = asarray(f)
     if f.dtype.kind in "iub":
         f = f.astype(np.float64)
     axes = range(f.ndim) if axis is None else normalize_axis_tuple(axis, f.ndim)
@@ -171,7 +134,7 @@ def _slopes(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
         raise ValueError(f"gradient: axis {axis} has {n} elements, edge_order={edge_order} needs {edge_order + 1}")
     if np.ndim(spacing) and np.shape(spacing) != (n,):
         raise ValueError(f"gradient: the coordinates of axis {axis} must have shape ({n},), got {np.shape(spacing)}")
-    step = np.diff(_array(spacing) * 1.0) if np.ndim(spacing) else spacing
+    step = np.diff(asarray(spacing) * 1.0) if np.ndim(spacing) else spacing
     if np.ndim(step) and not any_tracked(step) and np.all(step == step[0]):
         step = step[0]
     f = np.swapaxes(f, axis, -1)
@@ -191,4 +154,4 @@ def _slopes(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
     return out if out.dtype == f.dtype else out.astype(f.dtype)
 
 
-also_complex(convolve, np.convolve, np.correlate, interp, np.interp, np.diff, np.ediff1d, np.gradient)
+also_complex(interp, np.interp, np.diff, np.ediff1d, np.gradient)

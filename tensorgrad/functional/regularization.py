@@ -9,15 +9,17 @@ from tensorgrad.tape import Array
 
 
 def dropout(x: Array, p: float, rng: np.random.Generator) -> Array:
-    """Set each element to 0 with probability ``p`` and scale the rest by ``1 / (1 - p)``.
+    """Set each element of ``x``, of any shape, to 0 with probability ``p`` and scale the rest by ``1 / (1 - p)``.
+
+    Raises ``ValueError`` if ``p`` is not in ``[0, 1]``, ``TypeError`` if ``x`` is not of real numbers.
 
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
     """
-    if not 0 <= p < 1:
-        raise ValueError(f"dropout probability must be in [0, 1), got {p}")
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability must be in [0, 1], got {p}")
     x = floating(x)
     if p == 0:
         return x
     drawn = x.dtype if x.dtype in (np.float32, np.float64) else np.float64  # a generator draws no others
     keep = rng.random(x.shape, drawn) >= p
-    return x * (keep * x.dtype.type(1 / (1 - p)))
+    return x * (keep * x.dtype.type(1 / (1 - p) if p < 1 else 0))
