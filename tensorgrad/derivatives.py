@@ -152,7 +152,8 @@ class _Call:
         self.inputs: list[Any] = [_own(x) for x in trees.leaves(list(inputs))]
         recording, mode.recording = mode.recording, mode.recording or 1
         try:
-            returned = f(*trees.refill(inputs, self.inputs))
+            copies = [functions[np.positive](x) for x in self.inputs]  # which f may write to
+            returned = f(*trees.refill(inputs, copies))
         finally:
             mode.recording = recording
         self.structure = returned

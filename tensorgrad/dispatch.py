@@ -162,7 +162,7 @@ def write_into(
     """``ufunc(..., out=target)`` and ``target += x``: an assignment, where a gradient is at stake."""
     name = f"writing the result of np.{ufunc.__name__} into an existing array"
     target = out[0]
-    if mode.recording and (at_stake(target, inputs) if isinstance(target, Variable) else any_tracked(inputs)):
+    if mode.recording and (any_tracked(inputs) or any(isinstance(t, Variable) and at_stake(t, ()) for t in out)):
         if len(out) > 1 or kwargs or not isinstance(target, Variable):
             raise NoRuleError(
                 f"{name} is recorded for one tensor, without further arguments: write t = np.{ufunc.__name__}(...), "

@@ -376,6 +376,9 @@ def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None,
         ``add_to(total, g, **params)`` adds the gradient of the only input to ``total`` in place: for functions that
         take a small part of an input, of which many are taken.
     """
+    for vjp in (fn, *vjps, each, together):
+        if vjp is not None and not callable(vjp):
+            raise TypeError(f"rule takes a function and the rules of its gradients, got {vjp!r}")
     apply = fn if fn in rows else functions.get(fn)
     if apply not in rows:
         apply = primitive(fn)

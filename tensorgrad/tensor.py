@@ -13,7 +13,7 @@ import numpy as np
 
 from tensorgrad.assign import assign
 from tensorgrad.dispatch import call, call_ufunc
-from tensorgrad.errors import GradientLostError
+from tensorgrad.errors import GradientLostError, ShapeError
 from tensorgrad.methods import Methods
 from tensorgrad.rules.indexing import as_index, getitem
 from tensorgrad.table import functions
@@ -29,6 +29,12 @@ def _operators(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
         return function(other, self)
 
     def in_place(self: Tensor, other: Any) -> Any:
+        if (
+            self.data.ndim == 0
+            and not isinstance(self.views, list)
+            and (self.record is not None or self.tracked is False)
+        ):
+            return function(self, other)  # as NumPy's scalars, which are never written to
         return ufunc(self, other, out=(self,))
 
     return function, reflected, in_place
@@ -166,6 +172,8 @@ class Tensor(Methods):
             assert isinstance(node, Tensor)
             if create_graph and not isinstance(gradient, Tensor):
                 gradient = Tensor(gradient)
+            if node.grad is not None and node.grad.shape != node.shape:
+                raise ShapeError(f"the .grad of a leaf of shape {node.shape} was set to one of shape {node.grad.shape}")
             total = gradient if node.grad is None else node.grad + gradient
             node.grad = total if isinstance(total, Tensor) else np.asarray(total)
 

@@ -116,6 +116,8 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
                     like = parent if type(parent) is Record else parent.data  # type: ignore[union-attr]
                     try:
                         out = row.vjps[i](g, ans, *inputs, **record.params) if found is None else found[i]  # type: ignore[misc]
+                        if type(out) is not np.ndarray and not hasattr(out, "shape"):
+                            raise TypeError(f"the rule of {row.name!r} returned {type(out).__name__}, not an array")
                         if (masked or record.careful or invalid) and (row.elementwise or row.singular) and out is not g:
                             out = _keep_zeros(g, out, row.elementwise)
                         invalid.clear()
@@ -127,6 +129,10 @@ def walk(roots: Iterable[tuple[Variable, Array]], targets: Iterable[Variable] | 
                             out = _undo_broadcast(out, like.shape)
                         if out.dtype is not like.dtype and out.dtype != like.dtype:
                             if out.dtype.kind == "c" and like.dtype.kind != "c":
+                                if not row.complex:
+                                    raise TypeError(
+                                        f"the rule of {row.name!r} gave a complex gradient for a real input"
+                                    )
                                 out = np.real(out)
                             out = out.astype(like.dtype)
                     except Exception as error:

@@ -363,6 +363,31 @@ def test_a_rule_may_fill_an_array_of_its_own():
     assert tg.gradgradcheck(first, [np.array([1.5, 2.0])])
 
 
+def test_results_without_axes_are_scalars():
+    """NumPy's scalars are not written to: what was put aside before keeps its value."""
+
+    def running(x):
+        total, kept = 0.0, []
+        for i in range(3):
+            total += x[i]
+            kept.append(total)
+        return np.stack(kept)
+
+    x = np.array([1.0, 2.0, 3.0])
+    for t in (tg.Tensor(x), tg.Tensor(x, requires_grad=True)):
+        np.testing.assert_array_equal(running(t).data, [1, 3, 6])
+    np.testing.assert_array_equal(tg.jacobian(running, x), np.tril(np.ones((3, 3))))
+    y = tg.Tensor(x, requires_grad=True) * 1
+    view = y[0, ...]  # of an array, and a view
+    view += 10
+    assert y.data[0] == 11
+    w = tg.Tensor(1.0, requires_grad=True)
+    memory = w.data
+    with tg.no_grad():
+        w -= 0.5
+    assert memory == 0.5
+
+
 def test_nested_lists_of_tensors():
     x = tg.Tensor([1.0, 2.0], requires_grad=True)
     y = tg.Tensor(np.zeros((2, 2)))

@@ -255,6 +255,18 @@ def test_structures_are_matched_by_their_keys():
     np.testing.assert_array_equal(pushed, [1])
 
 
+def test_a_function_may_write_to_its_argument():
+    def f(a):
+        a *= 2
+        a[0] = 5.0
+        return a * a
+
+    for x in (X, tg.Tensor(X), tg.Tensor(X, requires_grad=True), tg.Tensor(X, requires_grad=True) * 1):
+        found = tg.jacobian(f, x)
+        np.testing.assert_allclose(found.data if isinstance(found, tg.Tensor) else found, np.diag([0, *8 * X[1:]]))
+        np.testing.assert_array_equal(x.data if isinstance(x, tg.Tensor) else x, X)
+
+
 def test_outputs_are_copies():
     out, pullback = tg.vjp(np.exp, np.ones(2))
     out[...] = 0

@@ -303,4 +303,5 @@ def test_the_condition_of_a_singular_matrix_is_infinite(p):
     np.testing.assert_allclose(
         slope(lambda x: np.linalg.cond(x, p)[0], x)[0], slope(lambda x: np.linalg.cond(x, p), x[0])
     )
-    assert not np.isfinite(slope(lambda x: np.linalg.cond(x, p)[1], x)[1]).all()
+    if p != -np.inf:  # there the norm itself is 0
+        assert not np.isfinite(slope(lambda x: np.linalg.cond(x, p)[1], x)[1]).all()

@@ -107,6 +107,32 @@ def test_complex_values_inside_and_across_the_border():
     assert tg.gradcheck(lambda x: across(np.fft.fft(x)), [x0])
 
 
+def test_second_derivatives_with_a_constant_gradient_upstream():
+    x = np.array([0.3, 0.7, -0.2])
+    one, two = (tg.hessian(lambda a, w=w: np.sum(w(lambda q: np.sin(q) * q)(a)), x) for w in (plain, tg.checkpoint))
+    np.testing.assert_allclose(one, two, rtol=1e-12)
+    assert np.diag(two).all()
+
+
+def test_constant_arguments_are_guarded():
+    x, c = tg.Tensor(np.zeros(3), requires_grad=True), tg.Tensor(np.ones(3))
+    out = tg.checkpoint(lambda x, c: x * c)(x, c)
+    with pytest.raises(tg.OverwriteError):
+        c[0] = 50
+    np.testing.assert_array_equal(tg.grad(np.sum(out), x), [1, 1, 1])
+
+
+def test_one_generator_in_two_places():
+    def noisy(x, a, b):
+        return tg.dropout(x, 0.5, a) * b.random()
+
+    x = tg.Tensor(np.ones(9), requires_grad=True)
+    one, two = (
+        tg.grad(np.sum(w(noisy)(x, r, r)), x) for w in (plain, tg.checkpoint) for r in [np.random.default_rng(0)]
+    )
+    np.testing.assert_array_equal(one, two)
+
+
 def test_nested():
     inner = tg.checkpoint(lambda x: np.tanh(x) * x)
     outer = tg.checkpoint(lambda x: inner(inner(x)))

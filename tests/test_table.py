@@ -118,6 +118,39 @@ def test_parameters_are_kept_as_they_were():
     np.testing.assert_array_equal(tg.grad(y, leaf_x), [2, 3, 1])
 
 
+def test_the_zero_rule_holds_for_a_users_row():
+    root = tg.primitive(lambda x: np.sqrt(x))
+    tg.rule(root, lambda g, ans, x: g / (2 * ans))
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(
+            gradient(lambda x: np.where(x > 0, root(x), 0), [0.0, 4.0, -1.0])[0], [0, 0.25, 0]
+        )
+
+
+# fmt: off
+NO_ROWS = [
+    (lambda: tg.rule(3, lambda g, ans, x: g),                 "function"),
+    (lambda: tg.rule(tg.primitive(lambda x: x), 3),           "function"),
+    (lambda: run_with(lambda g, ans, x: None),                "NoneType, not an array"),
+    (lambda: run_with(lambda g, ans, x: 1.0),                 "float, not an array"),
+    (lambda: run_with(lambda g, ans, x: g * (2 + 1j)),        "complex gradient for a real input"),
+]
+# fmt: on
+
+
+def run_with(vjp):
+    double = tg.primitive(lambda x: x * 2)
+    tg.rule(double, vjp)
+    gradient(double, [1.0, 2.0])
+
+
+@pytest.mark.parametrize("k", range(len(NO_ROWS)))
+def test_rows_that_are_none(k):
+    call, message = NO_ROWS[k]
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
 def test_gradients_that_are_computed_together():
     """One call for all inputs that need one, and for no others."""
     calls = []

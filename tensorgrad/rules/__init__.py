@@ -45,10 +45,12 @@ def load_all() -> None:
         import_module(f"tensorgrad.rules.{name}")
 
 
-def rule(fn: Callable[..., Any], *vjps: Vjp | None, **options: Any) -> None:
-    """A row of the user's own: `tensorgrad.table.rule`, after all others, so that it is the one that holds."""
-    load_all()
-    table.rule(fn, *vjps, **options)
+def rule(fn: Callable[..., Any], *vjps: Vjp | None, singular: bool = True, **options: Any) -> None:
+    """Enter a row: `tensorgrad.table.rule`, with the zero rule unless ``singular=False`` says that it is not needed."""
+    load_all()  # so that the user's row is the one that holds
+    table.rule(fn, *vjps, singular=singular, **options)
 
 
-rule.__doc__ = table.rule.__doc__
+rule.__doc__ = (table.rule.__doc__ or "").replace(
+    "The function has points where", "True unless told otherwise. The function may have points where"
+)
