@@ -1,0 +1,5 @@
+"""Mutants that are no errors, so that no test can kill them, each with the reason."""
+
+EQUIVALENT = {
+    "ldexp input 2: ones": "an exponent is an integer, which is never on the tape",
+}

@@ -1,0 +1,138 @@
+"""Every rule of the gradient table broken: its sign, its size, along each axis; and every row without each of its flags."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from mutants import Mutant
+from mutants.checks import Seen
+from tensorgrad import table
+
+
+def rules() -> Iterator[tuple[table.Row, Any, Any]]:
+    """Each rule of the table: its row, its place in it (the number of an input, or a name), and its function."""
+    for row in list(table.rows.values()):
+        if not row.fn.__module__.startswith(("numpy", "tensorgrad")):
+            continue  # of a test
+        if row.together is not None:
+            yield row, "together", row.together
+        elif isinstance(row.vjps, table._Each):
+            yield row, "each", row.vjps.each
+        else:
+            yield from ((row, i, vjp) for i, vjp in enumerate(row.vjps))
+        if row.add_to is not None:
+            yield row, "add_to", row.add_to
+
+
+def put_in(row: table.Row, place: Any, rule: Any) -> None:
+    """Replace one rule of a row."""
+    if place in ("together", "add_to"):
+        setattr(row, place, rule)
+    else:
+        row.vjps = table._Each(rule) if place == "each" else (*row.vjps[:place], rule, *row.vjps[place + 1 :])
+
+
+def with_results(change: Callable[[Any], Any], place: Any, rule: Any) -> Any:
+    """A rule like this, whose gradients are changed."""
+
+    @functools.wraps(rule)
+    def changed(*args: Any, **params: Any) -> Any:
+        if place == "add_to":
+            total, g = args
+            part = np.zeros_like(total)
+            rule(part, g, **params)
+            total += change(part)
+            return None
+        out = rule(*args, **params)
+        return {i: change(part) for i, part in out.items()} if place == "together" else change(out)
+
+    return changed
+
+
+def save_as_before() -> None:
+    """Let the tape save for a rule that takes the place of another what it saves for that one."""
+    of_one, of_each = table._reads, table._reads_of_each
+    table._reads = lambda vjp, count: of_one(inspect.unwrap(vjp), count)
+    table._reads_of_each = lambda each: of_each(inspect.unwrap(each))
+
+
+class Results:
+    """What the rules gave while the tests ran on the library as it is."""
+
+    def __init__(self, seen: Seen) -> None:
+        self.seen = seen
+        self.nonzero: set[Any] = set()  # rules that ever gave anything
+        self.axes: dict[Any, set[int]] = defaultdict(set)  # along which that is longer than 1, counted from the last
+        self.originals = list(rules())
+        for row, place, rule in self.originals:
+            if rule is not None:
+                put_in(row, place, with_results(functools.partial(self._note, (row, place)), place, rule))
+
+    def _note(self, key: Any, out: Any) -> Any:
+        self.seen.now.add(key)
+        if np.any(getattr(out, "data", out)):
+            self.nonzero.add(key)
+            self.axes[key].update(k - out.ndim for k, n in enumerate(out.shape) if n > 1)
+        return out
+
+    def restore(self) -> None:
+        """Put the rules back."""
+        for row, place, rule in self.originals:
+            put_in(row, place, rule)
+
+
+def growing(out: Any, axis: int) -> Any:
+    """Multiplied by 1, 1.1, 1.2, ... along an axis."""
+    if out.ndim < -axis:
+        return out
+    return out * np.expand_dims(1 + 0.1 * np.arange(out.shape[axis]), tuple(range(1, -axis))).astype(out.dtype)
+
+
+def turned(out: Any, axis: int) -> Any:
+    """Moved on by one along an axis."""
+    return out if out.ndim < -axis else np.roll(out, 1, axis)
+
+
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "negated": lambda out: -out,
+    "doubled": lambda out: out + out,
+    "a hundredth more": lambda out: out * 1.01,
+    "nothing": np.zeros_like,
+}
+
+
+def broken_rules(results: Results) -> Iterator[Mutant]:
+    """All mutants of rules."""
+    for row in {row: None for row, _, _ in rules()}:
+        places = [(place, rule) for r, place, rule in rules() if r is row]
+        family = next(rule for _, rule in places if rule).__module__.split(".")[-1]
+        of_row = results.seen.that_ran(*((row, place) for place, _ in places))
+        for place, rule in places:
+            which = f" input {place + 1}" if place in range(len(places)) and len(places) > 1 else ""
+            name = f"{row.name}{which or ' add_to' * (place == 'add_to')}"
+            if rule is None:
+                yield Mutant(family, f"{name}: ones", functools.partial(_some, row, place), of_row)
+                continue
+            ways = dict(WAYS) if (row, place) in results.nonzero else {"ones": np.ones_like}
+            for axis in sorted(results.axes[row, place]):
+                ways[f"growing along axis {axis}"] = functools.partial(growing, axis=axis)
+                ways[f"turned along axis {axis}"] = functools.partial(turned, axis=axis)
+            found = results.seen.that_ran((row, place))
+            for way, change in ways.items():
+                install = functools.partial(put_in, row, place, with_results(change, place, rule))
+                yield Mutant(family, f"{name}: {way}", install, found)
+        for flag in ("singular", "masks", "complex"):
+            if getattr(row, flag):
+                yield Mutant(family, f"{row.name}: not {flag}", functools.partial(setattr, row, flag, False), of_row)
+
+
+def _some(row: table.Row, place: int) -> None:
+    """A gradient for an input that has none."""
+    put_in(row, place, lambda g, ans, *inputs, **params: np.ones(inputs[place].shape, g.dtype))
+    row.plans.clear()
