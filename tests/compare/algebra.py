@@ -1,12 +1,13 @@
 """Products that sum, linear algebra, Fourier transforms."""
 
+import itertools
+
 import numpy as np
 from hypothesis import strategies as st
 
 import tensorgrad as tg
 from compare.both import torch
 from compare.op import Op, Unfit, given, partner, unit
-import itertools
 
 L = torch.linalg
 
