@@ -5,12 +5,12 @@
     python tests/mutate.py --family norms -v    the rules of one file, and which test killed which mutant
 
 A *mutant* is the library with one thing wrong. A test that fails kills it; one that no test kills *survives*, and tells
-of a test that is missing. First every test runs on the library as it is, and which rules (which lines) it runs is noted.
+of a test that is missing. First every test runs on the library as it is, and notes which rules (which lines) it runs.
 Then each mutant, in a process of its own, meets the tests that ran what is broken in it, until one of them fails.
 
-The tests are those of the files in `mutants.checks.SUITE`, called as pytest would call them. Those that Hypothesis draws
-are left out: mutants must die without them. Some mutants are no errors and cannot be killed: `mutants.equivalent` names
-them, each with the reason. The exit status is 1 if anything else survives. Needs `os.fork`: Linux or macOS.
+The tests are those of the files in `mutants.checks.SUITE`, called as pytest would call them. Those that Hypothesis
+draws are left out: mutants must die without them. Some mutants are no errors and cannot be killed: `mutants.equivalent`
+names them, each with the reason. The exit status is 1 if anything else survives. Needs `os.fork`: Linux or macOS.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ KILLED, SURVIVED, FAILED = range(3)
 
 def killer(mutant: Mutant, seen: Seen) -> tuple[Check, str] | None:
     """The test that kills a mutant, and how."""
-    order = seen.in_order(mutant.checks)
+    order = seen.in_order(mutant.checks, mutant.first)
     end, start = os.pipe()
     child = os.fork()
     if not child:
@@ -101,6 +101,8 @@ def main() -> int:
     seen.run(FILES if options.source else frozenset())
     results.restore()
     print(f"{len(seen.seconds)} tests in {time.perf_counter() - start:.0f} s", flush=True)
+    for failure in seen.left_out:
+        print(f"  fails on the library as it is, and is left out: {failure}")
 
     families = defaultdict(list)
     for mutant in [*broken_rules(results), *(broken_lines(seen) if options.source else [])]:

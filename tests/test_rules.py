@@ -101,6 +101,7 @@ def test_float32_stays(row):
                 assert second is None or second.dtype == np.float32
 
 
+@pytest.mark.slow
 @rows
 def test_layout_does_not_matter_and_inputs_stay(row):
     """Fortran order, reversed and strided views, read-only memory: the same gradients, and no input changes."""
@@ -116,6 +117,7 @@ def test_layout_does_not_matter_and_inputs_stay(row):
             np.testing.assert_array_equal(x, before)
 
 
+@pytest.mark.slow
 @rows
 def test_rules_write_to_nothing(row, monkeypatch):
     expected = gradients(row.fn, row.inputs())
@@ -124,6 +126,7 @@ def test_rules_write_to_nothing(row, monkeypatch):
         np.testing.assert_array_equal(got, gradient)
 
 
+@pytest.mark.slow
 @rows
 def test_each_input_alone(row):
     """The gradient of one input is the same whether the others are tracked, tensors that are not, or arrays."""

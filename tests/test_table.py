@@ -81,12 +81,12 @@ def test_a_numpy_function_of_the_users_own():
 
 def test_a_new_row_for_a_function_replaces_the_old_one_everywhere():
     row = table.rows[table.functions[np.tanh]]
-    before, short = row.vjps, row.short
+    before, short, singular = row.vjps, row.short, row.singular
     try:
         tg.rule(np.tanh, lambda g, ans, x: 7 * g)
         np.testing.assert_allclose(gradient(np.tanh, [1.0])[0], [7])
     finally:
-        row.vjps, row.short = before, short
+        row.vjps, row.short, row.singular = before, short, singular
         row.plans.clear()
 
 

@@ -2,11 +2,11 @@
 
 ::
 
-    pip install -e ".[test,compare]"
-    OMP_NUM_THREADS=1 python -m pytest tests/compare
-    PROGRAMS=5000 python -m pytest tests/compare/test_programs.py      other programs each time, and more of them
+    pip install -e ".[compare]"
+    OMP_NUM_THREADS=1 python -m pytest tests/compare -m compare
+    PROGRAMS=9000 python -m pytest tests/compare/test_programs.py -m compare        other programs each time
 
-Without these libraries its tests are skipped. One table says what the functions are called there: `ops`, a file a
-family. Each is compared by itself, and in random programs of several; conventions, optimizers, schedules and derivatives
-of functions have tables of their own.
+Without these libraries its tests are skipped. One table, `compare.table`, says what the functions are called there, a
+file a family: each is compared by itself, and in random programs of several. Conventions, optimizers, schedules, and
+derivatives of functions have tables of their own.
 """

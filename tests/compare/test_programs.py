@@ -1,6 +1,6 @@
 """Random programs of several functions: values, gradients, second derivatives; and in float32, loosely.
 
-The same 300 programs each time. ``PROGRAMS=5000`` tries so many others; a failure is shrunk to a small program, printed
+The same 5000 programs each time. ``PROGRAMS=9000`` tries so many others; a failure is shrunk to a small program, printed
 with its inputs and with what reproduces it.
 """
 
@@ -42,7 +42,7 @@ def differences(program, dtype, order):
 
 
 @settings(
-    derandomize=not COUNT, max_examples=COUNT or 300, suppress_health_check=list(HealthCheck), database=None,
+    derandomize=not COUNT, max_examples=COUNT or 5000, suppress_health_check=list(HealthCheck), database=None,
     report_multiple_bugs=False,
 )  # fmt: skip
 @given(programs(OPS))

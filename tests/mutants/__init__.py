@@ -13,4 +13,5 @@ class Mutant(NamedTuple):
     name: str
     install: Callable[[], None]
     checks: list[Check]
+    first: tuple[str, ...] = ()  # the files of tests to begin with
     line: int = 0

@@ -114,4 +114,4 @@ def broken_lines(seen: Seen) -> Iterator[Mutant]:
                 what = f"{ast.unparse(node)} -> {ast.unparse(ast.copy_location(other, node))}"
                 found = seen.that_ran(*((str(path), line) for line in range(node.lineno, node.end_lineno + 1)))
                 install = functools.partial(module.change, put, node, other)
-                yield Mutant(path.stem, f"{path.stem}.{name}: {what}", install, found, node.lineno)
+                yield Mutant(path.stem, f"{path.stem}.{name}: {what}", install, found, line=node.lineno)

@@ -1,4 +1,4 @@
-"""Every rule of the gradient table broken: its sign, its size, along each axis; and every row without each of its flags."""
+"""Every rule of the gradient table broken: its sign, its size, along each axis; every row without each of its flags."""
 
 from __future__ import annotations
 
@@ -129,7 +129,9 @@ def broken_rules(results: Results) -> Iterator[Mutant]:
                 yield Mutant(family, f"{name}: {way}", install, found)
         for flag in ("singular", "masks", "complex"):
             if getattr(row, flag):
-                yield Mutant(family, f"{row.name}: not {flag}", functools.partial(setattr, row, flag, False), of_row)
+                install = functools.partial(setattr, row, flag, False)
+                first = () if flag == "complex" else ("test_conventions", "test_table")
+                yield Mutant(family, f"{row.name}: not {flag}", install, of_row, first)
 
 
 def _some(row: table.Row, place: int) -> None:

@@ -86,7 +86,7 @@ EINSUMS = [
 ] + [
     Row("einsum array",  lambda x: np.einsum("ij,jk", A23, x), real,     [(3, 2)]),
     Row("einsum twice",  lambda x: np.einsum("ij,kj", x, x),  real,      [(2, 2)]),
-    Row("einsum large",  lambda x, y: np.einsum("btd,de->bte", np.tile(x, (8, 8, 1)), np.tile(y, (1, 200))), real, [(2, 2, 2), (2, 2)]),
+    Row("einsum large",  lambda x, y: np.einsum("btd,de->bte", np.tile(x, (8, 8, 1)), np.tile(y, (1, 200)))[::5, ::5, ::133], real, [(2, 2, 2), (2, 2)]),
     Row("einsum optimize", lambda x, y, z: np.einsum("ij,jk,kl->il", x, y, z, optimize=True), real, [(2, 2), (2, 2), (2, 2)]),
     Row("einsum path",   lambda x, y, z: np.einsum("ij,jk,l->i", x, y, z, optimize=["einsum_path", (0, 1), (0, 1)]), real, [(2, 2), (2, 2), (2,)]),
     Row("einsum numbers", lambda x, y: np.einsum(x, [0, 1], y, [1, 2], [2, 0]), real, [(2, 3), (3, 4)]),
