@@ -8,9 +8,9 @@ A *mutant* is the library with one thing wrong. A test that fails kills it; one 
 of a test that is missing. First every test runs on the library as it is, and notes which rules (which lines) it runs.
 Then each mutant, in a process of its own, meets the tests that ran what is broken in it, until one of them fails.
 
-The tests are those of the files in `mutants.checks.SUITE`, called as pytest would call them. Those that Hypothesis
-draws are left out: mutants must die without them. Some mutants are no errors and cannot be killed: `mutants.equivalent`
-names them, each with the reason. The exit status is 1 if anything else survives. Needs `os.fork`: Linux or macOS.
+The tests are those of the files in `mutants.checks.SUITE`, called as pytest would call them. Some mutants are no errors
+and cannot be killed: `mutants.equivalent` names them, each with the reason. The exit status is 1 if anything else
+survives. Needs `os.fork`: Linux or macOS.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _line(name: str, counts: Counter[str]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--family", help="only what is in the file FAMILY.py")
+    parser.add_argument("--family", nargs="+", help="only what is in the files of these names")
     parser.add_argument("--row", help="only the rules of the function of this name")
     parser.add_argument("--source", action="store_true", help="break the lines of the rules and of what they call, too")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell of every mutant which test killed it")
@@ -106,7 +106,10 @@ def main() -> int:
 
     families = defaultdict(list)
     for mutant in [*broken_rules(results), *(broken_lines(seen) if options.source else [])]:
-        if options.family in (None, mutant.family) and options.row in (None, mutant.name.split(":")[0].split(" ")[0]):
+        if mutant.family in (options.family or [mutant.family]) and options.row in (
+            None,
+            mutant.name.split(":")[0].split(" ")[0],
+        ):
             families[mutant.family].append(mutant)
     gc.freeze()
     print(f"{'':16}{'mutants':>12}{'killed':>12}{'equivalent':>12}{'survived':>12}")

@@ -285,6 +285,11 @@ def test_a_leaf_that_requires_a_gradient_is_refused_with_the_remedy():
 REFUSED = [
     (lambda y, x: y.__setitem__(5, x[0]),                  IndexError,         "out of bounds"),
     (lambda y, x: y.__setitem__(slice(0, 2), x),           ValueError,         "broadcast"),
+    (lambda y, x: np.put(y, [3], x[:1]),                   IndexError,         "out of bounds"),
+    (lambda y, x: np.put(y, [-4, 2], x[:2]),               IndexError,         "out of bounds"),
+    (lambda y, x: np.copyto(y, x * np.ones((2, 1, 1))),    ValueError,         "dimensions"),
+    (lambda y, x: np.fill_diagonal(y, x[0]),               ValueError,         "two axes"),
+    (lambda y, x: np.fill_diagonal(y * np.ones((3, 2, 1)), x[0]), ValueError,  "same length"),
     (lambda y, x: y.__setitem__(0.5, x[0]),                IndexError,         "ind"),
     (lambda y, x: tg.Tensor([1, 2]).__setitem__(0, x[0]),  TypeError,          "int64.*float"),
     (lambda y, x: tg.Tensor([True]).__setitem__(0, x[0]),  TypeError,          "bool.*float"),

@@ -353,6 +353,14 @@ def test_the_row_for_padding_is_read_but_not_trained():
         np.testing.assert_array_equal(tg.grad(np.sum(out), weight), [[1, 1], [1, 1], [0, 0], [0, 0]])
 
 
+def test_of_one_class_or_no_channel():
+    np.testing.assert_array_equal(tg.cross_entropy([[3.0], [2.0]], [-100, 0]), 0)
+    np.testing.assert_array_equal(tg.cross_entropy(Q, Q, ignore_index=-1), tg.cross_entropy(Q, Q))
+    np.testing.assert_array_equal(
+        tg.conv2d(X[:, :0], W2[:, :0], [1.0, 2]), np.broadcast_to([[[[1.0]], [[2]]]], (1, 2, 2, 2))
+    )
+
+
 def test_one_hot():
     np.testing.assert_array_equal(tg.one_hot([2, 0]), [[0, 0, 1], [1, 0, 0]])
     np.testing.assert_array_equal(tg.one_hot([[1]], 4), [[[0, 1, 0, 0]]])
@@ -404,16 +412,27 @@ REFUSED = [
     ("conv stride float",  lambda: tg.conv2d(X, W2, stride=1.5),                             ValueError,    "must be an integer"),
     ("conv padding -1",    lambda: tg.conv2d(X, W2, padding=-1),                             ValueError,    "padding must be at least 0"),
     ("conv padding full",  lambda: tg.conv2d(X, W2, padding="full"),                         ValueError,    "'same', 'valid' or integers, got 'full'"),
+    ("conv kernel 0, high", lambda: tg.conv2d(X, W2[:, :, :0]),                              tg.ShapeError, "weight must have 4 axes"),
+    ("conv dilation 0",    lambda: tg.conv2d(X, W2, dilation=0),                             ValueError,    "dilation must be at least 1"),
     ("conv same stride",   lambda: tg.conv2d(X, W2, padding="same", stride=2),               ValueError,    "needs a stride of 1"),
     ("convT channels",     lambda: tg.conv_transpose2d(X, W2[:1]),                           tg.ShapeError, "takes 1 channels.* has 2"),
     ("convT groups",       lambda: tg.conv_transpose2d(X, W2, groups=3),                     tg.ShapeError, "do not divide into 3 groups"),
     ("convT padding",      lambda: tg.conv_transpose2d(X[..., :1, :1], W2, padding=2),       tg.ShapeError, "nothing is left"),
+    ("convT no image",     lambda: tg.conv_transpose2d(X[..., :0, :], W2),                   tg.ShapeError, "nothing is left"),
+    ("convT all padding",  lambda: tg.conv_transpose2d(X[..., :1, :1], W2[..., :2, :2], padding=1), tg.ShapeError, "nothing is left"),
+    ("convT stride 0",     lambda: tg.conv_transpose2d(X, W2, stride=0),                     ValueError,    "stride must be at least 1"),
+    ("convT dilation 0",   lambda: tg.conv_transpose2d(X, W2, dilation=0),                   ValueError,    "dilation must be at least 1"),
+    ("convT padding -1",   lambda: tg.conv_transpose2d(X, W2, padding=-1),                   ValueError,    "padding must be at least 0"),
+    ("convT extra -1",     lambda: tg.conv_transpose2d(X, W2, output_padding=-1),            ValueError,    "output_padding must be at least 0"),
     ("convT extra",        lambda: tg.conv_transpose2d(X, W2, output_padding=1),             ValueError,    "less than the stride or the dilation"),
 
     ("pool axes",          lambda: tg.max_pool1d(X, 2),                                      tg.ShapeError, "x must have 3 axes"),
     ("pool padding",       lambda: tg.max_pool2d(X, 2, padding=2),                           ValueError,    "at most half the kernel"),
     ("avg pool padding",   lambda: tg.avg_pool2d(X, 3, padding=(1, 2)),                      ValueError,    "at most half the kernel"),
     ("pool kernel 0",      lambda: tg.avg_pool2d(X, 0),                                      ValueError,    "kernel_size must be at least 1"),
+    ("pool stride 0",      lambda: tg.avg_pool2d(X, 2, stride=0),                            ValueError,    "stride must be at least 1"),
+    ("pool padding -1",    lambda: tg.avg_pool2d(X, 2, padding=-1),                          ValueError,    "padding must be at least 0"),
+    ("pool dilation 0",    lambda: tg.max_pool2d(X, 2, dilation=0),                          ValueError,    "dilation must be at least 1"),
     ("pool too large",     lambda: tg.avg_pool2d(X, 5),                                      tg.ShapeError, "does not fit"),
 
     ("layer_norm shape",   lambda: tg.layer_norm(Q, 2),                                      tg.ShapeError, r"does not end in normalized_shape \(2,\)"),
@@ -422,6 +441,7 @@ REFUSED = [
     ("batch_norm bias",    lambda: tg.batch_norm(Q, bias=np.ones((2, 3)), training=True),    tg.ShapeError, r"bias must have shape \(3,\)"),
     ("batch_norm 1 axis",  lambda: tg.batch_norm(Q[0], training=True),                       tg.ShapeError, r"\(N, C, ...\)"),
     ("batch_norm one",     lambda: tg.batch_norm(Q[:1], training=True),                      ValueError,    "more than one value per channel"),
+    ("batch_norm half",    lambda: tg.batch_norm(Q, np.ones(3)),                             ValueError,    "training=True"),
     ("batch_norm eval",    lambda: tg.batch_norm(Q),                                         ValueError,    "training=True"),
     ("batch_norm running", lambda: tg.batch_norm(Q, np.ones(1), np.ones(3)),                 tg.ShapeError, r"running_mean must have shape \(3,\)"),
     ("batch_norm list",    lambda: tg.batch_norm(Q, [0.0, 0, 0], None, training=True),       TypeError,     "running_mean must be an array of floats"),
@@ -438,6 +458,7 @@ REFUSED = [
     ("embedding table",    lambda: tg.embedding([0], Q[0]),                                  tg.ShapeError, r"\(V, D\)"),
     ("embedding padding",  lambda: tg.embedding([0], Q, 2),                                  IndexError,    "padding_idx"),
     ("one_hot 3",          lambda: tg.one_hot([3], 3),                                       IndexError,    r"0\.\.2"),
+    ("one_hot 0",          lambda: tg.one_hot([0], 0),                                       IndexError,    "got 0"),
     ("one_hot -1",         lambda: tg.one_hot([-1]),                                         IndexError,    "got -1"),
 
     ("attention shapes",   lambda: tg.scaled_dot_product_attention(Q, Q[:, :2], Q),          tg.ShapeError, r"\(\.\.\., L, E\)"),
@@ -467,11 +488,13 @@ REFUSED = [
     ("bce below",          lambda: tg.binary_cross_entropy([-0.1], [1]),                     ValueError,    "probabilities"),
 
     ("ce smoothing",       lambda: tg.cross_entropy(Q, [0, 1], label_smoothing=1.5),         ValueError,    r"label_smoothing must be in \[0, 1\]"),
+    ("ce smoothing < 0",   lambda: tg.cross_entropy(Q, [0, 1], label_smoothing=-0.5),        ValueError,    r"label_smoothing must be in \[0, 1\]"),
     ("ce weight",          lambda: tg.cross_entropy(Q, [0, 1], [1.0, 2.0]),                  tg.ShapeError, r"weight must have shape \(3,\), one for each class"),
     ("ce places",          lambda: tg.cross_entropy(np.ones((2, 3, 4)), np.zeros(8, int)),   tg.ShapeError, r"targets must have shape \(2, 4\), got \(8,\): write targets.reshape\(2, 4\)"),
     ("ce not one-hot",     lambda: tg.cross_entropy(Q, np.array([[0, 1, 2], [1, 0, 0]])),    ValueError,    "one-hot"),
     ("ce two hot",         lambda: tg.cross_entropy(Q, np.array([[0, 1, 1], [1, 0, 0]])),    ValueError,    "one-hot"),
     ("ce minus one",       lambda: tg.cross_entropy(Q, np.array([[0, -1, 0], [1, 0, 0]])),   ValueError,    "one-hot"),
+    ("ce ignore 0",        lambda: tg.cross_entropy(Q, Q, ignore_index=0),                   ValueError,    "none to ignore"),
     ("ce ignore shares",   lambda: tg.cross_entropy(Q, Q, ignore_index=1),                   ValueError,    "none to ignore"),
     ("ce class",           lambda: tg.cross_entropy(Q, [-100, 3]),                           IndexError,    r"0\.\.2"),
     ("ce class -1",        lambda: tg.cross_entropy(Q, [-100, -1]),                          IndexError,    r"0\.\.2"),

@@ -1,9 +1,13 @@
 """Linear algebra where it is singular or degenerate, what it returns, and what it refuses."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tensorgrad.walk import reachable
 
 
 def leaf(x):
@@ -144,6 +148,44 @@ def test_results_have_numpys_types_and_names(fn):
     assert np.linalg.matrix_rank(leaf(x)) == 3
 
 
+@pytest.mark.parametrize("scale", [1e-20, 1, 1e20])
+def test_what_counts_as_zero_is_a_matter_of_proportion(scale):
+    """The vectors of a matrix are those of a multiple of it, and its rank is the same."""
+    x, weights = np.diag([1.0, 2, 4]) + 0.1, np.array([[1.0, 5, 2], [0, 3, 7], [4, 1, 1]])
+    for vectors in (lambda x: np.linalg.eigh(x).eigenvectors, lambda x: np.linalg.svd(x).U):
+        expected = slope(lambda x: vectors(x) ** 2 * weights, x)  # noqa: B023
+        got = slope(lambda x: vectors(x) ** 2 * weights, x * scale) * scale  # noqa: B023
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
+    for values, rcond in ([2.0, 1], None), ([1, 1e-17], None), ([1, 1e-17], 0.0), ([1, 1e-17], -3), ([1, 1e-9], 1.5):
+        a, b = np.diag(values) * scale, np.ones(2)
+        assert np.linalg.lstsq(leaf(a), b, rcond=rcond)[2] == np.linalg.lstsq(a, b, rcond=rcond)[2]
+
+
+def fewest_multiplications(n):
+    """Of a chain of matrices ``(n[0], n[1]), (n[1], n[2]), ...``, in the best order."""
+    if len(n) < 3:
+        return 0
+    return min(
+        fewest_multiplications(n[: k + 1]) + fewest_multiplications(n[k:]) + n[0] * n[k] * n[-1]
+        for k in range(1, len(n) - 1)
+    )
+
+
+@pytest.mark.parametrize("ends", [(2, 2), (1, 2), (2, 1), (1, 1)], ids=str)
+def test_a_chain_of_matrices_is_multiplied_in_the_best_order(ends):
+    """Of random lengths, with vectors at the ends or not."""
+    for _ in range(40):
+        n = rng.integers(1, 9, 6)
+        arrays = [leaf(np.ones(shape)) for shape in itertools.pairwise(n.tolist())]
+        first, last = arrays[0], arrays[-1]
+        arrays[0] = first if ends[0] == 2 else first[0]
+        arrays[-1] = last if ends[1] == 2 else last[:, 0]
+        n[0], n[-1] = n[0] if ends[0] == 2 else 1, n[-1] if ends[1] == 2 else 1
+        products = [r for r in reachable([np.linalg.multi_dot(arrays).record]) if r.row.name == "matmul"]
+        counted = sum(math.prod(r.shape) * r.inputs[0].shape[-1] for r in products)
+        assert counted == fewest_multiplications(n.tolist())
+
+
 def test_lstsq_of_too_low_a_rank_gives_no_distances():
     x = np.array([[1.0, 2], [2, 4], [3, 6]])
     solution, distances, rank, _ = np.linalg.lstsq(leaf(x), [1.0, 0, 2])
@@ -187,20 +229,26 @@ REFUSED = [
 ]
 WRONG = [
     (lambda x: np.linalg.matrix_power(x, 2),              np.linalg.LinAlgError, "square"),
+    (lambda x: np.linalg.matrix_power(x[0], 2),           np.linalg.LinAlgError, "square"),
     (lambda x: np.linalg.matrix_power(x[:2], 0.5),        TypeError,             "integer"),
     (lambda x: np.linalg.multi_dot([x]),                  ValueError,            "two arrays"),
+    (lambda x: np.linalg.multi_dot([x[None], x.T]),       np.linalg.LinAlgError, "vectors at the ends"),
+    (lambda x: np.linalg.multi_dot([x, x.T[None]]),       np.linalg.LinAlgError, "vectors at the ends"),
+    (lambda x: np.linalg.multi_dot([x[0, 0], x.T, x]),    np.linalg.LinAlgError, "vectors at the ends"),
     (lambda x: np.linalg.multi_dot([x, x[0, 0], x]),      np.linalg.LinAlgError, "matrices"),
     (lambda x: np.linalg.tensorinv(x, ind=0),             ValueError,            "positive"),
     (lambda x: np.linalg.tensorsolve(x, x[0]),            np.linalg.LinAlgError, "square"),
     (lambda x: np.linalg.lstsq(x[None], x),               np.linalg.LinAlgError, "matrix"),
     (lambda x: np.linalg.pinv(x, 0.1, rtol=0.1),          ValueError,            "both"),
     (lambda x: np.linalg.outer(x, x),                     ValueError,            "one-dimensional"),
+    (lambda x: np.linalg.outer(x, x[0]),                  ValueError,            "one-dimensional"),
     (lambda x: np.linalg.cross(x, x),                     ValueError,            "3 components"),
     (lambda x: np.cross(x.T[:, None], np.ones(4)),        ValueError,            "2 or 3"),
     (lambda x: np.tensordot(x, x),                        None,                  None),
     (lambda x: np.tensordot(x, x, 1),                     ValueError,            "mismatch"),
     (lambda x: np.tensordot(x, x, ([0, 1], [0])),         ValueError,            "mismatch"),
     (lambda x: np.tensordot(x, x, ([0, 0], [0, 0])),      ValueError,            "duplicate"),
+    (lambda x: np.tensordot(x, x, ([0, 0], [0, 1])),      ValueError,            "duplicate"),
     (lambda x: np.tensordot(x, x, (5, 0)),                IndexError,            "range"),
     (lambda x: np.einsum(x, [0, 52]),                     TypeError,             r"0\.\.51"),
     (lambda x: np.einsum(x),                              ValueError,            "subscripts"),

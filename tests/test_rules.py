@@ -198,6 +198,47 @@ def test_variance_with_too_few_numbers_is_numpys():
             np.testing.assert_equal(float(np.var(tg.Tensor(x), ddof=ddof)), expected)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy: of too few numbers
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: np.sum(x, where=False),
+        lambda x: np.prod(x, where=False),
+        lambda x: np.mean(x, where=False),
+        lambda x: np.var(x, where=False),
+        lambda x: np.max(x, where=False, initial=-3.0),
+        lambda x: np.min(x, where=False, initial=30.0),
+        lambda x: np.nanmax(x, where=False, initial=-3.0),
+        lambda x: np.nanmax(x, where=[[True, False]] * 3, initial=-3.0),
+        lambda x: np.nanmin(x, initial=-3.0),
+        lambda x: np.var(x, axis=1, where=[True, False], ddof=2),
+        lambda x: np.nanvar(x, axis=1, ddof=2),
+        lambda x: np.nanmedian(x[:0], axis=0),
+        lambda x: np.cov(x[:, :1]),
+    ],
+)
+def test_of_few_numbers_the_value_is_numpys(fn):
+    x = np.array([[1.0, 2.5], [np.nan, 3.0], [4.0, 7.0]])
+    for t in (tg.Tensor(x), tg.Tensor(x, requires_grad=True)):
+        with np.errstate(all="ignore"):
+            out, expected = fn(t), fn(x)
+        np.testing.assert_array_equal(out.data, expected)
+        assert out.dtype == expected.dtype
+
+
+def test_both_parts_of_integers_are_floats():
+    for out, expected in zip(np.modf(tg.Tensor([1, -2])), np.modf(np.array([1, -2])), strict=True):
+        assert out.dtype == expected.dtype
+
+
+def test_of_one_observation_the_covariance_is_numpys_with_its_warning():
+    x = np.array([[1.0], [3.0]])
+    for a in (x, tg.Tensor(x)):
+        with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="Degrees of freedom <= 0"):
+            out = np.cov(a)
+        assert np.isnan(np.asarray(out)).all()
+
+
 # ------------------------------------------------------------------------------------------------- properties
 
 

@@ -97,6 +97,7 @@ REFUSED = [
     (lambda x: np.stack([x, x[0]]),                         ValueError,     "same shape"),
     (lambda x: np.split(x, 2, axis=1),                      ValueError,     "equal division"),
     (lambda x: np.hsplit(x[0, 0], 1),                       ValueError,     "1 or more axes"),
+    (lambda x: np.vsplit(x[0], 1),                          ValueError,     "2 or more axes"),
     (lambda x: np.dsplit(x, 1),                             ValueError,     "3 or more axes"),
     (lambda x: np.diag(np.ones((1, 1, 1)) * x[0, 0]),       ValueError,     r"\(1, 1, 1\)"),
     (lambda x: np.vander(x),                                ValueError,     r"\(2, 3\)"),

@@ -164,7 +164,7 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
     m, n = np.shape(a)
     s = np.linalg.svdvals(a)
     eps = float(np.finfo(s.dtype).eps)
-    cut = eps * max(m, n) if rcond is None else eps if rcond < 0 else rcond
+    cut = eps * max(m, n) if rcond is None else rcond if 0 < rcond < 1 else eps  # as LAPACK does
     x = np.linalg.pinv(a, rcond=cut) @ b
     rank = int(np.count_nonzero(value_of(s) > cut * np.max(value_of(s), initial=0)))
     distance = np.atleast_1d(np.sum(np.square(b - a @ x), axis=0))

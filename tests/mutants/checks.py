@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import itertools
 import sys
+import tempfile
 import time
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 SUITE = ["test_rules", "test_conventions", "test_functional", "test_linalg", "test_shapes", "test_assign", "test_recompute",
-         "test_table"]  # fmt: skip
+         "test_table", "test_numpy_protocol", "test_namespaces"]  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -28,36 +32,41 @@ class Check:
 
 
 def checks() -> Iterator[Check]:
-    """All tests of the suite, but for those that Hypothesis draws."""
+    """All tests of the suite. What Hypothesis draws is the same every time, and a failure is not made smaller."""
+    settings.register_profile("mutants", deadline=None, derandomize=True, max_examples=60, phases=[Phase.generate])
+    settings.load_profile("mutants")
     for module in map(importlib.import_module, SUITE):
         for name, test in list(vars(module).items()):
-            if name.startswith("test_") and not hasattr(test, "hypothesis"):
+            if name.startswith("test_"):
                 yield from _cases(f"{module.__name__}.{name}", test)
 
 
 def _cases(name: str, test: Any) -> Iterator[Check]:
     marks = getattr(test, "pytestmark", [])
-    choices = []
-    for mark in marks:
-        if mark.name == "parametrize":
-            names, values = mark.args[0], list(mark.args[1])
-            names = [n.strip() for n in names.split(",")] if isinstance(names, str) else names
-            ids = mark.kwargs.get("ids") or range(len(values))
-            labels = map(ids, values) if callable(ids) else ids
-            rows = values if len(names) > 1 else [[value] for value in values]
-            cases = [dict(zip(names, row, strict=True)) for row in rows]
-            choices.append(list(zip(map(str, labels), cases, strict=True)))
+    choices = [_choices(*mark.args, **mark.kwargs) for mark in marks if mark.name == "parametrize"]
     noisy = any(mark.name == "filterwarnings" for mark in marks)
-    needs_patch = "monkeypatch" in inspect.signature(test).parameters
+    fixtures = inspect.signature(test).parameters
     for case in itertools.product(*choices):
         arguments = {key: value for _, part in case for key, value in part.items()}
 
-        def run(arguments: Any = arguments) -> None:
-            with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        def run(arguments: dict[str, Any] = arguments) -> None:
+            folder = tempfile.TemporaryDirectory() if "tmp_path" in fixtures else contextlib.nullcontext("")
+            with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch, folder as path:
                 warnings.simplefilter("ignore" if noisy else "error")
-                test(**arguments, **({"monkeypatch": patch} if needs_patch else {}))
+                given = {"monkeypatch": patch, "tmp_path": Path(path)}
+                test(**arguments, **{key: value for key, value in given.items() if key in fixtures})
 
         yield Check(f"{name}[{'-'.join(label for label, _ in case)}]" if case else name, run)
+
+
+def _choices(names: Any, values: Any, ids: Any = None) -> list[tuple[str, dict[str, Any]]]:
+    """What ``pytest.mark.parametrize`` says: labels and arguments."""
+    names, values = [n.strip() for n in names.split(",")] if isinstance(names, str) else names, list(values)
+    if hasattr(values[0], "id"):  # of `pytest.param`
+        ids, values = [value.id for value in values], [value.values for value in values]
+    labels = map(ids, values) if callable(ids) else ids or range(len(values))
+    rows = values if len(names) > 1 else [[value] for value in values]
+    return [(str(label), dict(zip(names, row, strict=True))) for label, row in zip(labels, rows, strict=True)]
 
 
 class Seen:

@@ -15,7 +15,7 @@ from mutants import Mutant
 from mutants.checks import Seen
 
 PACKAGE = Path(__file__).parents[2] / "tensorgrad"
-SOURCES = sorted([*PACKAGE.glob("rules/*.py"), *PACKAGE.glob("functional/*.py"), PACKAGE / "assign.py"])
+SOURCES = sorted([*PACKAGE.glob("rules/*.py"), *PACKAGE.glob("functional/*.py")])
 FILES = frozenset(map(str, SOURCES))
 
 OTHERWISE: dict[type, type] = {
@@ -47,21 +47,25 @@ def variants(node: ast.AST) -> Iterator[ast.AST]:
             yield from (ast.Constant(value + 1), ast.Constant(value - 1))
 
 
-def expressions(node: ast.AST, name: str = "", inside: bool = False) -> Iterator[tuple[str, ast.AST, Any]]:
-    """The expressions inside of functions: of which one, the expression, and what puts another in its place."""
+def expressions(
+    node: ast.AST, name: str = "", inside: bool = False, around: ast.AST | None = None
+) -> Iterator[tuple[str, ast.AST, ast.AST, Any]]:
+    """The expressions inside of functions: of which one, what to show it in, itself, and what puts another in its place."""
     inside = inside or isinstance(node, ast.FunctionDef | ast.Lambda)
     if isinstance(node, ast.FunctionDef):
         name = node.name
     elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "rule":
         name = ast.unparse(node.args[0])
+    if around is None or not isinstance(node, ast.UnaryOp | ast.Slice | ast.keyword | ast.Tuple | ast.Starred):
+        around = node
     for field, value in ast.iter_fields(node):
         for k, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if not isinstance(child, ast.AST) or _no_matter(field, child):
                 continue
             if inside:
                 put = functools.partial(setattr, node, field) if k is None else functools.partial(value.__setitem__, k)
-                yield name, child, put
-            yield from expressions(child, name, inside)
+                yield name, around, child, put
+            yield from expressions(child, name, inside, around)
 
 
 def _no_matter(field: str, node: ast.AST) -> bool:
@@ -109,9 +113,14 @@ def broken_lines(seen: Seen) -> Iterator[Mutant]:
     """All mutants of lines."""
     for path in SOURCES:
         module = Module(path)
-        for name, node, put in expressions(module.tree):
+        for name, parent, node, put in expressions(module.tree):
+            number = isinstance(getattr(node, "operand", node), ast.Constant)
+            shown = parent if number and not isinstance(parent, ast.stmt) else node
             for other in variants(node):
-                what = f"{ast.unparse(node)} -> {ast.unparse(ast.copy_location(other, node))}"
+                before = ast.unparse(shown)
+                put(ast.copy_location(other, node))
+                after = ast.unparse(parent if shown is parent else other)
+                put(node)
                 found = seen.that_ran(*((str(path), line) for line in range(node.lineno, node.end_lineno + 1)))
                 install = functools.partial(module.change, put, node, other)
-                yield Mutant(path.stem, f"{path.stem}.{name}: {what}", install, found, line=node.lineno)
+                yield Mutant(path.stem, f"{path.stem}.{name}: {before} -> {after}", install, found, line=node.lineno)

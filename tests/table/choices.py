@@ -73,6 +73,9 @@ OPERANDS = [
     Row("piecewise 1",     lambda x: np.piecewise(x, x < 0, [np.exp, 1.5]),          away,     [(4,)]),
     Row("piecewise args",
         lambda x: np.piecewise(x, [MASK, ~MASK], [lambda x, a: x * a, lambda x, a: a - x * x], 3.0), real, [(2, 3)]),
+    Row("piecewise 0-d",   lambda x: np.piecewise(x, [x < 9], [np.sin, np.exp]),     real,     [()]),
+    Row("piecewise rest",  lambda x: np.piecewise(x, [x > 0.3], [np.sin]),           distinct, [(5,)]),
+    Row("piecewise casts", lambda x: np.piecewise(x, [x > 0], [lambda x: x * np.float64(1.5), np.sin]), away, [(4,)]),
     Row("piecewise last",  lambda x: np.piecewise(x, [x > -9, x > 0], [np.sin, np.exp]), away, [(2, 3)]),
 ]
 

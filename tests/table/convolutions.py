@@ -123,6 +123,7 @@ ROWS = [
 
     transposed("conv_transpose1d",          tg.conv_transpose1d, (2, 2, 3), (2, 3, 2), (3,)),
     transposed("conv_transpose1d options",  tg.conv_transpose1d, (1, 2, 3), (2, 1, 2), (2,), stride=3, padding=2, output_padding=1, groups=2),
+    transposed("conv_transpose1d short",    tg.conv_transpose1d, (1, 2, 1), (2, 1, 2), (1,), stride=2, padding=1, output_padding=1),
     transposed("conv_transpose1d dilation", tg.conv_transpose1d, (1, 1, 3), (1, 2, 2), (2,), dilation=3, output_padding=2),
     transposed("conv_transpose2d",          tg.conv_transpose2d, (2, 2, 2, 3), (2, 2, 2, 3), (2,)),
     transposed("conv_transpose2d no bias",  tg.conv_transpose2d, (1, 1, 2, 2), (1, 2, 2, 1)),
@@ -136,6 +137,8 @@ ROWS = [
     largest("max_pool2d padding",  tg.max_pool2d, (1, 1, 4, 5), (3, 2), stride=2, padding=(1, 1)),
     largest("max_pool2d ceil",     tg.max_pool2d, (1, 2, 5, 4), 2, stride=(2, 3), ceil_mode=True),
     largest("max_pool2d ceil pad", tg.max_pool2d, (1, 1, 4, 5), 2, stride=3, padding=1, ceil_mode=True),
+    *[largest(f"max_pool1d ceil {n}", tg.max_pool1d, (1, 1, n), 3, stride=stride, padding=padding, dilation=2, ceil_mode=True)
+      for n, stride, padding in [(6, 1, 1), (7, 2, 1), (8, 3, 1), (9, 3, 0), (10, 4, 1), (11, 4, 1)]],
     largest("max_pool3d",          tg.max_pool3d, (1, 1, 3, 4, 2), (2, 2, 1), stride=(1, 2, 1)),
 
     mean("avg_pool1d",             tg.avg_pool1d, (2, 2, 5), 2),

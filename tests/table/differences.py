@@ -26,6 +26,7 @@ DIFFERENCES = [
     Row("diff n=0",            lambda x: np.diff(x * 2, n=0),                            real,     [(4, 2)]),
     Row("diff n=3 to nothing", lambda x: np.diff(x, 3),                                  real,     [(2, 3)]),
     Row("diff prepend",        lambda x: np.diff(x, prepend=0.5),                        real,     [(2, 3)]),
+    Row("diff prepend axis",   lambda x: np.diff(x, axis=0, prepend=0.5),                real,     [(3, 2)]),
     Row("diff both ends",      lambda x, y: np.diff(x, axis=0, prepend=y, append=y * 2), real,     [(2, 3), (2, 3)]),
     Row("diff append 0-d",     lambda x, y: np.diff(x, 2, 1, append=y),                  real,     [(2, 3), ()]),
     Row("np.ediff1d",          np.ediff1d,                                               real,     [(2, 3)]),
@@ -56,6 +57,9 @@ INTERPOLATION = [
     Row("interp left right",
         lambda x, fp: np.interp(x * 2, COORDINATES, fp, left=-1.0, right=2.0), real, [(9,), (4,)]),
     Row("interp period",      lambda x, fp: np.interp(x * 5, COORDINATES[::-1], fp, period=2.5), real, [(9,), (4,)]),
+    Row("interp period 1",    lambda x, fp: np.interp(x * 5, [0.1, 0.7], fp, period=1), real,     [(5,), (2,)]),
+    Row("interp period -1",   lambda x, fp: np.interp(x * 5, [0.1, 0.7], fp, period=-1), real,    [(5,), (2,)]),
+    Row("interp right",       lambda fp: np.interp([1.9, 0.3, 3.0], COORDINATES, fp, right=2.0), real, [(4,)]),
     Row("interp of one knot", lambda x, fp: np.interp(x, [0.0], fp),                    real,     [(3,), (1,)]),
 ]
 

@@ -31,6 +31,9 @@ COMPLEX = [
     Row("real of real",  lambda x: np.real(x) * x.real,       real,      [(3,)]),
     Row("imag of real",  lambda x: np.imag(x) + x.imag + x,   real,      [(3,)]),
     Row("real_if_close z", lambda x: np.real_if_close(x + 0j),  real,      [(3,)]),
+    *[Row(f"norm of z {axis} {keep}", lambda x, axis=axis, keep=keep: np.linalg.norm(x * (1 + 2j) + x * x, axis=axis, keepdims=keep), real, [(2, 3)])
+      for axis, keep in [(0, False), (0, True), (1, False)]],
+    Row("real_if_close of z", lambda x: parts(np.real_if_close(x * (1 + 2j))), real, [(3,)]),
     Row("z * w",         lambda x, y: parts(pair(x, y) * pair(y, 2.0)),      real, [(2, 1), (1, 3)]),
     Row("z / w",         lambda x, y: parts(pair(x, y) / pair(y, x)),        away, [(2, 3), (2, 3)]),
     Row("1 / z",         lambda x, y: parts(np.reciprocal(pair(x, y))),      away, [(3,), (3,)]),
@@ -75,6 +78,7 @@ FFTS = [
       for f in (np.fft.irfft2, np.fft.irfftn)
       for s, axes, norm in [(None, (-2, -1), None), ((2, 5), (0, 2), "ortho"), ((4, 2), (2, 1), "forward")]],
     Row("fftn",          lambda x: parts(np.fft.fftn(x)),     real,      [(2, 3)]),
+    Row("fftn s -1",     lambda x: parts(np.fft.fftn(x, (-1, 4), (0, 2))),  real, [(2, 2, 3)]),
     Row("rfftn s",       lambda x: parts(np.fft.rfftn(x, (2, 4), (0, 2))), real, [(2, 2, 3)]),
     Row("fft z",         lambda x, y: parts(np.fft.fft(pair(x, y), 4)), real, [(3,), (3,)]),
     Row("there and back", lambda x: np.fft.ifft(np.fft.fft(x) * np.fft.fft([1.0, 2.0, 0.5])).real, real, [(2, 3)]),

@@ -77,6 +77,8 @@ REPEATS = [
 ]
 
 PARTS = [
+    Row("hstack one",    lambda x: np.hstack([x]) * 2,        real,      [(3,)]),
+    Row("block 3 deep",  lambda x: np.block([[[x, x * 2]], [[x * x, 3 * x]]]), real, [(2, 2)]),
     Row("array_split",   lambda x: flat(np.array_split(x, 3)), real,     [(4, 2)]),
     Row("array_split many", lambda x: flat(np.array_split(x, 3, axis=-1)), real, [(3, 2)]),
     Row("array_split at", lambda x: flat(np.array_split(x, [1, 1, 3], axis=1)), real, [(2, 4)]),

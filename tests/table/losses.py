@@ -122,6 +122,8 @@ ELEMENTWISE = [
     *each_way("kl_div",         tg.kl_div, _kl, chances, PAIRS),
     Row("kl_div zeros",         lambda x: tg.kl_div(x, P.astype(x.dtype), reduction="sum"), real, [(2, 3)], lambda x: np.sum(_kl(x, P))),
     Row("kl_div batchmean",     lambda x, y: tg.kl_div(x, y, reduction="batchmean"), chances, PAIRS, lambda x, y: np.sum(_kl(x, y)) / 2),
+    *[Row(f"kl_div batchmean {shape}", lambda x, y: tg.kl_div(x, y, reduction="batchmean"), chances, [shape, shape], lambda x, y, n=n: np.sum(_kl(x, y)) / n)
+      for shape, n in [((), 1), ((1, 3), 1), ((0, 3), 1)]],
     Row("kl_div log",           lambda x, y: tg.kl_div(x, y, log_target=True), real, PAIRS, lambda x, y: np.mean(np.exp(y) * (y - x))),
 ]
 

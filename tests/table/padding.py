@@ -16,6 +16,8 @@ PADDINGS = [
     Row("pad value",     lambda x: np.pad(x, 2, "constant", constant_values=7), real, [(3,)]),
     Row("pad 0-d",       lambda x: np.pad(x, 2) * 3,          real,      [()]),
     Row("pad empty",     lambda x: np.pad(x, ((1, 0), (2, 1))), real,    [(0, 1)]),
+    Row("pad one axis",  lambda x: np.pad(x, {1: (1, 2)}),    real,      [(2, 3)],
+                         lambda x: np.pad(x, ((0, 0), (1, 2)))),
     Row("pad by axis",   lambda x: np.pad(x, {-1: (1, 2), 0: 1}), real,  [(2, 3)],
                          lambda x: np.pad(x, ((1, 1), (1, 2)))),
     *[Row(f"pad {mode}",   lambda x, mode=mode: np.pad(x, ((2, 1), (0, 2)), mode), real, [(3, 3)])

@@ -25,7 +25,7 @@ PRODUCTS = [*MATMULS, Row("matmul", np.matmul, real, [(2, 3), (3, 2)]), Row("x @
 # Each NumPy function here takes the shapes beside it.
 OTHERS = [
     Row(f"{name} {' '.join(map(str, shapes))}", fn, real, shapes) for name, fn, all_shapes in [
-        ("inner",       np.inner,                                     [[(3,), (3,)], [(2, 3), (3,)], [(3,), (2, 3)], [(2, 3), (4, 3)], [(2, 3), (2, 2, 3)], [(), (2, 3)], [(2, 3), ()], [(2, 0), (3, 0)]]),
+        ("inner",       np.inner,                                     [[(3,), (3,)], [(2, 3), (3,)], [(3,), (2, 3)], [(2, 3), (4, 3)], [(2, 3), (2, 2, 3)], [(2, 1, 3), (2, 2, 3)], [(), (2, 3)], [(2, 3), ()], [(2, 0), (3, 0)]]),
         ("tensordot",   np.tensordot,                                 [[(2, 3), (2, 3)], [(2, 3, 2), (3, 2, 4)], [(3, 0), (3, 0)]]),
         ("tensordot 0", lambda x, y: np.tensordot(x, y, 0),           [[(2,), (3,)], [(2, 1), (3,)], [(), (3,)]]),
         ("tensordot 1", lambda x, y: np.tensordot(x, y, axes=1),      [[(2, 3), (3, 4)], [(3,), (3, 2)], [(2, 0), (0, 3)]]),

@@ -14,13 +14,14 @@ ORDER = [
     Row(f"median {axis} {shape}{' keepdims' * keep}", lambda x, axis=axis, keep=keep: np.median(x, axis=axis, keepdims=keep), distinct, [shape])
     for shape in ((3, 4), (2, 3, 3)) for axis in (None, 0, -1, (1, 0)) for keep in (False, True)
 ] + [
-    Row(f"quantile {method}", lambda x, method=method: np.quantile(x, q=[0.15, 0.5, 0.83], axis=1, method=method), distinct, [(2, 7)]) for method in _POSITION
+    Row(f"quantile {method}", lambda x, method=method: np.quantile(x, q=[0.15, 0.37, 0.5, 0.83], axis=1, method=method), distinct, [(2, 7)]) for method in _POSITION
 ] + [
     Row(f"quantile {method} of all", lambda x, method=method: np.quantile(x, 0.4, method=method), distinct, [(2, 3)]) for method in _POSITION
 ] + [
     Row("median of one", lambda x: np.median(x),              distinct,  [(1,)]),
     Row("median 0-d",    lambda x: np.median(x),              distinct,  [()]),
     Row("median to nothing", lambda x: np.median(x, axis=1),  distinct,  [(0, 3)]),
+    Row("quantile of none", lambda x: np.quantile(x, 0.5, axis=0), distinct, [(3, 0)]),
     Row("quantile ends", lambda x: np.quantile(x, [0, 1], axis=0), distinct, [(3, 2)]),
     Row("quantile of one", lambda x: np.quantile(x, 0.3, axis=0), distinct, [(1, 2)]),
     Row("quantile 0-d",  lambda x: np.quantile(x, 0.3),       distinct,  [()]),
@@ -39,6 +40,9 @@ AVERAGES = [
     Row("average plain", lambda x: np.average(x),             real,      [(2, 3)]),
     Row("average complex", lambda x, w: np.imag(np.average(np.fft.fft(x), weights=w)), positive, [(4,), (4,)]),
     Row("average plain axis", lambda x: np.average(x, axis=1, keepdims=True), real, [(2, 3)]),
+    Row("average and count", lambda x: np.multiply(*np.average(x, axis=0, returned=True)), real, [(2, 3)]),
+    Row("average of parts", lambda x: np.average(x, weights=[0.25, 0.75]), real, [(2,)]),
+    Row("average of debts", lambda x: np.average(x, weights=[-0.25, -0.75]), real, [(2,)]),
     Row("average 1-d weights", lambda x, w: np.average(x, 1, w), positive, [(2, 3), (3,)]),
     Row("average 2-d weights", lambda x, w: np.average(x, axis=(2, 0), weights=w), positive, [(2, 3, 4), (4, 2)]),
     Row("average weights given", lambda x: np.average(x, weights=W23.astype(x.dtype)), real, [(2, 3)]),
@@ -57,6 +61,7 @@ COVARIANCES = [
     Row("cov two",       lambda x, y: np.cov(x, y),           real,      [(2, 4), (4,)]),
     Row("cov two columns", lambda x, y: np.cov(x, y, False),  real,      [(4, 2), (4, 1)]),
     Row("cov of list",   lambda y: np.cov([1.0, 3.0, -2.0], y), real,    [(3,)]),
+    Row("cov some aweights", lambda x: np.cov(x, aweights=[0.5, 0, 1, 2]), real, [(2, 4)]),
     Row("cov fweights",  lambda x: np.cov(x, fweights=COUNTS), real,     [(2, 4)]),
     Row("cov aweights",  lambda x, w: np.cov(x, aweights=w),  positive,  [(2, 4), (4,)]),
     Row("cov aweights ddof 0", lambda x, w: np.cov(x, aweights=w, ddof=0), positive, [(2, 4), (4,)]),
