@@ -25,7 +25,7 @@ import numpy as np
 import models
 import tensorgrad as tg
 import train
-from tensorgrad.npz import write_whole
+from tensorgrad.checkpoints import write_whole
 from training import images, options, serve, workers
 from training.grid import (
     AXES,

@@ -1,77 +1,165 @@
 """What recording and walking back one small operation costs, beside PyTorch where that is installed.
 
-    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/ops.py
+    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/ops.py [--gc]
 
-A chain of 100 operations on three float64 numbers, forward and backward; microseconds per operation, medians over
-rounds that take the contenders in turn. ``k`` is a constant; ``w`` is a leaf that gets a gradient too, so that its row
-counts two gradients an operation. The first column is NumPy alone, which neither records nor walks back.
+A chain of 100 operations on three float64 numbers, forward and backward; microseconds per operation. ``k`` is a
+constant; ``w`` is a leaf that gets a gradient too, so that its rows count two gradients an operation; ``i`` is an array
+of indices, ``m`` a constant matrix. "NumPy alone" neither records nor walks back. "one sum(y)" is no chain but a sum
+walked back at once: what a walk costs however short it is. The last line is the geometric mean of the ratios.
+
+``--gc`` counts instead how many objects the garbage collector has to follow for each operation on the tape, of a chain
+that keeps its last result alone: they decide how often it runs, and for how long.
 """
 
 from __future__ import annotations
 
+import argparse
+import gc
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import measuring
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import tensorgrad as tg
 
-LENGTH, ROUNDS = 100, 301
-ONE = np.array([1.0001, 0.9999, 1.0])
+LENGTH = 100
+NUMBERS = np.array([1.0001, 0.9999, 1.0])
+PERMUTED = np.array([2, 0, 1])
 
-CHAINS: dict[str, Callable[[Any, Any, Any, Any], Any]] = {  # (y, a constant, a leaf, the library)
-    "y + k": lambda y, k, w, lib: y + k,
-    "y * k": lambda y, k, w, lib: y * k,
-    "y * 1.0001": lambda y, k, w, lib: y * 1.0001,
-    "-y": lambda y, k, w, lib: -y,
-    "sin(y)": lambda y, k, w, lib: lib.sin(y),
-    "y * w": lambda y, k, w, lib: y * w,
+
+@dataclass
+class Library:
+    """What a row's operation finds: constants and leaves of a library, and its functions."""
+
+    functions: Any
+    array: Callable[[Any], Any]
+    leaf: Callable[[Any], Any]
+    records: bool = True
+
+    def __post_init__(self) -> None:
+        self.y, self.w = self.leaf(NUMBERS), self.leaf(NUMBERS)
+        self.row = self.leaf(NUMBERS[np.newaxis])  # of shape (1, 3): a sum over its first axis leaves its shape
+        self.k, self.i, self.m = self.array(NUMBERS), self.array(PERMUTED), self.array(np.eye(3))
+        self.matrix, self.w_matrix = self.leaf(np.eye(3)), self.leaf(np.eye(3))
+        self.seeds = {shape: self.array(np.ones(shape)) for shape in ((3,), (1, 3), (3, 3))}
+
+
+NUMPY = Library(np, np.array, np.array, records=False)
+TENSORGRAD = Library(np, np.array, lambda x: tg.Tensor(x, requires_grad=True))
+
+Step = Callable[[Any, Library], Any]
+CHAINS: dict[str, tuple[str, int, Step]] = {  # where it starts, the operations in a step, and the step
+    "y + k": ("y", 1, lambda y, c: y + c.k),
+    "y * k": ("y", 1, lambda y, c: y * c.k),
+    "y * 1.0001": ("y", 1, lambda y, c: y * 1.0001),
+    "-y": ("y", 1, lambda y, c: -y),
+    "sin(y)": ("y", 1, lambda y, c: c.functions.sin(y)),
+    "y * w": ("y", 1, lambda y, c: y * c.w),
+    "sum(y, axis=0)": ("row", 1, lambda y, c: c.functions.sum(y, axis=0, keepdims=True)),
+    "mean(y, axis=0)": ("row", 1, lambda y, c: c.functions.mean(y, axis=0, keepdims=True)),
+    "reshape(y, ...)": ("y", 2, lambda y, c: c.functions.reshape(c.functions.reshape(y, (3, 1)), (3,))),
+    "y[0:3]": ("y", 1, lambda y, c: y[0:3]),
+    "y[i]": ("y", 1, lambda y, c: y[c.i]),
+    "y @ m, a vector": ("y", 1, lambda y, c: y @ c.m),
+    "y @ m, 3 x 3": ("matrix", 1, lambda y, c: y @ c.m),
+    "y @ w, 3 x 3": ("matrix", 1, lambda y, c: y @ c.w_matrix),
 }
 
 
-def timed(step: Callable[..., Any], start: Any, constant: Any, leaf: Any, library: Any, seed: Any) -> float:
-    """Seconds per operation."""
-    began = time.perf_counter()
-    y = start
-    for _ in range(LENGTH):
-        y = step(y, constant, leaf, library)
-    if seed is not None:
-        y.backward(seed)
-    return (time.perf_counter() - began) / LENGTH
+def chain(library: Library, start: str, step: Step, steps: int) -> Callable[[], None]:
+    """The function to be timed: so many steps, and back."""
+    first = getattr(library, start)
+    seed = library.seeds[tuple(first.shape)]
+
+    def run() -> None:
+        y = first
+        for _ in range(steps):
+            y = step(y, library)
+        if library.records:
+            y.backward(seed)
+
+    return run
 
 
-def main() -> int:
-    """Print the table."""
+def one_sum(library: Library) -> Callable[[], None]:
+    """As many sums as a chain has operations, each walked back by itself."""
 
-    def leaf() -> tg.Tensor:
-        return tg.Tensor(ONE, requires_grad=True)
+    def run() -> None:
+        for _ in range(LENGTH):
+            total = library.functions.sum(library.y)
+            if library.records:
+                total.backward()
 
-    contenders: dict[str, tuple[Any, ...]] = {
-        "numpy": (ONE, ONE, ONE, np, None),
-        "tensorgrad": (leaf(), ONE, leaf(), np, np.ones(3)),
-    }
-    try:
-        import torch
-    except ImportError:
-        torch = None
-    if torch is not None:
-        torch.set_num_threads(1)
-        first, second = (torch.tensor(ONE, requires_grad=True) for _ in range(2))
-        contenders["pytorch"] = (first, torch.tensor(ONE), second, torch, torch.ones(3, dtype=torch.float64))
-    versions = f"Python {sys.version.split()[0]}, NumPy {np.__version__}"
-    print(versions + (f", PyTorch {torch.__version__}" if torch is not None else ""))
-    print(f"{'us per operation':>18}" + "".join(f"{name:>12}" for name in contenders))
-    for text, step in CHAINS.items():
-        seconds: dict[str, list[float]] = {name: [] for name in contenders}
-        for _ in range(ROUNDS):
-            for name, contender in contenders.items():
-                seconds[name].append(timed(step, *contender))
-        print(f"{text:>18}" + "".join(f"{np.median(times) * 1e6:12.2f}" for times in seconds.values()))
+    return run
+
+
+def libraries() -> dict[str, Library]:
+    """All that are installed."""
+    found = {"NumPy alone": NUMPY, "tensorgrad": TENSORGRAD}
+    if (torch := measuring.pytorch()) is not None:
+        found["PyTorch"] = Library(torch, torch.tensor, lambda x: torch.tensor(x, requires_grad=True))
+    return found
+
+
+def times(rounds: int) -> None:
+    """Print the table of times."""
+    contenders = libraries()
+    ratios, rows = [], []
+    for name in (*CHAINS, "one sum(y)"):
+        if name in CHAINS:
+            start, count, step = CHAINS[name]
+            calls = {key: chain(library, start, step, LENGTH // count) for key, library in contenders.items()}
+        else:
+            calls = {key: one_sum(library) for key, library in contenders.items()}
+        seconds = measuring.interleave(calls, rounds)
+        rows.append([name, *(measuring.microseconds(values / LENGTH) for values in seconds.values())])
+        if "PyTorch" in seconds:
+            ratios.append(measuring.ratio(seconds["tensorgrad"], seconds["PyTorch"]))
+            rows[-1].append(measuring.spread(seconds["tensorgrad"], seconds["PyTorch"]))
+    if ratios:
+        rows.append(["geometric mean", "", "", "", f"{np.exp(np.mean(np.log(ratios))):.2f}"])
+    measuring.table(["µs an operation", *contenders, *(["tensorgrad / PyTorch"] if ratios else [])], rows)
+
+
+def objects() -> None:
+    """Print the table of objects that the garbage collector follows."""
+    rows = []
+    for name, (start, count, step) in CHAINS.items():
+        chain(TENSORGRAD, start, step, 1)()  # fills whatever caches there are
+        y = getattr(TENSORGRAD, start)
+        seed = TENSORGRAD.seeds[y.shape]
+        gc.collect()
+        gc.freeze()  # what there is now is not counted
+        gc.disable()
+        try:
+            for _ in range(LENGTH):
+                y = step(y, TENSORGRAD)
+            on_tape = len(gc.get_objects())
+            y.backward(seed)
+            del y
+            left = len(gc.get_objects())
+        finally:
+            gc.enable()
+            gc.unfreeze()
+        rows.append([name, f"{on_tape / LENGTH / count:.2f}", f"{left / LENGTH / count:.2f}"])
+    measuring.table(["objects an operation", "on the tape", "left after backward"], rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print one of the two tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=301)
+    parser.add_argument("--gc", action="store_true", help="count what the garbage collector follows")
+    args = parser.parse_args(arguments)
+    measuring.header()
+    if args.gc:
+        objects()
+    else:
+        print(f"medians of {args.rounds} rounds; a ratio has its quartiles beside it")
+        times(args.rounds)
     return 0
 
 

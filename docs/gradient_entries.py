@@ -18,10 +18,8 @@ from typing import Any
 import numpy as np
 from gradient_rows import ROOT, tg
 
-from tensorgrad import functional, table
-from tensorgrad.rules import load_all
-
-load_all()
+from tensorgrad import functional
+from tensorgrad.engine import registry
 
 NAMESPACES = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft, "np.lib.stride_tricks": np.lib.stride_tricks,
               "np.lib.scimath": np.lib.scimath}  # fmt: skip
@@ -53,7 +51,7 @@ class Entry:
 
     file: str
     line: int
-    row: table.Row | None = None
+    row: registry.Row | None = None
     made: Callable[..., Any] | None = None  # the composition that takes its place, before its rule or without one
     names: list[str] = field(default_factory=list)  # public ones
     keys: set[Any] = field(default_factory=set)  # what the registry knows it by
@@ -62,8 +60,7 @@ class Entry:
     @property
     def vjps(self) -> list[Any]:
         """The functions of its rule."""
-        each = getattr(self.row.vjps, "each", None) if self.row else None
-        return [each] if each else list(self.row.vjps) if self.row else []
+        return rules_of(self.row) if self.row else []
 
     @property
     def public(self) -> bool:
@@ -83,8 +80,8 @@ class Entry:
         if self.made is not None:
             return _parameters(self.made, 0)
         vjp = next(vjp for vjp in self.vjps if vjp is not None)
-        found = _parameters(vjp, 3 if hasattr(self.row.vjps, "each") else 2)
-        wider = [table.wider[key][0] for key in self.keys if key in table.wider]
+        found = _parameters(vjp, 3 if self.row.together else 2)
+        wider = [entry.fallback[0] for key in self.keys if (entry := registry.entries.get(key)) and entry.fallback]
         more = [name for name in _parameters(wider[0], 0) if name not in found] if wider else []
         return [*found[:-1], f"{found[-1]}; {more[0]}", *more[1:]] if more else found
 
@@ -93,8 +90,8 @@ class Entry:
         if self.row is None:
             doc, formula = inspect.getdoc(self.made), _single_return(self.made)
             return "*composed*" + (f": {sentence(doc)}" if doc else "") + (f"<br>`{formula}`" if formula else "")
-        if hasattr(self.row.vjps, "each"):
-            return f"input `i`: `{formula_of(self.row.vjps.each)}`"
+        if self.row.together:
+            return f"{'input `i`' if each_of(self.row) else 'all'}: `{formula_of(self.vjps[0])}`"
         if len(self.vjps) == 1:
             return f"`{formula_of(self.vjps[0])}`"
         inputs = _parameters(next(vjp for vjp in self.vjps if vjp is not None), 2)
@@ -103,9 +100,11 @@ class Entry:
         )
 
     def flags(self) -> list[str]:
-        """Singular, masks, complex."""
-        row, also = self.row, any(table.compositions.get(key) for key in self.keys)
-        flags = {"singular": row and row.singular, "masks": row and row.masks, "complex": also or (row and row.complex)}
+        """Whether it selects, whether it is complex."""
+        row = self.row
+        composed = [registry.entries[key] for key in self.keys if key in registry.entries]
+        also = any(entry.complex and entry.differentiable and not hasattr(entry.run, "row") for entry in composed)
+        flags = {"selects": row and row.selects, "complex": also or (row and row.complex)}
         return [name for name, flag in flags.items() if flag]
 
     def helpers(self) -> dict[str, str]:
@@ -114,7 +113,7 @@ class Entry:
         for vjp in filter(None, self.vjps):
             for name in _called(formula_of(vjp)):
                 function = vjp.__globals__.get(name)
-                if inspect.isfunction(function) and function.__doc__ and function not in table.rows:
+                if inspect.isfunction(function) and function.__doc__ and registry.row_of(function) is None:
                     found[name] = function.__doc__
         return found
 
@@ -123,14 +122,16 @@ def collect() -> list[Entry]:
     """All functions of the registry that differentiate."""
     entries: list[Entry] = []
     of_row: dict[Any, Entry] = {}
-    for apply, row in table.rows.items():
-        vjps = [row.vjps.each] if hasattr(row.vjps, "each") else [vjp for vjp in row.vjps if vjp]
+    for entered in registry.entries.values():
+        row = getattr(entered.run, "row", None)
+        vjps = [vjp for vjp in rules_of(row) if vjp] if row and entered.run not in of_row else []
         if vjps:
             entry = Entry(_file(vjps[0]), vjps[0].__code__.co_firstlineno, row, keys={row})
-            of_row[apply] = entry
+            of_row[entered.run] = entry
             entries.append(entry)
-    for fn, runs in table.functions.items():
-        if fn in table.without_gradient:
+    for fn, entered in registry.entries.items():
+        runs = entered.run
+        if not entered.differentiable or fn is runs:
             continue
         entry = of_row.get(runs)
         if entry is None:
@@ -144,11 +145,23 @@ def collect() -> list[Entry]:
         entry.names += NAMES[fn]
     for name in functional.__all__:
         fn = getattr(functional, name)
-        entry = of_row.get(fn) or Entry(_file(fn), fn.__code__.co_firstlineno, made=fn, keys={fn})
+        same = [e for e in of_row.values() if e.row is registry.row_of(fn)]
+        entry = same[0] if same else Entry(_file(fn), fn.__code__.co_firstlineno, made=fn, keys={fn})
         entry.names.append(f"tg.{name}")
         if entry not in entries:
             entries.append(entry)
     return entries
+
+
+def each_of(row: registry.Row) -> Any:
+    """The rule that is told which input it is of, where one serves all."""
+    closure = inspect.getclosurevars(row.together).nonlocals if row.together else {}
+    return closure.get("each")
+
+
+def rules_of(row: registry.Row) -> list[Any]:
+    """The functions of a row, as they were given to `rule`."""
+    return [each_of(row) or row.together] if row.together else list(row.vjps)
 
 
 def _stands_for(primitive: Any, fn: Any) -> bool:
@@ -216,7 +229,7 @@ def _parameters(fn: Any, skip: int) -> list[str]:
         elif parameter.kind is parameter.KEYWORD_ONLY and not star:
             found.append("*")
             star = True
-        found.append("*" * (parameter.kind is parameter.VAR_POSITIONAL) + parameter.name)
+        found.append("*" * (parameter.kind is parameter.VAR_POSITIONAL) + parameter.name.removeprefix("_"))
     return found
 
 
@@ -249,13 +262,18 @@ def results_without_gradient() -> dict[str, list[str]]:
         text, tree = _source(file)
         comments = {n: line.strip()[2:] for n, line in enumerate(text.splitlines(), 1) if line.strip().startswith("# ")}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "plain":
-                for arg in node.args:
+            if isinstance(node, ast.For) and "nondifferentiable(" in ast.unparse(node.body[0]):
+                for arg in node.iter.elts:
                     above = [comments[n] for n in range(node.lineno, arg.lineno) if n in comments]
                     groups[above[-1] if above else "others"].append(ast.unparse(arg))
-    missing = {NAMES[fn][0] for fn in table.without_gradient} - {name for some in groups.values() for name in some}
+    missing = {NAMES[fn][0] for fn in without_gradient()} - {name for some in groups.values() for name in some}
     groups["others"] = sorted({*groups.pop("others", []), *missing})
     return {group: some for group, some in groups.items() if some}
+
+
+def without_gradient() -> list[Any]:
+    """Functions of NumPy whose results are plain."""
+    return [fn for fn, entry in registry.entries.items() if not entry.differentiable]
 
 
 def refusals(entries: list[Entry], rows: Any) -> dict[str, str]:
@@ -263,7 +281,7 @@ def refusals(entries: list[Entry], rows: Any) -> dict[str, str]:
     square = np.array([[2.0, 1.0], [0.5, 3.0]])
     found = {}
     for fn, names in NAMES.items():
-        if (isinstance(fn, np.ufunc) or hasattr(fn, "_implementation")) and fn not in table.functions:
+        if (isinstance(fn, np.ufunc) or hasattr(fn, "_implementation")) and fn not in registry.entries:
             found[names[0]] = ""
     for entry in entries:
         if entry.made and entry not in rows:

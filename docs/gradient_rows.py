@@ -17,21 +17,29 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-import table as tests  # noqa: E402  (tests/table: the table that drives the tests)
-from table import Row  # noqa: E402
+import cases as tests  # noqa: E402  (tests/cases: the table that drives the tests)
+from cases import Row  # noqa: E402
 
 import tensorgrad as tg  # noqa: E402
-from tensorgrad import assign, dispatch, functional, methods, table, tensor  # noqa: E402
-from tensorgrad.tape import value_of  # noqa: E402
+from tensorgrad import functional  # noqa: E402
+from tensorgrad.engine import record, registry  # noqa: E402
+from tensorgrad.engine.registry import entries, row_of  # noqa: E402
+from tensorgrad.engine.tape import value_of  # noqa: E402
+from tensorgrad.frontend import assign, dispatch, methods, tensor  # noqa: E402
 
-_PRIMITIVE = table.functions[np.exp].__code__  # which all primitives share
-_PLAIN = table.functions[np.less].__code__
+_RUNS = {
+    entry.run.__code__ for entry in entries.values() if hasattr(entry.run, "row")
+}  # a code for each kind of runner
 _NUMPY, _UFUNC = dispatch.call.__code__, tg.Tensor.__array_ufunc__.__code__
-_TELLS = {_PRIMITIVE: "row", _PLAIN: "fn", _NUMPY: "func", _UFUNC: "ufunc"}  # the variable that holds the function
-_OWN = {fn.__code__: fn for fn in (getattr(functional, name) for name in functional.__all__) if fn not in table.rows}
-_OWN[table.functions[np.divmod].__code__] = np.divmod  # an operator that is a composition
+_TELLS = {entries[np.less].run.__code__: "fn", _NUMPY: "func", _UFUNC: "ufunc"}  # the variable that holds the function
+_TELLS |= dict.fromkeys(_RUNS, "row")
+_OWN = {fn.__code__: fn for fn in (getattr(functional, name) for name in functional.__all__) if row_of(fn) is None}
+_OWN[entries[np.divmod].run.__code__] = np.divmod  # an operator that is a composition
+_OWN[assign.assign.__code__] = row_of(assign.assigned)
 
-_BETWEEN = {module.__file__ for module in (assign, dispatch, methods, table, tensor)}  # between a call and its function
+_BETWEEN = {module.__file__ for module in (assign, dispatch, methods, record, registry, tensor)}
+"""Files between a call and its function."""
+
 _ARITHMETIC = (np.add, np.subtract, np.multiply, np.negative, np.real, np.imag)  # goes along with what a row is about
 
 
@@ -44,7 +52,7 @@ def watch(run: Callable[[], Any]) -> dict[Any, bool]:
         if event != "call" or (code not in _TELLS and code not in _OWN):
             return
         what = _OWN[code] if code in _OWN else frame.f_locals[_TELLS[code]]
-        if code is _PRIMITIVE and not any(isinstance(x, tg.Tensor) for x in frame.f_locals["args"]):
+        if code in _RUNS and not _given_tensors(frame.f_locals):
             return
         caller = frame.f_back
         while caller.f_code.co_filename in _BETWEEN:
@@ -58,6 +66,12 @@ def watch(run: Callable[[], Any]) -> dict[Any, bool]:
     finally:
         sys.setprofile(None)
     return called
+
+
+def _given_tensors(names: dict[str, Any]) -> bool:
+    """Whether a runner was called with a tensor: in ``args``, ``x`` or ``y``, whatever it has."""
+    given = [*names.get("args", ()), names.get("x"), names.get("y")]
+    return any(isinstance(x, tg.Tensor) for x in given)
 
 
 def rows_of(subject_of: Callable[[Any], Any]) -> dict[Any, list[Row]]:
@@ -83,7 +97,7 @@ def ways() -> dict[str, Any]:
                x[index]; x[index] = y; x.T; x.mT; x.real; x.imag; x < y; x <= y; x > y; x >= y; x == y; x != y"""
     texts = [text.strip() for text in texts.replace("\n", ";").split(";")]
     arguments = ["", "0", "0, 1", "y", "y > 0, 0", "(4,)", "[y]", "0, 0", "float"]
-    names = [name for name in dir(tg.Tensor) if callable(getattr(np.ndarray, name, None)) and name[0] != "_"]
+    names = [name for name in dir(tg.Tensor(1.0)) if callable(getattr(tg.Tensor, name)) and name[0] != "_"]
     found = {}
     for text in [*texts, *(f"x.{name}()" for name in names)]:
         for call in [text] if text in texts else [f"{text[:-1]}{given})" for given in arguments]:

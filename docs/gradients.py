@@ -4,7 +4,7 @@
     python docs/gradients.py --check    # fail if the page is not what the tables say, or an error has grown
     python docs/gradients.py --check --fast    # the same without measuring errors
 
-The page is read off the registry (`tensorgrad.table`), the source of its rules, and the rows of the test table.
+The page is read off the registry (`tensorgrad.engine.registry`), the source of its rules, and the test table.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-from gradient_entries import NAMES, Entry, collect, conventions, refusals, results_without_gradient, sentence, table
+from gradient_entries import (
+    NAMES,
+    Entry,
+    collect,
+    conventions,
+    refusals,
+    results_without_gradient,
+    sentence,
+    without_gradient,
+)
 from gradient_rows import ROOT, Row, errors, rows_of, ways
 
 PAGE = ROOT / "docs" / "gradients.md"
@@ -44,12 +53,13 @@ conventions it follows, and how far it is from a numerical derivative. Made by `
 * **Function**: its inputs, then the parameters it supports, in NumPy's order and by NumPy's names; those after `;` by
   way of a composition. Every other parameter is refused by name. Below it, other ways to call it; where there is
   `x + y`, there is `x += y`. In *italics*: parts for use inside.
-* **Gradient**: of each input, as it stands in the table, in NumPy: `g` is the gradient of the output, `ans` the output.
+* **Gradient**: of each input, as it stands in the table, in NumPy: `g` is the gradient of the output, `ans` the output;
+  of what begins with an underscore, such as `_x`, only the shape and the dtype are saved.
   Broadcasting, dtypes and `0 * inf` are no business of a rule. A *composed* function has no rule: it is written in
   terms of others, and so is its gradient. What else a formula calls is explained below its table.
-* **Domain**: where the [test table](../tests/table/rows.py) draws the inputs, see [domains](#domains).
-  *complex*: holds between complex values, too. *singular*: has points where the derivative is infinite or undefined; a
-  zero upstream gradient stays zero there. *masks*: leaves elements out, and what was computed in these does not count.
+* **Domain**: where the [test table](../tests/cases/rows.py) draws the inputs, see [domains](#domains).
+  *complex*: holds between complex values, too. *selects*: leaves elements out, and what was computed in these does not
+  count, whatever it is: see `tensorgrad/engine/zero_rule.py`.
 * **Conv.**: the lines of [conventions.md](conventions.md) that speak of it.
 * **1st**, **2nd**: the measured errors of its first and second derivatives, the largest
   `abs(analytic - numeric) / (1 + abs(numeric))` in float64 over the rows of the test table that call it (and nothing
@@ -223,7 +233,7 @@ def power_of(written: str) -> float:
 
 def section_plain(plain: dict[str, list[str]], calls: dict[str, Any]) -> str:
     """Functions without a gradient, and the operators that call them."""
-    found = [(NAMES[what][0], text) for text, what in calls.items() if what in table.without_gradient]
+    found = [(NAMES[what][0], text) for text, what in calls.items() if what in without_gradient()]
     operators = {name: f" (`{text}`)" for name, text in reversed(found)}
     lines = [f"* {group}: " + ", ".join(f"`{name}`" + operators.get(name, "") for name in names)
              for group, names in plain.items()]  # fmt: skip

@@ -5,8 +5,8 @@
     TensorgradError
     ├── NoRuleError (TypeError)            a NumPy function, or an argument of it, without a gradient rule
     ├── GradientLostError (TypeError)      a tensor that requires a gradient became a plain array or number
-    ├── FreedGraphError (RuntimeError)     a second walk over a graph that the first one freed
-    ├── OverwriteError (RuntimeError)      writing to a value that a pending backward pass still needs
+    ├── FreedGraphError (RuntimeError)     a second backward pass over a graph that the first one freed
+    ├── OverwriteError (RuntimeError)      a saved value was overwritten through an ndarray, under detect_anomaly
     ├── AssignmentError (RuntimeError)     ``t[index] = value`` that cannot be recorded: the error says why
     ├── AnomalyError (FloatingPointError)  the first NaN or infinity, under detect_anomaly
     ├── GradcheckError (AssertionError)    an analytic gradient disagrees with the numeric one
@@ -18,6 +18,10 @@
 
 Each also derives from the built-in exception in brackets, for callers who know nothing of tensorgrad.
 """
+
+__all__ = ["AnomalyError", "AssignmentError", "CheckpointError", "ConfigError", "DataError", "DataNotFoundError",
+           "FreedGraphError", "GradcheckError", "GradientLostError", "NoRuleError", "OverwriteError", "ShapeError",
+           "TensorgradError"]  # fmt: skip
 
 
 class TensorgradError(Exception):
@@ -33,11 +37,11 @@ class GradientLostError(TensorgradError, TypeError):
 
 
 class FreedGraphError(TensorgradError, RuntimeError):
-    """The graph was already walked back, and freed by that walk."""
+    """The graph was freed by an earlier backward pass."""
 
 
 class OverwriteError(TensorgradError, RuntimeError):
-    """A write would change a value that a pending backward pass still needs."""
+    """A value that a backward pass needs was overwritten through an ndarray."""
 
 
 class AssignmentError(TensorgradError, RuntimeError):

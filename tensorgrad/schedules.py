@@ -23,10 +23,31 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, SupportsFloat
 
+from tensorgrad.engine.tape import Variable, value_of
 from tensorgrad.errors import CheckpointError
-from tensorgrad.tape import Variable, value_of
+
+__all__ = [
+    "Plateau",
+    "Schedule",
+    "constant",
+    "cosine",
+    "cosine_restarts",
+    "exponential",
+    "from_function",
+    "halving",
+    "linear",
+    "multi_step",
+    "one_cycle",
+    "polynomial",
+    "step",
+    "warm_up",
+]
 
 Schedule = Callable[[int], float]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]
 
 
 def constant() -> Schedule:

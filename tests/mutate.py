@@ -34,10 +34,9 @@ from mutants.equivalent import EQUIVALENT
 from mutants.lines import FILES, broken_lines
 from mutants.rules import Results, broken_rules, save_as_before
 
-import tensorgrad.assign
+import tensorgrad.frontend.assign
 import tensorgrad.functional
-import tensorgrad.recompute  # noqa: F401  (all of the table)
-from tensorgrad.rules import load_all
+import tensorgrad.transforms.recompute  # noqa: F401  (all of the table)
 
 KILLED, SURVIVED, FAILED = range(3)
 
@@ -94,7 +93,6 @@ def main() -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="tell of every mutant which test killed it")
     options = parser.parse_args()
     start = time.perf_counter()
-    load_all()
     save_as_before()
     seen = Seen()
     results = Results(seen)

@@ -404,15 +404,15 @@ def test_nested_lists_of_tensors():
 def test_a_long_loop_of_assignments_takes_time_in_proportion():
     def seconds(n):
         w = tg.Tensor(np.full(2, 0.3), requires_grad=True)
-        began = time.perf_counter()
+        began = time.process_time()  # of this process: what else the machine does is not counted
         y = np.zeros_like(w, shape=(n, 2))
         y[0] = w
         for i in range(n - 1):
             y[i + 1] = y[i] + 0.1 * np.sin(y[i]) * w
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     seconds(100)
-    assert min(seconds(2400) for _ in range(3)) < 12 * min(seconds(400) for _ in range(3))
+    assert min(seconds(2400) for _ in range(3)) < 18 * min(seconds(400) for _ in range(3))  # 36 if quadratic
 
 
 def test_float32_stays_and_values_are_cast():
@@ -433,7 +433,7 @@ def test_nothing_is_kept_alive():
         for i in range(300):
             y[i % 4] = y[(i + 1) % 4] * 0.5  # a view each time
             row = y[:2]
-        assert len(y.views) < 10
+        assert len(y.memory.tensors) < 150  # as many as steps, were the views kept
         del row
         loss = np.sum(y)
         loss.backward()

@@ -203,17 +203,17 @@ def test_sinc_of_every_order():
 
 @pytest.mark.parametrize("order", [None, 1, 2, 3, 1.5, 0.5, -1, -2, np.inf, -np.inf, 0])
 def test_a_norm_has_gradient_zero_at_zero(order):
-    """To second order as well, also through the root of the sum; and a vector of zeros spoils no other."""
+    """Not so the second derivative, of which nothing is made up; and a vector of zeros spoils no other."""
     for fn in (lambda x: np.linalg.norm(x, order, axis=1), lambda x: np.linalg.norm(x, order, axis=1) ** 2):
-        first, second = slopes(fn, np.array([[0.0, 0, 0], [1, -2, 3], [0, -4, 4]]))
-        np.testing.assert_array_equal([first[0], second[0]], np.zeros((2, 3)))
-        assert np.isfinite([first, second]).all()
+        first, second = slopes(fn, np.array([[0.0, 0, 0], [1, -2, 3], [3, -4, 4]]))
+        np.testing.assert_array_equal(first[0], 0)
+        assert np.isfinite(first).all()
+        assert np.isfinite(second[1:]).all()
 
 
 @pytest.mark.parametrize("order", [None, "fro", 1, -1, np.inf, -np.inf, 2, -2, "nuc"])
 def test_a_matrix_norm_has_gradient_zero_at_zero(order):
-    first, second = slopes(lambda x: np.linalg.norm(x, order), np.zeros((2, 3)))
-    np.testing.assert_array_equal([first, second], np.zeros((2, 2, 3)))
+    np.testing.assert_array_equal(slope(lambda x: np.linalg.norm(x, order), np.zeros((2, 3))), 0)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy: empty slices

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from table.rows import Row, real
+from cases.rows import Row, real
 
 import tensorgrad as tg
 

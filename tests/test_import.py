@@ -13,7 +13,7 @@ def run(code, cache=None):
     compiled = {} if cache is None else {"PYTHONPYCACHEPREFIX": str(cache), "PYTHONDONTWRITEBYTECODE": ""}
     result = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=ROOT, capture_output=True, text=True, check=True, timeout=60, env=os.environ | compiled,
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=200, env=os.environ | compiled,
     )  # fmt: skip
     return json.loads(result.stdout)
 

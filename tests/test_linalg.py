@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad.walk import reachable
+from tensorgrad.engine.backward import reachable
+from tests.records import saved_inputs
 
 
 def leaf(x):
@@ -182,7 +183,7 @@ def test_a_chain_of_matrices_is_multiplied_in_the_best_order(ends):
         arrays[-1] = last if ends[1] == 2 else last[:, 0]
         n[0], n[-1] = n[0] if ends[0] == 2 else 1, n[-1] if ends[1] == 2 else 1
         products = [r for r in reachable([np.linalg.multi_dot(arrays).record]) if r.row.name == "matmul"]
-        counted = sum(math.prod(r.shape) * r.inputs[0].shape[-1] for r in products)
+        counted = sum(math.prod(r.shape) * saved_inputs(r)[0].shape[-1] for r in products)
         assert counted == fewest_multiplications(n.tolist())
 
 

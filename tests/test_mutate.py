@@ -10,7 +10,7 @@ import pytest
 MUTATE = Path(__file__).with_name("mutate.py")
 
 
-@pytest.mark.slow
+@pytest.mark.mutants
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="mutants live in forks of a process")
 def test_every_mutant_of_every_rule_is_killed():
     run = subprocess.run([sys.executable, MUTATE], capture_output=True, text=True, check=False)

@@ -1,7 +1,6 @@
 """A NumPy call on a tracked tensor records, or raises: never a bare array, an object array, a lost gradient."""
 # ruff: noqa: E501  (tables, a row a line)
 
-import contextlib
 import copy
 import itertools
 import math
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad import tape
+from tensorgrad.engine import tape
 
 
 def leaf(x=(1.0, 2.0, 3.0)):
@@ -320,11 +319,11 @@ def test_leaves_can_be_copied_and_pickled(clone):
         np.testing.assert_array_equal(other.grad, t.grad)
 
 
-def test_a_copy_that_shares_memory_is_guarded_with_its_original():
+def test_a_write_to_a_copy_that_shares_memory_leaves_a_pending_pass_its_value():
     t = leaf([1.0, 2.0])
     other = copy.copy(t)
     loss = np.sum(t * t)
-    with tg.no_grad(), contextlib.suppress(tg.OverwriteError):
+    with tg.no_grad():
         other[...] = 0
     loss.backward()
     np.testing.assert_array_equal(t.grad, [2, 4])

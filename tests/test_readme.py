@@ -34,6 +34,6 @@ def test_files_it_names_exist():
     text = README.read_text(encoding="utf-8")
     names = re.findall(r"python (\S+\.py)", text) + re.findall(r"`(\w+\.py)`", text)
     for name in names:
-        assert (README.parent / name).exists() or list((README.parent / "tensorgrad").glob(name)), name
+        assert (README.parent / name).exists() or list((README.parent / "tensorgrad").rglob(name)), name
     for name in re.findall(r"(?:models|checkpoints|docs|studies|tensorgrad|benchmarks)/[\w./-]*\w", text):
         assert (README.parent / name).exists(), name

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 import models
+from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import ConfigError
-from tensorgrad.npz import write_whole
 from training.options import OPTIONS, check
 
 NOT_AXES = ("out", "quiet", "data")

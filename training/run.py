@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 import tensorgrad as tg
+from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
-from tensorgrad.npz import write_whole
 from training.options import OPTIONS
 
 _VELOCITY = "optimizer.velocity."

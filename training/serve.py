@@ -84,6 +84,8 @@ def alone(folder: Path, otherwise: str | None = None) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # of a file system without locks
+            # Who holds it may train for hours. It is free once that process ends, however it ends; and the file
+            # ``stop``, or Ctrl-C, interrupts the wait for it.
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if otherwise else 0))
             except BlockingIOError:
@@ -122,7 +124,7 @@ def _stoppable(stop: Path) -> Iterator[None]:
         yield
     finally:
         over.set()
-        watcher.join()
+        watcher.join(timeout=5)  # it wakes every 0.2 s
         signal.signal(signal.SIGINT, before)
 
 
@@ -134,13 +136,16 @@ def serve() -> None:
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def listen() -> None:
-        for line in sys.stdin:
-            jobs.put(line)
-        _left.set()
-        jobs.put(None)
+        try:
+            for line in sys.stdin:
+                jobs.put(line)
+        finally:
+            _left.set()
+            jobs.put(None)
 
     threading.Thread(target=listen, daemon=True).start()
     with contextlib.suppress(BrokenPipeError):
+        # Idle, it waits for as long as whoever started it lives: then its input ends, and with it this loop.
         while (line := jobs.get()) is not None:
             answers.write(json.dumps(run_one(**json.loads(line))) + "\n")
             answers.flush()

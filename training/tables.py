@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tensorgrad.npz import write_whole
+from tensorgrad.checkpoints import write_whole
 from training.grid import Grid, Settings, key, text
 
 HEADINGS = {

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tensorgrad.data.dataset import Dataset
-from tensorgrad.data.digits import digits
-from tensorgrad.data.mnist import mnist
+from tensorgrad.data.mnist_files import mnist
+from tensorgrad.data.small_digits import digits
 from tensorgrad.errors import ConfigError, DataNotFoundError
 
 

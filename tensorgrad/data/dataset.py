@@ -1,5 +1,7 @@
 """A labelled set of images in memory, and the order in which it is walked through."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tensorgrad.checkpoints import write_whole
 from tensorgrad.drawing.graph import boxes_behind
 from tensorgrad.drawing.svg import write
-from tensorgrad.npz import write_whole
-from tensorgrad.tensor import Tensor
+from tensorgrad.frontend.tensor import Tensor
 
 
 class Drawing:

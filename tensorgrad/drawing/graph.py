@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.aliasing import values_of
+from tensorgrad.engine.tape import Node, Outline, Record, Variable
 from tensorgrad.errors import FreedGraphError
 from tensorgrad.nn import parameters
-from tensorgrad.tape import Outline, Record, Variable
 
 _LONGEST = 32  # characters in a line; the whole text stands in the tooltip
 
@@ -33,52 +34,69 @@ class Box:
 
 def boxes_behind(outputs: Sequence[Variable], names: Any, limit: int) -> tuple[list[Box], str]:
     """The boxes of the graph behind ``outputs``, sources first, and the dtype of all that do not say theirs."""
-    named = _names_by_identity(names)
-    boxes: list[Box] = []
-    places: dict[int, int] = {}  # from the identity of a node or array to its box
-
-    def add(box: Box, key: Any = None) -> int:
-        if len(boxes) >= limit:
-            raise _too_many(limit)
-        if key is not None:
-            places[id(key)] = len(boxes)
-        boxes.append(box)
-        return len(boxes) - 1
-
-    def value(kind: str, array: Any, key: Any) -> int:
-        if id(key) in places:
-            return places[id(key)]
-        title = named.get(id(key)) or named.get(id(array)) or ("leaf" if kind == "leaf" else "array")
-        return add(Box(kind, title, tuple(array.shape), array.dtype), key)
-
-    def argument(x: Any) -> int:
-        """An input that no gradient flows to: an array, a number, or nothing where no rule will read it."""
-        if x is None:
-            return add(Box("array", "constant"))
-        if isinstance(x, Outline) or id(x) in named or np.ndim(x):
-            return value("array", x, x)
-        return add(Box("array", _short(x[()] if isinstance(x, np.ndarray) else x), None, getattr(x, "dtype", None)))
-
+    found = _Boxes(_names_by_identity(names), limit)
     for record in _records_behind(outputs, limit):
-        parents = dict(record.parents or ())
-        sources = []
-        for i, x in enumerate(record.inputs or ()):
-            node = parents.get(i)
-            if node is None:
-                sources.append(argument(x))
-            else:
-                sources.append(places[id(node)] if isinstance(node, Record) else value("leaf", node, node))
-        name, operation = named.get(id(record)), record.row.name
+        found.add_operation(record)
+    for output in outputs:
+        found.add_result(output)
+    return found.boxes, _write_lines(found.boxes)
+
+
+class _Boxes:
+    """The boxes so far, and where each stands."""
+
+    def __init__(self, named: dict[int, str], limit: int) -> None:
+        self.named = named
+        self.limit = limit
+        self.boxes: list[Box] = []
+        self.places: dict[int, int] = {}  # from the identity of a node or array to its box
+
+    def add(self, box: Box, key: Any = None) -> int:
+        """One more box, and its place."""
+        if len(self.boxes) >= self.limit:
+            raise _too_many(self.limit)
+        if key is not None:
+            self.places[id(key)] = len(self.boxes)
+        self.boxes.append(box)
+        return len(self.boxes) - 1
+
+    def value(self, kind: str, array: Any, key: Any) -> int:
+        """A leaf or an array, which has one box however often it is used."""
+        if id(key) in self.places:
+            return self.places[id(key)]
+        title = self.named.get(id(key)) or self.named.get(id(array)) or ("leaf" if kind == "leaf" else "array")
+        return self.add(Box(kind, title, tuple(array.shape), array.dtype), key)
+
+    def argument(self, x: Any, node: Any, parents: Any) -> int:
+        """An input: of a node its box; else an array, a number, or an outline where no rule will read it."""
+        if isinstance(node, Record):
+            return self.places[id(node)]
+        if node is not None:
+            return self.value("leaf", node, node)
+        if type(x) is Outline or (isinstance(x, Node) and x in parents):  # the node stands for one of its shape
+            return self.add(Box("array", "constant", x.shape or None, x.dtype if x.shape else None))
+        if isinstance(x, Node) or id(x) in self.named or np.ndim(x):
+            return self.value("array", x, x)
+        title = _short(x[()] if isinstance(x, np.ndarray) else x)
+        return self.add(Box("array", title, None, getattr(x, "dtype", None)))
+
+    def add_operation(self, record: Record) -> None:
+        """An operation, and those of its inputs that have no box yet."""
+        pairs = zip(values_of(record.inputs or ()), record.parents or (), strict=True)
+        sources = [self.argument(x, node, record.parents) for x, node in pairs]
+        name, operation = self.named.get(id(record)), record.row.name
         title = operation if name is None else f"{name} = {operation}"
         detail = ", ".join(_parameters(record.params))
-        add(Box("operation", title, record.shape, record.dtype, detail, sources), record)
-    for output in outputs:
+        self.add(Box("operation", title, record.shape, record.dtype, detail, sources), record)
+
+    def add_result(self, output: Variable) -> None:
+        """What was asked for."""
         if output.record is not None:
-            boxes[places[id(output.record)]].result = True
+            place = self.places[id(output.record)]
         else:
-            kind, key = ("leaf", output) if output.tracked else ("array", output.data)
-            boxes[value(kind, output, key)].result = True
-    return boxes, _write_lines(boxes)
+            kind, key = ("leaf", output.node) if output.tracked else ("array", output.data)
+            place = self.value(kind, output, key)
+        self.boxes[place].result = True
 
 
 def _records_behind(outputs: Sequence[Variable], limit: int) -> list[Record]:
@@ -91,10 +109,10 @@ def _records_behind(outputs: Sequence[Variable], limit: int) -> list[Record]:
         record = stack.pop()
         if record.parents is None:
             raise FreedGraphError(
-                f"This graph was walked back, and its {record.row.name!r} was freed by that walk: draw it before "
+                f"This graph went through a backward pass, which freed its {record.row.name!r}: draw it before "
                 "backward() or grad(), or pass retain_graph=True there."
             )
-        for _, parent in record.parents:
+        for parent in record.parents:
             if isinstance(parent, Record) and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
@@ -115,7 +133,7 @@ def _names_by_identity(names: Any) -> dict[int, str]:
     found: dict[int, str] = {}
     for key, item in (names if isinstance(names, Mapping) else {"": names}).items():
         for name, value in ({str(key): item} if _is_value(item) else parameters({str(key): item})).items():
-            for thing in (value.record or value, value.data) if isinstance(value, Variable) else (value,):
+            for thing in (value.node or value, value.data) if isinstance(value, Variable) else (value,):
                 found.setdefault(id(thing), name)
     return found
 

@@ -33,10 +33,7 @@ def ranks(sources: Sequence[Sequence[int]], bundled: bool) -> list[int]:
         for s in into:
             if not private[s]:
                 uses[s].append(v)
-    rank = [0] * len(sources)
-    for s, out in enumerate(uses):  # in topological order, so that rank[s] is final
-        for v in out:
-            rank[v] = max(rank[v], rank[s] + 1)
+    rank = _longest_paths(uses)
     arrows = [Arrow(s, v, 1, 1) for s, out in enumerate(uses) for v in out]
     for s, out in enumerate(uses):
         if bundled and out:
@@ -55,6 +52,15 @@ def ranks(sources: Sequence[Sequence[int]], bundled: bool) -> list[int]:
                 rank[s] = rank[v] - 1
     first = min(rank[: len(sources)])
     return [r - first for r in rank[: len(sources)]]
+
+
+def _longest_paths(uses: Sequence[Sequence[int]]) -> list[int]:
+    """How many arrows lead to each box at most."""
+    rank = [0] * len(uses)
+    for s, out in enumerate(uses):  # in topological order, so that rank[s] is final
+        for v in out:
+            rank[v] = max(rank[v], rank[s] + 1)
+    return rank
 
 
 class Arrow(NamedTuple):

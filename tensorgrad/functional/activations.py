@@ -9,10 +9,25 @@ import math
 
 import numpy as np
 
+from tensorgrad.engine.registry import primitive, rule
+from tensorgrad.engine.tape import Array
 from tensorgrad.functional.arguments import check_choice, floating
 from tensorgrad.functional.error_function import erfc
-from tensorgrad.table import primitive, rule
-from tensorgrad.tape import Array
+
+__all__ = [
+    "elu",
+    "gelu",
+    "hardtanh",
+    "leaky_relu",
+    "log_sigmoid",
+    "mish",
+    "relu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "softsign",
+]
 
 
 @primitive
@@ -36,16 +51,25 @@ def softplus(x: Array) -> Array:
 
 
 @primitive
+def softsign(x: Array) -> Array:
+    """``x / (1 + |x|)``, elementwise."""
+    x = floating(x)
+    return x / (1 + np.absolute(x))
+
+
+@primitive
 def bounded(x: Array, *, low: float, high: float) -> Array:
     """``x`` clipped to ``[low, high]``, of slope 0 on the boundary too."""
     return np.clip(x, low, high)
 
 
 # fmt: off
-rule(relu,     lambda g, ans, x: g * (ans > 0), masks=True)
-rule(sigmoid,  lambda g, ans, x: g * ans * (1 - ans), singular=True)
-rule(softplus, lambda g, ans, x: g * sigmoid(x), singular=True)
-rule(bounded,  lambda g, ans, x, *, low, high: g * ((low < ans) & (ans < high)), masks=True)
+rule(relu,     lambda g, ans, _x: g * (ans > 0), selects=True, elementwise=True)
+rule(sigmoid,  lambda g, ans, _x: g * ans * (1 - ans), singular=False, elementwise=True)
+rule(softplus, lambda g, _ans, x: g * sigmoid(x), singular=False, elementwise=True)
+rule(softsign, lambda g, _ans, x: g / np.square(1 + np.absolute(x)), elementwise=True)
+rule(bounded,  lambda g, ans, _x, *, low, high: g * ((low < ans) & (ans < high)), selects=True,
+               elementwise=True)
 # fmt: on
 
 
@@ -106,12 +130,6 @@ def mish(x: Array) -> Array:
     """
     x = floating(x)
     return x * np.tanh(softplus(x))
-
-
-def softsign(x: Array) -> Array:
-    """``x / (1 + |x|)``."""
-    x = floating(x)
-    return x / (1 + np.absolute(x))
 
 
 def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.tape import Array, Variable, any_tracked, as_array
 from tensorgrad.errors import ShapeError
-from tensorgrad.tape import Array, Variable, any_tracked, as_array
 
 
 def floating(x: Any) -> Array:

@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
+from tensorgrad.engine.tape import Array, Variable, as_array
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import check_spreads_to, floating, in_precision_of
 from tensorgrad.functional.probabilities import softmax
 from tensorgrad.functional.regularization import dropout
-from tensorgrad.tape import Array, Variable, as_array
+
+__all__ = ["scaled_dot_product_attention"]
 
 
 def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_mask: Array = None,

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.tape import Array
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import check_images, floating, in_precision_of, per_axis
 from tensorgrad.functional.folding import Ints, fold, surround, unfold
-from tensorgrad.tape import Array
+
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
 
 def conv1d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import floating
-from tensorgrad.tape import Array, value_of
+
+__all__ = ["embedding", "one_hot"]
 
 
 def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> Array:

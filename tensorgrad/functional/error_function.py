@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tensorgrad.engine.registry import primitive, rule
+from tensorgrad.engine.tape import Array
 from tensorgrad.functional.arguments import floating
-from tensorgrad.table import primitive, rule
-from tensorgrad.tape import Array
+
+__all__ = ["erf", "erfc"]
 
 _NEAR = 0.46875  # where erf itself is approximated; beyond, erfc is
 _FAR = 4.0
@@ -95,6 +97,6 @@ def erfc(x: Array) -> Array:
 
 
 # fmt: off
-rule(erf,  lambda g, ans, x: g *  2 / math.sqrt(math.pi) * np.exp(-x * x), singular=True)
-rule(erfc, lambda g, ans, x: g * -2 / math.sqrt(math.pi) * np.exp(-x * x), singular=True)
+rule(erf,  lambda g, _ans, x: g *  2 / math.sqrt(math.pi) * np.exp(-x * x), singular=False, elementwise=True)
+rule(erfc, lambda g, _ans, x: g * -2 / math.sqrt(math.pi) * np.exp(-x * x), singular=False, elementwise=True)
 # fmt: on

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tensorgrad.engine.registry import primitive, rule
+from tensorgrad.engine.sums import wide
+from tensorgrad.engine.tape import Array
 from tensorgrad.errors import ShapeError
-from tensorgrad.table import primitive, rule
-from tensorgrad.tape import Array
 
 Ints = tuple[int, ...]
 
@@ -37,13 +38,13 @@ def fold(x: Array, *, shape: Ints, stride: Ints, dilation: Ints) -> Array:
     """Add all windows back where they came from: ``(..., *kernel, *out)`` to ``(..., *shape)``."""
     axes = len(shape)
     kernel, counts = x.shape[-2 * axes : -axes], x.shape[-axes:]
-    out: Array = np.zeros(x.shape[: -2 * axes] + shape, x.dtype)
+    out: Array = np.zeros(x.shape[: -2 * axes] + shape, wide(x.dtype) or x.dtype)
     everywhere = (slice(None),) * axes
     for place in np.ndindex(kernel):
         starts = [p * d for p, d in zip(place, dilation, strict=True)]
         there = [slice(a, a + n * s, s) for a, n, s in zip(starts, counts, stride, strict=True)]
         out[(..., *there)] += x[(..., *place, *everywhere)]
-    return out
+    return out.astype(x.dtype, copy=False)
 
 
 def _same_windows(g: Array, shape: Ints, stride: Ints, dilation: Ints) -> Array:
@@ -54,10 +55,10 @@ def _same_windows(g: Array, shape: Ints, stride: Ints, dilation: Ints) -> Array:
 
 
 # fmt: off
-rule(unfold, lambda g, ans, x, *, kernel, stride, dilation:
-                  fold(g, shape=x.shape[-len(kernel):], stride=stride, dilation=dilation))
-rule(fold,   lambda g, ans, x, *, shape, stride, dilation:
-                  _same_windows(g, x.shape[-2 * len(shape):], stride, dilation))
+rule(unfold, lambda g, _ans, _x, *, kernel, stride, dilation:
+                  fold(g, shape=_x.shape[-len(kernel):], stride=stride, dilation=dilation))
+rule(fold,   lambda g, _ans, _x, *, shape, stride, dilation:
+                  _same_windows(g, _x.shape[-2 * len(shape):], stride, dilation))
 # fmt: on
 
 

@@ -12,12 +12,26 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.registry import primitive, rule
+from tensorgrad.engine.sums import wide
+from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.activations import softplus
 from tensorgrad.functional.arguments import check_choice, check_same_shape, check_spreads_to, floating, in_precision_of
 from tensorgrad.functional.probabilities import log_softmax
-from tensorgrad.table import primitive, rule
-from tensorgrad.tape import Array, value_of
+from tensorgrad.rules.reductions import of_dtype
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+    "smooth_l1_loss",
+]
 
 _REDUCTIONS = ("mean", "sum", "none")
 
@@ -75,7 +89,7 @@ def cross_entropy(logits: Array, targets: Array, weight: Array = None, *, ignore
     losses = -shares * np.where(unused, 0, log_probs)
     if weight is not None:
         losses = losses * np.reshape(_class_weights(weight, log_probs), (classes,) + (1,) * (logits.ndim - 2))
-    return _reduce(np.sum(losses, axis=1), reduction)
+    return _reduce(of_dtype(np.sum(losses, axis=1, dtype=wide(losses.dtype)), losses.dtype), reduction)
 
 
 def nll_loss(input: Array, target: Array, weight: Array = None, *, ignore_index: int = -100,
@@ -114,7 +128,8 @@ def _of_labels(name: str, log_probs: Array, targets: Array, weight: Array, ignor
     if reduction == "none":
         return np.reshape(losses, shape) if rest else losses
     if reduction == "mean" and used is not None:
-        return np.sum(losses) / np.sum(used)
+        most = wide(losses.dtype)
+        return of_dtype(np.sum(losses, dtype=most) / np.sum(used, dtype=most), losses.dtype)
     return _reduce(losses, reduction)
 
 
@@ -227,8 +242,8 @@ def bounded_log1p(x: Array) -> Array:
 
 
 # fmt: off
-rule(bounded_log,   lambda g, ans, x: g / np.maximum(x, 1e-12), singular=True)
-rule(bounded_log1p, lambda g, ans, x: g / np.maximum(1 + x, 1e-12), singular=True)
+rule(bounded_log,   lambda g, _ans, x: g / np.maximum(x, 1e-12), elementwise=True)
+rule(bounded_log1p, lambda g, _ans, x: g / np.maximum(1 + x, 1e-12), elementwise=True)
 # fmt: on
 
 
@@ -275,7 +290,8 @@ def kl_div(input: Array, target: Array, *, reduction: str = "mean", log_target: 
         some = target != 0
         losses = target * (np.log(np.where(some, target, 1)) - np.where(some, input, 0))
     if reduction == "batchmean":
-        return np.sum(losses) / max(input.shape[0] if input.ndim else 1, 1)
+        total = np.sum(losses, dtype=wide(losses.dtype))
+        return of_dtype(total / max(input.shape[0] if input.ndim else 1, 1), losses.dtype)
     return _reduce(losses, reduction)
 
 

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.registry import primitive, rule
+from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
 from tensorgrad.errors import ShapeError
+from tensorgrad.frontend.modes import no_grad
 from tensorgrad.functional.arguments import floating, in_precision_of
-from tensorgrad.table import primitive, rule
-from tensorgrad.tape import Array, Variable, any_tracked, no_grad, value_of
+
+__all__ = ["batch_norm", "group_norm", "layer_norm"]
 
 
 @primitive
@@ -25,7 +28,7 @@ def standardize(x: Array, *, axis: tuple[int, ...], eps: float) -> Array:
     return out.astype(x.dtype, copy=False)
 
 
-rule(standardize, lambda g, ans, x, *, axis, eps: _without_moments(g, ans, x, axis, eps), singular=True)
+rule(standardize, lambda g, ans, x, *, axis, eps: _without_moments(g, ans, x, axis, eps))
 
 
 def _without_moments(g: Array, ans: Array, x: Array, axis: tuple[int, ...], eps: float) -> Array:

@@ -14,9 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.sums import widened
+from tensorgrad.engine.tape import Array
 from tensorgrad.functional.arguments import check_images, floating, per_axis
 from tensorgrad.functional.folding import Ints, surround, unfold
-from tensorgrad.tape import Array
+from tensorgrad.rules.reductions import of_dtype
+
+__all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]
 
 
 def max_pool1d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
@@ -75,7 +79,8 @@ def _avg_pool(axes: int, x: Array, kernel_size: Any, stride: Any, padding: Any, 
         starts = np.arange(out) * s - p
         counts.append(np.minimum(starts + k, n + margin) - np.maximum(starts, -margin))
     count = functools.reduce(np.multiply.outer, counts)
-    return np.sum(elements, axis=2) / count.astype(x.dtype)
+    total = np.sum(widened(elements), axis=2)
+    return of_dtype(total / count.astype(total.dtype), x.dtype)
 
 
 def _windows(x: Array, kernel: Ints, stride: Ints, dilation: Ints) -> Array:

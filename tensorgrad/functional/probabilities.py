@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.registry import primitive, rule
+from tensorgrad.engine.sums import widened
+from tensorgrad.engine.tape import Array
 from tensorgrad.functional.arguments import floating
 from tensorgrad.rules.reductions import restore
-from tensorgrad.table import primitive, rows, rule
-from tensorgrad.tape import Array, value_of
+
+__all__ = ["log_softmax", "logsumexp", "softmax"]
 
 
 def _parameters_by_position(apply: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,7 +29,6 @@ def _parameters_by_position(apply: Callable[..., Any]) -> Callable[..., Any]:
             params = dict(given)
         return apply(x, **params)
 
-    rows[named] = rows.pop(apply)
     return named
 
 
@@ -38,12 +40,13 @@ def logsumexp(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
     ``(..., C)`` with ``axis=-1`` becomes ``(...)``, or ``(..., 1)`` with ``keepdims``; of no entries, it is -inf.
     Raises ``AxisError`` if there is no such axis, ``TypeError`` if ``x`` is not of real numbers.
     """
-    x = floating(x)
+    given = floating(x)
+    x = widened(given)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, 0)
     with np.errstate(divide="ignore"):  # log(0) = -inf is the answer where all entries are -inf
         out = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
-    return out if keepdims else np.squeeze(out, axis)
+    return (out if keepdims else np.squeeze(out, axis)).astype(given.dtype, copy=False)
 
 
 @_parameters_by_position
@@ -53,9 +56,11 @@ def log_softmax(x: Array, axis: Any = -1) -> Array:
 
     Raises ``AxisError`` if there is no such axis, ``TypeError`` if ``x`` is not of real numbers.
     """
-    x = floating(x)
-    shifted = x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)) if x.size else shifted
+    given = floating(x)
+    x = widened(given)
+    shifted = x - np.maximum.reduce(x, axis, keepdims=True, initial=-np.inf)
+    out = shifted - np.log(np.add.reduce(np.exp(shifted), axis, keepdims=True)) if x.size else shifted
+    return out if x is given else out.astype(given.dtype)
 
 
 @_parameters_by_position
@@ -65,21 +70,20 @@ def softmax(x: Array, axis: Any = -1) -> Array:
 
     Raises ``AxisError`` if there is no such axis, ``TypeError`` if ``x`` is not of real numbers.
     """
-    x = floating(x)
+    given = floating(x)
+    x = widened(given)
     out = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
-    return out / np.sum(out, axis=axis, keepdims=True)
+    return (out / np.sum(out, axis=axis, keepdims=True)).astype(given.dtype, copy=False)
 
 
 # fmt: off
-rule(softmax,     lambda g, ans, x, axis=-1: ans * (g - np.sum(g * ans, axis=axis, keepdims=True)), singular=True)
-rule(log_softmax, lambda g, ans, x, axis=-1: g - np.exp(ans) * np.sum(g, axis=axis, keepdims=True), singular=True)
+rule(softmax,     lambda g, ans, _x, axis=-1: ans * (g - np.sum(widened(g) * ans, axis=axis, keepdims=True)))
+rule(log_softmax, lambda g, ans, _x, axis=-1: g - np.exp(ans) * np.sum(widened(g), axis=axis, keepdims=True))
 rule(logsumexp,   lambda g, ans, x, axis=None, keepdims=False:
-                      _shared(restore(g, axis, keepdims), restore(ans, axis, keepdims), x), singular=True)
+                      _shared(restore(g, axis, keepdims), restore(ans, axis, keepdims), x))
 # fmt: on
 
 
 def _shared(g: Array, total: Array, x: Array) -> Array:
-    """``g * exp(x - total)``; zeros where every entry is -inf, and where ``g`` is 0, whatever the entries are."""
-    out = g * np.exp(x - np.where(total == -np.inf, 0, total))
-    unused = np.isnan(value_of(out)) & (value_of(g) == 0)  # the walk does so only where g has the shape of x
-    return np.where(unused, 0, out) if unused.any() else out
+    """``g * exp(x - total)``; zeros where every entry is -inf."""
+    return g * np.exp(x - widened(np.where(total == -np.inf, 0, total)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tensorgrad.engine.tape import Array
 from tensorgrad.functional.arguments import floating
-from tensorgrad.tape import Array
+
+__all__ = ["dropout"]
 
 
 def dropout(x: Array, p: float, rng: np.random.Generator) -> Array:

@@ -15,6 +15,9 @@
 Keyword names, defaults and numerics are PyTorch's. Weight decay is *coupled* where it is added to the gradient
 (an L2 penalty: SGD, Adam, RMSprop, Adagrad) and *decoupled* where it shrinks the weights beside the step (AdamW);
 NAdam and RAdam take ``decoupled_weight_decay``.
+
+Large parameters are updated with the help of NumPy's BLAS where there is one to use; see `tensorgrad.blas`. The last
+digits are then not those of NumPy alone, which ``TENSORGRAD_BLAS=0`` in the environment brings back.
 """
 
 from tensorgrad.optim.adagrad import Adagrad, RMSprop
@@ -37,3 +40,7 @@ __all__ = [
     "clip_grad_norm",
     "clip_grad_value",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tensorgrad.blas import axpby
+from tensorgrad.engine.tape import Array
 from tensorgrad.optim.optimizer import Optimizer, Params, State, in_range
-from tensorgrad.tape import Array
 
 
 class Adagrad(Optimizer):
@@ -32,6 +33,8 @@ class Adagrad(Optimizer):
         Added to the root.
     """
 
+    _in_blocks = True
+
     def __init__(self, params: Params, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0,
                  initial_accumulator_value: float = 0.0, eps: float = 1e-10, *,
                  maximize: bool = False) -> None:  # fmt: skip
@@ -43,13 +46,15 @@ class Adagrad(Optimizer):
     def _new_state(self, p: Array) -> State:
         return {"step": 0, "sum": np.full_like(p, self.initial_accumulator_value)}
 
-    def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
-        (step, root), v = scratch, state["sum"]
+    def _begin(self, p: Array, state: State) -> None:
+        self._rate = self.lr / (1 + state["step"] * self.lr_decay)
         state["step"] += 1
-        np.add(v, np.multiply(d, d, out=root), out=v)
-        np.add(np.sqrt(v, out=root), self.eps, out=root)
-        np.divide(d, root, out=step)
-        self._descend(p, np.multiply(step, self.lr / (1 + (state["step"] - 1) * self.lr_decay), out=step))
+
+    def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
+        v, s = state["sum"], scratch[1]
+        np.add(v, np.square(d, out=s), out=v)
+        np.add(np.sqrt(v, out=s), self.eps, out=s)
+        self._descend(p, np.divide(d, s, out=s), self._rate, s)
 
 
 class RMSprop(Optimizer):
@@ -80,6 +85,8 @@ class RMSprop(Optimizer):
         Divide by the deviation of the gradient from its mean rather than by its size.
     """
 
+    _in_blocks = True
+
     def __init__(self, params: Params, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
                  weight_decay: float = 0.0, momentum: float = 0.0, centered: bool = False, *,
                  maximize: bool = False) -> None:  # fmt: skip
@@ -94,21 +101,17 @@ class RMSprop(Optimizer):
         return {what: np.zeros_like(p) for what, needed in kept.items() if needed}
 
     def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
-        (step, root), v = scratch, state["square_avg"]
-        np.multiply(v, self.alpha, out=v)
-        np.multiply(d, d, out=root)
-        np.add(v, np.multiply(root, 1 - self.alpha, out=root), out=v)
+        v, s = state["square_avg"], scratch[1]
+        axpby(1 - self.alpha, np.square(d, out=s), self.alpha, v, s)
         if self.centered:
             a = state["grad_avg"]
-            np.multiply(a, self.alpha, out=a)
-            np.add(a, np.multiply(d, 1 - self.alpha, out=root), out=a)
-            np.subtract(v, np.multiply(a, a, out=root), out=root)
-            v = np.maximum(root, 0, out=root)  # a variance, but for rounding; PyTorch has NaN where it is below 0
-        np.add(np.sqrt(v, out=root), self.eps, out=root)
-        np.divide(d, root, out=step)
+            axpby(1 - self.alpha, d, self.alpha, a, s)
+            np.subtract(v, np.square(a, out=s), out=s)
+            v = np.maximum(s, 0, out=s)  # a variance, but for rounding; PyTorch has NaN where it is below 0
+        np.add(np.sqrt(v, out=s), self.eps, out=s)
+        step = np.divide(d, s, out=s)
         if self.momentum:
             b = state["momentum_buffer"]
-            np.multiply(b, self.momentum, out=b)
-            np.add(b, step, out=b)
-            np.copyto(step, b)
-        self._descend(p, np.multiply(step, self.lr, out=step))
+            axpby(1, step, self.momentum, b)
+            step = b
+        self._descend(p, step, self.lr, s)

@@ -6,12 +6,15 @@ import math
 
 import numpy as np
 
+from tensorgrad.blas import axpby
+from tensorgrad.engine.tape import Array
 from tensorgrad.optim.optimizer import Optimizer, Params, State, both_in_range, in_range
-from tensorgrad.tape import Array
 
 
 class _Moments(Optimizer):
     """What the family shares: ``m`` and ``v``, called ``exp_avg`` and ``exp_avg_sq`` in the state as in PyTorch's."""
+
+    _in_blocks = True
 
     def __init__(self, params: Params, lr: float, betas: tuple[float, float], eps: float, weight_decay: float,
                  maximize: bool) -> None:  # fmt: skip
@@ -22,16 +25,17 @@ class _Moments(Optimizer):
     def _new_state(self, p: Array) -> State:
         return {"step": 0, "exp_avg": np.zeros_like(p), "exp_avg_sq": np.zeros_like(p)}
 
-    def _moments(self, d: Array, state: State, s: Array) -> tuple[int, Array, Array]:
-        """The number of the update, and ``m`` and ``v`` with ``d`` in them."""
+    def _begin(self, p: Array, state: State) -> None:
         state["step"] += 1
+        beta1, beta2 = self.betas
+        self._bias1, self._bias2 = 1 - beta1 ** state["step"], 1 - beta2 ** state["step"]
+
+    def _moments(self, d: Array, state: State, s: Array) -> tuple[Array, Array]:
+        """``m`` and ``v`` with ``d`` in them."""
         (beta1, beta2), m, v = self.betas, state["exp_avg"], state["exp_avg_sq"]
-        np.multiply(m, beta1, out=m)
-        np.add(m, np.multiply(d, 1 - beta1, out=s), out=m)
-        np.multiply(v, beta2, out=v)
-        np.multiply(d, d, out=s)
-        np.add(v, np.multiply(s, 1 - beta2, out=s), out=v)
-        return state["step"], m, v
+        axpby(1 - beta1, d, beta1, m, s)
+        axpby(1 - beta2, np.square(d, out=s), beta2, v, s)
+        return m, v
 
 
 class Adam(_Moments):
@@ -69,14 +73,13 @@ class Adam(_Moments):
         return super()._new_state(p) | ({"max_exp_avg_sq": np.zeros_like(p)} if self.amsgrad else {})
 
     def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
-        step, root = scratch
-        t, m, v = self._moments(d, state, root)
+        s = scratch[1]
+        m, v = self._moments(d, state, s)
         if self.amsgrad:
             v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
-        scale = math.sqrt(1 - self.betas[1] ** t)  # of the root and of eps: one pass over the array less
-        np.add(np.sqrt(v, out=root), self.eps * scale, out=root)
-        np.divide(m, root, out=step)
-        self._descend(p, np.multiply(step, self.lr * scale / (1 - self.betas[0] ** t), out=step))
+        scale = math.sqrt(self._bias2)  # of the root and of eps: one pass over the array less
+        np.add(np.sqrt(v, out=s), self.eps * scale, out=s)
+        self._descend(p, np.divide(m, s, out=s), self.lr * scale / self._bias1, s)
 
 
 class AdamW(Adam):
@@ -130,15 +133,20 @@ class NAdam(_Moments):
     def _new_state(self, p: Array) -> State:
         return super()._new_state(p) | {"mu_product": 1.0}
 
-    def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
-        step, other = scratch
-        t, m, v = self._moments(d, state, other)
+    def _begin(self, p: Array, state: State) -> None:
+        super()._begin(p, state)
+        t = state["step"]
         mu, mu_next = (self.betas[0] * (1 - 0.5 * 0.96 ** (k * self.momentum_decay)) for k in (t, t + 1))
         product = state["mu_product"] = state["mu_product"] * mu
-        np.multiply(d, self.lr * (1 - mu) / (1 - product), out=step)
-        np.add(step, np.multiply(m, self.lr * mu_next / (1 - product * mu_next), out=other), out=step)
-        np.sqrt(np.divide(v, 1 - self.betas[1] ** t, out=other), out=other)
-        self._descend(p, np.divide(step, np.add(other, self.eps, out=other), out=step))
+        self._rates = self.lr * (1 - mu) / (1 - product), self.lr * mu_next / (1 - product * mu_next)
+
+    def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
+        step, s = scratch
+        m, v = self._moments(d, state, s)
+        np.multiply(d, self._rates[0], out=step)
+        axpby(self._rates[1], m, 1, step, s)
+        np.sqrt(np.divide(v, self._bias2, out=s), out=s)
+        self._descend(p, np.divide(step, np.add(s, self.eps, out=s), out=s), 1, s)
 
 
 class RAdam(_Moments):
@@ -171,15 +179,19 @@ class RAdam(_Moments):
         super().__init__(params, lr, betas, eps, weight_decay, maximize)
         self.decoupled_weight_decay = decoupled_weight_decay
 
-    def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
-        step, root = scratch
-        t, m, v = self._moments(d, state, root)
-        beta1, beta2 = self.betas
-        np.multiply(m, self.lr / (1 - beta1**t), out=step)
+    def _begin(self, p: Array, state: State) -> None:
+        super()._begin(p, state)
+        t, beta2 = state["step"], self.betas[1]
         longest = 2 / (1 - beta2) - 1  # rho_inf: the length of the simple average that v stands for
-        length = longest - 2 * t * beta2**t / (1 - beta2**t)
-        if length > 5:
+        length = longest - 2 * t * beta2**t / self._bias2
+        self._rate, self._rectified = self.lr / self._bias1, length > 5
+        if self._rectified:
             r = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-            np.add(np.sqrt(v, out=root), self.eps, out=root)
-            np.multiply(np.divide(step, root, out=step), math.sqrt(r * (1 - beta2**t)), out=step)
-        self._descend(p, step)
+            self._rate *= math.sqrt(r * self._bias2)
+
+    def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
+        s = scratch[1]
+        step, v = self._moments(d, state, s)
+        if self._rectified:
+            step = np.divide(step, np.add(np.sqrt(v, out=s), self.eps, out=s), out=s)
+        self._descend(p, step, self._rate, s)

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.aliasing import keep_saved
+from tensorgrad.engine.tape import Array
 from tensorgrad.errors import CheckpointError
-from tensorgrad.optim.optimizer import Params, by_name, in_range
-from tensorgrad.tape import Array, before_write, no_grad
-from tensorgrad.tensor import Tensor
+from tensorgrad.frontend.modes import no_grad
+from tensorgrad.frontend.tensor import Tensor
+from tensorgrad.optim.optimizer import Params, by_name, check_writable, in_range
 
 
 class EMA:
@@ -77,25 +79,21 @@ class EMA:
 
         Nothing is recorded inside, as under `no_grad`: a graph would need the averages after they are gone. What
         is written to the parameters inside is lost.
-
-        Raises
-        ------
-        OverwriteError
-            Before anything changed, if a backward pass still to come needs a present value.
+        A backward pass still to come keeps the values that it needs.
         """
         for name, p in self.params.items():
-            before_write(p, f"the average of parameter {name!r}")
-            if not p.data.flags.writeable:
-                raise ValueError(f"parameter {name!r} is a read-only array: give the Tensor a copy of it")
+            check_writable(name, p)
         own = {name: p.data.copy() for name, p in self.params.items()}
         self._swapped += 1
         try:
             with no_grad():
                 for name, p in self.params.items():
+                    keep_saved(p)
                     p.data[...] = self.averages[name]
                 yield
         finally:
             for name, p in self.params.items():
+                keep_saved(p)
                 p.data[...] = own[name]
             self._swapped -= 1
 

@@ -7,9 +7,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tensorgrad.blas import axpby
+from tensorgrad.engine.aliasing import keep_saved
+from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.errors import CheckpointError, ShapeError
-from tensorgrad.tape import Array, before_write, value_of
-from tensorgrad.tensor import Tensor
+from tensorgrad.frontend.tensor import Tensor
+from tensorgrad.optim.blocks import BYTES, Blocks
 
 Params: TypeAlias = "Tensor | Iterable[Tensor] | Mapping[str, Tensor]"
 State: TypeAlias = dict[str, Any]  # what is remembered of one parameter: arrays of its shape, and numbers
@@ -18,8 +21,9 @@ State: TypeAlias = dict[str, Any]  # what is remembered of one parameter: arrays
 class Optimizer:
     """The base of all optimizers; one of your own needs an `_update`, and a `_new_state` if it remembers anything.
 
-    A step allocates nothing once every parameter had its first, but to convert a gradient of another dtype: state and
-    scratch are arrays of the optimizer, scratch being shared by parameters of one shape.
+    A step allocates nothing once every parameter had its first, but to convert a gradient of another dtype or memory
+    layout: state and scratch are arrays of the optimizer. A large parameter is updated block by block, so that what one
+    NumPy call leaves in the processor's cache is there for the next.
 
     Parameters
     ----------
@@ -37,7 +41,8 @@ class Optimizer:
 
     decoupled_weight_decay = False
     eps = 0.0  # what is added to a divisor, by those that divide
-    _scratches = 2  # arrays like a parameter that `_update` may write to
+    _scratches = 2  # arrays like `p` that `_update` may write to
+    _in_blocks = False  # whether `_update` treats each element by itself, and so may be given some of them at a time
 
     def __init__(self, params: Params, lr: float, weight_decay: float = 0.0, maximize: bool = False) -> None:
         self.params = by_name(params)
@@ -50,7 +55,8 @@ class Optimizer:
         self.weight_decay = in_range("weight_decay", weight_decay)
         self.maximize = maximize
         self._state: dict[str, State] = {}
-        self._scratch: dict[Any, tuple[Array, ...]] = {}  # by parameter, and by shape, strides and dtype
+        self._blocks: dict[str, Blocks] = {}
+        self._scratch: dict[Any, tuple[Array, ...]] = {}  # by shape, strides and dtype
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -58,12 +64,10 @@ class Optimizer:
             p.grad = None
 
     def step(self) -> None:
-        """Update every parameter that has a gradient.
+        """Update every parameter that has a gradient. A backward pass still to come keeps the values that it needs.
 
         Raises
         ------
-        OverwriteError
-            Before anything changed, if a backward pass still to come needs a present value.
         ShapeError
             If a gradient, set by hand, has another shape than its parameter.
         TypeError
@@ -71,46 +75,63 @@ class Optimizer:
         ValueError
             If a parameter is read-only, or ``eps`` vanishes in its precision.
         """
-        due = []
-        for name, p in self.params.items():
-            if not p.tracked or p.grad is None:
-                continue
-            g = np.asarray(value_of(p.grad))
-            before_write(p, f"the optimizer's step on parameter {name!r}")
-            if not p.data.flags.writeable:
-                raise ValueError(f"parameter {name!r} is a read-only array: give the Tensor a copy of it")
-            if g.shape != p.shape:
-                raise ShapeError(f"parameter {name!r} has shape {p.shape}, its .grad {g.shape}: they must agree")
-            if p.dtype.kind != "f" or g.dtype.kind not in "fiub":
-                raise TypeError(f"parameter {name!r} is {p.dtype}, its .grad {g.dtype}: optimizers take real numbers")
-            if 0 < self.eps < np.finfo(p.dtype).tiny:  # a gradient of 0 would be divided by 0
-                raise ValueError(
-                    f"parameter {name!r} is {p.dtype}, in which eps={self.eps} vanishes: write eps=1e-4, or make the "
-                    "parameters float32"
-                )
-            if g.dtype != p.dtype:
-                g = g.astype(p.dtype)  # the square of an int8 would overflow
-            due.append((name, p.data, g))
-        for name, value, g in due:
+        due = [
+            (name, p, self._checked(name, p))
+            for name, p in self.params.items()
+            if p.requires_grad and p.grad is not None
+        ]
+        for name, parameter, g in due:
+            keep_saved(parameter)
+            value = parameter.data
             if name not in self._state:
                 self._state[name] = self._new_state(value)
-            scratch = self._scratch.get(name) or self._scratch_for(name, value)
-            self._update(value, self._direction(value, g, scratch[0]), self._state[name], *scratch)
+            state = self._state[name]
+            self._begin(value, state)
+            blocks, size = self._blocks.get(name), self._block_size(value)
+            if blocks is None or not blocks.fit(value, state, size):
+                blocks = self._blocks[name] = Blocks(value, state, size, self._scratch_like)
+            for p, d, part, scratch in blocks.with_gradient(g):
+                self._update(p, self._direction(p, d, scratch[0]), part, *scratch)
 
-    def _scratch_for(self, name: str, p: Array) -> tuple[Array, ...]:
-        """Arrays to write to; those of another parameter if there is one alike."""
+    def _checked(self, name: str, p: Tensor) -> Array:
+        """The gradient of a parameter that may be written to, in the dtype of the parameter."""
+        g = np.asarray(value_of(p.grad))
+        check_writable(name, p)
+        if g.shape != p.shape:
+            raise ShapeError(f"parameter {name!r} has shape {p.shape}, its .grad {g.shape}: they must agree")
+        if p.dtype.kind != "f" or g.dtype.kind not in "fiub":
+            raise TypeError(f"parameter {name!r} is {p.dtype}, its .grad {g.dtype}: optimizers take real numbers")
+        if 0 < self.eps < np.finfo(p.dtype).tiny:  # a gradient of 0 would be divided by 0
+            raise ValueError(
+                f"parameter {name!r} is {p.dtype}, in which eps={self.eps} vanishes: write eps=1e-4, or make the "
+                "parameters float32"
+            )
+        return g if g.dtype == p.dtype else g.astype(p.dtype)  # the square of an int8 would overflow
+
+    def _scratch_like(self, p: Array) -> tuple[Array, ...]:
+        """Arrays to write to, laid out like ``p``; the same ones for all that are alike."""
         layout = p.shape, p.strides, p.dtype
         if layout not in self._scratch:
             self._scratch[layout] = tuple(np.empty_like(p) for _ in range(self._scratches))
-        self._scratch[name] = self._scratch[layout]
         return self._scratch[layout]
+
+    def _block_size(self, p: Array) -> int:
+        """How many elements of ``p`` are updated at a time."""
+        return BYTES // p.itemsize if self._in_blocks else p.size
 
     def _new_state(self, p: Array) -> State:
         """What is remembered of a parameter before its first update: arrays and numbers by their names."""
         return {}
 
+    def _begin(self, p: Array, state: State) -> None:
+        """Do what a step does once for a parameter, however many calls of `_update` follow: count, compute rates."""
+
     def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
-        """Change ``p`` in place. ``d`` is the gradient to descend along: only to be read, or the first scratch."""
+        """Change ``p`` in place. ``d`` is the gradient to descend along: only to be read, or the first scratch.
+
+        Where ``_in_blocks`` is true, ``p`` and ``d`` may be blocks of the parameter and its gradient; then ``state``
+        has the same blocks of its arrays, and no numbers.
+        """
         raise NotImplementedError
 
     def _direction(self, p: Array, g: Array, out: Array) -> Array:
@@ -120,11 +141,10 @@ class Optimizer:
             return np.subtract(out, g, out=out) if self.maximize else np.add(out, g, out=out)
         return np.negative(g, out=out) if self.maximize else g
 
-    def _descend(self, p: Array, step: Array) -> None:
-        """Subtract a step, beside the decoupled weight decay."""
-        if self.weight_decay and self.decoupled_weight_decay:
-            np.multiply(p, 1 - self.lr * self.weight_decay, out=p)
-        np.subtract(p, step, out=p)
+    def _descend(self, p: Array, step: Array, rate: float = 1.0, scratch: Array | None = None) -> None:
+        """Subtract ``rate * step``, beside the decoupled weight decay; ``scratch`` may be ``step``."""
+        decay = self.lr * self.weight_decay if self.decoupled_weight_decay else 0
+        axpby(-rate, step, 1 - decay, p, scratch)
 
     # ------------------------------------------------------------------------------------------- saving
 
@@ -152,8 +172,12 @@ class Optimizer:
             blank = layouts[name][what] if key in known else None
             if blank is None or np.shape(value) != np.shape(blank) or np.asarray(value).dtype.kind not in "fiu":
                 raise CheckpointError(f"the optimizer's state {key!r} fits no parameter of the network")
-            array = isinstance(blank, np.ndarray)
-            loaded.setdefault(name, {})[what] = np.array(value, blank.dtype) if array else type(blank)(value)
+            if isinstance(blank, np.ndarray):
+                array = np.empty_like(blank)  # in the memory layout of its parameter
+                array[...] = value
+                loaded.setdefault(name, {})[what] = array
+            else:
+                loaded.setdefault(name, {})[what] = type(blank)(value)
         for name, entries in loaded.items():
             if missing := layouts[name].keys() - entries.keys():
                 raise CheckpointError(f"the optimizer's state of {name!r} lacks {', '.join(sorted(missing))}")
@@ -187,6 +211,12 @@ def by_name(params: Params) -> dict[str, Tensor]:
     if len({id(p) for p in named.values()}) < len(named):
         raise ValueError("the same parameter was given twice")
     return named
+
+
+def check_writable(name: str, p: Tensor) -> None:
+    """Raise a ValueError if a parameter is a read-only array."""
+    if not p.data.flags.writeable:
+        raise ValueError(f"parameter {name!r} is a read-only array: give the Tensor a copy of it")
 
 
 def in_range(what: str, value: float, end: float = np.inf, *, closed: bool = False) -> float:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad import blas
+from tensorgrad.engine.tape import Array
 from tensorgrad.optim.optimizer import Optimizer, Params, State, in_range
-from tensorgrad.tape import Array
 
 
 class SGD(Optimizer):
@@ -34,7 +35,7 @@ class SGD(Optimizer):
         initialization and momentum in deep learning", 2013.
     """
 
-    _scratches = 1
+    _in_blocks = True
 
     def __init__(self, params: Params, lr: float = 1e-3, momentum: float = 0.0, *, dampening: float = 0.0,
                  weight_decay: float = 0.0, nesterov: bool = False, maximize: bool = False) -> None:  # fmt: skip
@@ -45,22 +46,39 @@ class SGD(Optimizer):
         if nesterov and (not momentum or dampening):
             raise ValueError("nesterov needs momentum > 0 and no dampening")
 
+    def _begin(self, p: Array, state: State) -> None:
+        self._first = bool(self.momentum) and "velocity" not in state
+        if self._first:
+            state["velocity"] = np.zeros_like(p)
+        # Without momentum, p = (1 - decay) * p - lr * grad, unless rounding this factor would change the decay by more
+        # than a 32nd, or lose it.
+        decay = self.lr * self.weight_decay
+        exact = not decay or decay >= 8 * np.finfo(p.dtype).eps
+        self._keep = 1 - decay if exact and not self.momentum else None
+
+    def _block_size(self, p: Array) -> int:
+        return p.size if self._keep is not None and blas.enabled() else super()._block_size(p)  # in one pass
+
+    def _direction(self, p: Array, g: Array, out: Array) -> Array:
+        return super()._direction(p, g, out) if self._keep is None else g
+
     def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
-        (s,) = scratch
+        s = scratch[1]
+        if self._keep is not None:
+            blas.axpby(self.lr if self.maximize else -self.lr, d, self._keep, p, s)
+            return
         if self.momentum:
-            if "velocity" not in state:  # it begins as the first gradient, undamped
-                state["velocity"] = np.zeros_like(p)
-                np.add(state["velocity"], d, out=state["velocity"])
+            v = state["velocity"]
+            if self._first:  # undamped
+                np.copyto(v, d)
             else:
-                v = state["velocity"]
-                np.multiply(v, self.momentum, out=v)
-                np.add(v, np.multiply(d, 1 - self.dampening, out=s) if self.dampening else d, out=v)
-            if self.nesterov:  # lr * (d + momentum * v), in two subtractions so that d may be scratch itself
-                np.subtract(p, np.multiply(d, self.lr, out=s), out=p)
-                np.subtract(p, np.multiply(state["velocity"], self.lr * self.momentum, out=s), out=p)
+                blas.axpby(1 - self.dampening, d, self.momentum, v, s)
+            if self.nesterov:  # lr * (d + momentum * v), in two subtractions
+                self._descend(p, d, self.lr, s)
+                self._descend(p, v, self.lr * self.momentum, s)
                 return
-            d = state["velocity"]
-        np.subtract(p, np.multiply(d, self.lr, out=s), out=p)
+            d = v
+        self._descend(p, d, self.lr, s)
 
     def _layout(self, p: Array) -> State:
         return {"velocity": p}

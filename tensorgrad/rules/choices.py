@@ -10,36 +10,39 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.rules.indexing import scatter
+from tensorgrad.engine.indexing import scatter
+from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.tape import Array, Variable, value_of
+from tensorgrad.rules.kinks import side
 from tensorgrad.rules.shapes import asarray
-from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array, Variable, value_of
 
 where = primitive(np.where)
 clip = primitive(np.clip)
+nan_to_num = primitive(np.nan_to_num)
 
 _WEAK = (int, float, complex)  # Python's numbers take on the dtype of what they meet
 
 # fmt: off
-rule(np.maximum,    lambda g, ans, x, y: g * _wins(~(x <= y), x == y, g),  # not less, as a NaN is
-                    lambda g, ans, x, y: g * _wins(~(y <= x), x == y, g), masks=True)
-rule(np.minimum,    lambda g, ans, x, y: g * _wins(~(x >= y), x == y, g),
-                    lambda g, ans, x, y: g * _wins(~(y >= x), x == y, g), masks=True)
+rule(np.maximum,    lambda g, _ans, x, y: g * _wins(~(x <= y), x == y, g),  # not less, as a NaN is
+                    lambda g, _ans, x, y: g * _wins(~(y <= x), x == y, g), selects=True)
+rule(np.minimum,    lambda g, _ans, x, y: g * _wins(~(x >= y), x == y, g),
+                    lambda g, _ans, x, y: g * _wins(~(y >= x), x == y, g), selects=True)
 rule(np.fmax,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g),  # a NaN never wins
-                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g), masks=True)
+                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g), selects=True)
 rule(np.fmin,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g),
-                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g), masks=True)
+                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g), selects=True)
 rule(where,         None,
-                    lambda g, ans, condition, x, y: np.where(condition, g, 0),
-                    lambda g, ans, condition, x, y: np.where(condition, 0, g), masks=True)
-rule(clip,          lambda g, ans, x, low, high: np.where(_less(x, low) | _less(high, x), 0, g),
-                    lambda g, ans, x, low, high: np.where(_less(x, low) & ~_less(high, low), g, 0),
-                    lambda g, ans, x, low, high: np.where(_less(high, x) | _less(high, low), g, 0), masks=True)
-rule(np.copysign,   lambda g, ans, x, y: g * np.sign(x) * np.sign(ans),
-                    lambda g, ans, x, y: np.zeros_like(g))
-rule(np.heaviside,  lambda g, ans, x, y: np.zeros_like(g),
-                    lambda g, ans, x, y: np.where(x == 0, g, 0), masks=True)
-rule(np.nan_to_num, lambda g, ans, x, *, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0), masks=True)
+                    lambda g, _ans, condition, _x, _y: np.where(condition, g, 0),
+                    lambda g, _ans, condition, _x, _y: np.where(condition, 0, g), selects=True)
+rule(clip,          lambda g, _ans, x, low, high: np.where(_less(x, low) | _less(high, x), 0, g),
+                    lambda g, _ans, x, low, high: np.where(_less(x, low) & ~_less(high, low), g, 0),
+                    lambda g, _ans, x, low, high: np.where(_less(high, x) | _less(high, low), g, 0), selects=True)
+rule(np.copysign,   lambda g, ans, x, _y: g * side(x) * np.sign(ans),
+                    lambda g, _ans, _x, _y: np.zeros_like(g))
+rule(np.heaviside,  lambda g, _ans, _x, _y: np.zeros_like(g),
+                    lambda g, _ans, x, _y: np.where(x == 0, g, 0), selects=True)
+rule(nan_to_num,    lambda g, _ans, x, *, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0),
+                    selects=True)
 # fmt: on
 
 
@@ -67,6 +70,16 @@ def _clip(a: Array, a_min: Array = None, a_max: Array = None, *, min: Array = No
     if not (min is None or a_min is None) or not (max is None or a_max is None):
         raise ValueError("clip: give a bound as a_min or min, a_max or max, not as both")
     return clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
+
+
+@implements(np.nan_to_num)
+def _nan_to_num(x: Array, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Array:
+    x = asarray(x)
+    out = nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+    if copy:
+        return out
+    x[...] = out
+    return x if x.ndim else out  # as NumPy, of a number
 
 
 @implements(np.select)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tensorgrad.rules import matrices, padding, windows, writing  # noqa: F401  (whose compositions are meant below)
-from tensorgrad.table import also_complex, compositions, functions, implements, rule
-from tensorgrad.tape import Array
+from tensorgrad.engine.registry import also_complex, entries, implements, rule
+from tensorgrad.engine.tape import Array
+from tensorgrad.rules import elementwise, joining, matrices, ordering, shapes, windows, writing  # noqa: F401  (meant below)
 
 # fmt: off
-rule(np.real,      lambda g, ans, val: g)
-rule(np.imag,      lambda g, ans, val: g * -1j)
-rule(np.conjugate, lambda g, ans, x: np.conjugate(g))
+rule(np.real,      lambda g, _ans, _val: g)
+rule(np.imag,      lambda g, _ans, _val: g * -1j)
+rule(np.conjugate, lambda g, _ans, _x: np.conjugate(g))
 # fmt: on
 
 
@@ -30,8 +30,8 @@ def angle(z: Array, deg: bool = False) -> Array:
 
 also_complex(np.real, np.imag, np.conjugate, np.angle, np.real_if_close)
 
-_MOVING = ("shapes", "joining", "matrices", "padding", "windows", "writing")  # families that only move elements
+_MOVING = ("shapes", "joining", "matrices", "windows", "writing")  # families that only move elements
 also_complex(
-    *(fn for fn in compositions if functions[fn].__module__.rpartition(".")[2] in _MOVING),
+    *(fn for fn, entry in entries.items() if not entry.complex and entry.run.__module__.rpartition(".")[2] in _MOVING),
     np.take, np.take_along_axis, np.compress, np.extract, np.delete,
 )  # fmt: skip

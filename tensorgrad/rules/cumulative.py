@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.sums import wide
+from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.rules.ordering import along
 from tensorgrad.rules.shapes import asarray
-from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array, value_of
 
 
 @primitive
@@ -25,11 +26,11 @@ def recurrence(x: Array, y: Array) -> Array:
 
 
 # fmt: off
-rule(np.cumsum,  lambda g, ans, x, axis=None, dtype=None:
-                     np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis), axis), x.shape))
+rule(np.cumsum,  lambda g, _ans, _x, axis=None, dtype=None:
+                     np.reshape(np.flip(np.cumsum(np.flip(g, axis), axis, wide(g.dtype)), axis), _x.shape))
 rule(np.cumprod, lambda g, ans, x, axis=None, dtype=None: np.reshape(_cumprod_dx(g, ans, x, axis or 0), x.shape))
-rule(recurrence, lambda g, ans, x, y: _backward(x, g) * _delay(ans, 0),
-                 lambda g, ans, x, y: _backward(x, g))
+rule(recurrence, lambda g, ans, x, _y: _backward(x, g) * _delay(ans, 0),
+                 lambda g, _ans, x, _y: _backward(x, g))
 # fmt: on
 
 

@@ -11,13 +11,15 @@ themselves know nothing of this.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.registry import implements, primitive, rule
+from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.rules.kinks import side
 from tensorgrad.rules.linalg import symmetric, t, without_gradient
-from tensorgrad.table import implements, primitive, rule
-from tensorgrad.tape import Array, value_of
 
 cholesky = primitive(np.linalg.cholesky)
 EighResult: Any = type(np.linalg.eigh(np.eye(1)))
@@ -61,12 +63,13 @@ def qr(x: Array) -> Array:
 
 
 # fmt: off
-rule(cholesky,           lambda g, ans, x: _cholesky_dx(g, ans))
-rule(qr,                 lambda g, ans, x: _qr_dx(g, ans, *x.shape[-2:]))
-rule(eigh,               lambda g, ans, x, *, UPLO="L": _eigh_dx(g, ans, x.shape[-1]))  # noqa: N803
-rule(svd,                lambda g, ans, x: _svd_dx(g, ans, *x.shape[-2:]))
-rule(np.linalg.eigvalsh, lambda g, ans, x, UPLO="L": _eigvalsh_dx(g, np.linalg.eigh(x, UPLO).eigenvectors))  # noqa: N803
-rule(np.linalg.svdvals,  lambda g, ans, x: _svdvals_dx(g, *np.linalg.svd(x, full_matrices=False)))
+rule(cholesky,           lambda g, ans, _x: _cholesky_dx(g, ans))
+rule(qr,                 lambda g, ans, _x: _qr_dx(g, ans, *_x.shape[-2:]))
+rule(eigh,               together=lambda g, ans, needed, _x, *, UPLO="L":  # noqa: N803
+                             {0: _eigh_dx(g, ans, _x.shape[-1], needed.used)})
+rule(svd,                together=lambda g, ans, needed, _x: {0: _svd_dx(g, ans, _x.shape, needed.used)})
+rule(np.linalg.eigvalsh, lambda g, _ans, x, UPLO="L": _eigvalsh_dx(g, np.linalg.eigh(x, UPLO).eigenvectors))  # noqa: N803
+rule(np.linalg.svdvals,  lambda g, _ans, x: _svdvals_dx(g, *np.linalg.svd(x, full_matrices=False)))
 # fmt: on
 
 
@@ -95,57 +98,88 @@ def _qr_dx(g: Array, ans: Array, m: int, n: int) -> Array:
     return t(np.linalg.solve(r, t(gq + q @ mirrored)))
 
 
-def _eigh_dx(g: Array, ans: Array, n: int) -> Array:
+def _eigh_dx(g: Array, ans: Array, n: int, used: Callable[[], Any]) -> Array:
     """Giles (2008), "Collected matrix derivative results"; symmetric, as the input is meant to be."""
     (w, v), (gw, gv) = unpack(ans, (n,), (n, n)), unpack(g, (n,), (n, n))
-    return symmetric(v @ (_column(gw) * np.eye(n, dtype=ans.dtype) + _turning(t(v) @ gv, w)) @ t(v))
+    distance = _row(w) - _column(w)
+    equal = _pairs(_negligible(distance, w))
+    asked = _asked(used, equal.any(), w, (n,), (n, n))[1].any(axis=-2)
+    turned = _turning(t(v) @ gv, distance, equal, _row(asked))
+    return symmetric(v @ (_column(gw) * np.eye(n, dtype=ans.dtype) + turned) @ t(v))
 
 
 def _eigvalsh_dx(g: Array, v: Array) -> Array:
     return v * _row(g) @ t(v)
 
 
-def _svd_dx(g: Array, ans: Array, m: int, n: int) -> Array:
+def _svd_dx(g: Array, ans: Array, shape: tuple[int, ...], used: Callable[[], Any]) -> Array:
     """Townsend (2016), "Differentiating the singular value decomposition": within its spaces, then beside them."""
+    *_, m, n = shape
     k = min(m, n)
     (u, s, vh), (gu, gs, gvh) = unpack(ans, (m, k), (k,), (k, n)), unpack(g, (m, k), (k,), (k, n))
+    distance = _row(s) - _column(s)
+    equal, none = _pairs(_negligible(distance, s)), _negligible(s, s)
+    distance = distance * (_row(s) + _column(s))
+    asked_u, _, asked_vh = _asked(used, equal.any() or none.any(), s, (m, k), (k,), (k, n))
+    by_u, by_vh = asked_u.any(axis=-2), asked_vh.any(axis=-1)
     left, right = t(u) @ gu, vh @ t(gvh)
-    turned_left, turned_right = _turning(left, s, squared=True), _turning(right, s, squared=True)
+    turned_left = _turning(left, distance, equal, _row(by_u))
+    turned_right = _turning(right, distance, equal, _row(by_vh))
     out = u @ ((turned_left + t(turned_left)) * _row(s) + _column(s) * (turned_right + t(turned_right))) @ vh
-    out = out + _svdvals_dx(gs, u, s, vh)
-    none = _negligible(s, s)
+    out = out + u * _row(gs * _slope_of_values(gs, s, by_u, by_vh)) @ vh
     if m > k:
-        out = out + _quotient(gu - u @ left, _row(s), _row(none)) @ vh
+        out = out + _quotient(gu - u @ left, _row(s), _row(none), _row(by_u)) @ vh
     if n > k:
-        out = out + u @ _quotient(gvh - t(right) @ vh, _column(s), _column(none))
+        out = out + u @ _quotient(gvh - t(right) @ vh, _column(s), _column(none), _column(by_vh))
     return out
 
 
+def _slope_of_values(g: Array, s: Array, by_u: Any, by_vh: Any) -> Array:
+    """1, and 0 at 0, where singular values have a kink as a norm has.
+
+    Not so in a composition with the vectors, such as ``(U * s) @ Vh``: beyond 0 a value has the other sign if a vector
+    is turned. With the vectors of one side alone, it is not known.
+    """
+    zero = value_of(s) == 0
+    if not zero.any():
+        return side(s)
+    unknown = (by_u != by_vh) & (value_of(g) != 0)
+    return np.where(zero & (by_u & by_vh | unknown), np.where(unknown, np.nan, 1).astype(s.dtype), side(s))
+
+
 def _svdvals_dx(g: Array, u: Array, s: Array, vh: Array) -> Array:
-    """No slope at 0, where singular values have a kink as a norm has."""
-    return u * _row(g * np.sign(s)) @ vh
+    """No slope at 0."""
+    return u * _row(g * side(s)) @ vh
 
 
-def _turning(x: Array, w: Array, squared: bool = False) -> Array:
-    """``x_ij / (w_j - w_i)``, or of the squares; 0 on the diagonal."""
-    distance = _row(w) - _column(w)
-    equal = _negligible(distance, w)
-    if squared:
-        distance = distance * (_row(w) + _column(w))
-    return _quotient(x * (1 - np.eye(w.shape[-1], dtype=w.dtype)), distance, equal)
+def _asked(used: Callable[[], Any], degenerate: Any, w: Array, *cores: tuple[int, ...]) -> list[Any]:
+    """Which elements of the parts of a result are used; not looked for where it does not matter."""
+    if not degenerate:
+        return [np.zeros((*w.shape[:-1], *core), bool) for core in cores]
+    return unpack(used(), *cores)
 
 
-def _negligible(x: Array, w: Array) -> Array:
+def _negligible(x: Array, w: Array) -> Any:
     """Where ``x`` is within the rounding errors of eigenvalues or singular values ``w``."""
     largest = np.max(np.abs(value_of(w)), axis=-1, keepdims=True, initial=0)
     bound = w.shape[-1] * np.finfo(w.dtype).eps * largest
     return np.abs(value_of(x)) <= (bound if x.ndim == w.ndim else _column(bound))
 
 
-def _quotient(x: Array, y: Array, zero: Array) -> Array:
-    """``x / y``; where ``y`` counts as zero, 0 for no ``x`` at all, and infinite otherwise."""
-    limit = np.where(value_of(x) == 0, 0, np.inf).astype(x.dtype)
-    return np.where(zero, limit, x / np.where(zero, 1, y))
+def _pairs(mask: Any) -> Any:
+    """Without the diagonal."""
+    return mask & ~np.eye(mask.shape[-1], dtype=bool)
+
+
+def _turning(x: Array, distance: Array, equal: Any, asked: Any) -> Array:
+    """``x / distance`` off the diagonal."""
+    diagonal = np.eye(equal.shape[-1], dtype=bool)
+    return _quotient(x, distance, equal | diagonal, asked & ~diagonal)
+
+
+def _quotient(x: Array, y: Array, zero: Any, asked: Any) -> Array:
+    """``x / y``; where ``y`` counts as zero, infinite or NaN, but 0 if ``x`` is not asked for."""
+    return np.where(zero & ~asked, 0, x / np.where(zero, 0, y))
 
 
 @implements(np.linalg.cholesky)

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tensorgrad.rules.indexing import scatter
+from tensorgrad.engine.indexing import scatter
+from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.tape import Array, any_tracked
 from tensorgrad.rules.shapes import asarray
-from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array, any_tracked
 
 interp = primitive(np.interp)
 
 # fmt: off
-rule(interp,   lambda g, ans, x, xp, fp, *, left=None, right=None: g * _slope(x, xp, fp),
-               lambda g, ans, x, xp, fp, *, left=None, right=None: _spread(-g * _slope(x, xp, fp), x, xp),
-               lambda g, ans, x, xp, fp, *, left=None, right=None: _spread(_inside(g, x, xp, left, right), x, xp),
-               masks=True)
+rule(interp,   lambda g, _ans, x, xp, fp, *, left=None, right=None: g * _slope(x, xp, fp),
+               lambda g, _ans, x, xp, fp, *, left=None, right=None: _spread(-g * _slope(x, xp, fp), x, xp),
+               lambda g, _ans, x, xp, _fp, *, left=None, right=None: _spread(_inside(g, x, xp, left, right), x, xp),
+               selects=True)
 # fmt: on
 
 # ------------------------------------------------------------------------------------------------ interpolation

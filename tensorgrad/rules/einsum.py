@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.table import also_complex, implements, plain, primitive, rule
-from tensorgrad.tape import Array
+from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.sums import widened
+from tensorgrad.engine.tape import Array
+from tensorgrad.frontend.dispatch import nondifferentiable
 
-plain(np.einsum_path)
+nondifferentiable(np.einsum_path)
 
 
 @primitive
@@ -21,7 +23,7 @@ def contract(*operands: Array, subscripts: str, optimize: Any = False) -> Array:
     return np.einsum(subscripts, *operands, optimize=optimize)
 
 
-def _contract_dx(g: Array, ans: Array, i: int, *operands: Array, subscripts: str, optimize: Any = False) -> Array:
+def _contract_dx(g: Array, _ans: Array, i: int, *operands: Array, subscripts: str, optimize: Any = False) -> Array:
     """Swap operand ``i`` and the output: ``ij,jk->ik`` pulls back to ``ik,jk->ij``.
 
     An index that repeats within the operand (a diagonal) is tied by an identity matrix; one that stands
@@ -50,10 +52,10 @@ def _contract_dx(g: Array, ans: Array, i: int, *operands: Array, subscripts: str
     multiplications = math.prod(length[label] for label in set(subscripts) if label in length)
     blas = len(factors) == 2 and multiplications > 30_000  # below, looking for a path costs more than it saves
     optimize = bool(optimize) or blas  # a path itself was for ``ans``
-    return contract(*(x for _, x in factors), subscripts=subscripts, optimize=optimize)
+    return contract(*(widened(x) for _, x in factors), subscripts=subscripts, optimize=optimize)
 
 
-rule(contract, each=_contract_dx)
+rule(contract, each=_contract_dx, singular=False)
 
 
 @implements(np.einsum)

@@ -10,71 +10,95 @@ import math
 
 import numpy as np
 
-from tensorgrad.table import also_complex, implements, rule
-from tensorgrad.tape import Array, value_of
+from tensorgrad import blas
+from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.rules.kinks import settled, side, unit
 
+
+@primitive
+def steep_power(x: Array, y: Array) -> Array:
+    """``x**y``, of infinite slope in ``y`` at ``0**0``, where `numpy.power` has a slope of 0 by convention."""
+    return np.power(x, y)
+
+
+_BLOCK = 1 << 14  # elements
 _LN2, _LN10 = math.log(2), math.log(10)  # Python's floats leave float32 as it is
 
 # fmt: off
 
 # Arithmetic
-rule(np.add,         lambda g, ans, x, y: g,
-                     lambda g, ans, x, y: g)
-rule(np.subtract,    lambda g, ans, x, y: g,
-                     lambda g, ans, x, y: -g)
-rule(np.multiply,    lambda g, ans, x, y: g * y,
-                     lambda g, ans, x, y: g * x)
-rule(np.divide,      lambda g, ans, x, y: g / y,
-                     lambda g, ans, x, y: -g * ans / y, singular=True)
-rule(np.negative,    lambda g, ans, x: -g)
-rule(np.positive,    lambda g, ans, x: g)
-rule(np.reciprocal,  lambda g, ans, x: -g * ans * ans, singular=True)
-rule(np.absolute,    lambda g, ans, x: g * _direction(x))
-rule(np.fabs,        lambda g, ans, x: g * np.sign(x))
-rule(np.sign,        lambda g, ans, x: np.zeros_like(g))
+rule(np.add,         lambda g, _ans, _x, _y: g,
+                     lambda g, _ans, _x, _y: g)
+rule(np.subtract,    lambda g, _ans, _x, _y: g,
+                     lambda g, _ans, _x, _y: -g)
+rule(np.multiply,    lambda g, _ans, _x, y: g * y,
+                     lambda g, _ans, x, _y: g * x, singular=False)
+rule(np.divide,      lambda g, _ans, _x, y: g / y,
+                     lambda g, ans, _x, y: -g * ans / y)
+rule(np.negative,    lambda g, _ans, _x: -g)
+rule(np.positive,    lambda g, _ans, _x: g)
+rule(np.reciprocal,  lambda g, ans, _x: -g * ans * ans)
+rule(np.absolute,    lambda g, _ans, x: g * _direction(x))
+rule(np.fabs,        lambda g, _ans, x: g * side(x))
+rule(np.sign,        lambda g, _ans, _x: np.zeros_like(g), selects=True)
 
 # Powers and roots
-rule(np.power,       lambda g, ans, x, y: g * _power_dx(x, y),
-                     lambda g, ans, x, y: g * ans * np.log(np.where(x == 0, 1, x)), singular=True)
-rule(np.float_power, lambda g, ans, x, y: g * _power_dx(x, y),
-                     lambda g, ans, x, y: g * ans * np.log(np.where(x == 0, 1, x)), singular=True)
-rule(np.square,      lambda g, ans, x: (g + g) * x)
-rule(np.sqrt,        lambda g, ans, x: g / (ans + ans), singular=True)
-rule(np.cbrt,        lambda g, ans, x: g / (3 * ans * ans), singular=True)
+rule(np.power,       lambda g, _ans, x, y: g * _power_dx(x, y),
+                     lambda g, ans, x, y: g * settled(ans * np.log(x), (x == 0) & (y >= 0)))
+rule(np.float_power, lambda g, _ans, x, y: g * _power_dx(x, y),
+                     lambda g, ans, x, y: g * settled(ans * np.log(x), (x == 0) & (y >= 0)))
+rule(steep_power,    lambda g, _ans, x, y: g * _power_dx(x, y),
+                     lambda g, ans, x, y: g * settled(ans * np.log(x), (x == 0) & (y > 0)), elementwise=True)
+rule(np.square,      lambda g, _ans, x: (g + g) * x, singular=False,
+                     add_to=lambda total, g, _i, x: add_product(total, g + g, x))
+rule(np.sqrt,        lambda g, ans, _x: g / (ans + ans))
+rule(np.cbrt,        lambda g, ans, _x: g / (3 * ans * ans))
 
 # Exponentials and logarithms
-rule(np.exp,         lambda g, ans, x: g * ans)
-rule(np.exp2,        lambda g, ans, x: g * (ans * _LN2))
-rule(np.expm1,       lambda g, ans, x: g * (ans + 1))
-rule(np.log,         lambda g, ans, x: g / x, singular=True)
-rule(np.log2,        lambda g, ans, x: g / (x * _LN2), singular=True)
-rule(np.log10,       lambda g, ans, x: g / (x * _LN10), singular=True)
-rule(np.log1p,       lambda g, ans, x: g / (1 + x), singular=True)
+rule(np.exp,         lambda g, ans, _x: g * ans, singular=False)
+rule(np.exp2,        lambda g, ans, _x: g * (ans * _LN2), singular=False)
+rule(np.expm1,       lambda g, _ans, x: g * np.exp(x), singular=False)  # far below 0, ans + 1 would cancel
+rule(np.log,         lambda g, _ans, x: g / x)
+rule(np.log2,        lambda g, _ans, x: g / (x * _LN2))
+rule(np.log10,       lambda g, _ans, x: g / (x * _LN10))
+rule(np.log1p,       lambda g, _ans, x: g / (1 + x))
 rule(np.logaddexp,   lambda g, ans, x, y: g * _share(ans, np.exp(-np.logaddexp(y - x, 0))),
-                     lambda g, ans, x, y: g * _share(ans, np.exp(-np.logaddexp(x - y, 0))), singular=True)
+                     lambda g, ans, x, y: g * _share(ans, np.exp(-np.logaddexp(x - y, 0))))
 rule(np.logaddexp2,  lambda g, ans, x, y: g * _share(ans, np.exp2(-np.logaddexp2(y - x, 0))),
-                     lambda g, ans, x, y: g * _share(ans, np.exp2(-np.logaddexp2(x - y, 0))), singular=True)
+                     lambda g, ans, x, y: g * _share(ans, np.exp2(-np.logaddexp2(x - y, 0))))
 # fmt: on
 
 also_complex(
     np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal, np.absolute,
-    np.power, np.square, np.sqrt, np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p,
+    np.power, steep_power, np.square, np.sqrt, np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p,
 )  # fmt: skip
 
 
 def _direction(x: Array) -> Array:
     """The derivative of ``|x|``: the sign of ``x``, or the conjugate of a complex number's direction; 0 at 0."""
-    if x.dtype.kind != "c":
-        return np.sign(x)
-    size = np.absolute(x)
-    return np.conjugate(x) / np.where(size == 0, 1, size)
+    return side(x) if x.dtype.kind != "c" else unit(np.conjugate(x), np.absolute(x))
+
+
+def add_product(total: Array, g: Array, x: Array) -> None:
+    """``total += g * x`` for arrays: where ``g`` is a number, by BLAS or in blocks that stay in the cache."""
+    alike = x.shape == total.shape and x.dtype == total.dtype and x.flags.c_contiguous and total.flags.c_contiguous
+    if g.size > 1 or not alike or total.size < _BLOCK:
+        total += g * x
+    elif blas.enabled():
+        blas.axpby(g.item(), x, 1, total)
+    else:
+        into, factor, scratch = total.reshape(-1), x.reshape(-1), np.empty(_BLOCK, x.dtype)
+        for start in range(0, total.size, _BLOCK):
+            part = into[start : start + _BLOCK]
+            part += np.multiply(factor[start : start + _BLOCK], g.item(), out=scratch[: part.size])
 
 
 def _power_dx(x: Array, y: Array) -> Array:
     """``y * x**(y - 1)``, and 0 for ``x**0`` even at ``x == 0``."""
     if isinstance(y, (int, float)):
         return y * x ** (y - 1) if y else np.zeros_like(x)
-    return y * x ** np.where((x == 0) & (y == 0), 1, y - 1)
+    return settled(y * steep_power(x, y - 1), y == 0)
 
 
 def _share(ans: Array, share: Array) -> Array:

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.table import also_complex, implements, rule
-from tensorgrad.tape import Array
+from tensorgrad.engine.registry import also_complex, implements, rule
+from tensorgrad.engine.tape import Array
 
 # fmt: off
-rule(np.fft.fft,   lambda g, ans, a, n=None, axis=-1, norm=None:
-                       _fit(np.fft.fft(g, axis=axis, norm=norm), a.shape[axis], axis))
-rule(np.fft.ifft,  lambda g, ans, a, n=None, axis=-1, norm=None:
-                       _fit(np.fft.ifft(g, axis=axis, norm=norm), a.shape[axis], axis))
-rule(np.fft.rfft,  lambda g, ans, a, n=None, axis=-1, norm=None:
+rule(np.fft.fft,   lambda g, _ans, _a, n=None, axis=-1, norm=None:
+                       _fit(np.fft.fft(g, axis=axis, norm=norm), _a.shape[axis], axis))
+rule(np.fft.ifft,  lambda g, _ans, _a, n=None, axis=-1, norm=None:
+                       _fit(np.fft.ifft(g, axis=axis, norm=norm), _a.shape[axis], axis))
+rule(np.fft.rfft,  lambda g, _ans, a, n=None, axis=-1, norm=None:
                        _fit(np.fft.fft(g, _length(n, a, axis), axis, norm), a.shape[axis], axis))
-rule(np.fft.irfft, lambda g, ans, a, n=None, axis=-1, norm=None:
-                       _fit(_doubled(np.fft.ifft(g, axis=axis, norm=norm), axis), a.shape[axis], axis))
+rule(np.fft.irfft, lambda g, _ans, _a, n=None, axis=-1, norm=None:
+                       _fit(_doubled(np.fft.ifft(g, axis=axis, norm=norm), axis), _a.shape[axis], axis))
 # fmt: on
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tensorgrad.rules.indexing import getitem
+from tensorgrad.engine.indexing import getitem
+from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.sums import total
+from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.rules.ordering import along
 from tensorgrad.rules.shapes import asarray
-from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array, value_of
 
 
 @primitive
@@ -29,8 +30,10 @@ def stack(*parts: Array, axis: int, dtype: Any = None) -> Array:
 
 
 # fmt: off
-rule(concatenate, each=lambda g, ans, i, *parts, axis, ends, dtype=None: along(g, axis, slice(*ends[i : i + 2])))
-rule(stack,       each=lambda g, ans, i, *parts, axis, dtype=None: along(g, axis, i))
+rule(concatenate, together=lambda g, _ans, needed, *_parts, axis, ends, dtype=None:
+                      {i: along(g, axis, slice(ends[i], ends[i + 1])) for i in needed}, singular=False)
+rule(stack,       together=lambda g, _ans, needed, *_parts, axis, dtype=None:
+                      {i: along(g, axis, i) for i in needed}, singular=False)
 # fmt: on
 
 also_complex(concatenate, stack)
@@ -138,8 +141,8 @@ def by_number(move: Callable[..., Any], *arrays: Array) -> Array:
 repeat = primitive(np.repeat)
 
 # fmt: off
-rule(np.tile, lambda g, ans, x, reps: _sum_tiles(g, (1,) * (g.ndim - x.ndim) + x.shape))
-rule(repeat,  lambda g, ans, x, *, repeats, axis: _sum_repeats(g, x.shape, axis))
+rule(np.tile, lambda g, _ans, _x, reps: _sum_tiles(g, (1,) * (g.ndim - _x.ndim) + _x.shape))
+rule(repeat,  lambda g, _ans, _x, *, repeats, axis: _sum_repeats(g, _x.shape, axis))
 # fmt: on
 
 also_complex(np.tile, repeat)
@@ -147,12 +150,12 @@ also_complex(np.tile, repeat)
 
 def _sum_tiles(g: Array, shape: tuple[int, ...]) -> Array:
     counted = [k for n, m in zip(shape, g.shape, strict=True) for k in (m // max(n, 1), n)]
-    return np.sum(np.reshape(g, counted), axis=tuple(range(0, len(counted), 2)))
+    return total(np.reshape(g, counted), axis=tuple(range(0, len(counted), 2)))
 
 
 def _sum_repeats(g: Array, shape: tuple[int, ...], axis: int) -> Array:
     counted = (*shape[: axis + 1], g.shape[axis] // max(shape[axis], 1), *shape[axis + 1 :])
-    return np.sum(np.reshape(g, counted), axis=axis + 1)
+    return total(np.reshape(g, counted), axis=(axis + 1,))
 
 
 @implements(np.repeat)

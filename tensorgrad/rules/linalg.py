@@ -5,18 +5,21 @@ For factorizations (Cholesky, QR, eigenvalues, singular values) see `decompositi
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
+import string
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.tape import Array, any_tracked, current_mode, value_of
 from tensorgrad.errors import NoRuleError
-from tensorgrad.table import also_complex, implements, plain, primitive, rule
-from tensorgrad.tape import Array, any_tracked, mode, value_of
+from tensorgrad.frontend.dispatch import nondifferentiable
 
-plain(np.linalg.matrix_rank)
+nondifferentiable(np.linalg.matrix_rank)
 
 t = np.matrix_transpose
 solve = primitive(np.linalg.solve)
@@ -31,21 +34,54 @@ def slogdet(x: Array) -> Array:
 
 
 @primitive
-def cofactors(x: Array) -> Array:
-    """The gradient of the determinant, for any matrix: ``U diag(products of the other s) V.T``, up to a sign."""
+def cofactors(x: Array, *changes: Array) -> Array:
+    """The gradient of the determinant, of whatever rank the matrix is, and its derivatives along ``changes`` of it.
+
+    The determinant is linear in each row, so that these are sums of minors. Rotated to a diagonal ``s``, with changes
+    ``e``, its derivative along ``m`` changes is the sum over different ``i_1 ... i_m`` and their permutations ``j``
+    of ``sign * p[i_1 ... i_m] * e_1[i_1, j_1] * ... * e_m[i_m, j_m]``, with the product ``p`` of all other ``s``. Here
+    the last of the changes is left out: what it would be multiplied by is the gradient.
+    """
     u, s, vh = np.linalg.svd(x)
-    others = np.where(np.eye(x.shape[-1], dtype=bool), 1, np.expand_dims(s, -2))
-    return _orientation(u, vh) * (u * np.expand_dims(np.prod(others, axis=-1), -2)) @ vh
+    changes = tuple(t(u) @ change @ t(vh) for change in changes)
+    n, m = x.shape[-1], len(changes) + 1
+    products = _products_of_others(s, m)
+    labels = string.ascii_lowercase[:m]
+    out = np.zeros(np.broadcast_shapes(u.shape, *(change.shape for change in changes)), x.dtype)
+    for order in itertools.permutations(range(m)):
+        row, column = labels[-1], labels[order[-1]]
+        factors = ["..." + labels, *(f"...{labels[k]}{labels[order[k]]}" for k in range(m - 1))]
+        sign = np.linalg.det(np.eye(m)[list(order)])
+        if row == column:
+            term = np.einsum(",".join(factors) + "->..." + row, products, *changes)
+            out[..., np.arange(n), np.arange(n)] += sign * term
+        else:
+            out += sign * np.einsum(",".join(factors) + "->..." + row + column, products, *changes)
+    turned = np.sign(np.linalg.det(u) * np.linalg.det(vh))  # 1 or -1: whether the two rotations keep the orientation
+    return np.expand_dims(turned, (-1, -2)) * (u @ out @ vh)
+
+
+def _products_of_others(s: Array, m: int) -> Array:
+    """The product of all elements but ``m`` of them, for any ``m`` different ones along the last ``m`` axes; else 0."""
+    n = s.shape[-1]
+    at = np.indices((n,) * m)
+    different = np.ones((n,) * m, bool)
+    for j, k in itertools.combinations(range(m), 2):
+        different &= at[j] != at[k]
+    products = different * np.ones(1, s.dtype)
+    for k in range(n):
+        products = products * np.where((at == k).any(axis=0), 1, np.expand_dims(s[..., k], tuple(range(-m, 0))))
+    return products
 
 
 # fmt: off
-rule(np.linalg.inv, lambda g, ans, x: -t(ans) @ g @ t(ans))
-rule(solve,         lambda g, ans, x, y: -np.linalg.solve(t(x), g) @ t(ans),
-                    lambda g, ans, x, y: np.linalg.solve(t(x), g))
+rule(np.linalg.inv, lambda g, ans, _x: -t(ans) @ g @ t(ans))
+rule(solve,         lambda g, ans, x, _y: -np.linalg.solve(t(x), g) @ t(ans),
+                    lambda g, _ans, x, _y: np.linalg.solve(t(x), g))
 rule(pinv,          lambda g, ans, x, *, rcond, hermitian: _pinv_dx(g, ans, x, hermitian))
 rule(np.linalg.det, lambda g, ans, x: np.expand_dims(g, (-1, -2)) * _det_dx(ans, x))
 rule(slogdet,       lambda g, ans, x: _logdet_dx(np.expand_dims(g[..., 1], (-1, -2)), ans, x))
-rule(cofactors,     lambda g, ans, x: _cofactors_dx(g, x))
+rule(cofactors,     each=lambda g, _ans, i, x, *changes: cofactors(x, *changes[:max(i - 1, 0)], *changes[i:], g))
 # fmt: on
 
 
@@ -56,7 +92,7 @@ def symmetric(x: Array) -> Array:
 
 def without_gradient(fn: Any, x: Array, why: str, **params: Any) -> Any:
     """Run a function on the values, unless a gradient would be lost: then refuse, with the remedy."""
-    if mode.recording and any_tracked(x):
+    if current_mode().recording and any_tracked(x):
         raise NoRuleError(f"np.linalg.{fn.__name__}: {why}")
     return fn(value_of(x), **params)
 
@@ -74,33 +110,14 @@ def _det_dx(ans: Array, x: Array) -> Array:
     return cofactors(x)
 
 
-def _cofactors_dx(g: Array, x: Array) -> Array:
-    """For a diagonal ``s``, a change ``e`` moves cofactor ii by ``sum_k p_ik e_kk`` and ij by ``-p_ij e_ji``.
-
-    ``p_ij`` is the product of all but ``s_i`` and ``s_j``; any other matrix is rotated to a diagonal one.
-    """
-    u, s, vh = np.linalg.svd(x)
-    n = x.shape[-1]
-    eye = np.eye(n, dtype=x.dtype)
-    left_out = (eye[:, None] + eye[None, :]) > 0  # k is i or j
-    p = np.prod(np.where(left_out, 1, np.expand_dims(s, (-2, -3))), axis=-1) * (1 - eye)
-    g = _orientation(u, vh) * t(u) @ g @ t(vh)
-    straight = p @ np.expand_dims(np.sum(g * eye, axis=-1), -1)
-    return u @ (straight * eye - p * t(g)) @ vh
-
-
-def _orientation(u: Array, vh: Array) -> Array:
-    """1 or -1: whether two rotations together keep or turn the orientation."""
-    return np.expand_dims(np.sign(np.linalg.det(value_of(u)) * np.linalg.det(value_of(vh))), (-1, -2))
-
-
 def _logdet_dx(g: Array, ans: Array, x: Array) -> Array:
-    """``inv(x).T``; infinite for a singular matrix, but 0 where nobody asks."""
+    """``inv(x).T``; infinite for a singular matrix."""
     singular = np.expand_dims(np.isneginf(value_of(ans)[..., 1]), (-1, -2))
     if not singular.any():
         return g * t(np.linalg.inv(x))
     regular = np.where(singular, np.eye(x.shape[-1], dtype=x.dtype), x)
-    return np.where(singular, np.where(value_of(g) == 0, 0, np.inf), g * t(np.linalg.inv(regular)))
+    infinite = 1 / np.square(0 * x)  # and its derivative is not a number
+    return np.where(singular, g * infinite, g * t(np.linalg.inv(regular)))
 
 
 @implements(np.linalg.slogdet)

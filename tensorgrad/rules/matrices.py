@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array
+from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.tape import Array
 
 
 @primitive
@@ -21,11 +21,11 @@ def on_diagonal(x: Array, *, offset: int, axis1: int, axis2: int, shape: tuple[i
 
 
 # fmt: off
-rule(np.diagonal, lambda g, ans, x, offset=0, axis1=0, axis2=1:
-                      on_diagonal(g, offset=offset, axis1=axis1, axis2=axis2, shape=x.shape), masks=True)
-rule(on_diagonal, lambda g, ans, x, *, offset, axis1, axis2, shape: np.diagonal(g, offset, axis1, axis2))
-rule(np.tril,     lambda g, ans, x, k=0: np.tril(g, k), masks=True)
-rule(np.triu,     lambda g, ans, x, k=0: np.triu(g, k), masks=True)
+rule(np.diagonal, lambda g, _ans, _x, offset=0, axis1=0, axis2=1:
+                      on_diagonal(g, offset=offset, axis1=axis1, axis2=axis2, shape=_x.shape), selects=True)
+rule(on_diagonal, lambda g, _ans, _x, *, offset, axis1, axis2, shape: np.diagonal(g, offset, axis1, axis2))
+rule(np.tril,     lambda g, _ans, _x, k=0: np.tril(g, k), selects=True)
+rule(np.triu,     lambda g, _ans, _x, k=0: np.triu(g, k), selects=True)
 # fmt: on
 
 also_complex(np.diagonal, on_diagonal, np.tril, np.triu)

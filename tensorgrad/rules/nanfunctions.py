@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.registry import also_complex, fallback, implements, rule
+from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.rules.reductions import count, degrees_lost, mean, of_dtype, restore, shared
-from tensorgrad.table import also_complex, implements, otherwise, rule
-from tensorgrad.tape import Array, value_of
 
 # fmt: off
 rule(np.nanmax, lambda g, ans, x, axis=None, *, keepdims=False:
-                    restore(g, axis, keepdims) * shared(x == restore(ans, axis, keepdims), axis, g), masks=True)
+                    restore(g, axis, keepdims) * shared(x == restore(ans, axis, keepdims), axis, g), selects=True)
 rule(np.nanmin, lambda g, ans, x, axis=None, *, keepdims=False:
-                    restore(g, axis, keepdims) * shared(x == restore(ans, axis, keepdims), axis, g), masks=True)
+                    restore(g, axis, keepdims) * shared(x == restore(ans, axis, keepdims), axis, g), selects=True)
 # fmt: on
 
 
@@ -38,7 +38,7 @@ def nanprod(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = F
 
 
 def _extreme(nan_reduce: Any, reduce: Any) -> None:
-    @otherwise(nan_reduce)
+    @fallback(nan_reduce)
     def extreme(x: Array, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Array:
         if initial is None and where is True:
             return nan_reduce(x, axis=axis, keepdims=keepdims)

@@ -8,40 +8,61 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tensorgrad.rules.reductions import portion, restore, unless_unused
-from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array
+from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.tape import Array
+from tensorgrad.rules.kinks import settled, side, unit
+from tensorgrad.rules.reductions import restore
 
 vector_norm = primitive(np.linalg.vector_norm)
 
+
+@primitive
+def odd_power(x: Array, *, order: float) -> Array:
+    """``|x| ** order``, with the sign of ``x``."""
+    return np.sign(x) * np.absolute(x) ** order
+
+
+@primitive
+def even_power(x: Array, *, order: float) -> Array:
+    """``|x| ** order``."""
+    return np.absolute(x) ** order
+
+
 # fmt: off
 rule(vector_norm, lambda g, ans, x, *, axis=None, keepdims=False, ord=2:
-                      _norm_dx(restore(g, axis, keepdims), restore(ans, axis, keepdims), x, axis, ord))
+                      restore(g, axis, keepdims) * _direction(x, restore(ans, axis, keepdims), ord))
+rule(odd_power,   lambda g, _ans, x, *, order: g * (order * even_power(x, order=order - 1)), elementwise=True)
+rule(even_power,  lambda g, _ans, x, *, order: g * _even_power_dx(x, order), elementwise=True)
 # fmt: on
 
 
-def _norm_dx(g: Array, ans: Array, x: Array, axis: Any, ord: float) -> Array:
-    """``g`` along the gradient of the norm, the reduced axes of ``g`` and ``ans`` kept."""
-    return unless_unused(g, g * _direction(x, ans, axis, ord, g))
+def _even_power_dx(x: Array, order: float) -> Array:
+    """The slope of `even_power`."""
+    if order == 0:
+        return np.zeros_like(x)
+    return side(x) if order == 1 else order * odd_power(x, order=order - 1)
 
 
-def _direction(x: Array, ans: Array, axis: Any, ord: float, g: Array) -> Array:
-    """The gradient of the norm of order ``ord``, whose value is ``ans``."""
-    if ord in (0, 1):
-        return ord * np.sign(x)
-    if math.isinf(ord):
-        return np.sign(x) * portion(np.absolute(x), ans, axis, g)
-    ratio = x / np.where(ans == 0, np.inf, ans)
+def _direction(x: Array, ans: Array, ord: float) -> Array:
+    """The gradient of the norm of order ``ord``, whose value is ``ans``, with its reduced axes kept; 0 at 0."""
+    if ord == 0:
+        return np.zeros_like(x)
+    if ord == 1:
+        return side(x)
     if ord == 2:
-        return ratio
-    size = np.where(ratio == 0, 1, np.absolute(ratio))  # no slope for zeros, which have the sign 0
-    return np.sign(ratio) * size ** (float(ord) - 1)
+        return unit(x, ans)
+    return settled(odd_power(x / ans, order=float(ord) - 1), (x == 0) | (ans == 0))
 
 
 @implements(np.linalg.vector_norm)
 def _vector_norm(x: Array, *, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Array:
     if not isinstance(ord, (int, float, np.number)):
         raise TypeError(f"norm: ord of a vector norm must be a number, got {ord!r}")
+    if ord == -np.inf:
+        return np.min(np.absolute(x), axis=axis, keepdims=keepdims)
+    if ord == np.inf:
+        least: Any = None if x.size else 0
+        return np.max(np.absolute(x), axis=axis, keepdims=keepdims, initial=least)
     if x.dtype.kind != "c":
         return vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
     if ord != 2:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tensorgrad.rules.indexing import scatter
+from tensorgrad.engine.indexing import scatter
+from tensorgrad.engine.registry import implements, primitive, rule
+from tensorgrad.engine.tape import Array, any_tracked, current_mode, value_of
 from tensorgrad.rules.shapes import asarray
-from tensorgrad.table import implements, primitive, rule
-from tensorgrad.tape import Array, any_tracked, mode, value_of
 
 
 def along(x: Array, axis: int, entry: Any) -> Array:
@@ -47,8 +47,8 @@ def put_back(x: Array, *, order: Any, axis: int) -> Array:
 
 
 # fmt: off
-rule(reorder,  lambda g, ans, x, *, order, axis: put_back(g, order=order, axis=axis))
-rule(put_back, lambda g, ans, x, *, order, axis: reorder(g, order=order, axis=axis))
+rule(reorder,  lambda g, _ans, _x, *, order, axis: put_back(g, order=order, axis=axis))
+rule(put_back, lambda g, _ans, _x, *, order, axis: reorder(g, order=order, axis=axis))
 # fmt: on
 
 
@@ -56,7 +56,7 @@ rule(put_back, lambda g, ans, x, *, order, axis: reorder(g, order=order, axis=ax
 def sort(a: Array, axis: int | None = -1, kind: Any = None, *, stable: Any = None) -> Array:
     """In increasing order along an axis. Equal elements stay in the order they were in, whichever the ``kind``."""
     a, axis = _or_all(a, axis)
-    if not (mode.recording and any_tracked(a)):  # the order itself is not asked for
+    if not (current_mode().recording and any_tracked(a)):  # the order itself is not asked for
         return type(a)(np.sort(value_of(a), axis, kind, stable=stable))
     return reorder(a, order=np.argsort(value_of(a), axis, stable=True), axis=axis)
 
@@ -117,7 +117,7 @@ def trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
     for k in range(filt.ndim) if axis is None else normalize_axis_tuple(axis, filt.ndim):
         front, back = (taken[k].min(), taken[k].max() + 1) if taken[k].size else (0, 0)
         index[k] = slice(front * ("f" in trim), back if "b" in trim or not back else None)
-    return filt[tuple(index)]
+    return filt[(*index, ...)]  # a view of a number, too
 
 
 @implements(np.unique)

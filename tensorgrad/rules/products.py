@@ -7,23 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.tape import Array
+from tensorgrad.rules.elementwise import add_product
 from tensorgrad.rules.shapes import asarray
-from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array
 
 vecdot = primitive(np.vecdot)
 
 # fmt: off
-rule(np.matmul, lambda g, ans, x, y: _matmul_dx(g, y),
-                lambda g, ans, x, y: _matmul_dy(g, x, y.ndim))
-rule(np.vdot,   lambda g, ans, x, y: g * np.reshape(y, x.shape),
-                lambda g, ans, x, y: g * np.reshape(x, y.shape))
-rule(vecdot,    lambda g, ans, x, y: np.expand_dims(g, -1) * y,
-                lambda g, ans, x, y: np.expand_dims(g, -1) * x)
-rule(np.matvec, lambda g, ans, x, y: np.expand_dims(g, -1) * np.expand_dims(y, -2),
-                lambda g, ans, x, y: np.matvec(np.swapaxes(x, -1, -2), g))
-rule(np.vecmat, lambda g, ans, x, y: np.matvec(y, g),
-                lambda g, ans, x, y: np.expand_dims(x, -1) * np.expand_dims(g, -2))
+rule(np.matmul, lambda g, _ans, _x, y: _matmul_dx(g, y),
+                lambda g, _ans, x, _y: _matmul_dy(g, x, _y.ndim), singular=False)
+rule(np.vdot,   lambda g, _ans, _x, y: g * np.reshape(y, _x.shape),
+                lambda g, _ans, x, _y: g * np.reshape(x, _y.shape), singular=False,
+                add_to=lambda total, g, i, x, y: add_product(total, g, np.reshape((y, x)[i], total.shape)))
+rule(vecdot,    lambda g, _ans, _x, y: np.expand_dims(g, -1) * y,
+                lambda g, _ans, x, _y: np.expand_dims(g, -1) * x, singular=False)
+rule(np.matvec, lambda g, _ans, _x, y: np.expand_dims(g, -1) * np.expand_dims(y, -2),
+                lambda g, _ans, x, _y: np.matvec(np.swapaxes(x, -1, -2), g), singular=False)
+rule(np.vecmat, lambda g, _ans, _x, y: np.matvec(y, g),
+                lambda g, _ans, x, _y: np.expand_dims(x, -1) * np.expand_dims(g, -2), singular=False)
 # fmt: on
 
 

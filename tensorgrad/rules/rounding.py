@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tensorgrad.table import implements, primitive, rule
-from tensorgrad.tape import Array, value_of
+from tensorgrad.engine.registry import implements, primitive, rule
+from tensorgrad.engine.tape import Array, value_of
 
 
 @primitive
@@ -21,26 +21,26 @@ def fraction(x: Array) -> Array:
 # fmt: off
 
 # Piecewise constant
-rule(np.floor,        lambda g, ans, x: np.zeros_like(g))
-rule(np.ceil,         lambda g, ans, x: np.zeros_like(g))
-rule(np.trunc,        lambda g, ans, x: np.zeros_like(g))
-rule(np.rint,         lambda g, ans, x: np.zeros_like(g))
-rule(np.round,        lambda g, ans, x, decimals=0: np.zeros_like(g))
-rule(np.around,       lambda g, ans, x, decimals=0: np.zeros_like(g))
-rule(np.spacing,      lambda g, ans, x: np.zeros_like(g))
-rule(np.floor_divide, lambda g, ans, x, y: np.zeros_like(g),
-                      lambda g, ans, x, y: np.zeros_like(g))
+rule(np.floor,        lambda g, _ans, _x: np.zeros_like(g), selects=True)
+rule(np.ceil,         lambda g, _ans, _x: np.zeros_like(g), selects=True)
+rule(np.trunc,        lambda g, _ans, _x: np.zeros_like(g), selects=True)
+rule(np.rint,         lambda g, _ans, _x: np.zeros_like(g), selects=True)
+rule(np.round,        lambda g, _ans, _x, decimals=0: np.zeros_like(g), selects=True)
+rule(np.around,       lambda g, _ans, _x, decimals=0: np.zeros_like(g), selects=True)
+rule(np.spacing,      lambda g, _ans, _x: np.zeros_like(g), selects=True)
+rule(np.floor_divide, lambda g, _ans, _x, _y: np.zeros_like(g),
+                      lambda g, _ans, _x, _y: np.zeros_like(g), selects=True)
 
 # What is left
-rule(np.remainder,    lambda g, ans, x, y: g,
-                      lambda g, ans, x, y: -g * np.floor_divide(x, y), singular=True)
-rule(np.fmod,         lambda g, ans, x, y: g,
-                      lambda g, ans, x, y: -g * np.rint((x - ans) / y), singular=True)  # x / y may round up
-rule(fraction,        lambda g, ans, x: g)
-rule(np.ldexp,        lambda g, ans, x, exponent: np.ldexp(g, exponent),
+rule(np.remainder,    lambda g, _ans, _x, _y: g,
+                      lambda g, _ans, x, y: -g * np.floor_divide(x, y), selects=True)  # by the quotient
+rule(np.fmod,         lambda g, _ans, _x, _y: g,
+                      lambda g, ans, x, y: -g * np.rint((x - ans) / y), selects=True)  # x / y may round up
+rule(fraction,        lambda g, _ans, _x: g)
+rule(np.ldexp,        lambda g, _ans, _x, exponent: np.ldexp(g, exponent),
                       None)
-rule(np.nextafter,    lambda g, ans, x, y: g,  # a neighbour moves along
-                      lambda g, ans, x, y: np.zeros_like(g))
+rule(np.nextafter,    lambda g, _ans, _x, _y: g,  # a neighbour moves along
+                      lambda g, _ans, _x, _y: np.zeros_like(g))
 # fmt: on
 
 

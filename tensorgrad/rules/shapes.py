@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tensorgrad.table import also_complex, implements, primitive, rule
-from tensorgrad.tape import Array, Variable, as_array, value_of
+from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.tape import Array, Variable, as_array, value_of
 
 reshape = primitive(np.reshape)
 
@@ -24,23 +24,23 @@ def astype(x: Array, *, dtype: Any, copy: bool = True) -> Array:
 
 
 # fmt: off
-rule(reshape,             lambda g, ans, x, shape=None, order="C", copy=None: np.reshape(g, x.shape, order))
-rule(np.expand_dims,      lambda g, ans, x, axis: np.reshape(g, x.shape))
-rule(np.squeeze,          lambda g, ans, x, axis=None: np.reshape(g, x.shape))
-rule(np.broadcast_to,     lambda g, ans, x, shape: g)  # undone by the engine, as every broadcast
-rule(np.copy,             lambda g, ans, x, order="K": g)
-rule(astype,              lambda g, ans, x, *, dtype, copy=True: g)
+rule(reshape,             lambda g, _ans, _x, shape=None, order="C", copy=None: np.reshape(g, _x.shape, order))
+rule(np.expand_dims,      lambda g, _ans, _x, axis: np.reshape(g, _x.shape))
+rule(np.squeeze,          lambda g, _ans, _x, axis=None: np.reshape(g, _x.shape))
+rule(np.broadcast_to,     lambda g, _ans, _x, shape: g)  # undone by the engine, as every broadcast
+rule(np.copy,             lambda g, _ans, _x, order="K": g)
+rule(astype,              lambda g, _ans, _x, *, dtype, copy=True: g)
 
-rule(np.transpose,        lambda g, ans, x, axes=None: np.transpose(g, None if axes is None else _inverse(axes)))
-rule(np.swapaxes,         lambda g, ans, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
-rule(np.moveaxis,         lambda g, ans, x, source, destination: np.moveaxis(g, destination, source))
-rule(np.matrix_transpose, lambda g, ans, x: np.matrix_transpose(g))
+rule(np.transpose,        lambda g, _ans, _x, axes=None: np.transpose(g, None if axes is None else _inverse(axes)))
+rule(np.swapaxes,         lambda g, _ans, _x, axis1, axis2: np.swapaxes(g, axis1, axis2))
+rule(np.moveaxis,         lambda g, _ans, _x, source, destination: np.moveaxis(g, destination, source))
+rule(np.matrix_transpose, lambda g, _ans, _x: np.matrix_transpose(g))
 
-rule(np.flip,             lambda g, ans, x, axis=None: np.flip(g, axis))
-rule(np.fliplr,           lambda g, ans, x: np.fliplr(g))
-rule(np.flipud,           lambda g, ans, x: np.flipud(g))
-rule(np.rot90,            lambda g, ans, x, k=1, axes=(0, 1): np.rot90(g, -k, axes))
-rule(np.roll,             lambda g, ans, x, shift, axis=None: np.roll(g, -np.asarray(shift, np.intp), axis))
+rule(np.flip,             lambda g, _ans, _x, axis=None: np.flip(g, axis))
+rule(np.fliplr,           lambda g, _ans, _x: np.fliplr(g))
+rule(np.flipud,           lambda g, _ans, _x: np.flipud(g))
+rule(np.rot90,            lambda g, _ans, _x, k=1, axes=(0, 1): np.rot90(g, -k, axes))
+rule(np.roll,             lambda g, _ans, _x, shift, axis=None: np.roll(g, -np.asarray(shift, np.intp), axis))
 # fmt: on
 
 also_complex(

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from tensorgrad.engine.registry import also_complex, implements
+from tensorgrad.engine.tape import Array, any_tracked, current_mode, value_of
 from tensorgrad.errors import NoRuleError
 from tensorgrad.rules.reductions import in_front
 from tensorgrad.rules.shapes import asarray
-from tensorgrad.table import also_complex, implements
-from tensorgrad.tape import Array, any_tracked, mode, value_of
 
 
 @implements(np.average)
@@ -230,7 +230,7 @@ def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = Non
 def histogram(a: Array, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
     """Plain counts: they carry no gradient. The edges must not depend on the values, nor the counts on weights."""
     on_values = range is None and np.ndim(value_of(bins)) == 0
-    if mode.recording and any_tracked([bins, range, weights, a if on_values else None]):
+    if current_mode().recording and any_tracked([bins, range, weights, a if on_values else None]):
         raise NoRuleError(
             "np.histogram gives plain counts: pass range=(low, high) or edges, and weights, that carry no gradient; "
             "or t.detach()"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tensorgrad.table import also_complex, primitive, rule
-from tensorgrad.tape import Array
+from tensorgrad.engine.registry import also_complex, primitive, rule
+from tensorgrad.engine.tape import Array
+from tensorgrad.rules.kinks import unit
 
 
 @primitive
@@ -35,34 +36,35 @@ def sinc_derivative(x: Array, *, order: int) -> Array:
 # fmt: off
 
 # Functions of an angle
-rule(np.sin,      lambda g, ans, x: g * np.cos(x))
-rule(np.cos,      lambda g, ans, x: -g * np.sin(x))
-rule(np.tan,      lambda g, ans, x: g * (1 + ans * ans))
-rule(np.sinc,     lambda g, ans, x: g * sinc_derivative(x, order=1), singular=True)
+rule(np.sin,      lambda g, _ans, x: g * np.cos(x), singular=False)
+rule(np.cos,      lambda g, _ans, x: -g * np.sin(x), singular=False)
+rule(np.tan,      lambda g, ans, _x: g * (1 + ans * ans))
+rule(np.sinc,     lambda g, _ans, x: g * sinc_derivative(x, order=1), singular=False)
 rule(sinc_derivative,
-                  lambda g, ans, x, *, order: g * sinc_derivative(x, order=order + 1), singular=True)
+                  lambda g, _ans, x, *, order: g * sinc_derivative(x, order=order + 1),
+                  elementwise=True, singular=False)
 
 # Angles
-rule(np.arcsin,   lambda g, ans, x: g / np.sqrt((1 - x) * (1 + x)), singular=True)
-rule(np.arccos,   lambda g, ans, x: -g / np.sqrt((1 - x) * (1 + x)), singular=True)
-rule(np.arctan,   lambda g, ans, x: g / (1 + x * x))
-rule(np.arctan2,  lambda g, ans, x, y: g * _over_square(y, np.hypot(x, y)),
-                  lambda g, ans, x, y: -g * _over_square(x, np.hypot(x, y)), singular=True)
-rule(np.hypot,    lambda g, ans, x, y: g * np.where(ans == 0, 0, x / ans),
-                  lambda g, ans, x, y: g * np.where(ans == 0, 0, y / ans), singular=True)
-rule(np.deg2rad,  lambda g, ans, x: np.deg2rad(g))
-rule(np.rad2deg,  lambda g, ans, x: np.rad2deg(g))
-rule(np.radians,  lambda g, ans, x: np.radians(g))
-rule(np.degrees,  lambda g, ans, x: np.degrees(g))
-rule(np.unwrap,   lambda g, ans, x, discont=None, axis=-1, *, period=2 * np.pi: g)  # whole periods are constant
+rule(np.arcsin,   lambda g, _ans, x: g / np.sqrt((1 - x) * (1 + x)))
+rule(np.arccos,   lambda g, _ans, x: -g / np.sqrt((1 - x) * (1 + x)))
+rule(np.arctan,   lambda g, _ans, x: g / (1 + x * x), singular=False)
+rule(np.arctan2,  lambda g, _ans, x, y: g * _over_square(y, np.hypot(x, y)),
+                  lambda g, _ans, x, y: -g * _over_square(x, np.hypot(x, y)))
+rule(np.hypot,    lambda g, ans, x, _y: g * unit(x, ans),
+                  lambda g, ans, _x, y: g * unit(y, ans))
+rule(np.deg2rad,  lambda g, _ans, _x: np.deg2rad(g))
+rule(np.rad2deg,  lambda g, _ans, _x: np.rad2deg(g))
+rule(np.radians,  lambda g, _ans, _x: np.radians(g))
+rule(np.degrees,  lambda g, _ans, _x: np.degrees(g))
+rule(np.unwrap,   lambda g, _ans, _x, discont=None, axis=-1, *, period=2 * np.pi: g)  # whole periods are constant
 
 # Hyperbolic
-rule(np.sinh,     lambda g, ans, x: g * np.cosh(x))
-rule(np.cosh,     lambda g, ans, x: g * np.sinh(x))
-rule(np.tanh,     lambda g, ans, x: g * (1 - ans * ans))
-rule(np.arcsinh,  lambda g, ans, x: g / np.cosh(ans))
-rule(np.arccosh,  lambda g, ans, x: g / np.sinh(ans), singular=True)
-rule(np.arctanh,  lambda g, ans, x: g / ((1 - x) * (1 + x)), singular=True)
+rule(np.sinh,     lambda g, _ans, x: g * np.cosh(x), singular=False)
+rule(np.cosh,     lambda g, _ans, x: g * np.sinh(x), singular=False)
+rule(np.tanh,     lambda g, ans, _x: g * (1 - ans * ans), singular=False)
+rule(np.arcsinh,  lambda g, ans, _x: g / np.cosh(ans), singular=False)
+rule(np.arccosh,  lambda g, ans, _x: g / np.sinh(ans))
+rule(np.arctanh,  lambda g, _ans, x: g / ((1 - x) * (1 + x)))
 # fmt: on
 
 also_complex(

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.registry import implements
+from tensorgrad.engine.tape import Array, Variable, value_of
 from tensorgrad.rules.ordering import each_row
-from tensorgrad.table import implements
-from tensorgrad.tape import Array, Variable, value_of
 
 
 @implements(np.copyto)

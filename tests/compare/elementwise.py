@@ -1,7 +1,7 @@
 """Functions of each element: arithmetic, powers, logarithms, angles, rounding, choices, activations, complex numbers."""
 
 import numpy as np
-from table.activations import Drawn
+from cases.activations import Drawn
 
 import tensorgrad as tg
 from compare.both import torch

@@ -5,7 +5,7 @@ import types
 
 import numpy as np
 import pytest
-from table import ROWS
+from cases import ROWS
 
 import tensorgrad as tg
 
@@ -55,7 +55,7 @@ def theirs(fn, seen):
     """The function with ``autograd.numpy`` in place of NumPy, in its globals, its defaults and what it encloses."""
     if fn is np:
         return anp
-    if not isinstance(fn, types.FunctionType) or not fn.__module__.startswith("table"):
+    if not isinstance(fn, types.FunctionType) or not fn.__module__.startswith("cases"):
         return of_their_name(fn) if isinstance(fn, np.ufunc) or inspect.isroutine(fn) else fn
     if fn in seen:
         return seen[fn]

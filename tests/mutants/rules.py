@@ -12,30 +12,38 @@ import numpy as np
 
 from mutants import Mutant
 from mutants.checks import Seen
-from tensorgrad import table
+from tensorgrad.engine import registry
+from tensorgrad.engine.registry import Row
 
 
-def rules() -> Iterator[tuple[table.Row, Any, Any]]:
+def rules() -> Iterator[tuple[Row, Any, Any]]:
     """Each rule of the table: its row, its place in it (the number of an input, or a name), and its function."""
-    for row in list(table.rows.values()):
-        if not row.fn.__module__.startswith(("numpy", "tensorgrad")):
+    rows = {row: None for row in map(registry.row_of, tuple(registry.entries)) if row is not None}
+    for row in rows:
+        if not (getattr(row.fn, "__module__", None) or "numpy").startswith(("numpy", "tensorgrad")):
             continue  # of a test
         if row.together is not None:
             yield row, "together", row.together
-        elif isinstance(row.vjps, table._Each):
-            yield row, "each", row.vjps.each
         else:
             yield from ((row, i, vjp) for i, vjp in enumerate(row.vjps))
         if row.add_to is not None:
             yield row, "add_to", row.add_to
 
 
-def put_in(row: table.Row, place: Any, rule: Any) -> None:
-    """Replace one rule of a row."""
+def put_in(row: Row, place: Any, rule: Any) -> None:
+    """Replace one rule of a row; what is saved for it stays the same."""
     if place in ("together", "add_to"):
         setattr(row, place, rule)
     else:
-        row.vjps = table._Each(rule) if place == "each" else (*row.vjps[:place], rule, *row.vjps[place + 1 :])
+        row.vjps = (*row.vjps[:place], rule, *row.vjps[place + 1 :])
+
+
+def enter_again(row: Row, **changes: Any) -> None:
+    """Enter a row as it is, but for some changes, and find out anew what it saves."""
+    accepts = row.accepts_unbroadcast_g
+    options = ("vjps", "together", "singular", "selects", "elementwise", "add_to")
+    row.enter(**{option: getattr(row, option) for option in options} | changes)
+    row.accepts_unbroadcast_g = accepts
 
 
 def with_results(change: Callable[[Any], Any], place: Any, rule: Any) -> Any:
@@ -57,9 +65,8 @@ def with_results(change: Callable[[Any], Any], place: Any, rule: Any) -> Any:
 
 def save_as_before() -> None:
     """Let the tape save for a rule that takes the place of another what it saves for that one."""
-    of_one, of_each = table._reads, table._reads_of_each
-    table._reads = lambda vjp, count: of_one(inspect.unwrap(vjp), count)
-    table._reads_of_each = lambda each: of_each(inspect.unwrap(each))
+    named = registry.named
+    registry.named = lambda vjp, count, skip=0: named(inspect.unwrap(vjp), count, skip)
 
 
 class Results:
@@ -127,14 +134,18 @@ def broken_rules(results: Results) -> Iterator[Mutant]:
             for way, change in ways.items():
                 install = functools.partial(put_in, row, place, with_results(change, place, rule))
                 yield Mutant(family, f"{name}: {way}", install, found)
-        for flag in ("singular", "masks", "complex"):
+        for flag in ("selects", "complex"):
             if getattr(row, flag):
-                install = functools.partial(setattr, row, flag, False)
+                change = functools.partial(setattr, row, flag, False)
+                install = change if flag == "complex" else functools.partial(enter_again, row, **{flag: False})
                 first = () if flag == "complex" else ("test_conventions", "test_table")
                 yield Mutant(family, f"{row.name}: not {flag}", install, of_row, first)
 
 
-def _some(row: table.Row, place: int) -> None:
+def _some(row: Row, place: int) -> None:
     """A gradient for an input that has none."""
-    put_in(row, place, lambda g, ans, *inputs, **params: np.ones(inputs[place].shape, g.dtype))
-    row.plans.clear()
+
+    def ones(g: Any, ans: Any, *inputs: Any, **params: Any) -> Any:
+        return np.ones(inputs[place].shape, g.dtype)
+
+    enter_again(row, vjps=(*row.vjps[:place], ones, *row.vjps[place + 1 :]))

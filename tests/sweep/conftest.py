@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,8 +31,12 @@ def workplace(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def run_sweep(capsys):
-    """``run_sweep(arguments...)``: sweep.py in this process; its exit code and what it wrote."""
+def run_sweep(capsys, plain, monkeypatch):
+    """``run_sweep(arguments...)``: sweep.py in this process; its exit code and what it wrote.
+
+    It draws the sweep's pictures; the processes that train draw none.
+    """
+    monkeypatch.setenv("PYTHONPATH", str(plain))
 
     def run(*arguments):
         capsys.readouterr()
@@ -63,20 +68,55 @@ def refused(run_sweep):
 
 
 PLAIN = f"""
-import sys
+import os, signal, sys, time, types
 if any("training.serve" in word for word in sys.orig_argv):
     sys.path.insert(0, {str(ROOT)!r})
     import training.album
+    import training.run
     training.album.draw = lambda *_: None
+
+    def write_and_wait(run, progress, write=training.run.Run.write_metrics):
+        write(run, progress)
+        hold, held = os.path.join("hold", run.folder.name), os.path.join("held", run.folder.name)
+        if progress.epoch == 2 and os.path.exists(hold):
+            open(held, "w").close()
+            handler = signal.getsignal(signal.SIGINT)  # which is another one after the first signal
+            while os.path.exists(hold) and signal.getsignal(signal.SIGINT) == handler:
+                time.sleep(0.01)
+
+    training.run.Run.write_metrics = write_and_wait
+elif sys.orig_argv[1:] and sys.orig_argv[1].endswith("sweep.py") and "DRAW" not in os.environ:
+    sys.modules["training.sweep_pictures"] = types.SimpleNamespace(draw=lambda *_: None)
 """
 
 
 @pytest.fixture
 def plain(tmp_path_factory):
-    """A folder; with it as PYTHONPATH, the processes of a sweep draw no pictures, which take a second each."""
+    """A folder; with it as PYTHONPATH, a sweep and its processes draw no pictures, and runs can be held (`hold`)."""
     folder = tmp_path_factory.mktemp("path")
     (folder / "sitecustomize.py").write_text(PLAIN)
     return folder
+
+
+@pytest.fixture
+def hold(until):
+    """Hold runs within their second epoch: neither a short run nor a slow machine decides what a signal meets."""
+
+    def begin(*names):
+        for folder in ("hold", "held"):
+            shutil.rmtree(folder, ignore_errors=True)
+            Path(folder).mkdir()
+        for name in names:
+            Path("hold", name).touch()
+
+    def held():
+        return {path.name for path in Path("held").iterdir()}
+
+    def release():
+        for path in Path("hold").iterdir():
+            path.unlink()
+
+    return SimpleNamespace(begin=begin, held=held, release=release, until=lambda n: until(lambda: len(held()) == n))
 
 
 @pytest.fixture
@@ -98,7 +138,7 @@ def begin(plain):
                 for pid in {program.pid, *processes(place)}:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
-                program.communicate()
+                program.communicate(timeout=60)
 
             stack.callback(end)
             return program
@@ -110,7 +150,7 @@ def begin(plain):
 def until():
     """``until(condition)``: wait for it, and return what it returned."""
 
-    def wait(condition, seconds=40):
+    def wait(condition, seconds=100):
         end = time.monotonic() + seconds
         while not (result := condition()):
             assert time.monotonic() < end, "waited in vain"

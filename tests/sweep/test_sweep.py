@@ -18,11 +18,11 @@ import train
 from training import serve, workers
 
 TINY = ("--dataset", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256", "--out", "s")
-# Runs that last for half a second and more, apart from their pictures.
-LONG = ("--dataset", "digits", "--hidden", "8", "--epochs", "40", "--workers", "2", "--out", "s")
+# Runs that can be held in their second epoch.
+LONG = ("--dataset", "digits", "--hidden", "8", "--epochs", "4", "--batch-size", "256", "--workers", "2", "--out", "s")
 
 
-def words(program, seconds=60):
+def words(program, seconds=200):
     """Wait for a program; what it wrote."""
     out, err = program.communicate(timeout=seconds)
     assert "Traceback" not in err + out
@@ -172,9 +172,11 @@ def serving(look, place):
     return pids
 
 
-def test_one_blas_thread_whatever_the_environment_says(begin, until, look, workplace):
+def test_one_blas_thread_whatever_the_environment_says(begin, hold, look, workplace):
+    hold.begin("lr-0.01", "lr-0.1")
     program = begin(*LONG, "--lr", "0.01", "0.1", OPENBLAS_NUM_THREADS="8", OMP_NUM_THREADS="8")
-    until(look.begun)
+    hold.until(2)
+    assert len(serving(look, workplace)) == 2
     for pid in serving(look, workplace):
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         assert {name.encode() + b"=1" for name in workers.THREADS} <= set(environment)
@@ -191,24 +193,30 @@ def test_threads_are_pinned_where_it_counts():
 
 
 @pytest.mark.parametrize("whom", ["group", "parent"])
-def test_ctrl_c_saves_and_the_same_command_goes_on(begin, until, look, workplace, whom):
+def test_ctrl_c_saves_and_the_same_command_goes_on(begin, hold, look, workplace, whom):
     arguments = (*LONG, "--lr", "0.01", "0.03", "0.1", "0.3")
-    program = begin(*arguments)
-    until(lambda: look.endings() and len(look.begun()) == 2)
+    drawing = {"DRAW": "1"} if whom == "parent" else {}
+    hold.begin("lr-0.03", "lr-0.1", "lr-0.3")
+    program = begin(*arguments, **drawing)
+    hold.until(2)
+    assert len(look.begun()) == 2
     (os.killpg if whom == "group" else os.kill)(program.pid, signal.SIGINT)
     out, err = words(program)
     assert program.returncode == 130
     done = look.endings()
-    assert 0 < len(done) < 4
+    assert done == {"lr-0.01": "finished"}
     assert err.splitlines()[-1] == (
         f"sweep.py: stopped with {len(done)} of 4 runs finished; the same command goes on from there"
     )
     assert "missing" in Path("s/table.md").read_text()
     assert not Path("s/stop").exists()
     assert not look.processes(workplace)
+    assert Path("s/curves.png").exists() == bool(drawing)
     before, states = look.stamps(), {f.name: len((f / "metrics.csv").read_text()) for f in look.begun()}
+    assert len(states) == 2
 
-    program = begin(*arguments)
+    hold.release()
+    program = begin(*arguments, **drawing)
     out, err = words(program)
     assert program.returncode == 0
     assert f"{len(done)} of them finished before" in out
@@ -217,7 +225,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(begin, until, look, workplace
     for name, length in states.items():
         metrics = Path(f"s/runs/{name}/metrics.csv").read_text()
         assert len(metrics) >= length
-        assert [line.split(",")[0] for line in metrics.splitlines()[1:]] == [str(epoch) for epoch in range(1, 41)]
+        assert [line.split(",")[0] for line in metrics.splitlines()[1:]] == ["1", "2", "3", "4"]
 
 
 def test_ctrl_c_twice_leaves_at_once(begin, until, look, workplace):
@@ -235,16 +243,20 @@ def test_ctrl_c_twice_leaves_at_once(begin, until, look, workplace):
 
 
 @pytest.mark.parametrize("whom", ["all", "parent"])
-def test_a_sweep_that_is_killed_goes_on_from_its_checkpoints(begin, until, look, workplace, whom):
+def test_a_sweep_that_is_killed_goes_on_from_its_checkpoints(begin, until, hold, look, workplace, whom):
     arguments = (*LONG, "--lr", "0.01", "0.03", "0.1", "--seed", "0")
+    hold.begin("lr-0.03", "lr-0.1")
     program = begin(*arguments)
-    until(lambda: look.endings() and look.begun())
+    hold.until(2)
+    assert look.endings().keys() == {"lr-0.01"}
     for pid in look.processes(workplace) if whom == "all" else [program.pid]:
         os.kill(pid, signal.SIGKILL)
-    program.communicate()
+    program.communicate(timeout=200)
     until(lambda: not look.processes(workplace))  # nobody trains for a sweep that is gone
     before = look.stamps()
     seconds = {f.name: (f / "metrics.csv").read_text().splitlines()[1] for f in look.begun()}
+    assert len(seconds) == 2
+    hold.release()
     program = begin(*arguments)
     words(program)
     assert program.returncode == 0
@@ -254,10 +266,12 @@ def test_a_sweep_that_is_killed_goes_on_from_its_checkpoints(begin, until, look,
         assert Path(f"s/runs/{name}/metrics.csv").read_text().splitlines()[1] == row
 
 
-def test_a_worker_that_is_killed_is_replaced(begin, until, look, workplace):
+def test_a_worker_that_is_killed_is_replaced(begin, hold, look, workplace):
+    hold.begin("lr-0.01_seed-0", "lr-0.01_seed-1")
     program = begin(*LONG, "--lr", "0.01", "0.03", "0.1", "--seed", "0", "1")
-    until(lambda: len(look.begun()) == 2)
+    hold.until(2)
     os.kill(serving(look, workplace)[0], signal.SIGKILL)
+    hold.release()
     _, err = words(program)
     assert program.returncode == 0
     assert sorted(look.endings().values()) == ["finished"] * 6
@@ -301,7 +315,11 @@ def test_a_bar_on_a_terminal(workplace):
         while piece := os.read(ours, 1000):
             shown += piece
     os.close(ours)
-    assert program.wait(timeout=30) == 0
+    assert program.wait(timeout=200) == 0
     assert b"0/2 runs" in shown
     assert b"2/2 runs" in shown
     assert b" left, best " in shown
+    pictures = {"curves.png", "weights.png", "confusion.png", "mistakes.png"}
+    for name in ("lr-0.1", "lr-0.2"):  # nothing is left out here
+        assert pictures == {path.name for path in Path("s/runs", name).glob("*.png")}
+    assert {path.name for path in Path("s").glob("*.png")} == {"curves.png", "axis.png"}

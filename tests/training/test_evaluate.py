@@ -121,7 +121,7 @@ def test_nobody_reading_the_report_is_no_error(trained):
     os.close(reader)
     program = [sys.executable, Path(evaluate.__file__), trained / "best.npz"]
     with os.fdopen(writer, "w") as pipe:
-        ended = subprocess.run(program, stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        ended = subprocess.run(program, stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=200, check=False)
     assert (ended.returncode, ended.stderr) == (141, "")
 
 

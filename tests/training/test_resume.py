@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-import tensorgrad.npz
+import tensorgrad.checkpoints
 import train
 import training.run
 from training.interrupt import Interrupt
@@ -39,13 +39,14 @@ def no_clock(monkeypatch):
     monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: 0.0))
 
 
-@pytest.fixture
-def uninterrupted(run_train, workplace, monkeypatch):
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory):
     """The files of a run that nothing happened to."""
-    (workplace / "elsewhere").mkdir()
-    with monkeypatch.context() as patch:
-        patch.chdir(workplace / "elsewhere")
-        assert run_train(*SETTINGS).code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "time", SimpleNamespace(monotonic=lambda: 0.0))
+        patch.setattr(train, "draw", lambda *_: None)
+        patch.chdir(tmp_path_factory.mktemp("uninterrupted"))
+        assert train.main(SETTINGS) == 0
         return {name: (FOLDER / name).read_bytes() for name in RESULT}
 
 
@@ -206,7 +207,7 @@ def test_a_real_program_and_a_real_signal(run_train, interrupt_after):
         while not program.stderr.readline().startswith("epoch   3/"):
             assert program.poll() is None
         program.send_signal(signal.SIGINT)
-        out, err = program.communicate(timeout=30)
+        out, err = program.communicate(timeout=200)
     assert (program.returncode, "python train.py --resume real" in out, "Traceback" in err) == (130, True, False)
     updates = int(re.search(r"after (\d+) updates", out)[1])
     assert updates > 18
@@ -233,7 +234,7 @@ def test_a_run_killed_at_any_write_is_resumed_bit_for_bit(run_train, uninterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(training.run, "write_whole", killing)
-        patch.setattr(tensorgrad.npz, "write_whole", killing)
+        patch.setattr(tensorgrad.checkpoints, "write_whole", killing)
         with pytest.raises(Killed):
             run_train(*SETTINGS)
     assert run_train("--resume", FOLDER, "--quiet").code == 0
@@ -279,9 +280,13 @@ def stopped(run_train, interrupt_after):
 
 
 def test_a_finished_run_says_so(run_train, uninterrupted):
-    result = run_train("--resume", Path("elsewhere") / FOLDER)
+    folder = Path("elsewhere") / FOLDER
+    folder.mkdir(parents=True)
+    for name, content in uninterrupted.items():
+        (folder / name).write_bytes(content)
+    result = run_train("--resume", folder)
     assert (result.code, "has finished: nothing to resume" in result.out) == (0, True)
-    assert {name: (Path("elsewhere") / FOLDER / name).read_bytes() for name in RESULT} == uninterrupted
+    assert {name: (folder / name).read_bytes() for name in RESULT} == uninterrupted
 
 
 @pytest.mark.parametrize("option", [

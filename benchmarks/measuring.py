@@ -1,0 +1,146 @@
+"""What the benchmarks share: contenders in turn, what they ran on, and tables in Markdown.
+
+Speeds of a shared machine vary from minute to minute by more than most differences that are worth knowing. So all
+contenders run in one process, a few milliseconds each, round after round, and are compared within each round: a ratio
+is the median over the rounds of the ratio in a round, and its quartiles stand beside it.
+
+Import this before NumPy: it asks for one thread, unless the environment says how many.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+def interleave(contenders: Mapping[str, Callable[[], object]], rounds: int, times: int = 1) -> dict[str, Any]:
+    """Seconds of one call of each contender, an array with an entry for each round.
+
+    In a round each contender is called once to warm up and then ``times`` times by the clock; who begins changes from
+    round to round. The garbage collector is on, as it is where the library is used, but it passes over what was there
+    before, so that nobody waits while the modules of another are searched.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    order = list(contenders.items())
+    gc.collect()
+    gc.freeze()
+    try:
+        for _ in range(rounds):
+            for name, call in order:
+                call()
+                began = time.perf_counter()
+                for _ in range(times):
+                    call()
+                seconds[name].append((time.perf_counter() - began) / times)
+            order.append(order.pop(0))
+    finally:
+        gc.unfreeze()
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def microseconds(seconds: Any) -> str:
+    """The median of times, for a table."""
+    median = np.median(seconds) * 1e6
+    return f"{median:.0f}" if median >= 100 else f"{median:.2f}"
+
+
+def ratio(seconds: Any, base: Any) -> float:
+    """How many times as long as the base: the median over the rounds."""
+    return float(np.median(seconds / base))
+
+
+def spread(seconds: Any, base: Any) -> str:
+    """The same for a table, with its quartiles."""
+    if seconds is base:
+        return "1"
+    low, median, high = np.percentile(seconds / base, [25, 50, 75])
+    return f"{median:.2f} ({low:.2f} to {high:.2f})"
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a Markdown table: the first column to the left, numbers to the right."""
+    lines = [headings, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
+    lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    print()
+    for first, *others in lines:
+        cells = [first.ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def keep_memory() -> bool:
+    """Have the C library keep what is freed, as far as it can be told to (glibc); whether it could.
+
+    By itself it gives large arrays back to the system and gets them anew, page by page, at each step, or does not:
+    that depends on what else the process freed, changes in the middle of a run, and can be half of the time of a step.
+    """
+    trim, mmap = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):
+        return False
+    return bool(mallopt(mmap, 1 << 25) and mallopt(trim, 1 << 30))
+
+
+def pytorch() -> Any:
+    """PyTorch, held to one thread, or None where it is not installed."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    return torch
+
+
+def header() -> None:
+    """Print the versions, the processor and the threads, and a warning where these are not as they should be."""
+    import tensorgrad as tg
+
+    torch = pytorch()
+    print(
+        f"Python {platform.python_version()}, NumPy {np.__version__}, tensorgrad {tg.__version__}, "
+        + (f"PyTorch {torch.__version__} ({torch.get_num_threads()} thread(s))" if torch else "PyTorch not installed")
+    )
+    print(f"processor: {_processor()}")
+    threads = ", ".join(f"{name}={os.environ.get(name, 'not set')}" for name in THREADS)
+    print(f"threads: {threads}; {_openblas()}")
+    if wrong := [name for name in THREADS if os.environ.get(name) != "1"]:
+        print(f"WARNING: {' and '.join(wrong)} should be 1: these are not times of one thread")
+    if kernels := os.environ.get("OPENBLAS_CORETYPE"):
+        print(f"WARNING: OPENBLAS_CORETYPE={kernels} makes NumPy use other matrix kernels than it would by itself")
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _openblas() -> str:
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return "OpenBLAS unknown (threadpoolctl is not installed)"
+    found = [
+        f"OpenBLAS {library['version']} ({library.get('architecture')} kernels), {library['num_threads']} thread(s)"
+        for library in threadpool_info()
+        if library["internal_api"] == "openblas"
+    ]
+    return ", ".join(found) or "NumPy does not use OpenBLAS"

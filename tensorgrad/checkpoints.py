@@ -1,0 +1,109 @@
+"""Arrays and their configuration in one ``.npz`` file: written whole or not at all, read without pickle.
+
+Every array is an ``.npy`` member under its own name, as `numpy.load` reads it; the configuration is a member
+``config.json``. The same content gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from tensorgrad.engine.tape import value_of
+from tensorgrad.errors import CheckpointError
+
+_CONFIG = "config.json"
+# What a damaged file makes of its readers: zipfile, zlib, json and numpy's own.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, OSError, RuntimeError)
+
+
+class Checkpoint(NamedTuple):
+    """What a file holds."""
+
+    arrays: dict[str, np.ndarray[Any, Any]]
+    config: dict[str, Any]
+
+
+def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> None:
+    """Write arrays (or tensors) by name, and a configuration of plain JSON values, to ``path``.
+
+    The file is written under a temporary name, flushed to the disk and renamed: whatever happens, ``path``
+    holds either what it held before or all of the new content.
+
+    Raises
+    ------
+    TypeError
+        If an array holds objects, or the configuration something JSON cannot say.
+    """
+    try:
+        text = json.dumps(dict(config or {}), indent=2, sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise TypeError(f"the configuration holds a number that JSON has no word for: {error}") from None
+    values = {name: np.asanyarray(value_of(x)) for name, x in arrays.items()}
+    for name, array in values.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"{name!r} holds Python objects; a checkpoint holds numbers and text")
+
+    def write(file: BinaryIO) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, array in values.items():
+                content = io.BytesIO()
+                np.lib.format.write_array(content, array, allow_pickle=False)
+                archive.writestr(zipfile.ZipInfo(name + ".npy"), content.getbuffer())
+            archive.writestr(zipfile.ZipInfo(_CONFIG), text)
+
+    write_whole(Path(path), write)
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Create or replace a file by one that ``write`` fills, without a moment in which half of it is there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read what `save` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    CheckpointError
+        If the file is damaged or not a checkpoint.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder, not a checkpoint file")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no checkpoint at {path}") from None
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = archive.namelist()
+            config = json.loads(archive.read(_CONFIG)) if _CONFIG in names else {}
+            if not isinstance(config, dict):
+                raise ValueError(f"{_CONFIG} holds no object")
+            arrays = {}
+            for name in names:
+                if name.endswith(".npy"):
+                    member = io.BytesIO(archive.read(name))
+                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(member, allow_pickle=False)
+    except _DAMAGE as error:
+        raise CheckpointError(f"{path} is damaged or not a checkpoint: {error}") from None
+    return Checkpoint(arrays, config)

@@ -1,0 +1,210 @@
+"""`detect_anomaly`: the first NaN or infinity stops, with all that is known of where it came from.
+
+A value counts as *first* where it cannot be blamed on what went in: a NaN none of whose inputs is one, an infinity from
+finite inputs. So a mask of -inf passes, and what `softmax` makes of it; `log(0)` does not.
+
+In this mode each record also keeps copies of what it saved. A value overwritten through a raw ndarray, which no guard
+can see, is then found before its gradient is used.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from contextlib import ContextDecorator
+from contextvars import ContextVar
+from typing import Any, Self
+
+import numpy as np
+
+from tensorgrad.engine.aliasing import Saved
+from tensorgrad.engine.caller import caller, line_of
+from tensorgrad.engine.record import observers
+from tensorgrad.engine.registry import Row
+from tensorgrad.engine.tape import Outline, Record, current_mode, value_of
+from tensorgrad.errors import AnomalyError, OverwriteError
+from tensorgrad.frontend.modes import refuse_generators
+
+_watching: ContextVar[bool] = ContextVar("detect_anomaly", default=False)
+
+_copies: weakref.WeakKeyDictionary[Record, list[Any]] = weakref.WeakKeyDictionary()
+
+_BRANCH = "compute it on harmless values where it is not used: np.where(ok, {0}(np.where(ok, x, 1)), other)"
+_EXP = (
+    "exp overflows above 709 (88 in float32): tg.softmax, tg.log_softmax, tg.logsumexp, tg.sigmoid and tg.softplus "
+    "subtract the maximum first"
+)
+_LOG = (
+    "log of a softmax is tg.log_softmax, log of a sum of exponentials tg.logsumexp, log(1 + x) np.log1p; else "
+    + _BRANCH.format("np.log")
+)
+_ARC = "rounding may have left [-1, 1]: np.clip the input first"
+REWRITES = {
+    "exp": _EXP, "expm1": _EXP, "exp2": _EXP, "sinh": _EXP, "cosh": _EXP,
+    "log": _LOG, "log2": _LOG, "log10": _LOG, "log1p": _LOG,
+    "sqrt": _BRANCH.format("np.sqrt") + "; the length of a vector is np.linalg.norm, whose gradient at 0 is 0",
+    "power": _BRANCH.format("np.power"), "float_power": _BRANCH.format("np.float_power"),
+    "divide": "divide by np.where(y == 0, 1, y) inside an outer np.where(y == 0, other, ...), or by y + eps",
+    "reciprocal": _BRANCH.format("np.reciprocal"),
+    "arcsin": _ARC, "arccos": _ARC, "arctanh": _ARC,
+    "multiply": "an infinity came in, or the product overflows: scale the factors, or add their logarithms",
+    "subtract": "inf - inf has no value: mask with np.where, or with a large finite number in place of inf",
+    "add": "inf - inf has no value, and large sums overflow: mask with np.where, or scale",
+    "sum": "the sum overflows: scale the terms, or for exponentials use tg.logsumexp",
+    "prod": "the product overflows: add logarithms in place of multiplying",
+}  # fmt: skip
+
+
+class detect_anomaly(ContextDecorator):  # noqa: N801  (the field's name, used like a keyword)
+    """Stop at the first NaN or infinity, forward or backward: ``with tg.detect_anomaly():`` or as a decorator.
+
+    The error names the operation, the index, the values there, the line that called the operation, and the usual
+    rewrite. Values saved for the backward pass and overwritten through a raw ndarray are found too. For debugging:
+    every operation is looked through, and everything saved is copied.
+
+    Raises
+    ------
+    AnomalyError
+        Inside the context, at the operation where the value first arose.
+    OverwriteError
+        In a backward pass, if a value it needs is not what it was in the forward pass.
+    """
+
+    def __init__(self) -> None:
+        self._entered: list[tuple[bool, Any]] = []
+
+    def _recreate_cm(self) -> Self:
+        return type(self)()  # of each call its own, so that threads do not meet in one
+
+    def __call__(self, func: Any) -> Any:
+        """Decorate a function."""
+        refuse_generators(self, func)
+        return super().__call__(func)
+
+    def __enter__(self) -> Self:
+        quiet = np.errstate(all="ignore")  # NumPy's warnings would come first, and say less
+        quiet.__enter__()
+        self._entered.append((_watching.get(), quiet))
+        _watching.set(True)
+        observers.append(_WATCHER)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        before, quiet = self._entered.pop()
+        _watching.set(before)
+        quiet.__exit__(*error)
+        observers.remove(_WATCHER)
+
+
+class _Watcher:
+    """The observer of `detect_anomaly`; it acts only in contexts that are inside one."""
+
+    def after_call(self, row: Row, values: Sequence[Any], params: dict[str, Any], ans: Any) -> None:
+        """Look through the result of an operation; `after_rule` looks through those of a recorded backward pass."""
+        if not _watching.get() or current_mode().origin is not None or ans.dtype.kind not in "fc":
+            return
+        came = [x for x in (*values, *params.values()) if isinstance(x, float) or _is_float(x)]
+        bad = _first(ans, came, row.elementwise)
+        if bad is None:
+            return
+        there = ", ".join(_at(x, bad, ans.shape) for x in values) if row.elementwise else _summary(values)
+        raise AnomalyError(
+            f"the first {_what(ans[bad])} arose in {row.name!r} at index {_plain(bad)}: {row.name}({there}) = "
+            f"{ans[bad]}; called at {line_of(*caller())}. Usual rewrite: {_rewrite(row)}."
+        )
+
+    def after_recording(self, record: Record, values: Sequence[Any], ans: Any) -> None:
+        """Remember what went into an operation and what came out, to compare with and to report."""
+        if _watching.get():
+            _copies[record] = [x.copy() if type(x) is np.ndarray else x for x in (*values, ans)]
+
+    def before_rules(self, record: Record) -> None:
+        """Raise if something that a record saved is no longer what it was."""
+        if not _watching.get():
+            return
+        for x, copy in zip(_saved_by(record), _copies.get(record, ()), strict=False):
+            if type(x) is not np.ndarray or np.array_equal(x, copy, equal_nan=x.dtype.kind in "fc"):
+                continue
+            index = tuple(np.argwhere(~((x == copy) | ((x != x) & (copy != copy))))[0])
+            raise OverwriteError(
+                f"an array of shape {x.shape} that {record.row.name!r} saved was overwritten through an ndarray, after "
+                f"the operation at {record.where()} and before the backward pass at {line_of(*caller())}: element "
+                f"{_plain(index)} was {copy[index]} and is {x[index]}. Write to a copy of the array, or after "
+                "backward()."
+            )
+
+    def after_rule(self, record: Record, i: int, g: Any, out: Any) -> None:
+        """Look through the gradient that a rule computed."""
+        g, out = value_of(g), value_of(out)
+        if not _watching.get() or not _is_float(out):
+            return
+        bad = _first(out, [g], record.row.elementwise and g.shape == out.shape)
+        if bad is None:
+            return
+        row = record.row
+        *inputs, ans = _copies.get(record) or _saved_by(record)
+        if row.elementwise and out.shape == record.shape:
+            there = (
+                f"upstream gradient {_at(g, bad, out.shape)}, inputs "
+                f"{', '.join(_at(x, bad, out.shape) for x in inputs)}, output {_at(ans, bad, out.shape)}"
+            )
+        else:
+            there = f"upstream gradient {_summary([g])}, inputs {_summary(inputs)}"
+        raise AnomalyError(
+            f"the first {_what(out[bad])} of the backward pass arose in the gradient of {row.name!r} for input {i + 1} "
+            f"at index {_plain(bad)}: {there}; the operation was called at {record.where()}. Usual rewrite: "
+            f"{_rewrite(row)}."
+        )
+
+
+_WATCHER = _Watcher()
+
+
+def _saved_by(record: Record) -> list[Any]:
+    """What a record saved: its inputs and the result, an outline or None in place of what it did not."""
+    return [x.data if isinstance(x, Saved) else x for x in (*(record.inputs or ()), record.ans)]
+
+
+def _is_float(x: Any) -> bool:
+    return not isinstance(x, Outline) and getattr(x, "dtype", None) is not None and x.dtype.kind in "fc"
+
+
+def _first(out: Any, inputs: list[Any], elementwise: bool) -> tuple[Any, ...] | None:
+    """The index of the first NaN or infinity in ``out`` that the inputs do not account for."""
+    nan, inf = np.isnan(out), np.isinf(out)
+    if not nan.any() and not inf.any():
+        return None
+    for x in inputs:
+        came_nan, came = (np.isnan(x), ~np.isfinite(x)) if elementwise else (np.isnan(x).any(), ~np.isfinite(x).all())
+        nan, inf = nan & ~came_nan, inf & ~came
+    bad = np.argwhere(nan | inf)
+    return tuple(bad[0]) if len(bad) else None
+
+
+def _at(x: Any, index: tuple[Any, ...], shape: tuple[int, ...]) -> str:
+    """The element of a (broadcast) input that went into this element of the result."""
+    if x is None or isinstance(x, Outline):
+        return "(not kept)"
+    return str(np.broadcast_to(x, shape)[index])
+
+
+def _summary(values: Sequence[Any]) -> str:
+    return ", ".join(
+        f"array of shape {x.shape} from {np.fmin.reduce(x, axis=None):.6g} to {np.fmax.reduce(x, axis=None):.6g}"
+        if _is_float(x) and x.size and x.dtype.kind == "f"
+        else f"array of shape {np.shape(x)}"
+        for x in values
+        if x is not None
+    )
+
+
+def _what(value: Any) -> str:
+    return "NaN" if np.isnan(value) else "infinity"
+
+
+def _plain(index: tuple[Any, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in index)
+
+
+def _rewrite(row: Row) -> str:
+    return REWRITES.get(row.name, "look at the values that went in, and mask or rescale them before")

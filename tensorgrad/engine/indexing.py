@@ -1,0 +1,76 @@
+"""Indexing: basic, boolean, by integer arrays with repeats, and all of them mixed as NumPy does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.registry import also_complex, primitive, rule
+from tensorgrad.engine.tape import Array, Variable
+
+_BASIC = (slice, type(None), type(...), int, np.integer, np.bool_)
+_MANY = 1 << 22  # so many additions of float32 to one element lose a quarter of a digit and more
+
+
+@primitive
+def getitem(x: Array, *, index: Any) -> Array:
+    """``x[index]``."""
+    return x[index]
+
+
+@primitive
+def scatter(values: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
+    """An array of zeros to which ``values`` were added at ``index``: the transpose of indexing."""
+    out = np.zeros(shape, values.dtype)
+    if may_repeat(index):
+        _add_at(out, index, values)
+    else:
+        out[index] = values
+    return out
+
+
+# fmt: off
+rule(getitem, lambda g, _ans, _x, *, index: scatter(g, index=index, shape=_x.shape), selects=True,
+              add_to=lambda total, g, _i, _x, *, index: _add_at(total, index, g))
+rule(scatter, lambda g, _ans, _values, *, index, shape: g[index])
+# fmt: on
+
+also_complex(getitem, scatter)
+
+
+def _add_at(total: Any, index: Any, values: Any) -> None:
+    if not may_repeat(index):
+        total[index] += values
+        return
+    precision = _precision_to_add(values)  # that can hold the sums
+    out = total.astype(precision, copy=False)
+    np.add.at(out, index, values.astype(precision, copy=False))
+    if out is not total:
+        total[...] = out
+
+
+def _precision_to_add(values: Any) -> Any:
+    """float16 is added up in float32, and float32 in float64 where there is more than it can count."""
+    if values.dtype == np.float16:
+        return np.dtype(np.float32)
+    return np.dtype(np.float64) if values.dtype == np.float32 and values.size > _MANY else values.dtype
+
+
+def may_repeat(index: Any) -> bool:
+    """Whether an index can name the same element twice: only integer arrays can."""
+    entries = index if isinstance(index, tuple) else (index,)
+    return any(not isinstance(entry, _BASIC) and np.asarray(entry).dtype != bool for entry in entries)
+
+
+def as_index(index: Any) -> Any:
+    """An index without tensors in it."""
+    if isinstance(index, tuple):
+        return tuple([i if type(i) is int or type(i) is slice else as_index(i) for i in index])
+    if isinstance(index, Variable):
+        if index.dtype.kind not in "bui":
+            raise IndexError(f"a tensor used as an index must hold integers or booleans, not {index.dtype}")
+        return index.data
+    if isinstance(index, list):
+        return np.array(index) if index else np.array(index, np.intp)
+    return index

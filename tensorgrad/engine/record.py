@@ -1,0 +1,218 @@
+"""A call: unwrap the arguments, run the function on arrays, wrap the result, and record how it came to be.
+
+`runner` makes of a row what runs in place of its function. Calls with one input, and ufuncs of two, which are nine
+calls in ten, have runners of their own: the same steps as in the general one, without its loops. They save a third of
+what a small operation costs (`python benchmarks/ops.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tensorgrad.engine import tape
+from tensorgrad.engine.aliasing import frozen, is_view, outline_of, save, share_with_source
+from tensorgrad.engine.caller import ours
+from tensorgrad.engine.tape import NO_PARAMS, Mode, Node, Record, Variable, current_mode
+from tensorgrad.errors import NoRuleError
+
+if TYPE_CHECKING:
+    from tensorgrad.engine.registry import Row
+
+_ndarray, _new, _frame = np.ndarray, object.__new__, sys._getframe  # local names are found faster than attributes
+next_number = itertools.count().__next__
+
+
+observers: list[Any] = []
+"""What is told of every operation, as `debug.anomaly` is: nearly always nobody.
+
+An observer has four methods: ``after_call(row, values, params, ans)`` when a function has run,
+``after_recording(record, values, ans)`` when the call was recorded, and in a backward pass ``before_rules(record)`` and
+``after_rule(record, i, g, out)``.
+"""
+
+
+def runner(row: Row) -> Callable[..., Any]:
+    """What runs in place of the function of a row."""
+    is_binary = isinstance(row.fn, np.ufunc) and row.fn.nin == 2 and row.fn.nout == 1
+    run = (_binary if is_binary else _one_input)(row, _general(row))
+    functools.update_wrapper(run, row.fn)
+    run.row = row  # type: ignore[attr-defined]
+    return run
+
+
+def _general(row: Row) -> Callable[..., Any]:
+    """For any function, and any arguments."""
+
+    def run(*args: Any, **params: Any) -> Any:
+        tensors = [arg for arg in args if isinstance(arg, Variable)]
+        values = tuple([arg.data if isinstance(arg, Variable) else _plain(arg) for arg in args])
+        params = {name: _param(row, name, value) for name, value in params.items()}
+        ans = row.forward(*values, **params)
+        if not tensors:
+            return ans
+        out = _new(type(tensors[-1]))
+        out.data = ans = ans if type(ans) is _ndarray else np.asarray(ans)
+        out.grad = out.node = out.saved = out.memory = None
+        for observer in observers:
+            observer.after_call(row, values, params, ans)
+        nodes = tuple([arg.node if isinstance(arg, Variable) else None for arg in args])
+        if is_view(ans, values):
+            share_with_source(args, out)
+        record_call(row, args, values, nodes, params, out)
+        return out
+
+    return run
+
+
+def _one_input(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
+    """For what is mostly called with one input: a ufunc, a reduction, a reshape, an index."""
+
+    def run(*args: Any, **params: Any) -> Any:
+        if len(args) != 1 or observers or row.is_partial:
+            return general(*args, **params)
+        (x,) = args
+        if not isinstance(x, Variable):
+            is_plain = not any([type(value) in _MUTABLE or isinstance(value, Variable) for value in params.values()])
+            return row.forward(_plain(x), **params) if is_plain else general(x, **params)
+        if params:
+            for name, value in params.items():
+                if type(value) in _MUTABLE or isinstance(value, Variable):
+                    params[name] = _param(row, name, value)
+            ans = row.forward(x.data, **params)
+        else:
+            ans = row.forward(x.data)
+        if type(ans) is not _ndarray:
+            ans = np.asarray(ans)
+        if ans.dtype.kind == "O":
+            raise TypeError(f"{row.name} of these inputs is an array of Python objects: a Tensor holds numbers")
+        out = _new(type(x))
+        out.data, out.grad, out.node, out.saved, out.memory = ans, None, None, None, None
+        if ans.base is not None or ans is x.data:
+            share_with_source(args, out)
+        node, mode = x.node, current_mode()
+        if node is not None and mode.recording:
+            saving, nodes = row.savings.get(_ONE) or row.saving(True), (node,)
+            if ans.dtype.kind != "f" or node.dtype.kind != "f":
+                _check_dtypes(row, ans, (x.data,))
+            attach(row, nodes, (save(x),) if saving.inputs[0] else nodes, saving.ans, params or NO_PARAMS, out, mode)
+        return out
+
+    return run
+
+
+def _binary(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
+    """For a ufunc of two inputs."""
+
+    def run(x: Any, y: Any) -> Any:
+        if observers:
+            return general(x, y)
+        x_node = y_node = None
+        if isinstance(x, Variable):
+            kind, a, x_node = type(x), x.data, x.node
+        else:
+            kind, a = None, x if type(x) is _ndarray else _plain(x)
+        if isinstance(y, Variable):
+            kind, b, y_node = type(y), y.data, y.node
+        else:
+            b = y if type(y) is _ndarray else _plain(y)
+        ans = row.forward(a, b)
+        if kind is None:
+            return ans
+        if type(ans) is not _ndarray:
+            ans = np.asarray(ans)
+        out = _new(kind)
+        out.data, out.grad, out.node, out.saved, out.memory = ans, None, None, None, None
+        mode = current_mode()
+        if (x_node is None and y_node is None) or not mode.recording or row.is_partial or ans.dtype.kind != "f":
+            record_call(row, (x, y), (a, b), (x_node, y_node), NO_PARAMS, out)
+            return out
+        tracked, like = (x_node is not None, y_node is not None), x_node or y_node
+        saving = row.savings.get(tracked) or row.saving(*tracked)
+        saves_x, saves_y = saving.inputs
+        inputs = (
+            (save(x) if isinstance(x, Variable) else a) if saves_x else x_node or outline_of(a, like),
+            (save(y) if isinstance(y, Variable) else b) if saves_y else y_node or outline_of(b, like),
+        )
+        attach(row, (x_node, y_node), inputs, saving.ans, NO_PARAMS, out, mode)
+        return out
+
+    return run
+
+
+def record_call(row: Row, args: Sequence[Any], values: Sequence[Any], nodes: tuple[Node | None, ...],
+                params: dict[str, Any], out: Variable) -> None:  # fmt: skip
+    """Make a tensor the result of a call, if a gradient flows to an input that the function is differentiable in."""
+    mode = current_mode()
+    if not mode.recording or not any(nodes):
+        if out.data.dtype.kind == "O":
+            raise TypeError(f"{row.name} of these inputs is an array of Python objects: a Tensor holds numbers")
+        return
+    saving = row.saving(*[node is not None for node in nodes])
+    if row.together is None:  # there are inputs in which the function may be piecewise constant
+        nodes = tuple([None if node is None or row.vjp(i) is None else node for i, node in enumerate(nodes)])
+    if not any(nodes):
+        return
+    _check_dtypes(row, out.data, values)
+    inputs = [
+        (save(arg) if isinstance(arg, Variable) else value) if saves else node or outline_of(value)
+        for arg, value, node, saves in zip(args, values, nodes, saving.inputs, strict=True)
+    ]
+    attach(row, nodes, tuple(inputs), saving.ans, params or NO_PARAMS, out, mode)
+    for observer in observers:
+        observer.after_recording(out.node, values, out.data)
+
+
+def attach(row: Row, parents: tuple[Node | None, ...], inputs: tuple[Any, ...], saves_ans: bool,
+            params: dict[str, Any], out: Variable, mode: Mode) -> None:  # fmt: skip
+    """Make a tensor the result of an operation."""
+    record = _new(Record)
+    record.row, record.parents, record.inputs, record.params = row, parents, inputs, params
+    ans, like = out.data, parents[0] or parents[-1]
+    shape = ans.shape
+    record.shape = like.shape if like is not None and shape == like.shape else shape  # one tuple less for the collector
+    record.dtype, record.number = ans.dtype, next_number()
+    record.ans = save(out) if saves_ans else None
+    if mode.origin is None:
+        frame = _frame(2)  # as `caller` does, whose call would cost more
+        code = frame.f_code
+        while ours[code.co_filename] and frame.f_back is not None:
+            frame = frame.f_back
+            code = frame.f_code
+        record.code, record.instruction = code, frame.f_lasti
+    else:
+        record.code, record.instruction = mode.origin.code, mode.origin.instruction
+    out.node = record
+
+
+def _check_dtypes(row: Row, ans: Any, values: Sequence[Any]) -> None:
+    """Refuse what does not differentiate: integers, and complex values where the rules speak of real ones alone."""
+    kind = ans.dtype.kind
+    if kind not in "fc":
+        raise NoRuleError(f"{row.name} gave {ans.dtype} from a tensor that requires a gradient: only "
+                          "floating-point results differentiate")  # fmt: skip
+    if not row.complex and (kind == "c" or any(getattr(x, "dtype", None) in _COMPLEX for x in values)):
+        raise NoRuleError(f"{row.name}: no gradient rule for complex values. Take np.real or np.abs first, or, "
+                          "if its rule holds for them, enter it with tg.rule(..., complex=True).")  # fmt: skip
+
+
+def _plain(x: Any) -> Any:
+    """An argument that is no tensor: lists as arrays, numbers as they are."""
+    return tape.as_array(x) if type(x) is not _ndarray and isinstance(x, (list, tuple, _ndarray)) else x
+
+
+def _param(row: Row, name: str, value: Any) -> Any:
+    """A parameter to keep: an array that a later write does not reach, and no tensor, to which no gradient flows."""
+    if tape.any_tracked(value) and current_mode().recording:
+        raise NoRuleError(f"{row.name}: {name!r} requires a gradient: pass it by position, as an input")
+    return frozen(tape.value_of(value))
+
+
+_ONE = (True,)
+_MUTABLE = (_ndarray, list, tuple, dict)
+_COMPLEX = (np.complex64, np.complex128, np.clongdouble)

@@ -1,0 +1,190 @@
+"""Assignment to elements, on the tape: ``t[index] = value`` inside a differentiated function.
+
+As in NumPy, a tensor and its views are one memory: what is assigned through one of them is seen by all, in their values
+and in their gradients, and by the ndarray they were made of. What a pending backward pass has saved is kept for it: a
+record whose saved values would be overwritten gets a copy of them first. So the order in which values are read and
+written is free, and no gradient is ever that of a value written later.
+
+Refused, before anything changes: writing to a leaf that requires a gradient, or to a view of one (its gradient is that
+of the value it has), and recording a write through ``t.detach()``, whose other owners would not hear of it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.aliasing import frozen, is_same_view, keep_saved, outline_of, overlap
+from tensorgrad.engine.indexing import as_index, getitem, may_repeat, scatter
+from tensorgrad.engine.record import attach
+from tensorgrad.engine.registry import Row, also_complex, primitive, row_of, rule
+from tensorgrad.engine.tape import Node, Variable, current_mode, leaf_of, value_of
+from tensorgrad.errors import AssignmentError
+
+
+@primitive
+def assigned(x: Any, values: Any, *, index: Any) -> Any:
+    """``x`` after ``x[index] = values``. Nobody calls it: `assign` writes, and records this."""
+    raise NotImplementedError
+
+
+@primitive
+def assigned_elsewhere(x: Any, values: Any, *, hit: Any, source: Any, shape: tuple[int, ...]) -> Any:
+    """A view ``x`` of memory that was written to: its elements ``hit`` came from the elements ``source`` of values."""
+    raise NotImplementedError
+
+
+@primitive
+def erased(g: Any, *, index: Any) -> Any:
+    """``g`` with zeros at ``index``."""
+    rest = np.array(g)
+    rest[index] = 0
+    return rest
+
+
+# fmt: off
+rule(assigned,           lambda g, _ans, _x, _values, *, index: erased(g, index=index),
+                         lambda g, _ans, _x, _values, *, index: _last_written(g, index), selects=True)
+rule(erased,             lambda g, _ans, _x, *, index: erased(g, index=index), selects=True)
+rule(assigned_elsewhere, lambda g, _ans, _x, _values, *, hit, source, shape: np.where(hit, 0, g),
+                         lambda g, _ans, _x, _values, *, hit, source, shape: _spread(g[hit], source, shape),
+                         selects=True)
+# fmt: on
+
+also_complex(assigned, erased, assigned_elsewhere)
+
+_ASSIGNED: Row = row_of(assigned)  # type: ignore[assignment]
+_ELSEWHERE: Row = row_of(assigned_elsewhere)  # type: ignore[assignment]
+
+
+def _spread(taken: Any, source: Any, shape: tuple[int, ...]) -> Any:
+    return np.reshape(scatter(taken, index=source, shape=(math.prod(shape),)), shape)
+
+
+def _last_written(g: Any, index: Any) -> Any:
+    """The gradient of what was assigned; where an index names an element twice, only the last value stays."""
+    taken = getitem(g, index=index)
+    if not may_repeat(index):
+        return taken
+    order = np.arange(taken.size).reshape(taken.shape)
+    places = np.empty(g.shape, np.intp)
+    places[index] = order
+    return np.where(places[index] == order, taken, 0)
+
+
+def assign(target: Variable, index: Any, value: Any, fresh: bool = False) -> None:
+    """``target[index] = value``, recorded for the target and for every tensor that looks at the same memory.
+
+    ``fresh`` says that the value was computed for this alone, and nobody else holds it.
+
+    Raises
+    ------
+    AssignmentError
+        If the memory is that of a leaf that requires a gradient, or of a tensor that ``detach()`` was called on.
+    TypeError, ValueError, IndexError
+        As NumPy does; and if the target holds integers, which would lose the gradient.
+    """
+    index, data = as_index(index), target.data
+    region = _region(data, index)
+    shape = np.shape(value_of(value))
+    if shape != region.shape:
+        extra = len(shape) - len(region.shape)  # NumPy takes values with more axes, if the first of them have length 1
+        ones = (1,) * extra if extra > 0 and set(shape[:extra]) <= {1} else ()
+        np.broadcast_to(np.empty(shape, bool), ones + region.shape)
+    is_view = region.base is not None and np.may_share_memory(region, data)
+    place = region if is_view else data  # what is written to, or all where that is scattered
+    others = [] if target.memory is None else [t for t in target.memory.overlapping(place) if t is not target]
+    _check_writable(target, others)
+    if isinstance(value, Variable) and overlap(value.data, place):
+        if is_same_view(value.data, region):
+            return  # the last step of ``t[index] += x``, which Python writes as ``v = t[index]; v += x; t[index] = v``
+        value = value.copy()  # type: ignore[attr-defined]  # as NumPy does itself
+    keep_saved(target)
+    written = None if not others else _addresses(region) if is_view else _addresses(data)[index]
+    data[index] = value_of(value)
+    node, whole = getattr(value, "node", None), not others and is_view and region.shape == data.shape
+    if whole and fresh and node is not None and (value.shape, value.dtype) == (data.shape, data.dtype):
+        target.node = node
+        return
+    _record(
+        _ASSIGNED, target, None if whole else target.node, value, {"index": frozen(index)}
+    )  # if whole, nothing is left
+    if others:
+        _record_elsewhere(others, value, region, written)
+
+
+def _record(row: Row, target: Variable, before: Node | None, value: Any, params: dict[str, Any]) -> None:
+    """Make a tensor the result of a write."""
+    node, array = (value.node, value.data) if isinstance(value, Variable) else (None, value)
+    target.node = None
+    if before is not None or node is not None:
+        inputs = before or outline_of(target.data), node or outline_of(array)
+        attach(row, (before, node), inputs, False, params, target, current_mode())
+
+
+def _record_elsewhere(others: list[Variable], value: Any, region: Any, written: Any) -> None:
+    """Record a write for the other tensors that look at what was written to, at these addresses."""
+    order = np.argsort(written, axis=None, kind="stable")
+    ordered = written.reshape(-1)[order]
+    for tensor in others if ordered.size else ():
+        data = tensor.data
+        first = data.__array_interface__["data"][0]
+        if data.ndim and data.flags.c_contiguous and ordered[0] >= first and ordered[-1] < first + data.nbytes:
+            index = np.unravel_index((written - first) // data.itemsize, data.shape)
+            _record(_ASSIGNED, tensor, tensor.node, value, {"index": index})
+            continue
+        mine = _addresses(data)
+        position = np.maximum(np.searchsorted(ordered, mine, side="right") - 1, 0)  # the last, where it was several
+        hit = ordered[position] == mine
+        if hit.any():
+            params = {"hit": hit, "source": order[position[hit]], "shape": region.shape}
+            _record(_ELSEWHERE, tensor, tensor.node, value, params)
+
+
+def _region(data: Any, index: Any) -> Any:
+    """The elements that an index names, as a view where NumPy can give one, also of a single element."""
+    region = data[index]
+    if type(region) is np.ndarray:
+        return region
+    return data[(*index, ...)] if isinstance(index, tuple) else data[index, ...]
+
+
+def _check_writable(target: Variable, others: list[Variable]) -> None:
+    """Refuse what cannot be recorded, before anything is changed."""
+    data = target.data
+    if current_mode().origin is not None and (target.node is not None or target.saved is not None):
+        raise AssignmentError("a gradient rule must not write to what it is given: compute a new array")
+    if data.dtype.kind not in "fc":
+        raise TypeError(f"a tensor of {data.dtype} cannot hold values that require a gradient: make it of float")
+    if not data.flags.writeable:
+        raise ValueError("assignment destination is read-only: assign to a .copy() of the tensor")
+    for tensor in (target, *others):
+        which = "this tensor" if tensor is target else "the tensor that this one is a view of"
+        if tensor.data.dtype != data.dtype:
+            why = (
+                f"is of {tensor.dtype}, the memory that is written to of {data.dtype}: assign to the complex tensor, "
+                "not to its real or imaginary part, and take parts of it after that"
+            )
+        elif leaf_of(tensor) is not None:
+            why = (
+                f"is a leaf that requires a gradient (shape {tensor.shape}), which is that of the value it has. Assign "
+                "to a copy (y = t.copy(); y[index] = value), or, to update a parameter, under tg.no_grad()"
+            )
+        elif tensor.memory is not None and tensor.memory.detached:
+            why = (
+                f"was detached from another (shape {tensor.shape}) whose memory it shares, and which would not hear of "
+                "the assignment. Assign to a copy: y = t.detach().copy()"
+            )
+        else:
+            continue
+        raise AssignmentError(f"{which} {why}")
+
+
+def _addresses(x: Any) -> Any:
+    """Where in memory each element starts."""
+    addresses = np.array(x.__array_interface__["data"][0])
+    for n, step in zip(x.shape, x.strides, strict=True):
+        addresses = addresses[..., None] + np.arange(n) * step
+    return addresses

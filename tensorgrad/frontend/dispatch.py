@@ -1,0 +1,192 @@
+"""NumPy's protocols: what becomes of a NumPy call that meets a tensor.
+
+NumPy asks the tensor (NEP 13 ``__array_ufunc__``, NEP 18 ``__array_function__``), and the tensor asks here. A function
+in the table runs and records. One that is not, or one called with arguments that its rule does not speak of, is refused
+by name; only where no gradient is at stake does it run, on the values. So do functions whose results carry no gradient:
+comparisons, positions, shapes.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.aliasing import keep_saved, needs_recording, read_only
+from tensorgrad.engine.registry import Entry, Signature, entries
+from tensorgrad.engine.tape import Variable, any_tracked, current_mode, value_of
+from tensorgrad.errors import NoRuleError
+from tensorgrad.frontend.assign import assign
+
+_BY_METHOD: dict[tuple[Any, str], Callable[..., Any]] = {
+    (np.add, "reduce"): np.sum, (np.multiply, "reduce"): np.prod, (np.maximum, "reduce"): np.max,
+    (np.minimum, "reduce"): np.min, (np.add, "accumulate"): np.cumsum, (np.multiply, "accumulate"): np.cumprod,
+}  # fmt: skip
+_UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
+_SIMPLE = frozenset((int, float, bool, str, type(None)))
+
+
+def call_ufunc(kind: type[Variable], ufunc: np.ufunc, method: str, inputs: Any, out: Any, kwargs: Any) -> Any:
+    """``ufunc(*inputs, out=..., **kwargs)`` or one of its methods, for tensors of class ``kind``."""
+    if method == "__call__":
+        return call(kind, ufunc, inputs, kwargs) if out is None else write_into(kind, ufunc, inputs, out, kwargs)
+    if out is None and (ufunc, method) in _BY_METHOD:  # whose default axis is 0, not all of them
+        return call(kind, _BY_METHOD[ufunc, method], inputs, {"axis": 0, **kwargs})
+    if out is None and method == "outer" and not kwargs:
+        x, y = (z if isinstance(z, Variable) else np.asarray(z) for z in inputs)
+        return call(kind, ufunc, (entries[np.reshape].run(x, x.shape + (1,) * len(y.shape)), y), {})
+    kwargs = kwargs if out is None else {**kwargs, "out": out}
+    return _without_rule(kind, getattr(ufunc, method), inputs, kwargs, name=f"np.{ufunc.__name__}.{method}")
+
+
+def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
+    """``func(*args, **kwargs)``, for tensors of class ``kind``."""
+    entry = entries.get(func)
+    if entry is None:
+        return _without_rule(kind, func, args, kwargs)
+    if not entry.complex and _any_complex((args, kwargs)):
+        return _without_rule(kind, func, args, kwargs, " for complex values")
+    run, signature = entry.run, entry.signature
+    if signature is None or (len(args) == signature.arity and _is_simple(kwargs, signature.accepted)):
+        return run(*args, **kwargs)
+    inputs, params, problem = _sorted(func, args, kwargs, signature)
+    if problem and entry.fallback is not None and _at_stake(args, kwargs):
+        run, wider = entry.fallback
+        inputs, params, problem = _sorted(func, args, kwargs, wider, wider.accepted - signature.accepted)
+    return _without_rule(kind, func, args, kwargs, problem) if problem else run(*inputs, **params)
+
+
+def _is_simple(kwargs: dict[str, Any], accepted: frozenset[str]) -> bool:
+    """Whether all parameters are numbers and words that the rule names."""
+    return all(name in accepted and type(value) in _SIMPLE for name, value in kwargs.items())
+
+
+def _sorted(func: Any, args: Any, kwargs: Any, signature: Signature,
+            may_be_tracked: frozenset[str] = frozenset()) -> tuple[Any, dict[str, Any], str]:  # fmt: skip
+    """Arguments as a caller of NumPy may give them -> the inputs by position, the rest by name, and what is wrong."""
+    inputs, params = _named(func, args, kwargs, signature)
+    unknown = [name for name in params if name not in signature.accepted]
+    if hasattr(entries[func].run, "row"):  # its parameters carry no gradient
+        for name, value in params.items():
+            if type(value) not in _SIMPLE and name not in may_be_tracked:
+                if _at_stake(value):
+                    unknown.append(name)
+                params[name] = value_of(value)
+    if not unknown:
+        return inputs, params, ""
+    names, known = (", ".join(sorted(map(repr, names))) for names in (unknown, signature.accepted))
+    return inputs, params, f" for these arguments: {names} (beside its inputs it takes: {known or 'none'})"
+
+
+def _named(func: Any, args: Any, kwargs: Any, signature: Signature) -> tuple[Any, dict[str, Any]]:
+    """The inputs by position, the rest by name, without what is NumPy's default anyway."""
+    arity, positional, accepted, variadic = signature
+    names, defaults = _parameters(func)
+    names = names or (*map(str, range(arity)), *positional, "further positional ones")
+    inputs, others = (args, ()) if variadic else (args[:arity], args[arity:])
+    params = dict(zip(names[arity:], others, strict=False)) | kwargs
+    if len(inputs) < arity:
+        inputs += tuple([params.pop(name) for name in names[len(inputs) : arity] if name in params])
+    for name, value in list(params.items()):
+        if value is np._NoValue or (name not in accepted and _is_default(value, defaults.get(name))):
+            del params[name]
+    return inputs, params
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return value is None or (type(value) in _SIMPLE and value == default)
+
+
+@functools.cache
+def _parameters(func: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The names of NumPy's parameters, and their defaults."""
+    try:
+        parameters = inspect.signature(func).parameters
+    except ValueError:  # ufuncs, and other functions in C, until NumPy 2.4
+        return (), _UFUNC_DEFAULTS
+    return tuple(parameters), {name: parameter.default for name, parameter in parameters.items()}
+
+
+def _at_stake(*values: Any) -> bool:
+    """Whether a gradient would be lost if these were not recorded."""
+    return current_mode().recording and any_tracked(values)
+
+
+def _any_complex(x: Any) -> bool:
+    if isinstance(x, (list, tuple, dict)):
+        return any(map(_any_complex, x.values() if isinstance(x, dict) else x))
+    return isinstance(x, complex) or (isinstance(x, (Variable, np.ndarray, np.generic)) and x.dtype.kind == "c")
+
+
+def _without_rule(kind: Any, func: Any, args: Any, kwargs: Any, problem: str = "", name: str = "") -> Any:
+    """Run a function on the values, unless a gradient would be lost: then refuse."""
+    if _at_stake(args, kwargs):
+        module = (getattr(func, "__module__", None) or "numpy").replace("numpy", "np", 1)
+        name = name or f"{module}.{getattr(func, '__name__', func)}"
+        raise NoRuleError(f"{name}: no gradient rule{problem}. Write it with functions that have one, add a row with "
+                          "tg.primitive and tg.rule, or pass t.detach() if no gradient is wanted.")  # fmt: skip
+
+    def wrap(result: Any) -> Any:
+        if isinstance(result, (list, tuple)):
+            return (list if isinstance(result, list) else tuple)(map(wrap, result))
+        return kind(result) if isinstance(result, (np.ndarray, np.number)) else result
+
+    return wrap(_run_on_values(func, args, kwargs))
+
+
+def write_into(kind: type[Variable], ufunc: np.ufunc, inputs: Any, out: tuple[Any, ...], kwargs: Any) -> Any:
+    """``ufunc(..., out=target)`` and ``target += x``: an assignment, where a gradient is at stake."""
+    targets = [target for target in out if isinstance(target, Variable)]
+    if current_mode().recording and (any_tracked(inputs) or any(needs_recording(target, ()) for target in targets)):
+        name, target = f"writing the result of np.{ufunc.__name__} into an existing array", out[0]
+        if kwargs or (len(out), len(targets)) != (1, 1):
+            raise NoRuleError(f"{name} is recorded for one tensor, without further arguments: write "
+                              f"t = np.{ufunc.__name__}(...), or t[...] = np.where(...).")  # fmt: skip
+        result = call(kind, ufunc, inputs, {})
+        if not np.can_cast(result.dtype, target.dtype, "same_kind"):
+            raise TypeError(f"{name}: a result of {result.dtype} does not go into a tensor of {target.dtype}")
+        assign(target, ..., result, fresh=True)
+        return target
+    for target in targets:
+        keep_saved(target)
+    ufunc(*value_of(inputs), out=value_of(out), **kwargs)
+    return out[0] if len(out) == 1 else out
+
+
+def nondifferentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Enter a function whose results carry no gradient; returns what runs in its place."""
+    inputs = fn.nin if isinstance(fn, np.ufunc) else 0  # beyond them, an argument may be what is written to
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) > inputs:
+            return _run_on_values(fn, args, kwargs)
+        return fn(*map(value_of, args))
+
+    entries[fn] = Entry(functools.update_wrapper(run, fn), differentiable=False)
+    return run
+
+
+def _run_on_values(fn: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+    """Run a function on the values of tensors, which it can read but, for ``out`` and ``ufunc.at``, not write to."""
+    name = getattr(fn, "__name__", fn)
+    out = args[:1] if name == "at" else kwargs.get("out")
+    targets = [target for target in (out if isinstance(out, tuple) else (out,)) if isinstance(target, Variable)]
+    for target in targets:
+        if _at_stake(target):
+            raise NoRuleError(f"np.{name} does not write into a tensor on the tape: assign what it returns")
+        keep_saved(target)
+
+    def value(x: Any) -> Any:
+        if isinstance(x, Variable):
+            return x.data if any(x is target for target in targets) else read_only(x.data)
+        return type(x)(map(value, x)) if type(x) in (list, tuple) else x
+
+    try:
+        return fn(*map(value, args), **{name: value(arg) for name, arg in kwargs.items()})
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise NoRuleError(f"np.{name} would write to a tensor: pass out=t by name, or assign its result") from error

@@ -1,0 +1,122 @@
+"""NumPy's methods: ``t.sum(axis=0)`` is ``np.sum(t, axis=0)``, with NumPy's names, keywords and order of arguments.
+
+An ndarray has no ``x.exp()``; a tensor has, as PyTorch's, and ``t.relu()`` and others that `attach` adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.registry import declare
+from tensorgrad.engine.tape import Variable
+
+_np: Any = np  # for calls on tensors, of which NumPy's types know nothing; its functions bind, as methods do
+_property: Any = property  # of a type that the attribute states
+
+
+def attach(*functions: Callable[..., Any]) -> None:
+    """Make functions methods as well: ``t.relu()`` is ``tg.relu(t)``. `Methods` says which to expect."""
+    for function in functions:
+        setattr(Methods, function.__name__, function)
+
+
+_attached: Any = None  # in place of a function of `functional`, until that attaches it
+_sum, _mean, _transpose = declare(np.sum), declare(np.mean), declare(np.transpose)
+
+
+class Methods(Variable):
+    """The methods and attributes of an ndarray, for a tensor."""
+
+    __slots__ = ()
+
+    # ------------------------------------------------------------------------------------------- attributes
+
+    ndim: int = _property(lambda self: self.data.ndim, doc="The number of axes.")
+    size: int = _property(lambda self: self.data.size, doc="The number of elements.")
+    nbytes: int = _property(lambda self: self.data.nbytes, doc="How many bytes the elements take.")
+    T = property(_transpose, doc="The tensor with its axes reversed.")
+    mT = property(_np.matrix_transpose, doc="The tensor with its last two axes exchanged.")  # noqa: N815  (NumPy's name)
+    real = property(_np.real, doc="The real part.")
+    imag = property(_np.imag, doc="The imaginary part.")
+
+    # ------------------------------------------------------------------------------------------- reductions
+
+    def sum(self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **others: Any) -> Any:
+        """`numpy.sum` of this tensor."""
+        return (_np.sum if others else _sum)(self, axis=axis, dtype=dtype, keepdims=keepdims, **others)
+
+    def mean(self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **others: Any) -> Any:
+        """`numpy.mean` of this tensor."""
+        return (_np.mean if others else _mean)(self, axis=axis, dtype=dtype, keepdims=keepdims, **others)
+
+    max, min, prod, var, std = _np.max, _np.min, _np.prod, _np.var, _np.std
+    cumsum, cumprod, trace = _np.cumsum, _np.cumprod, _np.trace
+    argmax, argmin, any, all = _np.argmax, _np.argmin, _np.any, _np.all
+
+    # ------------------------------------------------------------------------------------------- elements and order
+
+    clip, round, dot, diagonal = _np.clip, _np.round, _np.dot, _np.diagonal
+    take, repeat, choose, searchsorted = _np.take, _np.repeat, _np.choose, _np.searchsorted
+    argsort, argpartition, nonzero = _np.argsort, _np.argpartition, _np.nonzero
+
+    def conj(self) -> Any:
+        """The complex conjugate; of real numbers, the tensor itself."""
+        return _np.conj(self) if self.data.dtype.kind == "c" else self
+
+    conjugate = conj
+
+    def compress(self, condition: Any, axis: Any = None) -> Any:
+        """`numpy.compress` of this tensor."""
+        return _np.compress(condition, self, axis=axis)
+
+    exp, expm1, log, log1p, log2, log10 = map(declare, (np.exp, np.expm1, np.log, np.log1p, np.log2, np.log10))
+    sqrt, square, abs, sign = map(declare, (np.sqrt, np.square, np.absolute, np.sign))
+    sin, cos, tan, sinh, cosh, tanh = map(declare, (np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh))
+
+    relu = sigmoid = softmax = log_softmax = logsumexp = erf = erfc = _attached
+
+    # ------------------------------------------------------------------------------------------- shapes
+
+    def reshape(self, *shape: Any, **others: Any) -> Any:
+        """This tensor in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``."""
+        return _np.reshape(self, shape[0] if len(shape) == 1 else shape, **others)
+
+    def transpose(self, *axes: Any) -> Any:
+        """This tensor with its axes permuted: reversed, or ``t.transpose(1, 0)`` or ``t.transpose((1, 0))``."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return _transpose(self, axes=order)
+
+    swapaxes, squeeze, ravel = _np.swapaxes, _np.squeeze, _np.ravel
+
+    def flatten(self, order: Any = "C") -> Any:
+        """A copy of all elements, in one axis."""
+        return _np.ravel(self, order).copy()
+
+    # ------------------------------------------------------------------------------------------- copies
+
+    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
+        """This tensor in another floating-point precision; the gradient returns in the old one."""
+        return self if not copy and self.dtype == dtype else _np.astype(self, np.dtype(dtype))
+
+    def copy(self) -> Any:
+        """A tensor of the same value in memory of its own, still on the tape."""
+        return _np.astype(self, self.dtype)
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers; like `item`, off the tape."""
+        return self.data.tolist()
+
+    # ------------------------------------------------------------------------------------------- in place
+
+    def fill(self: Any, value: Any) -> None:
+        """Assign one value to all elements."""
+        self[...] = value
+
+    def sort(self: Any, axis: int = -1, **others: Any) -> None:
+        """Sort in place; `numpy.sort` leaves the tensor as it is."""
+        self[...] = _np.sort(self, axis, **others)
+
+    put = _np.put

@@ -1,0 +1,52 @@
+"""`no_grad`, and its opposite: whether what a part of a program computes is recorded."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import ContextDecorator
+from typing import Any, Self
+
+from tensorgrad.engine.tape import Mode, current_mode, set_mode
+
+
+class Switch(ContextDecorator):
+    """A change of mode for the time of a ``with`` block or of a decorated function. Nests, and is exception-safe."""
+
+    recording = True
+
+    def __init__(self) -> None:
+        self._before: list[Mode] = []
+
+    def _recreate_cm(self) -> Self:
+        return type(self)()  # of each call its own, so that threads do not meet in one
+
+    def __call__(self, func: Any) -> Any:
+        """Decorate a function."""
+        refuse_generators(self, func)
+        return super().__call__(func)
+
+    def __enter__(self) -> Self:
+        self._before.append(current_mode())
+        set_mode(self._before[-1]._replace(recording=self.recording, origin=None))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        set_mode(self._before.pop())
+
+
+class no_grad(Switch):  # noqa: N801  (the field's name, used like a keyword)
+    """Do not record inside: ``with no_grad():`` or ``@no_grad()``. Nests, and is exception-safe."""
+
+    recording = False
+
+
+class recorded(Switch):  # noqa: N801  (a switch, as `no_grad`)
+    """Record inside, even in a part of a program that does not."""
+
+
+def refuse_generators(context: Any, func: Any) -> None:
+    """Of what cannot be decorated with a context, say what to write."""
+    if inspect.isgeneratorfunction(func) or inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
+        name = type(context).__name__
+        raise TypeError(f"{name} cannot decorate {func.__name__!r}: a generator or coroutine runs after the call "
+                        f"returned. Write `with tg.{name}():` inside it.")  # fmt: skip

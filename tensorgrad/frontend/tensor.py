@@ -1,0 +1,309 @@
+"""The Tensor: an ndarray that remembers how it was made.
+
+Operators, methods and NumPy's own functions all end in the same place: the function's entry in
+the gradient table, which runs it and records. What NumPy is told when it asks stands in `dispatch`.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.aliasing import detach_from, keep_saved, needs_recording
+from tensorgrad.engine.backward import backward_pass
+from tensorgrad.engine.indexing import as_index, getitem
+from tensorgrad.engine.registry import declare, entries
+from tensorgrad.engine.tape import Leaf, Variable, any_tracked, as_array, current_mode, frozen_leaves, leaf_of, value_of
+from tensorgrad.errors import GradientLostError, ShapeError
+from tensorgrad.frontend.assign import assign
+from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
+from tensorgrad.frontend.methods import Methods
+
+
+def _operators(ufunc: np.ufunc, enter: Callable[..., Any] = declare) -> tuple[Any, Any, Any]:
+    """``x + y``, its reflection ``y + x`` and the in-place ``x += y``, from one entry of the table."""
+    run = enter(ufunc)
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        return run(other, self)
+
+    def in_place(self: Tensor, other: Any) -> Any:
+        if self.data.ndim == 0 and (self.memory is None or self.memory.detached) and leaf_of(self) is None:
+            return run(self, other)  # as NumPy's scalars, which are never written to
+        return ufunc(self, other, out=(self,))
+
+    return run, reflected, in_place
+
+
+_np: Any = np  # for calls on tensors, of which NumPy's types know nothing
+
+
+def _conversion(kind: Any) -> Any:
+    """``float(t)`` and the like. NumPy asks for them, too, in ``array[0] = t``, which must not lose it in silence."""
+
+    def convert(self: Tensor) -> Any:
+        if self.node is not None and current_mode().recording:
+            raise GradientLostError(f"{kind.__name__}() of a Tensor that requires a gradient would lose it: write "
+                                    "t.item() if that is meant; to put t into an array, use np.stack, or make that "
+                                    "a tensor: np.zeros_like(t), tg.Tensor(np.zeros(n))")  # fmt: skip
+        return kind(self.item())
+
+    return convert
+
+
+class Tensor(Methods):
+    """An n-d array on the tape.
+
+    Parameters
+    ----------
+    data
+        Anything `numpy.asarray` takes that holds numbers. An ndarray is shared, not copied.
+    requires_grad
+        Whether `backward` shall leave a gradient in ``.grad``. Only floating-point data can.
+    dtype
+        The dtype to convert to; that of ``data`` by default.
+
+    Raises
+    ------
+    TypeError
+        If the data are not numbers, or a gradient is asked for integers or booleans.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
+        self.data = as_array(data.data if isinstance(data, Variable) else data, dtype)
+        if self.data.dtype.kind not in "fiubc":
+            raise TypeError(f"a Tensor holds numbers, not {self.data.dtype}")
+        self.grad = self.node = self.saved = self.memory = None
+        if isinstance(data, Variable) and np.may_share_memory(self.data, data.data):
+            detach_from(data, self)
+        if requires_grad:
+            self.requires_grad = True
+
+    # ------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor. Settable on leaves: False freezes a parameter."""
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        if flag == (self.node is not None):
+            return
+        if self.record is not None:
+            raise ValueError("requires_grad can be cleared on leaves only; this tensor is a result of "
+                             f"{self.record.row.name!r}: .detach() gives one without its history")  # fmt: skip
+        if flag and self.data.dtype.kind != "f":
+            raise TypeError(f"only floating-point tensors can require a gradient, not {self.data.dtype}: "
+                            "write Tensor(data, requires_grad=True, dtype=float)")  # fmt: skip
+        if flag:
+            self.node = leaf_of(self) or Leaf(self)
+        else:
+            frozen_leaves[id(self)], self.node = self.node, None  # type: ignore[assignment]  # it has no record
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this tensor was made by a user rather than by an operation on tracked tensors."""
+        return self.record is None
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The ndarray itself, shared and writable; gradients do not follow it."""
+        return self.data
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        if self.data.size != 1:
+            raise ValueError(f"item() needs a tensor with one element, this one has shape {self.shape}")
+        return self.data.item()
+
+    def detach(self) -> Tensor:
+        """A tensor of the same memory that is not on the tape."""
+        return Tensor(self)
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.data, separator=", ", prefix="Tensor(")
+        dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
+        made = "" if self.record is None else f", from {self.record.row.name}"
+        grad = ", requires_grad=True" if isinstance(self.node, Leaf) else made
+        return f"Tensor({text}{dtype}{grad})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
+
+    def __dir__(self) -> list[str]:
+        hidden = {"memory", "node", "record", "saved", "tracked"}  # the engine's own
+        return [name for name in super().__dir__() if name not in hidden and (name[:1] != "_" or name[:2] == "__")]
+
+    def __copy__(self) -> Tensor:
+        if self.record is not None:
+            raise TypeError("a tensor on the tape cannot be copied: call .detach() first, or .copy() to stay on it")
+        return _rebuild(type(self), self, self.requires_grad, self.grad)
+
+    def __reduce__(self) -> Any:
+        if self.record is not None:
+            raise TypeError("a tensor on the tape cannot be copied or pickled: call .detach() first")
+        return _rebuild, (type(self), self.data, self.requires_grad, self.grad)
+
+    # ------------------------------------------------------------------------------------------- gradients
+
+    def backward(self, seed: Any = None, create_graph: bool = False, retain_graph: bool = False) -> None:
+        """Add the gradient of this tensor to ``.grad`` of every leaf it was made from.
+
+        Parameters
+        ----------
+        seed
+            The gradient to start from, of this tensor's shape; 1 for a tensor with one element.
+        create_graph
+            Record the backward pass, so that the gradients (tensors, then) can be differentiated again.
+        retain_graph
+            Keep the graph for another backward pass. By default it is freed when this one is done.
+
+        Raises
+        ------
+        RuntimeError
+            If this tensor does not require a gradient.
+        ShapeError
+            If it has more than one element and no seed is given, or the seed has another shape.
+        FreedGraphError
+            If the graph was freed by an earlier pass.
+        """
+        if not self.tracked:
+            raise RuntimeError("backward() on a tensor that requires no gradient: make a Tensor it is computed from "
+                               "with requires_grad=True, and compute it outside no_grad()")  # fmt: skip
+        start = seed_for(self, seed)
+        start = start if create_graph else value_of(start)
+        found = backward_pass([(self, start)], create_graph=create_graph, retain_graph=retain_graph)
+        for leaf, gradient in found.items():
+            tensor = leaf.tensor()  # type: ignore[attr-defined]
+            if tensor is not None:
+                _accumulate(tensor, gradient, create_graph)
+
+    # ------------------------------------------------------------------------------------------- NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
+        if method == "__call__" and out is None and not kwargs:
+            entry = entries.get(ufunc)
+            if entry is not None:
+                return entry.run(*inputs)
+        return call_ufunc(type(self), ufunc, method, inputs, out, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return call(type(self), func, args, kwargs)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
+        if self.node is not None:
+            raise GradientLostError("this Tensor requires a gradient, which a plain ndarray would lose: use t.data or "
+                                    "t.detach() if that is meant, np.stack([...]) to join tensors, t[...] or np.where "
+                                    "to place one in another")  # fmt: skip
+        return np.array(self.data, dtype, copy=copy)
+
+    # ------------------------------------------------------------------------------------------- elements
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return getitem(self, index=as_index(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if current_mode().recording and needs_recording(self, value):
+            assign(self, index, _joined(value))
+        else:
+            keep_saved(self)
+            self.data[as_index(index)] = value_of(value)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self.data)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.data == value_of(value)).any())
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    __float__, __int__, __complex__ = map(_conversion, (float, int, complex))
+
+    def __index__(self) -> int:
+        return self.data.__index__()
+
+    # ------------------------------------------------------------------------------------------- operators
+
+    __add__, __radd__, __iadd__ = _operators(np.add)
+    __sub__, __rsub__, __isub__ = _operators(np.subtract)
+    __mul__, __rmul__, __imul__ = _operators(np.multiply)
+    __truediv__, __rtruediv__, __itruediv__ = _operators(np.divide)
+    __floordiv__, __rfloordiv__, __ifloordiv__ = _operators(np.floor_divide)
+    __mod__, __rmod__, __imod__ = _operators(np.remainder)
+    __divmod__, __rdivmod__ = _operators(np.divmod)[:2]
+    __matmul__, __rmatmul__, __imatmul__ = _operators(np.matmul)
+    _square = declare(np.square)
+    _power, __rpow__, __ipow__ = _operators(np.power)
+
+    __lt__, __le__, __eq__ = map(nondifferentiable, (np.less, np.less_equal, np.equal))
+    __gt__, __ge__, __ne__ = map(nondifferentiable, (np.greater, np.greater_equal, np.not_equal))
+    __and__, __rand__, __iand__ = _operators(np.bitwise_and, nondifferentiable)
+    __or__, __ror__, __ior__ = _operators(np.bitwise_or, nondifferentiable)
+    __xor__, __rxor__, __ixor__ = _operators(np.bitwise_xor, nondifferentiable)
+    __invert__ = nondifferentiable(np.invert)
+    __hash__ = object.__hash__
+
+    __neg__, __pos__, __abs__ = declare(np.negative), declare(np.positive), declare(np.absolute)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return _np.round(self, digits or 0)
+
+    def __pow__(self, exponent: Any) -> Any:
+        return self._square() if type(exponent) is int and exponent == 2 else self._power(exponent)
+
+
+def _joined(value: Any) -> Any:
+    """Nested lists with tensors in them, as a tensor."""
+    nested = isinstance(value, (list, tuple)) and any_tracked(value)
+    return _np.stack([_joined(item) for item in value]) if nested else value
+
+
+def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, grad: Any) -> Tensor:
+    out = kind(data, requires_grad)
+    out.grad = grad
+    return out
+
+
+_accumulating = allocate_lock()  # of `threading`, which would cost a millisecond to import
+
+
+def _accumulate(tensor: Variable, gradient: Any, create_graph: bool) -> None:
+    """Add to ``.grad`` of a leaf; several threads may do so at once."""
+    if create_graph and not isinstance(gradient, Tensor):
+        gradient = Tensor(gradient)
+    with _accumulating:
+        before = tensor.grad
+        if before is not None and before.shape != tensor.shape:
+            raise ShapeError(f"the .grad of a leaf of shape {tensor.shape} was set to one of shape {before.shape}")
+        total = gradient if before is None else before + gradient
+        tensor.grad = total if isinstance(total, Tensor) else np.asarray(total)
+
+
+def seed_for(output: Variable, seed: Any) -> Any:
+    """The gradient a backward pass starts from: ``seed`` in the shape and dtype of ``output``, or 1."""
+    if output.data.dtype.kind == "c":
+        raise TypeError("a complex tensor has no gradient to start from: take np.real, np.imag or np.abs of it")
+    if seed is None:
+        if output.data.size != 1:
+            raise ShapeError(f"a tensor of shape {output.shape} has no single gradient: reduce it first, with .sum() "
+                             f"or .mean(), or pass a seed of shape {output.shape}")  # fmt: skip
+        return np.ones(output.shape, output.dtype)
+    if isinstance(seed, Variable) and seed.shape == output.shape and seed.dtype.kind in "fiub":
+        return seed if seed.dtype == output.dtype else _np.astype(seed, output.dtype)
+    seed = np.asarray(value_of(seed))
+    if seed.dtype.kind not in "fiub":
+        raise TypeError(f"the seed must hold real numbers, not {seed.dtype}")
+    if seed.shape != output.shape:
+        raise ShapeError(f"the seed has shape {seed.shape}, the tensor {output.shape}: they must be the same")
+    return seed.astype(output.dtype, copy=False)

@@ -1,0 +1,1 @@
+"""Derivatives as functions: of tensors, of functions, recomputed in place of stored."""

@@ -1,0 +1,75 @@
+"""`grad`: gradients of tensors with respect to other tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.backward import backward_pass
+from tensorgrad.engine.tape import any_tracked, current_mode, value_of
+from tensorgrad.frontend.tensor import Tensor, seed_for
+
+
+def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool = False,
+         retain_graph: bool = False) -> Any:  # fmt: skip
+    """Gradients of ``outputs`` with respect to ``inputs``, without touching any ``.grad``.
+
+    Parameters
+    ----------
+    outputs
+        A tensor, or a sequence of tensors whose gradients are summed.
+    inputs
+        A tensor or a sequence of them; they need not be leaves.
+    grad_outputs
+        The gradients to start from, like ``outputs``; 1 for outputs with one element. If one of them requires a
+        gradient itself, the computation is recorded.
+    create_graph
+        Record the computation, so that the results can be differentiated again; they are tensors.
+    retain_graph
+        Keep the graph for another pass.
+
+    Returns
+    -------
+    ndarray or Tensor, or a tuple of them for a sequence of inputs
+        None for an input that the outputs do not depend on.
+
+    Raises
+    ------
+    RuntimeError
+        If no output, or one of the inputs, requires a gradient.
+    """
+    several_outputs, several_inputs = isinstance(outputs, Sequence), isinstance(inputs, Sequence)
+    outputs = tuple(outputs) if several_outputs else (outputs,)
+    inputs = tuple(inputs) if several_inputs else (inputs,)
+    seeds = tuple(grad_outputs) if several_outputs and grad_outputs is not None else (grad_outputs,) * len(outputs)
+    if len(seeds) != len(outputs):
+        raise ValueError(f"{len(outputs)} outputs need as many grad_outputs, got {len(seeds)}")
+    for role, tensors in (("output", outputs), ("input", inputs)):
+        for i, tensor in enumerate(tensors):
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"{role} {i + 1} of grad must be a Tensor, got {type(tensor).__name__}")
+            if tensor.dtype.kind == "c" and role == "input":
+                raise TypeError(f"input {i + 1} of grad is complex: gradients are with respect to real tensors")
+            if not tensor.tracked and role == "input":
+                raise RuntimeError(f"input {i + 1} of grad requires no gradient: make it with requires_grad=True")
+    create_graph = create_graph or (current_mode().recording and any_tracked(seeds))
+    roots = [
+        (output, seed_for(output, seed) if create_graph else value_of(seed_for(output, seed)))
+        for output, seed in zip(outputs, seeds, strict=True)
+        if output.tracked
+    ]
+    if not roots:
+        raise RuntimeError("grad of outputs that require no gradient: nothing they were made from does")
+    nodes = [tensor.node for tensor in inputs]
+    found = backward_pass(roots, nodes, create_graph=create_graph, retain_graph=retain_graph)
+    gradients: list[Any] = [found.get(node) for node in nodes]
+    given: set[Any] = set()
+    for i, node in enumerate(nodes):
+        if gradients[i] is not None and node in given:
+            gradients[i] = np.positive(gradients[i])  # each result is an array of its own
+        given.add(node)
+    if create_graph:
+        gradients = [Tensor(g) if isinstance(g, (np.ndarray, np.generic)) else g for g in gradients]
+    return tuple(gradients) if several_inputs else gradients[0]

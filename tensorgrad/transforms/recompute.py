@@ -1,0 +1,195 @@
+"""`checkpoint`: recompute in the backward pass instead of storing in the forward pass."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.backward import backward_pass, reachable
+from tensorgrad.engine.record import next_number
+from tensorgrad.engine.registry import primitive, rule
+from tensorgrad.engine.tape import Array, Leaf, Variable, current_mode, value_of
+from tensorgrad.frontend.modes import recorded
+from tensorgrad.frontend.tensor import Tensor
+from tensorgrad.transforms import trees
+
+
+def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function like ``f`` whose inner values are not kept for the backward pass, but computed there once more.
+
+    A chain of ``n`` equal layers, checkpointed in parts of ``sqrt(n)``, keeps the values between the parts and those
+    inside of one part in place of all ``n``, for one more forward pass.
+    Source: Chen et al., "Training deep nets with sublinear memory cost", 2016.
+
+    Parameters
+    ----------
+    f
+        A function of tensors, or of nested lists, tuples and dicts with tensors and anything else in them, that returns
+        a tensor or such a structure. It may use leaf tensors from outside, the parameters of a model. It is called
+        twice and must do the same both times; a `numpy.random.Generator` among its arguments is set back for that.
+        What it does beside, such as the running statistics of `batch_norm`, is done twice.
+
+    Raises
+    ------
+    RuntimeError
+        In the forward pass, if ``f`` uses a computed tensor that is not among its arguments; in the backward pass, if
+        it does not give the same values again.
+    """
+
+    @functools.wraps(f)
+    def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        if not current_mode().recording:
+            return f(*args, **kwargs)
+        part = _Part(f, (args, kwargs))
+        returned = part.first_run()
+        if part.value is None:
+            return returned
+        packed = recomputed(*part.inputs, *part.outside, part=part)
+        part.value = part.inputs = None
+        return _unpack(returned, packed)
+
+    return checkpointed
+
+
+@primitive
+def recomputed(*sources: Array, part: _Part) -> Array:
+    """What ``f`` gave: the sources are the tensors that it was computed from."""
+    return part.value
+
+
+rule(recomputed, together=lambda g, ans, needed, *sources, part: part.gradients(needed, g, ans, sources), complex=True)
+
+
+class _Part:
+    """One call of a checkpointed function."""
+
+    def __init__(self, f: Callable[..., Any], arguments: Any) -> None:
+        self.f = f
+        self.structure = arguments
+        self.leaves = _as_they_were(trees.leaves(arguments))
+        self.places = [k for k, leaf in enumerate(self.leaves) if isinstance(leaf, Variable)]
+        self.inputs: Any = [self.leaves[k] for k in self.places]
+        self.tracked = [_tracked(x) for x in self.inputs]
+        for k in self.places:
+            self.leaves[k] = None  # the record keeps their values
+        self.outside: list[Any] = []  # leaves that f uses and is not given
+        self.value: Any = None
+
+    def run(self, inputs: list[Any], leaves: list[Any]) -> Any:
+        """Call the function on the leaves of its arguments, with these inputs in place of the tracked ones."""
+        for k, x in zip(self.places, inputs, strict=True):
+            leaves[k] = x
+        args, kwargs = trees.refill(self.structure, leaves)
+        return self.f(*args, **kwargs)
+
+    def first_run(self) -> Any:
+        """What the function returns; on the way, find out what it is computed from."""
+        start = next_number()
+        inputs = [_own(x.data, tracked) for x, tracked in zip(self.inputs, self.tracked, strict=True)]
+        returned = self.run(inputs, trees.leaves(self.structure))
+        self.structure = trees.transform(lambda leaf: None, self.structure)
+        packed = _pack(returned)
+        if packed is None:
+            return returned
+        self.value = packed.data
+        known = {x.node for x in inputs}
+        for record in reachable([packed.node]):
+            if record.number < start:
+                raise RuntimeError(
+                    f"the checkpointed function uses a tensor that was computed before ({record.row.name!r} at "
+                    f"{record.where()}): pass it as an argument"
+                )
+            for parent in record.parents or ():
+                if isinstance(parent, Leaf) and parent not in known:
+                    known.add(parent)
+                    self.outside.append(parent.tensor())
+        return returned
+
+    def gradients(self, needed: Any, g: Any, ans: Any, sources: tuple[Any, ...]) -> dict[int, Any]:
+        """The gradients for these of the sources, by computing the function once more."""
+        create_graph = current_mode().origin is not None
+        with recorded():
+            inputs = [_own(x, tracked) for x, tracked in zip(sources, self.tracked, strict=False)]
+            with _with_values(self.outside, sources[len(inputs) :]):
+                packed: Any = _pack(self.run(inputs, _as_they_were(self.leaves)))
+        if packed is None or not _as_before(packed.data, value_of(ans)):
+            raise RuntimeError(
+                "the checkpointed function gave other values when it was called again: pass its random generator as an "
+                "argument, and overwrite no array that it reads"
+            )
+        nodes = {i: (*inputs, *self.outside)[i].node for i in needed}
+        found = backward_pass([(packed, g)], nodes.values(), create_graph=create_graph, through=False, used=needed.used)
+        return {i: found.get(node, np.zeros(node.shape, node.dtype)) for i, node in nodes.items()}
+
+
+@contextlib.contextmanager
+def _with_values(tensors: list[Any], values: Sequence[Any]) -> Iterator[None]:
+    """Inside, tensors have the values that a record saved, where they have been overwritten since."""
+    pairs = [(t, value_of(v)) for t, v in zip(tensors, values, strict=True) if t is not None]
+    changed = [(t, t.data, t.saved, v) for t, v in pairs if t.data is not v]
+    for tensor, _, _, value in changed:
+        tensor.data, tensor.saved = value, None
+    try:
+        yield
+    finally:
+        for tensor, data, saved, _ in changed:
+            tensor.data, tensor.saved = data, saved
+
+
+def _as_before(again: Any, first: Any) -> bool:
+    """Equal but for rounding, which may differ with how arrays lie in memory."""
+    if again.shape != first.shape or not first.size:
+        return again.shape == first.shape
+    size = np.max(np.abs(first), initial=0, where=np.isfinite(first))
+    return np.allclose(again, first, rtol=0, atol=1e3 * np.finfo(first.dtype).eps * size, equal_nan=True)
+
+
+def _own(x: Any, tracked: bool) -> Any:
+    """A value as a tensor of its own, to which gradients are pulled back and no further."""
+    if isinstance(x, Variable):
+        return np.positive(x)  # type: ignore[call-overload]
+    if not tracked:
+        return Tensor(x)
+    if x.dtype.kind == "c":  # no leaf, but the result of one
+        return Tensor(np.zeros(x.shape, x.real.dtype), requires_grad=True) + x
+    return Tensor(x, requires_grad=True)
+
+
+def _as_they_were(leaves: list[Any]) -> list[Any]:
+    """The arguments; of generators, whose state moves on with every draw, copies."""
+    memo: dict[int, Any] = {}
+    generators = (np.random.Generator, np.random.RandomState)
+    return [copy.deepcopy(leaf, memo) if isinstance(leaf, generators) else leaf for leaf in leaves]
+
+
+def _tracked(leaf: Any) -> bool:
+    return isinstance(leaf, Variable) and leaf.tracked
+
+
+def _pack(returned: Any) -> Any:
+    """All tensors on the tape in what a function returned, as one tensor."""
+    outputs = [leaf for leaf in trees.leaves(returned) if _tracked(leaf)]
+    if len(outputs) < 2:
+        return outputs[0] if outputs else None
+    return np.concatenate([np.reshape(out, (out.size,)) for out in outputs])
+
+
+def _unpack(returned: Any, packed: Any) -> Any:
+    """What a function returned, with parts of ``packed`` in place of the tensors that it was packed from."""
+    if sum(map(_tracked, trees.leaves(returned))) == 1:
+        return trees.transform(lambda leaf: packed if _tracked(leaf) else leaf, returned)
+    end = 0
+
+    def piece(leaf: Any) -> Any:
+        nonlocal end
+        if not _tracked(leaf):
+            return leaf
+        end += leaf.size
+        return np.reshape(packed[end - leaf.size : end], leaf.shape).astype(leaf.dtype)
+
+    return trees.transform(piece, returned)

@@ -1,0 +1,73 @@
+"""The table that drives most tests: a row for each function of the engine and each way to call it.
+
+A row is ``(name, function, domain, shapes of the inputs)``. The function is written in NumPy and takes arrays as
+well as tensors, so NumPy itself says what the forward value must be; for functions NumPy lacks, ``same`` is a
+plain formula to compare with. One file a family, as in the gradient table itself.
+"""
+
+from cases import (
+    activations,
+    attention,
+    choices,
+    convolutions,
+    convolve,
+    cumulative,
+    differences,
+    elementwise,
+    fft,
+    indexing,
+    joining,
+    linalg,
+    losses,
+    matrices,
+    nanfunctions,
+    normalization,
+    norms,
+    ordering,
+    padding,
+    products,
+    reductions,
+    rounding,
+    shapes,
+    statistics,
+    trigonometry,
+    windows,
+)
+from cases.rows import Row, distinct, ids
+
+FAMILIES = [
+    elementwise,
+    trigonometry,
+    choices,
+    rounding,
+    convolve,
+    differences,
+    reductions,
+    cumulative,
+    nanfunctions,
+    norms,
+    statistics,
+    shapes,
+    matrices,
+    joining,
+    ordering,
+    padding,
+    windows,
+    indexing,
+    products,
+    linalg,
+    fft,
+    activations,
+    convolutions,
+    normalization,
+    attention,
+    losses,
+]
+
+ROWS = [row for family in FAMILIES for row in family.ROWS]
+UNARY = [
+    row for family in FAMILIES for row in getattr(family, "UNARY", [])
+]  # of each element: tested in other shapes too
+BINARY = [row for family in FAMILIES for row in getattr(family, "BINARY", [])]  # the same, of two arrays that broadcast
+
+__all__ = ["BINARY", "FAMILIES", "ROWS", "UNARY", "Row", "distinct", "ids"]

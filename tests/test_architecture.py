@@ -1,0 +1,165 @@
+"""The house: how large its engine is, how involved a function may be, and which room may know of which."""
+
+import ast
+import io
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+
+import tensorgrad as tg
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "tensorgrad"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+# ------------------------------------------------------------------------------------------------ size
+
+
+def lines_of_code(source):
+    """Lines that hold code: no blank ones, no comments, no docstrings."""
+    nothing = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    lines = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in nothing:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines -= set(range(node.lineno, node.end_lineno + 1))
+    return len(lines)
+
+
+def test_lines_are_counted_without_comments_blanks_and_docstrings():
+    assert (
+        lines_of_code(
+            '"""A\nB."""\n\nx = 1  # one\n# two\n\ndef f(a,\n      b):\n    """C."""\n    return """D\nE"""\n'
+        )
+        == 5
+    )
+
+
+def engine():
+    return sum(lines_of_code(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("engine/*.py"))
+
+
+def test_the_engine_can_be_read_in_an_evening():
+    assert engine() <= 1000
+
+
+# ------------------------------------------------------------------------------------------------ complexity
+
+
+def test_no_function_is_too_involved_but_two():
+    """Ruff holds functions to the complexity in pyproject.toml (C901); exceptions are few, and each has its reason."""
+    assert "max-complexity = 12" in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    sources = [*FILES, *ROOT.glob("*.py"), *ROOT.glob("training/*.py"), *ROOT.glob("models/*.py")]
+    marked = [
+        line
+        for path in sources
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"#\s*noqa:.*C901", line)
+    ]
+    assert len(marked) <= 2, marked
+    assert all(re.search(r"C901\s+\(.{10,}\)", line) for line in marked), marked
+
+
+# ------------------------------------------------------------------------------------------------ imports
+
+MAY_IMPORT = {
+    "errors": set(),
+    "blas": set(),
+    "engine": {"errors"},
+    "frontend": {"errors", "engine"},
+    "rules": {"errors", "blas", "engine", "frontend"},
+    "transforms": {"errors", "engine", "frontend"},
+    "debug": {"errors", "engine", "frontend", "transforms"},
+    "functional": {"errors", "engine", "frontend", "rules"},
+    "nn": {"errors", "engine", "frontend", "functional"},
+    "optim": {"errors", "blas", "engine", "frontend"},
+    "schedules": {"errors", "engine"},
+    "checkpoints": {"errors", "engine"},
+    "data": {"errors"},
+    "drawing": {"errors", "engine", "frontend", "checkpoints", "nn"},
+}
+"""From a room of the package to those it may know of; a new one is entered here."""
+
+
+def imports(path):
+    """The modules of the package that a file imports when it is loaded, or for the types alone."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            module = node.module or ""
+            for alias in node.names:
+                whole = f"{module}.{alias.name}"
+                yield whole if module.startswith("tensorgrad") and is_module(whole) else module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def is_module(name):
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+def room(name):
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_go_one_way(path):
+    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if here == "__init__":
+        return
+    found = {room(name) for name in imports(path) if name.split(".")[0] == "tensorgrad"}
+    assert found - {here} <= MAY_IMPORT[here]
+
+
+def test_rooms_do_not_go_in_circles():
+    below: set[str] = set()
+    rest = dict(MAY_IMPORT)
+    while rest:
+        ready = {here for here, others in rest.items() if others <= below}
+        assert ready, f"a circle among {sorted(rest)}"
+        below |= ready
+        rest = {here: others for here, others in rest.items() if here not in ready}
+
+
+def test_modules_do_not_go_in_circles():
+    """But for what is imported for types alone."""
+    graph = {}
+    for path in FILES:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree.body = [node for node in tree.body if not is_for_types(node)]
+        graph[name] = {
+            found
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tensorgrad")
+            for found in {f"{node.module}.{a.name}" if is_module(f"{node.module}.{a.name}") else node.module
+                          for a in node.names}
+        }  # fmt: skip
+    graph = {name: others - {name} for name, others in graph.items() if name.count(".") > 1 or name in graph}
+    done: set[str] = set()
+    packages = {name for name in graph if (ROOT.joinpath(*name.split(".")) / "__init__.py").exists()}
+    while len(done) < len(graph):
+        ready = {name for name, others in graph.items() if name not in done and others - packages <= done}
+        assert ready, f"a circle among {sorted(set(graph) - done)}"
+        done |= ready
+
+
+def is_for_types(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+@pytest.mark.parametrize("name", ["", "nn", "optim", "data", "functional", "schedules"])
+def test_no_module_has_the_name_of_something_public(name):
+    """Else what one gets would depend on which was imported last."""
+    public = getattr(tg, name) if name else tg
+    folder = PACKAGE / name if name else PACKAGE
+    modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    whole = {x for x in public.__all__ if type(getattr(public, x)) is type(tg)}
+    assert not (modules & set(public.__all__)) - whole

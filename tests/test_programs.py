@@ -1,0 +1,442 @@
+"""Random programs: gradients and second derivatives against dual numbers that know nothing of tensorgrad.
+
+A program is a list of steps over named arrays: operations, views, writes to arrays and through views, arrays without
+elements and without axes. It runs twice, on tensors and on `Dual` numbers with rules of their own, in this file, and
+both derivatives must agree to ten digits. What fails is made as short as it goes, and printed with its seed.
+"""
+
+import os
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+from tensorgrad.engine.registry import row_of
+from tensorgrad.engine.tape import value_of
+
+# ------------------------------------------------------------------------------------------------------ the oracle
+
+
+class Dual:
+    """``value + e * dot`` with ``e ** 2 = 0``: exact derivatives forward. Value and dot may be duals themselves."""
+
+    def __init__(self, value, dot):
+        self.value, self.dot = value, dot
+
+
+def lift(f):
+    """A function that is linear, or moves elements: of a dual, it acts on both parts."""
+
+    def run(x, *args, **kwargs):
+        if isinstance(x, Dual):
+            return Dual(run(x.value, *args, **kwargs), run(x.dot, *args, **kwargs))
+        return f(x, *args, **kwargs)
+
+    return run
+
+
+def lift_many(f):
+    """The same, of several inputs in a list."""
+
+    def run(xs, *args):
+        if any(isinstance(x, Dual) for x in xs):
+            return Dual(run([value(x) for x in xs], *args), run([dot(x) for x in xs], *args))
+        return f(xs, *args)
+
+    return run
+
+
+def value(x):
+    """The value of a dual number; anything else as it is."""
+    return x.value if isinstance(x, Dual) else x
+
+
+def dot(x):
+    return x.dot if isinstance(x, Dual) else np.zeros(np.shape(x))
+
+
+def add(x, y):
+    if isinstance(x, Dual) or isinstance(y, Dual):
+        return Dual(add(value(x), value(y)), add(dot(x), dot(y)))
+    return np.asarray(np.add(x, y))
+
+
+def times(x, y):
+    if isinstance(x, Dual) or isinstance(y, Dual):
+        return Dual(times(value(x), value(y)), add(times(dot(x), value(y)), times(value(x), dot(y))))
+    return np.asarray(np.multiply(x, y))
+
+
+def matmul(x, y):
+    if isinstance(x, Dual) or isinstance(y, Dual):
+        return Dual(matmul(value(x), value(y)), add(matmul(dot(x), value(y)), matmul(value(x), dot(y))))
+    return np.asarray(x @ y)
+
+
+def smooth(f, derivative):
+    """A function of elements and its derivative, which is made of functions here."""
+
+    def run(x):
+        if isinstance(x, Dual):
+            return Dual(run(x.value), times(derivative(x.value), x.dot))
+        return np.asarray(f(x))
+
+    return run
+
+
+sin = smooth(np.sin, lambda x: cos(x))
+cos = smooth(np.cos, lambda x: times(sin(x), -1.0))
+exp = smooth(np.exp, lambda x: exp(x))
+tanh = smooth(np.tanh, lambda x: add(1.0, times(times(tanh(x), tanh(x)), -1.0)))
+reciprocal = smooth(lambda x: 1.0 / x, lambda x: times(times(reciprocal(x), reciprocal(x)), -1.0))
+log = smooth(np.log, lambda x: reciprocal(x))
+root = smooth(np.sqrt, lambda x: times(reciprocal(root(x)), 0.5))
+
+
+def parts(x):
+    """All arrays of a dual number."""
+    return [*parts(x.value), *parts(x.dot)] if isinstance(x, Dual) else [x]
+
+
+def write(x, index, y):
+    if isinstance(x, Dual):
+        write(x.value, index, value(y))
+        write(x.dot, index, dot(y))
+    else:
+        x[index] = y
+
+
+def raised(x, levels):
+    """A constant as a dual number of so many levels, so that what is written to can hold derivatives."""
+    return x if not levels else Dual(raised(x, levels - 1), raised(np.zeros(np.shape(x)), levels - 1))
+
+
+# ------------------------------------------------------------------------------------------------------ operations
+# name: (on tensors, on duals). Values are squeezed by tanh where they would grow, and kept away from kinks.
+
+UNARY = {
+    "sin": (np.sin, sin),
+    "tanh": (np.tanh, tanh),
+    "exp": (lambda x: np.exp(np.tanh(x)), lambda x: exp(tanh(x))),
+    "log": (lambda x: np.log(2 + np.tanh(x)), lambda x: log(add(2.0, tanh(x)))),
+    "sqrt": (lambda x: np.sqrt(2 + np.tanh(x)), lambda x: root(add(2.0, tanh(x)))),
+    "reciprocal": (lambda x: 1 / (2 + np.tanh(x)), lambda x: reciprocal(add(2.0, tanh(x)))),
+    "negative": (np.negative, lambda x: times(x, -1.0)),
+    "square": (np.square, lambda x: times(x, x)),
+    "copy": (np.copy, lift(np.copy)),
+    "scale": (lambda x: 0.7 * x - 0.2, lambda x: add(times(x, 0.7), -0.2)),
+}
+BINARY = {
+    "add": (np.add, add),
+    "subtract": (np.subtract, lambda x, y: add(x, times(y, -1.0))),
+    "multiply": (np.multiply, times),
+    "divide": (lambda x, y: x / (2 + np.tanh(y)), lambda x, y: times(x, reciprocal(add(2.0, tanh(y))))),
+}
+
+
+def axes_of(rng, ndim):
+    return [None, (), tuple(np.flatnonzero(rng.random(ndim) < 0.5)), *range(-ndim, ndim)][rng.integers(3 + 2 * ndim)]
+
+
+def view(rng, shape):
+    """A function that gives a view in NumPy, of an array of this shape: its text."""
+    ndim, order = len(shape), tuple(int(i) for i in rng.permutation(len(shape)))
+    choices = ["x[...]", "x[None]", f"np.transpose(x, {order})", "x.T", f"x[{basic_index(rng, shape)}]"]
+    choices += [f"np.flip(x, {rng.integers(ndim)})", f"x[{basic_index(rng, shape)}]"] if ndim else []
+    choices += ["np.squeeze(x)", f"np.expand_dims(x, {rng.integers(ndim + 1)})"]
+    return choices[rng.integers(len(choices))]
+
+
+def basic_index(rng, shape):
+    entries = []
+    for n in shape[: rng.integers(len(shape) + 1)]:
+        start, step = rng.integers(0, max(n, 1)), rng.choice([1, 1, 2, -1])
+        entry = f"{start}:" if step == 1 else f"::{step}"
+        entries.append(str(rng.integers(-n, n)) if n and rng.random() < 0.3 else entry)
+    return ", ".join([*entries, "..."])
+
+
+def fancy_index(rng, shape):
+    """Rows with repeats, or a mask; for writes, no repeats: what NumPy writes last is not told."""
+    n = shape[0]
+    if rng.random() < 0.5:
+        return f"np.array({[bool(b) for b in rng.random(n) < 0.6]}, bool)"
+    return f"np.array({[int(i) for i in rng.integers(0, max(n, 1), rng.integers(4) if n else 0)]}, int)"
+
+
+def mover(text):
+    """A step of moving elements, on tensors or arrays alike."""
+    return eval(f"lambda x: {text}", {"np": np})
+
+
+class Program:
+    """Steps ``(kind, target, *arguments)`` over numbered arrays, of which the first ones are the leaves."""
+
+    def __init__(self, seed):
+        rng = np.random.default_rng(seed)
+        self.seed = seed
+        pool = [(), (3,), (2, 3), (1, 3), (3, 2), (2, 1), (0,), (2, 0), (1,), (2, 2, 3)]
+        self.shapes = [pool[i] for i in rng.choice(len(pool), 3)]
+        if seed % 3:
+            self.shapes[0] = (2, 3)
+        self.leaves = [rng.uniform(-1, 1, shape) for shape in self.shapes]
+        self.directions = [rng.uniform(-1, 1, shape) for shape in self.shapes]
+        self.seeds = rng.uniform(-1, 1, 64)
+        self.steps = []
+        arrays = [np.array(x) for x in self.leaves]
+        for _ in range(rng.integers(5, 31)):
+            step = propose(rng, arrays)
+            if step is None:
+                continue
+            apply_step(step, arrays, 0)
+            self.steps.append(step)
+
+    def __str__(self):
+        lines = [f"seed {self.seed}: leaves " + ", ".join(map(str, self.shapes))]
+        return "\n".join(lines + [f"  {i}: {step}" for i, step in enumerate(self.steps) if step != ("zeros", None)])
+
+    def loss(self, arrays, total, multiply):
+        """A weighted sum of all that was made."""
+        return [multiply(total(x), self.seeds[i % 64]) for i, x in enumerate(arrays)]
+
+
+def propose(rng, arrays):
+    """A step that NumPy can take."""
+    i, j = rng.integers(len(arrays), size=2)
+    if rng.random() < 0.6:  # go on from what is new
+        i = len(arrays) - 1
+    x, kind = arrays[i], rng.integers(12)
+    if kind <= 1:
+        return "unary", int(i), str(rng.choice(list(UNARY)))
+    if kind <= 3:
+        fits = [k for k, y in enumerate(arrays) if broadcasts(x.shape, y.shape)]
+        return "binary", int(i), int(rng.choice(fits)), str(rng.choice(list(BINARY)))
+    if kind <= 5:
+        return "move", int(i), view(rng, x.shape)
+    if kind == 6 and x.ndim:
+        return "move", int(i), str(rng.choice([f"x[{fancy_index(rng, x.shape)}]", "np.ravel(x)", "np.repeat(x, 2)"]))
+    if kind == 7:
+        axis = axes_of(rng, x.ndim)
+        function = rng.choice(["sum", "mean"]) if x.size else "sum"
+        return "move", int(i), f"np.{function}(x, axis={axis}, keepdims={bool(rng.random() < 0.5)})"
+    if kind == 8:
+        fits = [k for k, y in enumerate(arrays) if min(x.ndim, y.ndim) and x.shape[-1] == y.shape[max(y.ndim - 2, 0)]
+                and broadcasts(x.shape[:-2], y.shape[:-2])]  # fmt: skip
+        return ("matmul", int(i), int(rng.choice(fits))) if fits else None
+    if kind == 9:
+        fits = [k for k, y in enumerate(arrays) if y.shape == x.shape]
+        joined = [int(i), *(int(k) for k in rng.choice(fits, rng.integers(0, 3)))]
+        return ("join", joined, "np.stack" if not x.ndim or rng.random() < 0.5 else "np.concatenate")
+    return propose_write(rng, arrays, int(i), int(j))
+
+
+def propose_write(rng, arrays, i, j):
+    """``y[index] = v``, ``y += v`` or ``np.multiply(y, v, out=y)``, of an array that is no leaf or a view of one."""
+    if any(np.shares_memory(arrays[i], leaf) for leaf in arrays[:3]) or i < 3 or not arrays[i].flags.writeable:
+        return None
+    x = arrays[i]
+    how = str(rng.choice(["set", "set", "add", "multiply"]))
+    index = basic_index(rng, x.shape) if how == "set" else "..."
+    if how == "set" and x.ndim and rng.random() < 0.3:
+        index = f"np.array({[bool(b) for b in rng.random(x.shape[0]) < 0.6]}, bool)"
+    region = eval(f"x[{index}]", {"np": np, "x": x})
+    fits = [
+        k for k, y in enumerate(arrays) if broadcasts(y.shape, np.shape(region)) == np.shape(region)]  # fmt: skip
+    if rng.random() < 0.15 or not fits:
+        return "write", i, index, how, 0.25
+    return "write", i, index, how, int(rng.choice(fits))
+
+
+def broadcasts(a, b):
+    """The shape of two shapes together; False where they do not fit. () is told from False by the caller."""
+    try:
+        return np.broadcast_shapes(a, b) or (() if (a, b) == ((), ()) else False) or Scalar()
+    except ValueError:
+        return False
+
+
+class Scalar(tuple):
+    """The empty shape, which is true."""
+
+    __slots__ = ()
+
+    def __bool__(self):
+        return True
+
+
+def apply_step(step, arrays, levels, tensors=False):
+    """Take a step, on tensors or on duals of so many levels."""
+    kind, *args = step
+    side = 0 if tensors else 1
+    if kind == "write":
+        i, index, how, source = args
+        where = eval(f"np.s_[{index}]", {"np": np})
+        y = arrays[source] if isinstance(source, int) else source
+        write_step(arrays[i], where, how, y, levels, tensors)
+    elif kind == "zeros":
+        if args[0] is not None:
+            arrays.append(tg.Tensor(np.zeros(args[0])) if tensors else raised(np.zeros(args[0]), levels))
+    elif kind == "unary":
+        arrays.append(UNARY[args[1]][side](arrays[args[0]]))
+    elif kind == "binary":
+        arrays.append(BINARY[args[2]][side](arrays[args[0]], arrays[args[1]]))
+    elif kind == "move":
+        move = mover(args[1])
+        arrays.append(move(arrays[args[0]]) if tensors else lift(lambda x: np.asarray(move(x)))(arrays[args[0]]))
+    elif kind == "matmul":
+        arrays.append((np.matmul if tensors else matmul)(arrays[args[0]], arrays[args[1]]))
+    else:
+        join = {"np.stack": np.stack, "np.concatenate": np.concatenate}[args[1]]
+        chosen = [arrays[i] for i in args[0]]
+        arrays.append(join(chosen) if tensors else lift_many(join)(chosen))
+
+
+def write_step(x, where, how, y, levels, tensors):
+    if tensors:
+        if how == "set":
+            x[where] = y
+        elif how == "add" and x.ndim:
+            x += y
+        else:
+            (np.add if how == "add" else np.multiply)(x, y, out=x)
+        return
+    if how == "add":
+        y = add(x, y)
+    elif how == "multiply":
+        y = times(x, y)
+    y = lift(np.copy)(y) if isinstance(y, Dual) else np.copy(y)
+    write(x, where, y)
+
+
+def run_dual(program, x, v, u):
+    """The derivative of the loss along v, and of that along u: values of the dual numbers of two levels."""
+    arrays = [
+        Dual(Dual(a.copy(), b.copy()), Dual(c.copy(), np.zeros(a.shape))) for a, b, c in zip(x, u, v, strict=True)
+    ]
+    for step in program.steps:
+        apply_step(step, arrays, 2)
+    total = program.loss(arrays, lambda z: lift(np.sum)(z if isinstance(z, Dual) else raised(z, 2)), times)
+    return [float(sum(np.sum(parts(t)[k]) for t in total)) for k in (0, 2, 3)]
+
+
+def run_tensors(program, x, v, u, overwrite):
+    """The same three numbers by tensorgrad: the loss, its gradient times v, its Hessian times v and u."""
+    leaves = [tg.Tensor(a.copy(), requires_grad=True) for a in x]
+    arrays = list(leaves)
+    for step in program.steps:
+        apply_step(step, arrays, 0, tensors=True)
+    loss = sum(program.loss(arrays, np.sum, np.multiply))
+    if overwrite:  # what is written now, the gradients must not know of
+        with tg.no_grad():
+            for array in arrays:
+                if array.data.flags.writeable:
+                    array[...] = 0.123
+    first = tg.grad(loss, leaves, retain_graph=True)
+    recorded = tg.grad(loss, leaves, create_graph=True)
+    for a, b in zip(first, recorded, strict=True):
+        np.testing.assert_allclose(a, b.data, rtol=1e-12, atol=1e-12)
+    along = sum(np.sum(g * d) for g, d in zip(recorded, v, strict=True))
+    second = 0.0
+    if along.requires_grad:
+        found = tg.grad(along, leaves)
+        second = float(sum(np.sum(h * d) for h, d in zip(found, u, strict=True) if h is not None))
+    return [loss.item(), float(along.item()), second]
+
+
+def failure(program, overwrite=False):
+    """What is wrong with a program, or None."""
+    x, v = program.leaves, program.directions
+    u = [np.flip(d) * 0.7 + 0.1 for d in v]
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = run_dual(program, x, v, u)
+    if not np.all(np.abs(expected) < 1e8):
+        return None  # grown beyond what ten digits can be asked of
+    try:
+        got = run_tensors(program, x, v, u, overwrite)
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def shrunk(program, overwrite):
+    """Without the steps that are not needed for it to fail: others number what they make, so zeros take their place."""
+    arrays, shapes = [np.array(x) for x in program.leaves], {}
+    for k, step in enumerate(program.steps):
+        apply_step(step, arrays, 0)
+        if step[0] != "write":
+            shapes[k] = arrays[-1].shape
+    for k, step in reversed(list(enumerate(program.steps))):
+        program.steps[k] = ("zeros", shapes[k]) if k in shapes else ("zeros", None)
+        if failure(program, overwrite) is None:
+            program.steps[k] = step
+    return program
+
+
+def check(seeds):
+    for seed in seeds:
+        overwrite = bool(seed % 2)
+        program = Program(seed)
+        if failure(program, overwrite) is not None:
+            program = shrunk(program, overwrite)
+            raise AssertionError(f"{program}\noverwritten afterwards: {overwrite}\n{failure(program, overwrite)}")
+
+
+START = int(os.environ.get("PROGRAM_SEED", "0"))
+
+
+@pytest.mark.parametrize("start", range(0, 300, 30))
+def test_random_programs(start):
+    check(range(START + start, START + start + 30))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(1000, 4000, 300))
+def test_many_random_programs(start):
+    check(range(START + start, START + start + 300))
+
+
+# ------------------------------------------------------------------------------------------- the check of the check
+
+WRONG = {
+    "sin": (np.sin, lambda g, _ans, x: g * np.cos(x * (1 + 1e-8))),
+    "a second derivative": (np.sin, lambda g, _ans, x: g * np.cos(np.array(value_of(x)))),
+    "multiply": (np.multiply, lambda g, _ans, _x, y: g * y, lambda g, _ans, x, _y: g * abs(x)),
+    "transpose": (np.transpose, lambda g, _ans, _x, axes=None: np.transpose(g, axes)),
+    "right, in another form": (np.tanh, lambda g, ans, x: g * (1 - np.tanh(x) * ans)),
+}
+
+
+def found(seeds):
+    return [seed for seed in seeds if failure(Program(seed), bool(seed % 2)) is not None]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_row_is_found(name, monkeypatch):
+    fn, *vjps = WRONG[name]
+    row = row_of(fn)
+    before = dict(vars(row))
+    try:
+        row.enter(vjps)
+        seeds = found(range(40))
+    finally:
+        vars(row).clear()
+        vars(row).update(before)
+    assert bool(seeds) == (not name.startswith("right"))
+    assert not found(range(5))
+
+
+def test_what_is_written_afterwards_must_not_count(monkeypatch):
+    from tensorgrad.engine import aliasing
+
+    monkeypatch.setattr(aliasing.Saved, "keep", lambda _: None)
+    assert found(range(1, 41, 2))
+
+
+def test_a_failing_program_is_made_short(monkeypatch):
+    monkeypatch.setitem(UNARY, "tanh", (lambda x: np.tanh(x) * 1.001, UNARY["tanh"][1]))
+    seed = found(range(40))[0]
+    program = shrunk(Program(seed), bool(seed % 2))
+    assert "tanh" in str(program)
+    assert f"seed {seed}" in str(program)
+    assert sum(step[0] != "zeros" for step in program.steps) <= 8

@@ -1,0 +1,86 @@
+"""What a row names is what a record saves: an argument is read, or its name begins with an underscore."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+
+PACKAGE = Path(tg.__file__).parent
+OUTLINE = {"shape", "dtype", "ndim", "size"}
+
+
+def rules_in(tree):
+    """The lambdas of the rows in a source, each with the names of its ``ans`` and its inputs."""
+    for call in ast.walk(tree):
+        if not (isinstance(call, ast.Call) and getattr(call.func, "id", "") == "rule"):
+            continue
+        vjps = [vjp for vjp in call.args[1:] if isinstance(vjp, ast.Lambda)]
+        for vjp in vjps:
+            yield vjp, [arg.arg for arg in vjp.args.args][1 : 2 + len(call.args) - 1]
+        for keyword in call.keywords:
+            if keyword.arg in ("each", "together") and isinstance(keyword.value, ast.Lambda):
+                names = [arg.arg for arg in keyword.value.args.args]
+                rest = [keyword.value.args.vararg.arg] if keyword.value.args.vararg else []
+                yield keyword.value, [names[1], *names[3:], *rest]
+
+
+def faults(source):
+    """What is named as saved and not read, or read and not saved."""
+    for vjp, names in rules_in(ast.parse(source)):
+        parents = {child: node for node in ast.walk(vjp) for child in ast.iter_child_nodes(node)}
+        for name in names:
+            uses = [parents[node] for node in ast.walk(vjp.body) if isinstance(node, ast.Name) and node.id == name]
+            reads = [use for use in uses if not (isinstance(use, ast.Attribute) and use.attr in OUTLINE)]
+            if bool(reads) == name.startswith("_"):
+                yield f"line {vjp.lineno}: {name}"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_row_names_what_it_reads(path):
+    assert list(faults(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("rule(f, lambda g, _ans, x, y: g * y, lambda g, _ans, x, _y: g * x)", ["line 1: x"]),
+        ("rule(f, lambda g, _ans, _x: g * _x)", ["line 1: _x"]),
+        ("rule(f, lambda g, ans, _x: g * _x.shape[0])", ["line 1: ans"]),
+        ("rule(f, lambda g, _ans, _x, axis=None: np.sum(g, axis))", []),
+        ("rule(f, each=lambda g, _ans, i, *parts, axis: g[i])", ["line 1: parts"]),
+        ("rule(f, together=lambda g, ans, needed, *_xs: {i: g for i in needed})", ["line 1: ans"]),
+    ],
+)
+def test_a_wrong_name_is_found(row, found):
+    assert list(faults(row)) == found
+
+
+@pytest.mark.parametrize("read", [lambda _x: _x * 2, np.sum, np.asarray, lambda _x: np.ones(2) @ _x, lambda _x: _x[0]])
+def test_the_values_of_what_is_not_saved_cannot_be_read(read):
+    shady = tg.primitive(lambda x: x * 2)
+    tg.rule(shady, lambda g, _ans, _x: g * 2 + 0 * read(_x))
+    for x in (tg.Tensor(np.ones(2), requires_grad=True), tg.Tensor(np.ones(2), requires_grad=True) * 1):
+        with pytest.raises(TypeError):
+            np.sum(shady(x)).backward()
+
+
+def test_an_outline_has_the_shape_and_the_dtype_of_any_input():
+    seen = []
+
+    def note(x):
+        seen.append((x.shape, x.dtype, x.ndim, x.size))
+        return 1.0
+
+    def rule(g, _ans, _x, _y):
+        return g * (note(_x) * note(_y))
+
+    scaled = tg.primitive(lambda x, y: x * y)
+    tg.rule(scaled, rule, rule)
+    for y in (np.ones((2, 3)), tg.Tensor(np.ones((2, 3))), tg.Tensor(np.ones((2, 3)), requires_grad=True), 2.0):
+        seen.clear()
+        np.sum(scaled(tg.Tensor(np.ones((2, 3), np.float32), requires_grad=True), y)).backward()
+        assert ((2, 3), np.float32, 2, 6) in seen
+        assert ((2, 3), np.float64, 2, 6) in seen or (type(y) is float and ((), np.float64, 0, 1) in seen)

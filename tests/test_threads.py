@@ -1,0 +1,178 @@
+"""Threads and tasks: concurrent passes lose nothing, and the mode belongs to its context."""
+
+import asyncio
+import contextvars
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+
+
+def leaf(x):
+    return tg.Tensor(np.array(x, float), requires_grad=True)
+
+
+def in_threads(works):
+    """Run all functions at once; their results, or the exceptions they raised."""
+    start, results = threading.Barrier(len(works)), [None] * len(works)
+
+    def run(k):
+        start.wait(10)
+        try:
+            results[k] = works[k]()
+        except Exception as error:
+            results[k] = error
+
+    threads = [threading.Thread(target=run, args=(k,), daemon=True) for k in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    return results
+
+
+@pytest.fixture(autouse=True)
+def _often_another_thread():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_eight_threads_that_accumulate_into_one_leaf_lose_nothing():
+    w = leaf(np.zeros(3))
+    passes = 50
+
+    def work(k):
+        for _ in range(passes):
+            np.sum(w * (k + 1) + np.sin(w)).backward()
+
+    errors = in_threads([lambda k=k: work(k) for k in range(8)])
+    assert errors == [None] * 8
+    np.testing.assert_array_equal(w.grad, np.full(3, passes * (sum(range(1, 9)) + 8)))
+
+
+def test_eight_threads_accumulate_tensors():
+    w = leaf([1.0, 2.0])
+
+    def work():
+        for _ in range(20):
+            np.sum(w**3).backward(create_graph=True)
+
+    assert in_threads([work] * 8) == [None] * 8
+    np.testing.assert_allclose(w.grad.data, 160 * 3 * w.data**2)
+
+
+@pytest.mark.parametrize("retain", [True, False])
+def test_two_passes_over_one_graph_at_once(retain):
+    """Both give the gradient, or one says that the graph is freed; never None, never a part of it."""
+    for _ in range(40):
+        w = leaf([0.5, 2.0])
+        y = w
+        for _ in range(30):
+            y = np.sin(y) * w + y
+        loss = np.sum(y)
+        expected = tg.grad(loss, w, retain_graph=True)
+        found = in_threads([lambda loss=loss, w=w: tg.grad(loss, w, retain_graph=retain)] * 2)
+        errors = [x for x in found if isinstance(x, Exception)]
+        assert all(isinstance(error, tg.FreedGraphError) for error in errors), errors
+        assert len(errors) <= (0 if retain else 1)
+        for gradient in found:
+            if not isinstance(gradient, Exception):
+                np.testing.assert_array_equal(gradient, expected)
+
+
+def test_two_backward_calls_on_one_graph_at_once():
+    for _ in range(40):
+        w = leaf([0.5, 2.0])
+        y = w
+        for _ in range(30):
+            y = np.sin(y) * w + y
+        loss = np.sum(y)
+        once = tg.grad(loss, w, retain_graph=True)
+        found = in_threads([loss.backward] * 2)
+        errors = [x for x in found if x is not None]
+        assert all(isinstance(error, tg.FreedGraphError) for error in errors), errors
+        np.testing.assert_allclose(w.grad, once * (2 - len(errors)), rtol=1e-12)
+
+
+def test_writes_in_one_thread_and_passes_in_others():
+    """Each thread has a parameter of its own, and a constant that all of them read."""
+    c = tg.Tensor(np.arange(1.0, 4.0))
+
+    def work(k):
+        w = leaf(np.full(3, k + 1.0))
+        for step in range(40):
+            before = w.data.copy()
+            loss = np.sum(w * w * c)
+            with tg.no_grad():
+                w += 1.0
+            w.grad = None
+            loss.backward()
+            np.testing.assert_allclose(w.grad, 2 * before * c.data, err_msg=f"{k}, {step}")
+
+    assert in_threads([lambda k=k: work(k) for k in range(8)]) == [None] * 8
+
+
+def recording():
+    return (leaf(1.0) * 2).requires_grad
+
+
+def test_the_mode_belongs_to_its_thread():
+    inside, outside = threading.Event(), threading.Event()
+
+    def without():
+        with tg.no_grad():
+            inside.set()
+            assert outside.wait(10)
+            return recording()
+
+    def with_it():
+        assert inside.wait(10)
+        found = recording()
+        outside.set()
+        return found
+
+    assert in_threads([without, with_it]) == [False, True]
+    assert recording()
+
+
+def test_the_mode_belongs_to_its_task():
+    async def without():
+        with tg.no_grad():
+            await asyncio.sleep(0)
+            first = recording()
+            await asyncio.sleep(0)
+            return first, recording()
+
+    async def with_it():
+        found = []
+        for _ in range(3):
+            found.append(recording())
+            await asyncio.sleep(0)
+        return found
+
+    async def main():
+        return await asyncio.gather(without(), with_it(), without())
+
+    assert asyncio.run(main()) == [(False, False), [True, True, True], (False, False)]
+    assert recording()
+
+
+def test_a_task_inherits_the_mode_it_was_started_in():
+    async def inner():
+        return recording()
+
+    async def main():
+        with tg.no_grad():
+            task = asyncio.create_task(inner())
+        return await task, recording()
+
+    assert asyncio.run(main()) == (False, True)
+    with tg.no_grad():
+        context = contextvars.copy_context()
+    assert context.run(recording) is False
