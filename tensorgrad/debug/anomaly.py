@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from contextlib import ContextDecorator
 from contextvars import ContextVar
 from typing import Any, Self
 
@@ -23,7 +22,7 @@ from tensorgrad.engine.record import observers
 from tensorgrad.engine.registry import Row
 from tensorgrad.engine.tape import Outline, Record, current_mode, value_of
 from tensorgrad.errors import AnomalyError, OverwriteError
-from tensorgrad.frontend.modes import refuse_generators
+from tensorgrad.frontend.modes import FunctionDecorator
 
 _watching: ContextVar[bool] = ContextVar("detect_anomaly", default=False)
 
@@ -55,7 +54,7 @@ REWRITES = {
 }  # fmt: skip
 
 
-class detect_anomaly(ContextDecorator):  # noqa: N801  (the field's name, used like a keyword)
+class detect_anomaly(FunctionDecorator):  # noqa: N801  (the field's name, used like a keyword)
     """Stop at the first NaN or infinity, forward or backward: ``with tg.detect_anomaly():`` or as a decorator.
 
     The error names the operation, the index, the values there, the line that called the operation, and the usual
@@ -72,14 +71,6 @@ class detect_anomaly(ContextDecorator):  # noqa: N801  (the field's name, used l
 
     def __init__(self) -> None:
         self._entered: list[tuple[bool, Any]] = []
-
-    def _recreate_cm(self) -> Self:
-        return type(self)()  # of each call its own, so that threads do not meet in one
-
-    def __call__(self, func: Any) -> Any:
-        """Decorate a function."""
-        refuse_generators(self, func)
-        return super().__call__(func)
 
     def __enter__(self) -> Self:
         quiet = np.errstate(all="ignore")  # NumPy's warnings would come first, and say less

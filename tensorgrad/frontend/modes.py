@@ -9,21 +9,28 @@ from typing import Any, Self
 from tensorgrad.engine.tape import Mode, current_mode, set_mode
 
 
-class Switch(ContextDecorator):
-    """A change of mode for the time of a ``with`` block or of a decorated function. Nests, and is exception-safe."""
-
-    recording = True
-
-    def __init__(self) -> None:
-        self._before: list[Mode] = []
+class FunctionDecorator(ContextDecorator):
+    """A context that decorates functions, and refuses generators and coroutines."""
 
     def _recreate_cm(self) -> Self:
         return type(self)()  # of each call its own, so that threads do not meet in one
 
     def __call__(self, func: Any) -> Any:
         """Decorate a function."""
-        refuse_generators(self, func)
+        if inspect.isgeneratorfunction(func) or inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
+            name = type(self).__name__
+            raise TypeError(f"{name} cannot decorate {func.__name__!r}: a generator or coroutine runs after the call "
+                            f"returned. Write `with tg.{name}():` inside it.")  # fmt: skip
         return super().__call__(func)
+
+
+class Switch(FunctionDecorator):
+    """A change of mode for the time of a ``with`` block or of a decorated function. Nests, and is exception-safe."""
+
+    recording = True
+
+    def __init__(self) -> None:
+        self._before: list[Mode] = []
 
     def __enter__(self) -> Self:
         self._before.append(current_mode())
@@ -42,11 +49,3 @@ class no_grad(Switch):  # noqa: N801  (the field's name, used like a keyword)
 
 class recorded(Switch):  # noqa: N801  (a switch, as `no_grad`)
     """Record inside, even in a part of a program that does not."""
-
-
-def refuse_generators(context: Any, func: Any) -> None:
-    """Of what cannot be decorated with a context, say what to write."""
-    if inspect.isgeneratorfunction(func) or inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
-        name = type(context).__name__
-        raise TypeError(f"{name} cannot decorate {func.__name__!r}: a generator or coroutine runs after the call "
-                        f"returned. Write `with tg.{name}():` inside it.")  # fmt: skip
