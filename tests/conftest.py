@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -54,3 +55,9 @@ def pytest_collection_finish():
     """Keep the garbage collector from going through twelve thousand tests again and again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_configure():
+    """A shell starts what it runs in the background deaf to Ctrl-C, which the programs under test have to hear."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
