@@ -26,7 +26,14 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, OSErr
 
 
 class Checkpoint(NamedTuple):
-    """What a file holds."""
+    """What a file holds.
+
+    Examples
+    --------
+    >>> checkpoint = tg.Checkpoint({"w": np.zeros(3)}, {"lr": 0.1})
+    >>> checkpoint.config["lr"]
+    0.1
+    """
 
     arrays: dict[str, np.ndarray[Any, Any]]
     config: dict[str, Any]
@@ -42,6 +49,16 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], config: Mappin
     ------
     TypeError
         If an array holds objects, or the configuration something JSON cannot say.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "model.npz")
+    ...     tg.save(path, {"w": np.arange(3.0)}, {"lr": 0.1})
+    ...     arrays, config = tg.load(path)
+    >>> arrays, config
+    ({'w': array([0., 1., 2.])}, {'lr': 0.1})
     """
     try:
         text = json.dumps(dict(config or {}), indent=2, sort_keys=True, allow_nan=False)
@@ -85,6 +102,16 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         If there is no such file.
     CheckpointError
         If the file is damaged or not a checkpoint.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "model.npz")
+    ...     tg.save(path, {"w": np.arange(3.0)}, {"lr": 0.1})
+    ...     arrays, config = tg.load(path)
+    >>> arrays, config
+    ({'w': array([0., 1., 2.])}, {'lr': 0.1})
     """
     path = Path(path)
     if path.is_dir():

@@ -51,37 +51,79 @@ def __dir__() -> list[str]:
 
 
 def constant() -> Schedule:
-    """Always 1."""
+    """Always 1.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.constant()
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [1.0, 1.0, 1.0]
+    """
     return lambda update: 1.0
 
 
 def step(step_size: int, gamma: float = 0.1) -> Schedule:
-    """Multiplied by ``gamma`` after every ``step_size`` updates. PyTorch's StepLR."""
+    """Multiplied by ``gamma`` after every ``step_size`` updates. PyTorch's StepLR.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.step(10)
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [1.0, 0.1, 0.01]
+    """
     _at_least_one("step_size", step_size)
     _not_negative("gamma", gamma)
     return lambda update: gamma ** (update // step_size)
 
 
 def halving(step_size: int) -> Schedule:
-    """Halved after every ``step_size`` updates."""
+    """Halved after every ``step_size`` updates.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.halving(10)
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [1.0, 0.5, 0.25]
+    """
     return step(step_size, 0.5)
 
 
 def multi_step(milestones: Iterable[int], gamma: float = 0.1) -> Schedule:
-    """Multiplied by ``gamma`` when as many updates are done as one of the milestones says. PyTorch's MultiStepLR."""
+    """Multiplied by ``gamma`` when as many updates are done as one of the milestones says. PyTorch's MultiStepLR.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.multi_step([10, 20])
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [1.0, 0.1, 0.01]
+    """
     _not_negative("gamma", gamma)
     ordered = sorted(milestones)
     return lambda update: gamma ** bisect_right(ordered, update)
 
 
 def exponential(gamma: float) -> Schedule:
-    """Multiplied by ``gamma`` after every update. PyTorch's ExponentialLR."""
+    """Multiplied by ``gamma`` after every update. PyTorch's ExponentialLR.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.exponential(0.9)
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [1.0, 0.3487, 0.1216]
+    """
     _not_negative("gamma", gamma)
     return lambda update: gamma**update
 
 
 def polynomial(total_iters: int, power: float = 1.0) -> Schedule:
-    """``(1 - update / total_iters) ** power``, and 0 from there. PyTorch's PolynomialLR."""
+    """``(1 - update / total_iters) ** power``, and 0 from there. PyTorch's PolynomialLR.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.polynomial(20, power=2)
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [1.0, 0.25, 0.0]
+    """
     _at_least_one("total_iters", total_iters)
     if not power > 0:
         raise ValueError(f"power must be greater than 0, got {power}")
@@ -92,6 +134,12 @@ def linear(*, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters:
     """A straight line from ``start_factor`` to ``end_factor`` at ``total_iters`` updates, and that from there.
 
     PyTorch's LinearLR.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.linear(start_factor=1.0, end_factor=0.0, total_iters=20)
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [1.0, 0.5, 0.0]
     """
     _at_least_one("total_iters", total_iters)
     _not_negative("start_factor", start_factor)
@@ -104,6 +152,12 @@ def cosine(T_max: int, eta_min: float = 0.0, *, lr: float = 1.0) -> Schedule:  #
 
     PyTorch's CosineAnnealingLR, which rises again after ``T_max`` updates. Source: Loshchilov and Hutter, "SGDR:
     stochastic gradient descent with warm restarts", 2017, equation 5.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.cosine(T_max=20)
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [1.0, 0.5, 0.0]
     """
     _at_least_one("T_max", T_max)
     least = _fraction("eta_min", eta_min, lr)
@@ -115,6 +169,12 @@ def cosine_restarts(T_0: int, T_mult: int = 1, eta_min: float = 0.0, *, lr: floa
 
     PyTorch's CosineAnnealingWarmRestarts. Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm
     restarts", 2017.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.cosine_restarts(T_0=15)
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [1.0, 0.25, 0.75]
     """
     _at_least_one("T_0", T_0)
     if T_mult < 1 or T_mult != int(T_mult):
@@ -149,6 +209,12 @@ def one_cycle(max_lr: float, total_steps: int, pct_start: float = 0.3, anneal_st
         ``"cos"`` for half cosines, ``"linear"`` for straight lines.
     three_phase
         Fall to ``max_lr / div_factor`` in as many updates as the rate rose in, and from there to the end.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.one_cycle(max_lr=1.0, total_steps=21)
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [0.04, 0.7683, 0.0]
     """
     _at_least_one("total_steps", total_steps)
     if not 0 <= pct_start <= 1:
@@ -178,14 +244,28 @@ def one_cycle(max_lr: float, total_steps: int, pct_start: float = 0.3, anneal_st
 
 
 def warm_up(schedule: Schedule, updates: int) -> Schedule:
-    """Multiply a schedule by a ramp: ``1/updates, 2/updates, ...`` and 1 from there on."""
+    """Multiply a schedule by a ramp: ``1/updates, 2/updates, ...`` and 1 from there on.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.warm_up(tg.schedules.constant(), 20)
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [0.05, 0.55, 1.0]
+    """
     if updates < 0:
         raise ValueError(f"warm-up must take 0 updates or more, got {updates}")
     return lambda update: schedule(update) * min(1.0, (update + 1) / max(updates, 1))
 
 
 def from_function(lr_lambda: Callable[[int], SupportsFloat]) -> Schedule:
-    """A function of your own, of which every value is checked to be a rate. PyTorch's LambdaLR."""
+    """A function of your own, of which every value is checked to be a rate. PyTorch's LambdaLR.
+
+    Examples
+    --------
+    >>> schedule = tg.schedules.from_function(lambda update: 1 / (1 + update))
+    >>> [round(schedule(update), 4) for update in (0, 10, 20)]
+    [1.0, 0.0909, 0.0476]
+    """
     if not callable(lr_lambda):
         raise TypeError(f"from_function takes a function of the number of updates done, got {lr_lambda!r}")
 
@@ -223,6 +303,12 @@ class Plateau:
         The number of steps after a fall that are not counted.
     min_lr, eps
         The least rate, and the least change of it; fractions of the base rate unless ``lr`` says what that is.
+
+    Examples
+    --------
+    >>> plateau = tg.schedules.Plateau(patience=1, factor=0.5)
+    >>> [plateau.step(loss) for loss in (2.0, 1.0, 1.1, 1.2, 1.3)]
+    [1.0, 1.0, 1.0, 0.5, 0.5]
     """
 
     def __init__(self, mode: str = "min", factor: float = 0.1, patience: int = 10, threshold: float = 1e-4,
@@ -244,7 +330,14 @@ class Plateau:
         self.cooldown_counter = 0
 
     def step(self, metric: SupportsFloat | Variable) -> float:
-        """Take note of a new value of the metric, and return the factor of the base rate; NaN is no improvement."""
+        """Take note of a new value of the metric, and return the factor of the base rate; NaN is no improvement.
+
+        Examples
+        --------
+        >>> plateau = tg.schedules.Plateau(patience=0)
+        >>> plateau.step(1.0), plateau.step(2.0)
+        (1.0, 0.1)
+        """
         value = float(value_of(metric))  # of a loss on the tape, its value
         if self._improves(value):
             self.best, self.num_bad_epochs = value, 0
@@ -268,7 +361,13 @@ class Plateau:
         return sign * value > sign * (self.best + sign * margin)
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been seen so far, as numbers that JSON can say."""
+        """What has been seen so far, as numbers that JSON can say.
+
+        Examples
+        --------
+        >>> tg.schedules.Plateau().state_dict()
+        {'scale': 1.0, 'best': None, 'num_bad_epochs': 0, 'cooldown_counter': 0}
+        """
         return {name: getattr(self, name) for name in ("scale", "best", "num_bad_epochs", "cooldown_counter")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -278,6 +377,13 @@ class Plateau:
         ------
         CheckpointError
             If something is missing or unknown.
+
+        Examples
+        --------
+        >>> plateau = tg.schedules.Plateau()
+        >>> plateau.load_state_dict({"scale": 0.1, "best": 0.5, "num_bad_epochs": 0, "cooldown_counter": 0})
+        >>> plateau.step(0.4)
+        0.1
         """
         if problems := sorted(self.state_dict().keys() ^ state.keys()):
             raise CheckpointError(f"no state of a Plateau: missing or unknown {', '.join(problems)}")

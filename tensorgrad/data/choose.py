@@ -41,6 +41,12 @@ def load(
         MNIST was asked for by its name or by a folder, and is not there.
     DataError
         MNIST is there, but malformed; it is never replaced in silence.
+
+    Examples
+    --------
+    >>> data = tg.data.load("digits")
+    >>> data.train_images.shape, data.test_images.shape
+    ((1437, 8, 8), (360, 8, 8))
     """
     if name not in (None, "mnist", "digits"):
         raise ConfigError(f'there is no data set {name!r}: take "mnist" or "digits"')

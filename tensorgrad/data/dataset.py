@@ -27,6 +27,14 @@ class Dataset:
         The pixel value of full ink: 255 in MNIST, 16 in the small digits.
     source
         Where the data came from, to be shown in a line.
+
+    Examples
+    --------
+    >>> data = tg.data.digits()
+    >>> print(data)
+    digits: 1,437 + 360 images of 8x8, from the digits that come with tensorgrad
+    >>> data.shape, data.features, data.classes
+    ((8, 8), 64, 10)
     """
 
     name: str
@@ -79,6 +87,11 @@ def batches(count: int, size: int, rng: np.random.Generator, start: int = 0) -> 
     ------
     ConfigError
         `size` is not positive, or `count` or `start` is negative.
+
+    Examples
+    --------
+    >>> [batch.tolist() for batch in tg.data.batches(5, 2, np.random.default_rng(0))]
+    [[2, 4], [3, 0], [1]]
     """
     if size < 1:
         raise ConfigError(f"a batch of {size} examples is none: take a batch size of at least 1")

@@ -47,6 +47,13 @@ def mnist(folder: Path | str | None = None, *, download: bool = True, quiet: boo
         looked for, why the download failed and where to put them.
     DataError
         A file is malformed, or the files do not belong together.
+
+    Examples
+    --------
+    >>> data = tg.data.mnist("no-such-folder")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    tensorgrad.errors.DataNotFoundError: MNIST is not in no-such-folder ...
     """
     named = folder if folder is not None else os.environ.get(VARIABLE)
     cache = cache_folder() if folder is None else None

@@ -13,6 +13,14 @@ def digits() -> Dataset:
     They are the 1,797 images of the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin
     and C. Kaynak, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0), with 36 of each class set aside here
     as the test images.
+
+    Examples
+    --------
+    >>> data = tg.data.digits()
+    >>> data.train_images.shape, data.brightest
+    ((1437, 8, 8), 16)
+    >>> data.test_labels[:5]
+    array([0, 7, 4, 0, 2])
     """
     packed = files("tensorgrad.data").joinpath("digits.npz")
     with packed.open("rb") as file, np.load(file, allow_pickle=False) as arrays:

@@ -67,6 +67,15 @@ class detect_anomaly(FunctionDecorator):  # noqa: N801  (the field's name, used 
         Inside the context, at the operation where the value first arose.
     OverwriteError
         In a backward pass, if a value it needs is not what it was in the forward pass.
+
+    Examples
+    --------
+    >>> x = tg.Tensor([1.0, 0.0], requires_grad=True)
+    >>> with tg.detect_anomaly():  # doctest: +ELLIPSIS
+    ...     np.log(x)
+    Traceback (most recent call last):
+        ...
+    tensorgrad.errors.AnomalyError: the first infinity arose in 'log' at index ...
     """
 
     def __init__(self) -> None:

@@ -45,6 +45,11 @@ def gradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: fl
         With both numbers, the input and the index where they are furthest apart.
     TypeError
         If an input is not float64: in float32, differences are mostly rounding.
+
+    Examples
+    --------
+    >>> tg.gradcheck(lambda x: np.sum(np.sin(x) * x), [np.array([0.5, 1.5])])
+    True
     """
     arrays = [_float64(i, x) for i, x in enumerate(_as_sequence(inputs))]
     checked = [i for i, x in enumerate(arrays) if x.dtype == np.float64]
@@ -81,6 +86,11 @@ def gradgradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol
 
     The gradient of ``f``, pulled back from a random direction, is itself checked by `gradcheck`, with respect to
     the inputs and to the direction. Parameters and errors are those of `gradcheck`.
+
+    Examples
+    --------
+    >>> tg.gradgradcheck(np.tanh, [np.array([0.5, 1.5])])
+    True
     """
     arrays = [_float64(i, x) for i, x in enumerate(_as_sequence(inputs))]
     if all(x.dtype != np.float64 for x in arrays):

@@ -17,7 +17,15 @@ from tensorgrad.frontend.tensor import Tensor
 
 
 class Drawing:
-    """A picture that notebooks show; ``svg`` is its text, `save` writes it to a file."""
+    """A picture that notebooks show; ``svg`` is its text, `save` writes it to a file.
+
+    Examples
+    --------
+    >>> x = tg.Tensor(2.0, requires_grad=True)
+    >>> drawing = tg.draw(np.sin(x), {"x": x})
+    >>> drawing.svg[:4]
+    '<svg'
+    """
 
     def __init__(self, svg: str, about: str) -> None:
         self.svg = svg
@@ -36,6 +44,13 @@ class Drawing:
         ------
         ValueError
             If the name does not end in ``.svg``.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> x = tg.Tensor(2.0, requires_grad=True)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tg.draw(np.sin(x)).save(pathlib.Path(folder, "graph.svg"))
         """
         path = Path(path)
         if path.suffix.lower() != ".svg":
@@ -48,9 +63,7 @@ class Drawing:
 
 
 def draw(outputs: Any, names: Any = None, *, direction: str = "down", limit: int = 1000) -> Drawing:
-    """The graph behind a tensor as a picture (SVG), with the shape of every value; notebooks show it inline.
-
-    >>> tg.draw(loss, {"x": x, "logits": logits, **tg.nn.parameters(model)}).save("graph.svg")
+    """Draw the graph behind a tensor as SVG, with the shape of every value; notebooks show it inline.
 
     Parameters
     ----------
@@ -70,6 +83,12 @@ def draw(outputs: Any, names: Any = None, *, direction: str = "down", limit: int
         If the graph was freed by an earlier backward pass.
     ValueError
         If the graph is larger than the limit, or ``outputs`` is empty.
+
+    Examples
+    --------
+    >>> x, w = np.ones((4, 3)), tg.Tensor(np.ones((3, 2)), requires_grad=True)
+    >>> tg.draw(np.sum(tg.relu(x @ w)), {"x": x, "w": w}).svg.count("<title>")
+    6
     """
     tensors = list(outputs) if isinstance(outputs, Sequence) else [outputs]
     for tensor in tensors:

@@ -45,11 +45,26 @@ class Methods(Variable):
     # ------------------------------------------------------------------------------------------- reductions
 
     def sum(self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **others: Any) -> Any:
-        """`numpy.sum` of this tensor."""
+        """`numpy.sum` of this tensor.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.sum(axis=0)
+        Tensor([4., 6.])
+        """
         return (_np.sum if others else _sum)(self, axis=axis, dtype=dtype, keepdims=keepdims, **others)
 
     def mean(self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **others: Any) -> Any:
-        """`numpy.mean` of this tensor."""
+        """`numpy.mean` of this tensor.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.mean(axis=1, keepdims=True)
+        Tensor([[1.5],
+                [3.5]])
+        """
         return (_np.mean if others else _mean)(self, axis=axis, dtype=dtype, keepdims=keepdims, **others)
 
     max, min, prod, var, std = _np.max, _np.min, _np.prod, _np.var, _np.std
@@ -63,13 +78,26 @@ class Methods(Variable):
     argsort, argpartition, nonzero = _np.argsort, _np.argpartition, _np.nonzero
 
     def conj(self) -> Any:
-        """The complex conjugate; of real numbers, the tensor itself."""
+        """The complex conjugate; of real numbers, the tensor itself.
+
+        Examples
+        --------
+        >>> tg.Tensor([1 + 2j]).conj()
+        Tensor([1.-2.j], dtype=complex128)
+        """
         return _np.conj(self) if self.data.dtype.kind == "c" else self
 
     conjugate = conj
 
     def compress(self, condition: Any, axis: Any = None) -> Any:
-        """`numpy.compress` of this tensor."""
+        """`numpy.compress` of this tensor.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.compress([True, False], axis=0)
+        Tensor([[1., 2.]])
+        """
         return _np.compress(condition, self, axis=axis)
 
     exp, expm1, log, log1p, log2, log10 = map(declare, (np.exp, np.expm1, np.log, np.log1p, np.log2, np.log10))
@@ -81,42 +109,105 @@ class Methods(Variable):
     # ------------------------------------------------------------------------------------------- shapes
 
     def reshape(self, *shape: Any, **others: Any) -> Any:
-        """This tensor in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``."""
+        """This tensor in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.reshape(4, -1).shape
+        (4, 1)
+        """
         return _np.reshape(self, shape[0] if len(shape) == 1 else shape, **others)
 
     def transpose(self, *axes: Any) -> Any:
-        """This tensor with its axes permuted: reversed, or ``t.transpose(1, 0)`` or ``t.transpose((1, 0))``."""
+        """This tensor with its axes permuted: reversed, or ``t.transpose(1, 0)`` or ``t.transpose((1, 0))``.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.transpose()
+        Tensor([[1., 3.],
+                [2., 4.]])
+        """
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return _transpose(self, axes=order)
 
     swapaxes, squeeze, ravel = _np.swapaxes, _np.squeeze, _np.ravel
 
     def flatten(self, order: Any = "C") -> Any:
-        """A copy of all elements, in one axis."""
+        """A copy of all elements, in one axis.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.flatten()
+        Tensor([1., 2., 3., 4.])
+        """
         return _np.ravel(self, order).copy()
 
     # ------------------------------------------------------------------------------------------- copies
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
-        """This tensor in another floating-point precision; the gradient returns in the old one."""
+        """This tensor in another floating-point precision; the gradient returns in the old one.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.astype(np.float32)
+        Tensor([[1., 2.],
+                [3., 4.]], dtype=float32)
+        """
         return self if not copy and self.dtype == dtype else _np.astype(self, np.dtype(dtype))
 
     def copy(self) -> Any:
-        """A tensor of the same value in memory of its own, still on the tape."""
+        """A tensor of the same value in memory of its own, still on the tape.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> y = x.copy()
+        >>> y[0, 0] = 9
+        >>> x[0, 0].item()
+        1.0
+        """
         return _np.astype(self, self.dtype)
 
     def tolist(self) -> Any:
-        """The values as nested lists of Python numbers; like `item`, off the tape."""
+        """The values as nested lists of Python numbers; like `item`, off the tape.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.tolist()
+        [[1.0, 2.0], [3.0, 4.0]]
+        """
         return self.data.tolist()
 
     # ------------------------------------------------------------------------------------------- in place
 
     def fill(self: Any, value: Any) -> None:
-        """Assign one value to all elements."""
+        """Assign one value to all elements.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.fill(0)
+        >>> x
+        Tensor([[0., 0.],
+                [0., 0.]])
+        """
         self[...] = value
 
     def sort(self: Any, axis: int = -1, **others: Any) -> None:
-        """Sort in place; `numpy.sort` leaves the tensor as it is."""
+        """Sort in place; `numpy.sort` leaves the tensor as it is.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([3.0, 1.0, 2.0])
+        >>> x.sort()
+        >>> x
+        Tensor([1., 2., 3.])
+        """
         self[...] = _np.sort(self, axis, **others)
 
     put = _np.put

@@ -42,7 +42,16 @@ class Switch(FunctionDecorator):
 
 
 class no_grad(Switch):  # noqa: N801  (the field's name, used like a keyword)
-    """Do not record inside: ``with no_grad():`` or ``@no_grad()``. Nests, and is exception-safe."""
+    """Do not record inside: ``with no_grad():`` or ``@no_grad()``. Nests, and is exception-safe.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.no_grad():
+    ...     w -= 0.5  # an update, not part of the graph
+    >>> w
+    Tensor([0.5, 1.5], requires_grad=True)
+    """
 
     recording = False
 

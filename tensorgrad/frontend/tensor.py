@@ -55,21 +55,33 @@ def _conversion(kind: Any) -> Any:
 
 
 class Tensor(Methods):
-    """An n-d array on the tape.
+    """An n-dimensional array that records the operations applied to it, so that gradients can be computed.
+
+    A Tensor wraps an ndarray, its ``.data``. NumPy's functions, operators and methods accept it and return Tensors.
+    After a result is computed, ``result.backward()`` stores the gradient of the result in ``.grad`` of every Tensor that
+    was created with ``requires_grad=True``.
 
     Parameters
     ----------
-    data
-        Anything `numpy.asarray` takes that holds numbers. An ndarray is shared, not copied.
-    requires_grad
-        Whether `backward` shall leave a gradient in ``.grad``. Only floating-point data can.
-    dtype
-        The dtype to convert to; that of ``data`` by default.
+    data : array_like
+        Numbers. An ndarray is shared, not copied.
+    requires_grad : bool, optional
+        Whether `backward` computes a gradient for this tensor. Requires a floating-point dtype.
+    dtype : data-type, optional
+        The dtype to convert ``data`` to. By default, that of ``data``.
 
     Raises
     ------
     TypeError
-        If the data are not numbers, or a gradient is asked for integers or booleans.
+        If ``data`` does not hold numbers, or ``requires_grad`` is true for integers, booleans or complex numbers.
+
+    Examples
+    --------
+    >>> x = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> y = np.sum(np.sin(x) ** 2)
+    >>> y.backward()
+    >>> x.grad  # 2 sin(x) cos(x)
+    array([ 0.9093, -0.7568, -0.2794])
     """
 
     __slots__ = ()
@@ -88,7 +100,15 @@ class Tensor(Methods):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to this tensor. Settable on leaves: False freezes a parameter."""
+        """Whether gradients flow to this tensor. Settable on leaves: False freezes a parameter.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> x.requires_grad = False  # freeze
+        >>> x
+        Tensor([1., 2.])
+        """
         return self.node is not None
 
     @requires_grad.setter
@@ -108,21 +128,49 @@ class Tensor(Methods):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether this tensor was made by a user rather than by an operation on tracked tensors."""
+        """Whether this tensor was made by a user rather than by an operation on tracked tensors.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> x.is_leaf, (x * 2).is_leaf
+        (True, False)
+        """
         return self.record is None
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The ndarray itself, shared and writable; gradients do not follow it."""
+        """The ndarray itself, shared and writable; gradients do not follow it.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> x.numpy()
+        array([1., 2.])
+        """
         return self.data
 
     def item(self) -> Any:
-        """The only element, as a Python number."""
+        """The only element, as a Python number.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> np.sum(x).item()
+        3.0
+        """
         if self.data.size != 1:
             raise ValueError(f"item() needs a tensor with one element, this one has shape {self.shape}")
         return self.data.item()
 
     def detach(self) -> Tensor:
-        """A tensor of the same memory that is not on the tape."""
+        """A tensor of the same memory that is not on the tape.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> x.detach()
+        Tensor([1., 2.])
+        """
         return Tensor(self)
 
     def __repr__(self) -> str:
@@ -171,6 +219,14 @@ class Tensor(Methods):
             If it has more than one element and no seed is given, or the seed has another shape.
         FreedGraphError
             If the graph was freed by an earlier pass.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> np.sum(x**2).backward()
+        >>> np.sum(x**2).backward()  # gradients accumulate
+        >>> x.grad
+        array([4., 8.])
         """
         if not self.tracked:
             raise RuntimeError("backward() on a tensor that requires no gradient: make a Tensor it is computed from "

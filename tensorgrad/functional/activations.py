@@ -32,13 +32,25 @@ __all__ = [
 
 @primitive
 def relu(x: Array) -> Array:
-    """``max(x, 0)``, elementwise; the gradient at 0 is 0."""
+    """``max(x, 0)``, elementwise; the gradient at 0 is 0.
+
+    Examples
+    --------
+    >>> tg.relu(np.array([-2.0, 0.0, 2.0]))
+    array([0., 0., 2.])
+    """
     return np.maximum(x, 0)
 
 
 @primitive
 def sigmoid(x: Array) -> Array:
-    """``1 / (1 + exp(-x))``, elementwise, to full relative precision in both tails."""
+    """``1 / (1 + exp(-x))``, elementwise, to full relative precision in both tails.
+
+    Examples
+    --------
+    >>> tg.sigmoid(np.array([-2.0, 0.0, 2.0]))
+    array([0.1192, 0.5   , 0.8808])
+    """
     x = floating(x)
     small = np.exp(-np.absolute(x))
     return np.where(np.less(x, 0), small, 1) / (1 + small)
@@ -46,13 +58,25 @@ def sigmoid(x: Array) -> Array:
 
 @primitive
 def softplus(x: Array) -> Array:
-    """``log(1 + exp(x))``, elementwise, without overflow."""
+    """``log(1 + exp(x))``, elementwise, without overflow.
+
+    Examples
+    --------
+    >>> tg.softplus(np.array([-1e3, 0.0, 1e3]))  # log(1 + exp(1000)) would overflow
+    array([   0.    ,    0.6931, 1000.    ])
+    """
     return np.logaddexp(floating(x), 0)
 
 
 @primitive
 def softsign(x: Array) -> Array:
-    """``x / (1 + |x|)``, elementwise."""
+    """``x / (1 + |x|)``, elementwise.
+
+    Examples
+    --------
+    >>> tg.softsign(np.array([-2.0, 0.0, 2.0]))
+    array([-0.6667,  0.    ,  0.6667])
+    """
     x = floating(x)
     return x / (1 + np.absolute(x))
 
@@ -77,6 +101,11 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     """``x`` where it is positive, else ``negative_slope * x``; the gradient at 0 is ``negative_slope``.
 
     Source: Maas et al., "Rectifier nonlinearities improve neural network acoustic models", 2013.
+
+    Examples
+    --------
+    >>> tg.leaky_relu(np.array([-2.0, 0.0, 2.0]), negative_slope=0.1)
+    array([-0.2,  0. ,  2. ])
     """
     x = floating(x)
     return np.where(x > 0, x, negative_slope * x)
@@ -86,6 +115,11 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     """``x`` where it is positive, else ``alpha * (exp(x) - 1)``.
 
     Source: Clevert et al., "Fast and accurate deep network learning by exponential linear units", 2015.
+
+    Examples
+    --------
+    >>> tg.elu(np.array([-2.0, 0.0, 2.0]))
+    array([-0.8647,  0.    ,  2.    ])
     """
     x = floating(x)
     return np.where(x > 0, x, alpha * np.expm1(np.where(x > 0, 0, x)))
@@ -95,6 +129,11 @@ def selu(x: Array) -> Array:
     """``scale * elu(x, alpha)`` with the two constants that keep mean 0 and variance 1 from layer to layer.
 
     Source: Klambauer et al., "Self-normalizing neural networks", 2017.
+
+    Examples
+    --------
+    >>> tg.selu(np.array([-2.0, 0.0, 2.0]))
+    array([-1.5202,  0.    ,  2.1014])
     """
     return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
 
@@ -106,6 +145,13 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     ``ValueError`` for another word.
 
     Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016.
+
+    Examples
+    --------
+    >>> tg.gelu(np.array([-2.0, 0.0, 2.0]))
+    array([-0.0455,  0.    ,  1.9545])
+    >>> tg.gelu(np.array([-2.0, 0.0, 2.0]), approximate="tanh")
+    array([-0.0454,  0.    ,  1.9546])
     """
     check_choice("approximate", approximate, ("none", "tanh"))
     x = floating(x)
@@ -118,6 +164,11 @@ def silu(x: Array) -> Array:
     """``x * sigmoid(x)``, also called swish.
 
     Source: Elfwing et al., "Sigmoid-weighted linear units", 2017.
+
+    Examples
+    --------
+    >>> tg.silu(np.array([-2.0, 0.0, 2.0]))
+    array([-0.2384,  0.    ,  1.7616])
     """
     x = floating(x)
     return x * sigmoid(x)
@@ -127,6 +178,11 @@ def mish(x: Array) -> Array:
     """``x * tanh(softplus(x))``.
 
     Source: Misra, "Mish: a self regularized non-monotonic activation function", 2019.
+
+    Examples
+    --------
+    >>> tg.mish(np.array([-2.0, 0.0, 2.0]))
+    array([-0.2525,  0.    ,  1.944 ])
     """
     x = floating(x)
     return x * np.tanh(softplus(x))
@@ -136,6 +192,11 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """``x`` clipped to ``[min_val, max_val]``; unlike that of `numpy.clip`, the gradient on the boundary is 0.
 
     Raises ``ValueError`` if ``min_val > max_val``.
+
+    Examples
+    --------
+    >>> tg.hardtanh(np.array([-2.0, 0.0, 2.0]))
+    array([-1.,  0.,  1.])
     """
     if min_val > max_val:
         raise ValueError(f"hardtanh needs min_val <= max_val, got {min_val} and {max_val}")
@@ -143,5 +204,11 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
 
 
 def log_sigmoid(x: Array) -> Array:
-    """``log(sigmoid(x))``, without overflow: ``-softplus(-x)``."""
+    """``log(sigmoid(x))``, without overflow: ``-softplus(-x)``.
+
+    Examples
+    --------
+    >>> tg.log_sigmoid(np.array([-1e3, 0.0, 1e3]))
+    array([-1000.    ,    -0.6931,    -0.    ])
+    """
     return -softplus(-floating(x))

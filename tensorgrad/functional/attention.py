@@ -44,6 +44,14 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_ma
     Notes
     -----
     Source: Vaswani et al., "Attention is all you need", 2017, equation 1.
+
+    Examples
+    --------
+    >>> q, k, v = np.zeros((1, 2)), np.zeros((3, 2)), np.array([[3.0], [6.0], [12.0]])
+    >>> tg.scaled_dot_product_attention(q, k, v)  # equal scores: the mean of the values
+    array([[7.]])
+    >>> tg.scaled_dot_product_attention(q, k, v, np.array([True, False, True]))
+    array([[7.5]])
     """
     query = floating(query)
     key, value = in_precision_of(query, key), in_precision_of(query, value)

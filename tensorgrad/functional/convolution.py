@@ -26,7 +26,16 @@ __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
 
 def conv1d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Array:  # fmt: skip
-    """Convolve ``x`` ``(N, C, L)`` with ``weight`` ``(out, C / groups, k)``: see `conv2d`."""
+    """Convolve ``x`` ``(N, C, L)`` with ``weight`` ``(out, C / groups, k)``: see `conv2d`.
+
+    Examples
+    --------
+    >>> x, w = np.arange(5.0).reshape(1, 1, 5), np.array([[[-1.0, 0.0, 1.0]]])
+    >>> tg.conv1d(x, w)
+    array([[[2., 2., 2.]]])
+    >>> tg.conv1d(x, w, padding="same")
+    array([[[ 1.,  2.,  2.,  2., -3.]]])
+    """
     return _convolve(1, x, weight, bias, stride, padding, dilation, groups)
 
 
@@ -57,19 +66,40 @@ def conv2d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding
         If the shapes do not belong together, or the kernel is larger than the padded images.
     ValueError
         If a parameter is out of range, or ``"same"`` meets a stride.
+
+    Examples
+    --------
+    >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
+    >>> tg.conv2d(x, np.ones((1, 1, 2, 2)))
+    array([[[[ 8., 12.],
+             [20., 24.]]]])
+    >>> tg.conv2d(x, np.ones((8, 1, 3, 3)), padding=1, stride=2).shape
+    (1, 8, 2, 2)
     """
     return _convolve(2, x, weight, bias, stride, padding, dilation, groups)
 
 
 def conv3d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Array:  # fmt: skip
-    """Convolve ``x`` ``(N, C, D, H, W)`` with ``weight`` ``(out, C / groups, kD, kH, kW)``: see `conv2d`."""
+    """Convolve ``x`` ``(N, C, D, H, W)`` with ``weight`` ``(out, C / groups, kD, kH, kW)``: see `conv2d`.
+
+    Examples
+    --------
+    >>> tg.conv3d(np.ones((2, 1, 4, 4, 4)), np.ones((5, 1, 3, 3, 3)), padding=1).shape
+    (2, 5, 4, 4, 4)
+    """
     return _convolve(3, x, weight, bias, stride, padding, dilation, groups)
 
 
 def conv_transpose1d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0,
                      output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Array:  # fmt: skip
-    """The transpose of `conv1d`, ``(N, C, L)`` with ``weight`` ``(C, out / groups, k)``: see `conv_transpose2d`."""
+    """The transpose of `conv1d`, ``(N, C, L)`` with ``weight`` ``(C, out / groups, k)``: see `conv_transpose2d`.
+
+    Examples
+    --------
+    >>> tg.conv_transpose1d(np.array([[[1.0, 10.0]]]), np.array([[[1.0, 2.0]]]), stride=2)
+    array([[[ 1.,  2., 10., 20.]]])
+    """
     return _convolve_transposed(1, x, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -82,13 +112,27 @@ def conv_transpose2d(x: Array, weight: Array, bias: Array = None, stride: Any = 
     the lengths that a convolution with a stride maps to one. Errors are those of `conv2d`.
 
     Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, section 4.
+
+    Examples
+    --------
+    >>> x = tg.conv2d(np.ones((1, 3, 8, 8)), np.ones((4, 3, 2, 2)), stride=2)
+    >>> x.shape
+    (1, 4, 4, 4)
+    >>> tg.conv_transpose2d(x, np.ones((4, 3, 2, 2)), stride=2).shape  # the shape of the input again
+    (1, 3, 8, 8)
     """
     return _convolve_transposed(2, x, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_transpose3d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0,
                      output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Array:  # fmt: skip
-    """The transpose of `conv3d`, ``(N, C, D, H, W)`` with ``(C, out / groups, ...)``: see `conv_transpose2d`."""
+    """The transpose of `conv3d`, ``(N, C, D, H, W)`` with ``(C, out / groups, ...)``: see `conv_transpose2d`.
+
+    Examples
+    --------
+    >>> tg.conv_transpose3d(np.ones((1, 2, 3, 3, 3)), np.ones((2, 4, 2, 2, 2)), stride=2).shape
+    (1, 4, 6, 6, 6)
+    """
     return _convolve_transposed(3, x, weight, bias, stride, padding, output_padding, groups, dilation)
 
 

@@ -16,6 +16,14 @@ def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> 
 
     Raises ``TypeError`` if the indices are not integers, ``IndexError`` if one is not in ``0 .. V - 1`` or
     ``padding_idx`` is no row, and `ShapeError` if the table has not two axes.
+
+    Examples
+    --------
+    >>> table = np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]])
+    >>> tg.embedding(np.array([2, 1, 2]), table)
+    array([[3., 4.],
+           [1., 2.],
+           [3., 4.]])
     """
     rows, weight = _integers("indices", indices), floating(weight)
     if weight.ndim != 2:
@@ -37,6 +45,12 @@ def one_hot(indices: Array, num_classes: int = -1) -> Array:
 
     The result is a plain array of integers: no gradient flows to an index. Raises ``TypeError`` if the indices are not
     integers and ``IndexError`` if one is not in ``0 .. num_classes - 1``.
+
+    Examples
+    --------
+    >>> tg.one_hot(np.array([2, 0]), num_classes=3)
+    array([[0, 0, 1],
+           [1, 0, 0]])
     """
     rows = _integers("indices", indices)
     if num_classes < 0:

@@ -78,7 +78,13 @@ def _erfc_beyond(x: Array) -> Array:
 
 @primitive
 def erf(x: Array) -> Array:
-    """``2 / sqrt(pi)`` times the integral of ``exp(-t * t)`` from 0 to ``x``, elementwise, as exact as float64."""
+    """``2 / sqrt(pi)`` times the integral of ``exp(-t * t)`` from 0 to ``x``, elementwise, as exact as float64.
+
+    Examples
+    --------
+    >>> tg.erf(np.array([0.0, 0.5, 1.0]))
+    array([0.    , 0.5205, 0.8427])
+    """
     x = floating(x)
     wide = np.asarray(x, np.float64)
     near = np.absolute(wide) <= _NEAR
@@ -88,7 +94,15 @@ def erf(x: Array) -> Array:
 
 @primitive
 def erfc(x: Array) -> Array:
-    """``1 - erf(x)``, elementwise, to full relative precision where that is small."""
+    """``1 - erf(x)``, elementwise, to full relative precision where that is small.
+
+    Examples
+    --------
+    >>> 1 - tg.erf(np.array([10.0]))  # no digits left
+    array([0.])
+    >>> print(f"{tg.erfc(10.0):.3e}")
+    2.088e-45
+    """
     x = floating(x)
     wide = np.asarray(x, np.float64)
     regions = [wide > _NEAR, wide < -_NEAR]

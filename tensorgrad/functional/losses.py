@@ -69,6 +69,14 @@ def cross_entropy(logits: Array, targets: Array, weight: Array = None, *, ignore
         If the targets are not integers, or name a class that is not there.
     ValueError
         If an option is not one of those above, or one-hot targets are not one-hot.
+
+    Examples
+    --------
+    >>> logits = np.array([[2.0, 0.0], [0.0, 3.0]])
+    >>> print(tg.cross_entropy(logits, np.array([0, 1])).round(4))
+    0.0878
+    >>> tg.cross_entropy(logits, np.array([0, 0]), reduction="none")
+    array([0.1269, 3.0486])
     """
     check_choice("reduction", reduction, _REDUCTIONS)
     if not 0 <= label_smoothing <= 1:
@@ -98,6 +106,12 @@ def nll_loss(input: Array, target: Array, weight: Array = None, *, ignore_index:
 
     ``input`` is ``(N, C)`` or ``(N, C, d1, ...)``, ``target`` holds class numbers, ``(N,)`` or ``(N, d1, ...)``; the
     other parameters, and what is raised, are as there.
+
+    Examples
+    --------
+    >>> log_probs = np.log([[0.9, 0.1], [0.2, 0.8]])
+    >>> tg.nll_loss(log_probs, np.array([0, 0]), reduction="none")  # -log(0.9), -log(0.2)
+    array([0.1054, 1.6094])
     """
     check_choice("reduction", reduction, _REDUCTIONS)
     return _of_labels("input", _scores("input", input), target, weight, ignore_index, reduction, 0)
@@ -184,13 +198,24 @@ def mse_loss(input: Array, target: Array, *, reduction: str = "mean") -> Array:
     """``(input - target) ** 2``, of two arrays of one shape; that shape with ``reduction="none"``, else ``()``.
 
     Raises `ShapeError` if the shapes differ, ``ValueError`` for another reduction.
+
+    Examples
+    --------
+    >>> tg.mse_loss(np.array([0.0, 0.5, 4.0]), np.zeros(3), reduction="none")
+    array([ 0.  ,  0.25, 16.  ])
     """
     input, target = _pair(input, target, reduction)
     return _reduce(np.square(input - target), reduction)
 
 
 def l1_loss(input: Array, target: Array, *, reduction: str = "mean") -> Array:
-    """``|input - target|``; the gradient where they are equal is 0. Shapes and errors are those of `mse_loss`."""
+    """``|input - target|``; the gradient where they are equal is 0. Shapes and errors are those of `mse_loss`.
+
+    Examples
+    --------
+    >>> tg.l1_loss(np.array([0.0, 0.5, 4.0]), np.zeros(3), reduction="none")
+    array([0. , 0.5, 4. ])
+    """
     input, target = _pair(input, target, reduction)
     return _reduce(np.absolute(input - target), reduction)
 
@@ -201,6 +226,11 @@ def huber_loss(input: Array, target: Array, *, reduction: str = "mean", delta: f
     Shapes and errors are those of `mse_loss`; ``ValueError`` also if ``delta`` is not positive.
 
     Source: Huber, "Robust estimation of a location parameter", 1964.
+
+    Examples
+    --------
+    >>> tg.huber_loss(np.array([0.0, 0.5, 4.0]), np.zeros(3), reduction="none", delta=1.0)
+    array([0.   , 0.125, 3.5  ])
     """
     if not delta > 0:
         raise ValueError(f"delta must be positive, got {delta}")
@@ -216,6 +246,11 @@ def smooth_l1_loss(input: Array, target: Array, *, reduction: str = "mean", beta
     Shapes and errors are those of `mse_loss`; ``ValueError`` also if ``beta`` is negative.
 
     Source: Girshick, "Fast R-CNN", 2015, equation 3.
+
+    Examples
+    --------
+    >>> tg.smooth_l1_loss(np.array([0.0, 0.5, 4.0]), np.zeros(3), reduction="none", beta=2.0)
+    array([0.    , 0.0625, 3.    ])
     """
     if not beta >= 0:
         raise ValueError(f"beta must not be negative, got {beta}")
@@ -253,6 +288,11 @@ def binary_cross_entropy(input: Array, target: Array, weight: Array = None, *, r
     Logarithms end at -100 and their slope at 1e12, so that a wrong certainty costs much, but not infinitely much.
     Prefer `binary_cross_entropy_with_logits`, which is exact. Shapes and errors are those of `mse_loss`, but that
     ``weight`` broadcasts to the shape of the input; ``ValueError`` also if an input is not in ``[0, 1]``.
+
+    Examples
+    --------
+    >>> tg.binary_cross_entropy(np.array([0.9, 0.0]), np.array([1.0, 1.0]), reduction="none")
+    array([  0.1054, 100.    ])
     """
     input, target = _pair(input, target, reduction)
     values = value_of(input)
@@ -268,6 +308,11 @@ def binary_cross_entropy_with_logits(input: Array, target: Array, weight: Array 
 
     ``pos_weight`` multiplies the losses of positive targets; like ``weight``, it broadcasts to the shape of the input.
     Shapes and errors are those of `mse_loss`.
+
+    Examples
+    --------
+    >>> tg.binary_cross_entropy_with_logits(np.array([0.0, -1e4]), np.array([1.0, 1.0]), reduction="none")
+    array([    0.6931, 10000.    ])
     """
     input, target = _pair(input, target, reduction)
     positive = _weighted(target * softplus(-input), pos_weight, "pos_weight")
@@ -282,6 +327,12 @@ def kl_div(input: Array, target: Array, *, reduction: str = "mean", log_target: 
     Shapes and errors are those of `mse_loss`.
 
     Source: Kullback and Leibler, "On information and sufficiency", 1951.
+
+    Examples
+    --------
+    >>> p, q = np.array([[0.5, 0.5]]), np.array([[0.9, 0.1]])
+    >>> print(tg.kl_div(np.log(q), p, reduction="batchmean").round(4))  # sum(p * log(p / q))
+    0.5108
     """
     input, target = _pair(input, target, reduction, (*_REDUCTIONS, "batchmean"))
     if log_target:

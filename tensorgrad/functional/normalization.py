@@ -50,6 +50,12 @@ def layer_norm(x: Array, normalized_shape: Any, weight: Array = None, bias: Arra
     `ShapeError` if the shapes do not belong together.
 
     Source: Ba et al., "Layer normalization", 2016.
+
+    Examples
+    --------
+    >>> tg.layer_norm(np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]]), 3)
+    array([[-1.2247,  0.    ,  1.2247],
+           [-1.2247,  0.    ,  1.2247]])
     """
     x = floating(x)
     shape = (normalized_shape,) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
@@ -90,6 +96,15 @@ def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, 
     Notes
     -----
     Source: Ioffe and Szegedy, "Batch normalization", 2015.
+
+    Examples
+    --------
+    >>> x, mean, var = np.array([[1.0, 10.0], [3.0, 30.0]]), np.zeros(2), np.ones(2)
+    >>> tg.batch_norm(x, mean, var, training=True)
+    array([[-1., -1.],
+           [ 1.,  1.]])
+    >>> mean  # updated with momentum 0.1
+    array([0.2, 2. ])
     """
     x = floating(x)
     if x.ndim < 2:
@@ -127,6 +142,11 @@ def group_norm(x: Array, num_groups: int, weight: Array = None, bias: Array = No
     belong together, or the groups do not divide the channels.
 
     Source: Wu and He, "Group normalization", 2018.
+
+    Examples
+    --------
+    >>> tg.group_norm(np.array([[1.0, 3.0, 10.0, 30.0]]), num_groups=2)
+    array([[-1.,  1., -1.,  1.]])
     """
     x = floating(x)
     if x.ndim < 2:

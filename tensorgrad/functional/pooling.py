@@ -25,37 +25,75 @@ __all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d",
 
 def max_pool1d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False) -> Array:  # fmt: skip
-    """The largest element of every window of ``x`` ``(N, C, L)``."""
+    """The largest element of every window of ``x`` ``(N, C, L)``.
+
+    Examples
+    --------
+    >>> tg.max_pool1d(np.arange(6.0).reshape(1, 1, 6), 2)
+    array([[[1., 3., 5.]]])
+    """
     return _max_pool(1, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool2d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False) -> Array:  # fmt: skip
-    """The largest element of every window of ``x`` ``(N, C, H, W)``."""
+    """The largest element of every window of ``x`` ``(N, C, H, W)``.
+
+    Examples
+    --------
+    >>> tg.max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)
+    array([[[[ 5.,  7.],
+             [13., 15.]]]])
+    """
     return _max_pool(2, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool3d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False) -> Array:  # fmt: skip
-    """The largest element of every window of ``x`` ``(N, C, D, H, W)``."""
+    """The largest element of every window of ``x`` ``(N, C, D, H, W)``.
+
+    Examples
+    --------
+    >>> tg.max_pool3d(np.ones((1, 3, 4, 4, 4)), 2).shape
+    (1, 3, 2, 2, 2)
+    """
     return _max_pool(3, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def avg_pool1d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                count_include_pad: bool = True) -> Array:  # fmt: skip
-    """The mean of every window of ``x`` ``(N, C, L)``."""
+    """The mean of every window of ``x`` ``(N, C, L)``.
+
+    Examples
+    --------
+    >>> tg.avg_pool1d(np.arange(6.0).reshape(1, 1, 6), 2)
+    array([[[0.5, 2.5, 4.5]]])
+    """
     return _avg_pool(1, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def avg_pool2d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                count_include_pad: bool = True) -> Array:  # fmt: skip
-    """The mean of every window of ``x`` ``(N, C, H, W)``."""
+    """The mean of every window of ``x`` ``(N, C, H, W)``.
+
+    Examples
+    --------
+    >>> tg.avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)
+    array([[[[ 2.5,  4.5],
+             [10.5, 12.5]]]])
+    """
     return _avg_pool(2, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def avg_pool3d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                count_include_pad: bool = True) -> Array:  # fmt: skip
-    """The mean of every window of ``x`` ``(N, C, D, H, W)``."""
+    """The mean of every window of ``x`` ``(N, C, D, H, W)``.
+
+    Examples
+    --------
+    >>> tg.avg_pool3d(np.ones((1, 3, 4, 4, 4)), 2).shape
+    (1, 3, 2, 2, 2)
+    """
     return _avg_pool(3, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 

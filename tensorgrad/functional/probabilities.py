@@ -39,6 +39,11 @@ def logsumexp(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
 
     ``(..., C)`` with ``axis=-1`` becomes ``(...)``, or ``(..., 1)`` with ``keepdims``; of no entries, it is -inf.
     Raises ``AxisError`` if there is no such axis, ``TypeError`` if ``x`` is not of real numbers.
+
+    Examples
+    --------
+    >>> print(tg.logsumexp(np.array([1000.0, 1000.0])).round(4))  # 1000 + log(2)
+    1000.6931
     """
     given = floating(x)
     x = widened(given)
@@ -55,6 +60,12 @@ def log_softmax(x: Array, axis: Any = -1) -> Array:
     """``x - logsumexp(x)`` along ``axis``: the logarithms of the class probabilities, in the shape of ``x``.
 
     Raises ``AxisError`` if there is no such axis, ``TypeError`` if ``x`` is not of real numbers.
+
+    Examples
+    --------
+    >>> tg.log_softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
+    array([[   -0.6931,    -0.6931],
+           [    0.    , -1000.    ]])
     """
     given = floating(x)
     x = widened(given)
@@ -69,6 +80,12 @@ def softmax(x: Array, axis: Any = -1) -> Array:
     """``exp(x) / sum(exp(x))`` along ``axis``: the class probabilities, in the shape of ``x``.
 
     Raises ``AxisError`` if there is no such axis, ``TypeError`` if ``x`` is not of real numbers.
+
+    Examples
+    --------
+    >>> tg.softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
     """
     given = floating(x)
     x = widened(given)

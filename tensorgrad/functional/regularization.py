@@ -16,6 +16,11 @@ def dropout(x: Array, p: float, rng: np.random.Generator) -> Array:
     Raises ``ValueError`` if ``p`` is not in ``[0, 1]``, ``TypeError`` if ``x`` is not of real numbers.
 
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+
+    Examples
+    --------
+    >>> tg.dropout(np.ones(6), 0.5, np.random.default_rng(0))
+    array([2., 0., 0., 0., 2., 2.])
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout probability must be in [0, 1], got {p}")

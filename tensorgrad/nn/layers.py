@@ -29,6 +29,14 @@ class Linear:
         ``"he"``, ``"glorot"`` or ``"small"``.
     dtype
         Of the parameters.
+
+    Examples
+    --------
+    >>> layer = tg.nn.Linear(3, 2, np.random.default_rng(0))
+    >>> layer(np.ones((4, 3), np.float32)).shape
+    (4, 2)
+    >>> list(tg.nn.parameters(layer))
+    ['weight', 'bias']
     """
 
     def __init__(self, in_features: int, out_features: int, rng: np.random.Generator, *, bias: bool = True,
@@ -47,7 +55,16 @@ class Linear:
 
 
 class Dropout:
-    """Zero each element with probability ``p`` while training, that is, where an ``rng`` is passed."""
+    """Zero each element with probability ``p`` while training, that is, where an ``rng`` is passed.
+
+    Examples
+    --------
+    >>> drop = tg.nn.Dropout(0.5)
+    >>> drop(np.ones(4))  # no generator: evaluation
+    array([1., 1., 1., 1.])
+    >>> drop(np.ones(4), np.random.default_rng(0))
+    array([2., 0., 0., 0.])
+    """
 
     draws = True
 
@@ -65,6 +82,15 @@ class Sequential:
     """Layers called one after the other; ``layers`` is the list or dict they were given in.
 
     A dict gives parameters the names of its keys: ``layers.hidden.weight`` in place of ``layers.0.weight``.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> net = tg.nn.Sequential({"hidden": tg.nn.Linear(3, 4, rng), "relu": tg.relu, "out": tg.nn.Linear(4, 2, rng)})
+    >>> net(np.ones((5, 3), np.float32)).shape
+    (5, 2)
+    >>> list(tg.nn.parameters(net))
+    ['layers.hidden.weight', 'layers.hidden.bias', 'layers.out.weight', 'layers.out.bias']
     """
 
     draws = True

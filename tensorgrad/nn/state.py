@@ -23,6 +23,12 @@ def parameters(model: Any) -> dict[str, Tensor]:
 
     Attributes, lists, tuples and dicts are walked in order. A tensor found twice is listed once, under the
     first name.
+
+    Examples
+    --------
+    >>> model = {"scale": tg.Tensor(2.0, requires_grad=True), "layers": [tg.nn.Linear(3, 2, np.random.default_rng(0))]}
+    >>> list(tg.nn.parameters(model))
+    ['scale', 'layers.0.weight', 'layers.0.bias']
     """
     found: dict[str, Tensor] = {}
     seen: set[int] = set()
@@ -61,6 +67,13 @@ def freeze(model: Any, *paths: str) -> list[str]:
     ------
     ValueError
         If nothing stands at one of the paths.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> net = tg.nn.Sequential([tg.nn.Linear(3, 4, rng), tg.nn.Linear(4, 2, rng)])
+    >>> tg.nn.freeze(net, "layers.0")
+    ['layers.0.weight', 'layers.0.bias']
     """
     named = parameters(model)
     frozen = []
@@ -75,7 +88,14 @@ def freeze(model: Any, *paths: str) -> list[str]:
 
 
 def state_dict(model: Any) -> dict[str, Array]:
-    """Copies of the values of all parameters, by name."""
+    """Copies of the values of all parameters, by name.
+
+    Examples
+    --------
+    >>> layer = tg.nn.Linear(3, 2, np.random.default_rng(0))
+    >>> {name: array.shape for name, array in tg.nn.state_dict(layer).items()}
+    {'weight': (3, 2), 'bias': (2,)}
+    """
     return {name: parameter.data.copy() for name, parameter in parameters(model).items()}
 
 
@@ -86,6 +106,13 @@ def load_state_dict(model: Any, state: Mapping[str, Array]) -> None:
     ------
     CheckpointError
         With every missing, unexpected and wrongly shaped entry in one message.
+
+    Examples
+    --------
+    >>> layer, other = (tg.nn.Linear(3, 2, np.random.default_rng(seed)) for seed in (0, 1))
+    >>> tg.nn.load_state_dict(layer, tg.nn.state_dict(other))
+    >>> np.array_equal(layer.weight.data, other.weight.data)
+    True
     """
     named = parameters(model)
     problems = [f"missing {name}" for name in named if name not in state]

@@ -31,6 +31,15 @@ class Adagrad(Optimizer):
         The first ``v``: more of it makes the first steps shorter.
     eps
         Added to the root.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 100.0], requires_grad=True)
+    >>> optimizer = tg.optim.Adagrad([w], lr=0.1)
+    >>> np.sum(w**2).backward()
+    >>> optimizer.step()
+    >>> w.data
+    array([ 0.9, 99.9])
     """
 
     _in_blocks = True
@@ -83,6 +92,15 @@ class RMSprop(Optimizer):
         In [0, 1).
     centered
         Divide by the deviation of the gradient from its mean rather than by its size.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 100.0], requires_grad=True)
+    >>> optimizer = tg.optim.RMSprop([w], lr=0.1)
+    >>> np.sum(w**2).backward()
+    >>> optimizer.step()
+    >>> w.data
+    array([ 0., 99.])
     """
 
     _in_blocks = True

@@ -62,6 +62,15 @@ class Adam(_Moments):
     amsgrad
         Divide by the root of the largest ``v`` so far. Source: Reddi, Kale and Kumar, "On the convergence of Adam and
         beyond", 2018; as in PyTorch, the maximum is taken before the bias is corrected.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 100.0], requires_grad=True)
+    >>> optimizer = tg.optim.Adam([w], lr=0.1)
+    >>> np.sum(w**2).backward()
+    >>> optimizer.step()
+    >>> w.data
+    array([ 0.9, 99.9])
     """
 
     def __init__(self, params: Params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -91,6 +100,15 @@ class AdamW(Adam):
 
     with ``m`` and ``v`` of the gradient alone; see `Adam`. Source: Loshchilov and Hutter, "Decoupled weight decay
     regularization", 2019; as in PyTorch, ``lr`` is a factor of the decay.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 100.0], requires_grad=True)
+    >>> optimizer = tg.optim.AdamW([w], lr=0.1, weight_decay=0.5)
+    >>> np.sum(w**2).backward()
+    >>> optimizer.step()
+    >>> w.data
+    array([ 0.85, 94.9 ])
     """
 
     decoupled_weight_decay = True
@@ -121,6 +139,15 @@ class NAdam(_Moments):
         How soon the momentum reaches beta1.
     decoupled_weight_decay
         Whether weight decay is decoupled, as in `AdamW`, or coupled, as in `Adam`.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 100.0], requires_grad=True)
+    >>> optimizer = tg.optim.NAdam([w], lr=0.1)
+    >>> np.sum(w**2).backward()
+    >>> optimizer.step()
+    >>> w.data
+    array([ 0.8944, 99.8944])
     """
 
     def __init__(self, params: Params, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
@@ -171,6 +198,15 @@ class RAdam(_Moments):
         See `Adam`.
     decoupled_weight_decay
         Whether weight decay is decoupled, as in `AdamW`, or coupled, as in `Adam`.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 100.0], requires_grad=True)
+    >>> optimizer = tg.optim.RAdam([w], lr=0.1)
+    >>> np.sum(w**2).backward()
+    >>> optimizer.step()
+    >>> w.data
+    array([ 0.8, 80. ])
     """
 
     def __init__(self, params: Params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,

@@ -37,6 +37,15 @@ def clip_grad_norm(params: Params, max_norm: float, norm_type: float = 2.0, erro
     ------
     RuntimeError
         See ``error_if_nonfinite``.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+    >>> np.sum(w**2 / 2).backward()
+    >>> tg.optim.clip_grad_norm(w, 1.0)
+    5.0
+    >>> w.grad
+    array([0.6, 0.8])
     """
     if not max_norm >= 0:
         raise ValueError(f"max_norm must be at least 0, got {max_norm}")
@@ -65,6 +74,14 @@ def clip_grad_value(params: Params, clip_value: float) -> None:
 
     PyTorch's ``clip_grad_value_``. ``params`` are a Tensor, several, or a dict of them; those without a gradient are
     passed over.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+    >>> np.sum(w**2).backward()
+    >>> tg.optim.clip_grad_value(w, 7.0)
+    >>> w.grad
+    array([6., 7.])
     """
     if not clip_value >= 0:
         raise ValueError(f"clip_value must be at least 0, got {clip_value}")

@@ -46,6 +46,18 @@ class EMA:
     warm_up
         Begin with a shorter memory, so that the first values are soon forgotten: the decay of the t-th update, t =
         1, 2, ..., is ``min(decay, (1 + t) / (10 + t))``, as in TensorFlow's ``ExponentialMovingAverage``.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+    >>> ema = tg.optim.EMA([w], decay=0.9)
+    >>> w.data += 10
+    >>> ema.update()
+    >>> with ema.average_parameters():
+    ...     print(w.data)
+    [4. 5.]
+    >>> w.data
+    array([13., 14.])
     """
 
     def __init__(self, params: Params, decay: float = 0.999, warm_up: bool = False) -> None:
@@ -60,7 +72,17 @@ class EMA:
         self._swapped = 0
 
     def update(self) -> None:
-        """Let the present values into the averages."""
+        """Let the present values into the averages.
+
+        Examples
+        --------
+        >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+        >>> ema = tg.optim.EMA({"w": w}, decay=0.5)
+        >>> w.data += 1
+        >>> ema.update()
+        >>> ema.averages["w"]
+        array([3.5, 4.5])
+        """
         if self._swapped:
             raise RuntimeError("update() inside average_parameters() would average the averages: call it outside")
         self.updates += 1
@@ -80,6 +102,17 @@ class EMA:
         Nothing is recorded inside, as under `no_grad`: a graph would need the averages after they are gone. What
         is written to the parameters inside is lost.
         A backward pass still to come keeps the values that it needs.
+
+        Examples
+        --------
+        >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+        >>> ema = tg.optim.EMA([w])
+        >>> w.data += 1
+        >>> with ema.average_parameters():
+        ...     print(w.data)
+        [3. 4.]
+        >>> w.data
+        array([4., 5.])
         """
         for name, p in self.params.items():
             check_writable(name, p)
@@ -98,7 +131,14 @@ class EMA:
             self._swapped -= 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of the averages as ``"average.parameter"``, and the number of ``"updates"``: what `tg.save` writes."""
+        """Copies of the averages as ``"average.parameter"``, and the number of ``"updates"``: what `tg.save` writes.
+
+        Examples
+        --------
+        >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+        >>> tg.optim.EMA({"w": w}).state_dict()
+        {'updates': array(0), 'average.w': array([3., 4.])}
+        """
         averages = {f"average.{name}": average.copy() for name, average in self.averages.items()}
         return {"updates": np.array(self.updates), **averages}
 
@@ -109,6 +149,14 @@ class EMA:
         ------
         CheckpointError
             If an entry is missing, belongs to no parameter, or has another shape.
+
+        Examples
+        --------
+        >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+        >>> ema = tg.optim.EMA({"w": w})
+        >>> ema.load_state_dict({"updates": 7, "average.w": np.ones(2)})
+        >>> ema.averages["w"]
+        array([1., 1.])
         """
         shapes = {"updates": ()} | {f"average.{name}": p.shape for name, p in self.params.items()}
         if problems := sorted(shapes.keys() ^ state.keys()):

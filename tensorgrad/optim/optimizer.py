@@ -37,6 +37,17 @@ class Optimizer:
         ``decoupled_weight_decay`` is true, decoupled: ``p`` is multiplied by ``1 - lr * weight_decay`` beside the step.
     maximize
         Climb instead of descend: the gradient is taken with the opposite sign.
+
+    Examples
+    --------
+    >>> class Sign(tg.optim.Optimizer):
+    ...     def _update(self, p, d, state, *scratch):
+    ...         p -= self.lr * np.sign(d)
+    >>> w = tg.Tensor([1.0, -2.0], requires_grad=True)
+    >>> np.sum(w**2).backward()
+    >>> Sign([w], lr=0.5).step()
+    >>> w.data
+    array([ 0.5, -1.5])
     """
 
     decoupled_weight_decay = False
@@ -59,7 +70,16 @@ class Optimizer:
         self._scratch: dict[Any, tuple[Array, ...]] = {}  # by shape, strides and dtype
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Forget all gradients.
+
+        Examples
+        --------
+        >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+        >>> np.sum(w).backward()
+        >>> tg.optim.SGD([w]).zero_grad()
+        >>> print(w.grad)
+        None
+        """
         for p in self.params.values():
             p.grad = None
 
@@ -74,6 +94,14 @@ class Optimizer:
             If a gradient, set by hand, does not hold real numbers.
         ValueError
             If a parameter is read-only, or ``eps`` vanishes in its precision.
+
+        Examples
+        --------
+        >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+        >>> np.sum(w).backward()
+        >>> tg.optim.SGD([w], lr=0.5).step()
+        >>> w.data
+        array([2.5, 3.5])
         """
         due = [
             (name, p, self._checked(name, p))
@@ -149,7 +177,17 @@ class Optimizer:
     # ------------------------------------------------------------------------------------------- saving
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of all that is remembered, as arrays by ``"what.parameter"``: what `tg.save` writes."""
+        """Copies of all that is remembered, as arrays by ``"what.parameter"``: what `tg.save` writes.
+
+        Examples
+        --------
+        >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+        >>> np.sum(w).backward()
+        >>> optimizer = tg.optim.SGD({"w": w}, momentum=0.9)
+        >>> optimizer.step()
+        >>> optimizer.state_dict()
+        {'w': array([1., 1.])}
+        """
         return {
             self._key(what, name): np.array(value)
             for name, state in self._state.items()
@@ -163,6 +201,14 @@ class Optimizer:
         ------
         CheckpointError
             If an entry belongs to no parameter, has another shape, or others of its parameter are missing.
+
+        Examples
+        --------
+        >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+        >>> optimizer = tg.optim.SGD({"w": w}, momentum=0.9)
+        >>> optimizer.load_state_dict({"w": np.array([0.5, 0.5])})
+        >>> optimizer.state_dict()
+        {'w': array([0.5, 0.5])}
         """
         layouts = {name: self._layout(p.data) for name, p in self.params.items()}
         known = {self._key(what, name): (name, what) for name, layout in layouts.items() for what in layout}

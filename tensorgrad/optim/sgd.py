@@ -33,6 +33,15 @@ class SGD(Optimizer):
     nesterov
         Look ahead along the velocity; needs momentum and no dampening. Source: Sutskever et al., "On the importance of
         initialization and momentum in deep learning", 2013.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 100.0], requires_grad=True)
+    >>> optimizer = tg.optim.SGD([w], lr=0.1, momentum=0.9)
+    >>> np.sum(w**2).backward()
+    >>> optimizer.step()
+    >>> w.data
+    array([ 0.8, 80. ])
     """
 
     _in_blocks = True

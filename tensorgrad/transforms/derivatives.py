@@ -46,6 +46,14 @@ def vjp(f: Function, *inputs: Any, create_graph: bool = False) -> tuple[Any, Cal
     outputs, pullback
         ``pullback(g)``, ``g`` of the structure and shapes of the outputs, can be called any number of times. Without
         ``g``, for an output with one element, it is the gradient.
+
+    Examples
+    --------
+    >>> out, pullback = tg.vjp(lambda x: x**2, np.array([1.0, 2.0]))
+    >>> out
+    array([1., 4.])
+    >>> pullback(np.array([1.0, 10.0]))
+    array([ 2., 40.])
     """
     call = _Call(f, inputs, create_graph)
 
@@ -70,6 +78,12 @@ def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = False) -> 
         An array, or a tuple or list of the inputs of ``f``.
     tangents
         Directions, of the structure and shapes of the inputs.
+
+    Examples
+    --------
+    >>> out, slope = tg.jvp(lambda x: np.sum(x**2), np.array([1.0, 2.0]), np.array([0.0, 1.0]))
+    >>> print(out, slope)
+    5.0 4.0
     """
     inputs, tangents = _as_tuple(inputs), _as_tuple(tangents)
     call = _Call(f, inputs, True, inner=create_graph)
@@ -93,6 +107,12 @@ def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     -------
     ndarray or Tensor
         Of a nested output, the structure of the outputs, and in it at each place the structure of the inputs.
+
+    Examples
+    --------
+    >>> tg.jacobian(lambda x: np.array([1.0, 2.0]) * x[0] + x[1] ** 2, np.array([1.0, 3.0]))
+    array([[1., 6.],
+           [2., 6.]])
     """
     call = _Call(f, inputs, create_graph)
     blocks = []
@@ -125,6 +145,12 @@ def hessian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     ------
     ShapeError
         If the output has more than one element: take the `jacobian` of its gradients instead.
+
+    Examples
+    --------
+    >>> tg.hessian(lambda x: x[0] ** 2 * x[1], np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
     """
     return jacobian(_gradient(f), *inputs, create_graph=create_graph)
 
@@ -133,6 +159,11 @@ def hvp(f: Function, inputs: Any, vectors: Any, create_graph: bool = False) -> A
     """The Hessian of ``f``, whose output has one element, times a vector, without computing the Hessian.
 
     One forward and two backward walks. ``inputs`` and ``vectors`` are as in `jvp`.
+
+    Examples
+    --------
+    >>> tg.hvp(lambda x: np.sum(x**3), np.array([1.0, 2.0]), np.array([1.0, 1.0]))  # 6 x
+    array([ 6., 12.])
     """
     inputs, vectors = _as_tuple(inputs), _as_tuple(vectors)
     call = _Call(_gradient(f), inputs, create_graph)

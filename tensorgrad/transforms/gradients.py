@@ -39,6 +39,15 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool
     ------
     RuntimeError
         If no output, or one of the inputs, requires a gradient.
+
+    Examples
+    --------
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> tg.grad(np.sum(x**3), x)
+    array([ 3., 12.])
+    >>> (first,) = tg.grad([np.sum(x**3)], [x], create_graph=True)
+    >>> tg.grad(np.sum(first), x)  # the second derivative, 6 x
+    array([ 6., 12.])
     """
     several_outputs, several_inputs = isinstance(outputs, Sequence), isinstance(inputs, Sequence)
     outputs = tuple(outputs) if several_outputs else (outputs,)

@@ -39,6 +39,14 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     RuntimeError
         In the forward pass, if ``f`` uses a computed tensor that is not among its arguments; in the backward pass, if
         it does not give the same values again.
+
+    Examples
+    --------
+    >>> f = tg.checkpoint(lambda x: np.sum(np.exp(np.sin(x))))
+    >>> x = tg.Tensor([0.0, 1.0], requires_grad=True)
+    >>> f(x).backward()
+    >>> x.grad
+    array([1.    , 1.2534])
     """
 
     @functools.wraps(f)

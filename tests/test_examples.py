@@ -1,0 +1,91 @@
+"""Every public name has an example in its docstring, and the examples print what they say."""
+
+import doctest
+import importlib
+import inspect
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+
+NAMESPACES = {"tg": tg, "tg.nn": tg.nn, "tg.optim": tg.optim, "tg.schedules": tg.schedules, "tg.data": tg.data}
+IN_THE_README = {"tg.primitive", "tg.rule"}  # their example is the section "A function of your own", which is run
+
+
+def own_methods(cls):
+    """Public methods and properties that tensorgrad itself defines, those of base classes included."""
+    for base in cls.__mro__:
+        if base.__module__.startswith(("tensorgrad.engine", "tensorgrad.errors")):
+            continue
+        if base.__module__.startswith("tensorgrad"):
+            for name, member in vars(base).items():
+                function = member.fget if isinstance(member, property) else member
+                code = getattr(inspect.unwrap(function) if callable(function) else None, "__code__", None)
+                is_own = code is not None and getattr(function, "__qualname__", "").startswith(base.__name__ + ".")
+                if is_own and not name.startswith("_"):
+                    yield f"{base.__name__}.{name}", member
+
+
+def public():
+    found = {}
+    for prefix, namespace in NAMESPACES.items():
+        for name in namespace.__all__:
+            thing = getattr(namespace, name)
+            is_error = inspect.isclass(thing) and issubclass(thing, Exception)
+            if is_error or inspect.ismodule(thing) or not callable(thing) or not getattr(thing, "__module__", None):
+                continue
+            if not (inspect.isclass(thing) or inspect.isfunction(thing)):
+                continue  # an alias of types, such as Schedule
+            found[f"{prefix}.{name}"] = thing
+            if inspect.isclass(thing):
+                found |= dict(own_methods(thing))
+    return found
+
+
+PUBLIC = public()
+ATTRIBUTES = {"Dataset.classes", "Dataset.shape", "Dataset.features", "Methods.ndim", "Methods.size", "Methods.nbytes"}
+"""Attributes whose docstring is one line: of data sets, shown in the example of the class, and of every ndarray."""
+
+
+def failures(name, doc):
+    """The examples of a docstring, run with a fixed format of arrays: how many there are, and what went wrong."""
+    report = []
+    test = doctest.DocTestParser().get_doctest(doc or "", {"np": np, "tg": tg}, name, None, 0)
+    with np.printoptions(precision=4, suppress=True):
+        doctest.DocTestRunner(verbose=False).run(test, out=report.append)
+    return len(test.examples), "".join(report)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC.keys() - IN_THE_README - ATTRIBUTES))
+def test_every_public_name_has_an_example_that_runs(name):
+    doc = inspect.getdoc(PUBLIC[name])
+    count, report = failures(name, doc)
+    assert count, f"{name} has no example in its docstring"
+    assert "\nExamples\n--------\n" in doc
+    assert not report, report
+
+
+def test_the_names_are_found():
+    assert len(PUBLIC) > 110
+    assert {"tg.relu", "Tensor.backward", "Methods.sum", "Optimizer.step", "tg.nn.he", "Plateau.step"} <= PUBLIC.keys()
+    assert PUBLIC.keys() >= IN_THE_README | ATTRIBUTES
+
+
+@pytest.mark.parametrize("module", ["", ".transforms.derivatives"])
+def test_examples_of_modules_run(module):
+    doc = inspect.getdoc(importlib.import_module(f"tensorgrad{module}"))
+    count, report = failures(module, doc)
+    assert count
+    assert not report, report
+
+
+def test_a_wrong_output_and_a_missing_example_are_found():
+    assert failures("right", ">>> tg.relu(np.array([-1.0, 2.0]))\narray([0., 2.])\n") == (1, "")
+    assert "Expected" in failures("wrong", ">>> tg.relu(np.array([-1.0, 2.0]))\narray([0., 3.])\n")[1]
+    assert failures("none", "Text alone.") == (0, "")
+
+
+def test_the_help_of_a_tensor_starts_with_what_it_is():
+    first = inspect.getdoc(tg.Tensor).splitlines()[0]
+    assert first.startswith("An n-dimensional array")
