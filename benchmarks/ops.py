@@ -1,11 +1,11 @@
-"""What recording and walking back one small operation costs, beside PyTorch where that is installed.
+"""The cost of recording and differentiating one small operation, beside PyTorch where that is installed.
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/ops.py [--gc]
 
 A chain of 100 operations on three float64 numbers, forward and backward; microseconds per operation. ``k`` is a
 constant; ``w`` is a leaf that gets a gradient too, so that its rows count two gradients an operation; ``i`` is an array
-of indices, ``m`` a constant matrix. "NumPy alone" neither records nor walks back. "one sum(y)" is no chain but a sum
-walked back at once: what a walk costs however short it is. The last line is the geometric mean of the ratios.
+of indices, ``m`` a constant matrix. "NumPy alone" computes the forward pass only. "one sum(y)" is not a chain
+but a single sum: the fixed cost of a backward pass. The last line is the geometric mean of the ratios.
 
 ``--gc`` counts instead how many objects the garbage collector has to follow for each operation on the tape, of a chain
 that keeps its last result alone: they decide how often it runs, and for how long.
@@ -85,7 +85,7 @@ def chain(library: Library, start: str, step: Step, steps: int) -> Callable[[], 
 
 
 def one_sum(library: Library) -> Callable[[], None]:
-    """As many sums as a chain has operations, each walked back by itself."""
+    """As many sums as a chain has operations, each with its own backward pass."""
 
     def run() -> None:
         for _ in range(LENGTH):

@@ -63,7 +63,7 @@ _ON_USE = {"data": "data", "Checkpoint": "checkpoints", "load": "checkpoints", "
            "Drawing": "drawing", "draw": "drawing"}  # fmt: skip
 
 
-if not TYPE_CHECKING:  # a type checker shall know of no other names
+if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name
 
     def __getattr__(name: str) -> Any:
         if name not in _ON_USE:

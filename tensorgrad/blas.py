@@ -17,12 +17,12 @@ import numpy as np
 
 
 def enabled() -> bool:
-    """Whether a BLAS is used: decided at the first question, for the whole process."""
+    """Whether a BLAS is used; determined once per process."""
     return bool(_routines())
 
 
 def axpby(a: float, x: Any, b: float, y: Any, scratch: Any = None) -> None:
-    """``y = a * x + b * y``, in place. NumPy puts a product into ``scratch``, which is like ``y``, and may be ``x``."""
+    """``y = a * x + b * y``, in place. ``scratch`` holds a product; it is like ``y`` and may be ``x``."""
     # NumPy's three calls are as quick for fewer elements; and 0 * NaN is NaN in NumPy, but 0 in a BLAS.
     alike = x.shape == y.shape and x.strides == y.strides
     if alike and y.size >= 2048 and a and b and (known := _routines().get(y.dtype)) and _usable(x, y):
@@ -45,7 +45,7 @@ def gemm(alpha: float, a: Any, b: Any, beta: float, c: Any) -> None:
 
 
 def _usable(x: Any, out: Any) -> bool:
-    """Whether a BLAS can read the one and write to the other."""
+    """Whether a BLAS can read ``x`` and write to ``out``."""
     fx, fy, one_dtype, small = x.flags, out.flags, x.dtype is out.dtype, x.size < 2**31 > out.size
     return one_dtype and small and fx.aligned and fx.forc and fy.behaved and fy.forc and not np.may_share_memory(x, out)
 

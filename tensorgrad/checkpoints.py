@@ -26,7 +26,7 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, OSErr
 
 
 class Checkpoint(NamedTuple):
-    """What a file holds.
+    """The contents of a checkpoint file: arrays by name, and the configuration.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], config: Mappin
     Raises
     ------
     TypeError
-        If an array holds objects, or the configuration something JSON cannot say.
+        If an array holds objects, or the configuration is not JSON serializable.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], config: Mappin
     try:
         text = json.dumps(dict(config or {}), indent=2, sort_keys=True, allow_nan=False)
     except ValueError as error:
-        raise TypeError(f"the configuration holds a number that JSON has no word for: {error}") from None
+        raise TypeError(f"the configuration holds a number that JSON cannot represent: {error}") from None
     values = {name: np.asanyarray(value_of(x)) for name, x in arrays.items()}
     for name, array in values.items():
         if array.dtype.hasobject:
@@ -94,7 +94,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:
-    """Read what `save` wrote.
+    """Read a checkpoint written by `save`.
 
     Raises
     ------

@@ -16,7 +16,7 @@
     ├── CheckpointError (ValueError)       a checkpoint does not fit the network it is loaded into
     └── ConfigError (ValueError)           an option, a network file or one of its entries is wrong
 
-Each also derives from the built-in exception in brackets, for callers who know nothing of tensorgrad.
+Each also derives from the built-in exception in brackets, so that callers can catch it without importing tensorgrad.
 """
 
 __all__ = ["AnomalyError", "AssignmentError", "CheckpointError", "ConfigError", "DataError", "DataNotFoundError",
@@ -25,7 +25,7 @@ __all__ = ["AnomalyError", "AssignmentError", "CheckpointError", "ConfigError", 
 
 
 class TensorgradError(Exception):
-    """The root of tensorgrad's own errors."""
+    """Base class of all errors raised by tensorgrad."""
 
 
 class NoRuleError(TensorgradError, TypeError):
@@ -57,7 +57,7 @@ class GradcheckError(TensorgradError, AssertionError):
 
 
 class ShapeError(TensorgradError, ValueError):
-    """Shapes that do not belong together, and would broadcast in silence."""
+    """Shapes that do not match, even if they would broadcast."""
 
 
 class DataError(TensorgradError, ValueError):

@@ -51,7 +51,7 @@ def __dir__() -> list[str]:
 
 
 def constant() -> Schedule:
-    """Always 1.
+    """A constant factor of 1.
 
     Examples
     --------
@@ -258,7 +258,7 @@ def warm_up(schedule: Schedule, updates: int) -> Schedule:
 
 
 def from_function(lr_lambda: Callable[[int], SupportsFloat]) -> Schedule:
-    """A function of your own, of which every value is checked to be a rate. PyTorch's LambdaLR.
+    """A user-defined schedule whose values are checked to be finite and nonnegative. PyTorch's LambdaLR.
 
     Examples
     --------
@@ -330,7 +330,7 @@ class Plateau:
         self.cooldown_counter = 0
 
     def step(self, metric: SupportsFloat | Variable) -> float:
-        """Take note of a new value of the metric, and return the factor of the base rate; NaN is no improvement.
+        """Record a new value of the metric and return the factor of the base rate. NaN is not an improvement.
 
         Examples
         --------
@@ -361,7 +361,7 @@ class Plateau:
         return sign * value > sign * (self.best + sign * margin)
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been seen so far, as numbers that JSON can say.
+        """The current state, as JSON-serializable numbers.
 
         Examples
         --------

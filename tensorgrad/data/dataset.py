@@ -1,4 +1,4 @@
-"""A labelled set of images in memory, and the order in which it is walked through."""
+"""A labelled set of images in memory, and its iteration in batches."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Dataset:
 
 
 def batches(count: int, size: int, rng: np.random.Generator, start: int = 0) -> Iterator[NDArray[np.int64]]:
-    """Yield index arrays that walk once through ``range(count)``, shuffled, in batches.
+    """Yield the indices ``range(count)`` once, shuffled, in batches.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def batches(count: int, size: int, rng: np.random.Generator, start: int = 0) -> 
     [[2, 4], [3, 0], [1]]
     """
     if size < 1:
-        raise ConfigError(f"a batch of {size} examples is none: take a batch size of at least 1")
+        raise ConfigError(f"batch size must be at least 1, got {size}")
     if count < 0 or start < 0:
         raise ConfigError(f"count and start must not be negative, but are {count} and {start}")
     order = rng.permutation(count)

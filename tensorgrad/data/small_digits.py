@@ -1,4 +1,4 @@
-"""The small handwritten digits that come with the package; ``digits.txt`` says whose they are."""
+"""The small handwritten digits that come with the package; see ``digits.txt`` for their source and licence."""
 
 from importlib.resources import files
 

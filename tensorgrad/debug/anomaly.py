@@ -1,10 +1,10 @@
-"""`detect_anomaly`: the first NaN or infinity stops, with all that is known of where it came from.
+"""`detect_anomaly`: stop at the first NaN or infinity and report where it came from.
 
-A value counts as *first* where it cannot be blamed on what went in: a NaN none of whose inputs is one, an infinity from
-finite inputs. So a mask of -inf passes, and what `softmax` makes of it; `log(0)` does not.
+A value counts as *first* if its inputs do not explain it: a NaN without a NaN among the inputs, or an infinity from
+finite inputs. A mask of -inf is therefore accepted, as is its `softmax`; `log(0)` is not.
 
-In this mode each record also keeps copies of what it saved. A value overwritten through a raw ndarray, which no guard
-can see, is then found before its gradient is used.
+In this mode each record also keeps copies of the values it saved, so that a value overwritten through a raw ndarray is
+detected before its gradient is used.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class detect_anomaly(FunctionDecorator):  # noqa: N801  (the field's name, used 
     """Stop at the first NaN or infinity, forward or backward: ``with tg.detect_anomaly():`` or as a decorator.
 
     The error names the operation, the index, the values there, the line that called the operation, and the usual
-    rewrite. Values saved for the backward pass and overwritten through a raw ndarray are found too. For debugging:
-    every operation is looked through, and everything saved is copied.
+    rewrite. Saved values that were overwritten through a raw ndarray are also detected. Use it for debugging only:
+    every result is inspected, and every saved value is copied.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class detect_anomaly(FunctionDecorator):  # noqa: N801  (the field's name, used 
         self._entered: list[tuple[bool, Any]] = []
 
     def __enter__(self) -> Self:
-        quiet = np.errstate(all="ignore")  # NumPy's warnings would come first, and say less
+        quiet = np.errstate(all="ignore")  # replaced by the more informative error
         quiet.__enter__()
         self._entered.append((_watching.get(), quiet))
         _watching.set(True)

@@ -1,4 +1,4 @@
-"""Do the gradients agree with finite differences? In float64, for derivatives of first and second order."""
+"""Check first and second derivatives against finite differences, in float64."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def gradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: fl
     """Compare the gradients of ``f`` with central differences.
 
     The output of ``f`` is projected on a random direction, and the gradient of that number is compared
-    element by element with ``(f(x + eps) - f(x - eps)) / (2 eps)``. Rules are handed read-only arrays, so that
-    one which writes to what it is given is found as well.
+    element by element with ``(f(x + eps) - f(x - eps)) / (2 eps)``. Rules receive read-only arrays, so that a
+    rule that writes to its arguments is detected as well.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def gradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: fl
     atol, rtol
         The check passes where ``|analytic - numeric| <= atol + rtol * |numeric|``.
     seed
-        Of the random projection.
+        The seed of the random projection.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def gradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: fl
     Raises
     ------
     GradcheckError
-        With both numbers, the input and the index where they are furthest apart.
+        If they disagree. The message gives both numbers, the input and the index where they differ most.
     TypeError
         If an input is not float64: in float32, differences are mostly rounding.
 
@@ -126,9 +126,9 @@ def _float64(i: int, x: Any) -> np.ndarray[Any, Any]:
 def _leaves(arrays: Sequence[Any]) -> list[Any]:
     leaves = []
     for array in arrays:
-        locked = array.view()
-        locked.flags.writeable = False
-        leaves.append(Tensor(locked, requires_grad=True) if array.dtype == np.float64 else array)
+        read_only = array.view()
+        read_only.flags.writeable = False
+        leaves.append(Tensor(read_only, requires_grad=True) if array.dtype == np.float64 else array)
     return leaves
 
 
@@ -138,7 +138,9 @@ def _evaluate(f: Callable[..., Any], arrays: Sequence[Any]) -> list[Any]:
         raise GradcheckError("f returns nothing to check")
     for output in outputs:
         if not isinstance(output, Variable):
-            raise GradcheckError(f"f must return tensors, got {type(output).__name__}: has it left the tape?")
+            raise GradcheckError(
+                f"f must return tensors, got {type(output).__name__}: compute it from the inputs with NumPy functions"
+            )
     return outputs
 
 

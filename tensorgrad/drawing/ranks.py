@@ -114,7 +114,7 @@ class _Tree:
 
     def improve(self) -> bool:
         """Move a branch to where its arrows cost less, if there is one: break an arrow of the tree, make another."""
-        order, parents = self._walk()
+        order, parents = self._traverse()
         balance = self.balance.copy()  # of a whole branch
         for u in reversed(order):
             parent = parents[u]
@@ -138,7 +138,7 @@ class _Tree:
             balance[parent.start if down else parent.end] += balance[u]
         return False
 
-    def _walk(self) -> tuple[list[int], list[Arrow | None]]:
+    def _traverse(self) -> tuple[list[int], list[Arrow | None]]:
         """All boxes, each after the one it hangs on, and the arrows they hang on."""
         order: list[int] = []
         parents: list[Arrow | None] = [None] * len(self.rank)

@@ -1,1 +1,1 @@
-"""What a user of NumPy sees of the engine: the Tensor with its operators and methods, and what NumPy's calls become."""
+"""The user interface of the engine: the Tensor with its operators and methods, and NumPy's protocols."""

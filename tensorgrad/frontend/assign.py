@@ -1,12 +1,12 @@
 """Assignment to elements, on the tape: ``t[index] = value`` inside a differentiated function.
 
-As in NumPy, a tensor and its views are one memory: what is assigned through one of them is seen by all, in their values
-and in their gradients, and by the ndarray they were made of. What a pending backward pass has saved is kept for it: a
-record whose saved values would be overwritten gets a copy of them first. So the order in which values are read and
-written is free, and no gradient is ever that of a value written later.
+As in NumPy, a tensor and its views share memory: an assignment through one of them changes the values and gradients of
+all of them, and the ndarray they were created from. If an assignment would overwrite values that a record saved for a
+pending backward pass, the record keeps a copy of them. Values can therefore be read and written in any order, and a
+gradient is always computed from the values that were read.
 
-Refused, before anything changes: writing to a leaf that requires a gradient, or to a view of one (its gradient is that
-of the value it has), and recording a write through ``t.detach()``, whose other owners would not hear of it.
+Two kinds of assignment are refused before anything changes: writing to a leaf that requires a gradient, or to a view of
+one; and recording a write through ``t.detach()``, because the original tensor would not be updated.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tensorgrad.errors import AssignmentError
 
 @primitive
 def assigned(x: Any, values: Any, *, index: Any) -> Any:
-    """``x`` after ``x[index] = values``. Nobody calls it: `assign` writes, and records this."""
+    """``x`` after ``x[index] = values``. Never called: `assign` writes the values and records this function."""
     raise NotImplementedError
 
 
@@ -75,16 +75,16 @@ def _last_written(g: Any, index: Any) -> Any:
 
 
 def assign(target: Variable, index: Any, value: Any, fresh: bool = False) -> None:
-    """``target[index] = value``, recorded for the target and for every tensor that looks at the same memory.
+    """``target[index] = value``, recorded for the target and for every tensor that shares its memory.
 
-    ``fresh`` says that the value was computed for this alone, and nobody else holds it.
+    ``fresh`` means that the value was computed for this assignment only and is not referenced elsewhere.
 
     Raises
     ------
     AssignmentError
-        If the memory is that of a leaf that requires a gradient, or of a tensor that ``detach()`` was called on.
+        If the memory belongs to a leaf that requires a gradient, or to a detached tensor.
     TypeError, ValueError, IndexError
-        As NumPy does; and if the target holds integers, which would lose the gradient.
+        As in NumPy; also if the target has an integer dtype, which cannot hold a gradient.
     """
     index, data = as_index(index), target.data
     region = _region(data, index)
@@ -125,7 +125,7 @@ def _record(row: Row, target: Variable, before: Node | None, value: Any, params:
 
 
 def _record_elsewhere(others: list[Variable], value: Any, region: Any, written: Any) -> None:
-    """Record a write for the other tensors that look at what was written to, at these addresses."""
+    """Record a write for the other tensors that share the memory at these addresses."""
     order = np.argsort(written, axis=None, kind="stable")
     ordered = written.reshape(-1)[order]
     for tensor in others if ordered.size else ():
@@ -144,7 +144,7 @@ def _record_elsewhere(others: list[Variable], value: Any, region: Any, written: 
 
 
 def _region(data: Any, index: Any) -> Any:
-    """The elements that an index names, as a view where NumPy can give one, also of a single element."""
+    """The elements selected by an index, as a view if possible, even for a single element."""
     region = data[index]
     if type(region) is np.ndarray:
         return region
@@ -183,7 +183,7 @@ def _check_writable(target: Variable, others: list[Variable]) -> None:
 
 
 def _addresses(x: Any) -> Any:
-    """Where in memory each element starts."""
+    """The memory address of each element."""
     addresses = np.array(x.__array_interface__["data"][0])
     for n, step in zip(x.shape, x.strides, strict=True):
         addresses = addresses[..., None] + np.arange(n) * step

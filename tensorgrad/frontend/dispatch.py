@@ -1,9 +1,9 @@
-"""NumPy's protocols: what becomes of a NumPy call that meets a tensor.
+"""NumPy's protocols: how a NumPy function is applied to tensors.
 
-NumPy asks the tensor (NEP 13 ``__array_ufunc__``, NEP 18 ``__array_function__``), and the tensor asks here. A function
-in the table runs and records. One that is not, or one called with arguments that its rule does not speak of, is refused
-by name; only where no gradient is at stake does it run, on the values. So do functions whose results carry no gradient:
-comparisons, positions, shapes.
+`Tensor.__array_ufunc__` (NEP 13) and `Tensor.__array_function__` (NEP 18) call this module. A function in the gradient
+table is run and recorded. A function that is not in the table, or that is called with arguments its rule does not
+support, raises `NoRuleError` if an argument requires a gradient; otherwise it runs on the values. Functions whose
+results have no gradient (comparisons, positions, shapes) always run on the values.
 """
 
 from __future__ import annotations
@@ -53,26 +53,28 @@ def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
     if signature is None or (len(args) == signature.arity and _is_simple(kwargs, signature.accepted)):
         return run(*args, **kwargs)
     inputs, params, problem = _sorted(func, args, kwargs, signature)
-    if problem and entry.fallback is not None and _at_stake(args, kwargs):
-        run, wider = entry.fallback
-        inputs, params, problem = _sorted(func, args, kwargs, wider, wider.accepted - signature.accepted)
+    if problem and entry.fallback is not None and _requires_recording(args, kwargs):
+        run, fallback_signature = entry.fallback
+        inputs, params, problem = _sorted(
+            func, args, kwargs, fallback_signature, fallback_signature.accepted - signature.accepted
+        )
     return _without_rule(kind, func, args, kwargs, problem) if problem else run(*inputs, **params)
 
 
 def _is_simple(kwargs: dict[str, Any], accepted: frozenset[str]) -> bool:
-    """Whether all parameters are numbers and words that the rule names."""
+    """Whether all parameters are numbers or strings that the rule accepts."""
     return all(name in accepted and type(value) in _SIMPLE for name, value in kwargs.items())
 
 
 def _sorted(func: Any, args: Any, kwargs: Any, signature: Signature,
             may_be_tracked: frozenset[str] = frozenset()) -> tuple[Any, dict[str, Any], str]:  # fmt: skip
-    """Arguments as a caller of NumPy may give them -> the inputs by position, the rest by name, and what is wrong."""
+    """Normalize the arguments of a NumPy call: positional inputs, keyword parameters, and what is not supported."""
     inputs, params = _named(func, args, kwargs, signature)
     unknown = [name for name in params if name not in signature.accepted]
     if hasattr(entries[func].run, "row"):  # its parameters carry no gradient
         for name, value in params.items():
             if type(value) not in _SIMPLE and name not in may_be_tracked:
-                if _at_stake(value):
+                if _requires_recording(value):
                     unknown.append(name)
                 params[name] = value_of(value)
     if not unknown:
@@ -82,7 +84,7 @@ def _sorted(func: Any, args: Any, kwargs: Any, signature: Signature,
 
 
 def _named(func: Any, args: Any, kwargs: Any, signature: Signature) -> tuple[Any, dict[str, Any]]:
-    """The inputs by position, the rest by name, without what is NumPy's default anyway."""
+    """The positional inputs and the keyword parameters, without parameters that equal NumPy's default."""
     arity, positional, accepted, variadic = signature
     names, defaults = _parameters(func)
     names = names or (*map(str, range(arity)), *positional, "further positional ones")
@@ -110,8 +112,8 @@ def _parameters(func: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
     return tuple(parameters), {name: parameter.default for name, parameter in parameters.items()}
 
 
-def _at_stake(*values: Any) -> bool:
-    """Whether a gradient would be lost if these were not recorded."""
+def _requires_recording(*values: Any) -> bool:
+    """Whether recording is on and one of the values requires a gradient."""
     return current_mode().recording and any_tracked(values)
 
 
@@ -123,7 +125,7 @@ def _any_complex(x: Any) -> bool:
 
 def _without_rule(kind: Any, func: Any, args: Any, kwargs: Any, problem: str = "", name: str = "") -> Any:
     """Run a function on the values, unless a gradient would be lost: then refuse."""
-    if _at_stake(args, kwargs):
+    if _requires_recording(args, kwargs):
         module = (getattr(func, "__module__", None) or "numpy").replace("numpy", "np", 1)
         name = name or f"{module}.{getattr(func, '__name__', func)}"
         raise NoRuleError(f"{name}: no gradient rule{problem}. Write it with functions that have one, add a row with "
@@ -138,7 +140,7 @@ def _without_rule(kind: Any, func: Any, args: Any, kwargs: Any, problem: str = "
 
 
 def write_into(kind: type[Variable], ufunc: np.ufunc, inputs: Any, out: tuple[Any, ...], kwargs: Any) -> Any:
-    """``ufunc(..., out=target)`` and ``target += x``: an assignment, where a gradient is at stake."""
+    """``ufunc(..., out=target)`` and ``target += x``: recorded as an assignment if a gradient depends on it."""
     targets = [target for target in out if isinstance(target, Variable)]
     if current_mode().recording and (any_tracked(inputs) or any(needs_recording(target, ()) for target in targets)):
         name, target = f"writing the result of np.{ufunc.__name__} into an existing array", out[0]
@@ -157,7 +159,7 @@ def write_into(kind: type[Variable], ufunc: np.ufunc, inputs: Any, out: tuple[An
 
 
 def nondifferentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Enter a function whose results carry no gradient; returns what runs in its place."""
+    """Register a function whose results have no gradient; return the function that replaces it."""
     inputs = fn.nin if isinstance(fn, np.ufunc) else 0  # beyond them, an argument may be what is written to
 
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -170,12 +172,12 @@ def nondifferentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _run_on_values(fn: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
-    """Run a function on the values of tensors, which it can read but, for ``out`` and ``ufunc.at``, not write to."""
+    """Run a function on the values of tensors, which are read-only except for ``out`` and ``ufunc.at``."""
     name = getattr(fn, "__name__", fn)
     out = args[:1] if name == "at" else kwargs.get("out")
     targets = [target for target in (out if isinstance(out, tuple) else (out,)) if isinstance(target, Variable)]
     for target in targets:
-        if _at_stake(target):
+        if _requires_recording(target):
             raise NoRuleError(f"np.{name} does not write into a tensor on the tape: assign what it returns")
         keep_saved(target)
 

@@ -1,6 +1,7 @@
 """NumPy's methods: ``t.sum(axis=0)`` is ``np.sum(t, axis=0)``, with NumPy's names, keywords and order of arguments.
 
-An ndarray has no ``x.exp()``; a tensor has, as PyTorch's, and ``t.relu()`` and others that `attach` adds.
+Unlike an ndarray, a tensor also has elementwise methods such as ``t.exp()``, as in PyTorch, and methods such as
+``t.relu()`` that `attach` adds.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class Methods(Variable):
     # ------------------------------------------------------------------------------------------- copies
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
-        """This tensor in another floating-point precision; the gradient returns in the old one.
+        """Cast to another floating-point dtype; the gradient is cast back.
 
         Examples
         --------
@@ -160,7 +161,7 @@ class Methods(Variable):
         return self if not copy and self.dtype == dtype else _np.astype(self, np.dtype(dtype))
 
     def copy(self) -> Any:
-        """A tensor of the same value in memory of its own, still on the tape.
+        """A recorded copy: gradients flow back to this tensor.
 
         Examples
         --------
@@ -173,7 +174,7 @@ class Methods(Variable):
         return _np.astype(self, self.dtype)
 
     def tolist(self) -> Any:
-        """The values as nested lists of Python numbers; like `item`, off the tape.
+        """The values as nested lists of Python numbers, which are not recorded.
 
         Examples
         --------

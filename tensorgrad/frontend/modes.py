@@ -1,4 +1,4 @@
-"""`no_grad`, and its opposite: whether what a part of a program computes is recorded."""
+"""Context managers that turn recording off (`no_grad`) and on (`recorded`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class FunctionDecorator(ContextDecorator):
     """A context that decorates functions, and refuses generators and coroutines."""
 
     def _recreate_cm(self) -> Self:
-        return type(self)()  # of each call its own, so that threads do not meet in one
+        return type(self)()  # one per call, so that threads do not share it
 
     def __call__(self, func: Any) -> Any:
         """Decorate a function."""
@@ -42,7 +42,7 @@ class Switch(FunctionDecorator):
 
 
 class no_grad(Switch):  # noqa: N801  (the field's name, used like a keyword)
-    """Do not record inside: ``with no_grad():`` or ``@no_grad()``. Nests, and is exception-safe.
+    """Disable recording: ``with tg.no_grad():`` or ``@tg.no_grad()``. Can be nested; exception-safe.
 
     Examples
     --------
@@ -57,4 +57,4 @@ class no_grad(Switch):  # noqa: N801  (the field's name, used like a keyword)
 
 
 class recorded(Switch):  # noqa: N801  (a switch, as `no_grad`)
-    """Record inside, even in a part of a program that does not."""
+    """Record operations inside the block, even under `no_grad`."""

@@ -1,7 +1,7 @@
 """The Tensor: an ndarray that remembers how it was made.
 
-Operators, methods and NumPy's own functions all end in the same place: the function's entry in
-the gradient table, which runs it and records. What NumPy is told when it asks stands in `dispatch`.
+Operators, methods and NumPy functions all call the entry of the function in the gradient table, which runs the function
+and records the call. `dispatch` implements NumPy's protocols.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _np: Any = np  # for calls on tensors, of which NumPy's types know nothing
 
 
 def _conversion(kind: Any) -> Any:
-    """``float(t)`` and the like. NumPy asks for them, too, in ``array[0] = t``, which must not lose it in silence."""
+    """``float(t)`` and the like. NumPy also calls them for ``array[0] = t``, which must not lose a gradient."""
 
     def convert(self: Tensor) -> Any:
         if self.node is not None and current_mode().recording:
@@ -58,8 +58,8 @@ class Tensor(Methods):
     """An n-dimensional array that records the operations applied to it, so that gradients can be computed.
 
     A Tensor wraps an ndarray, its ``.data``. NumPy's functions, operators and methods accept it and return Tensors.
-    After a result is computed, ``result.backward()`` stores the gradient of the result in ``.grad`` of every Tensor that
-    was created with ``requires_grad=True``.
+    ``result.backward()`` stores the gradient of a result in ``.grad`` of every Tensor that was created with
+    ``requires_grad=True``.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class Tensor(Methods):
         return self.record is None
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The ndarray itself, shared and writable; gradients do not follow it.
+        """The underlying ndarray, shared and writable. Operations on it are not recorded.
 
         Examples
         --------
@@ -163,7 +163,7 @@ class Tensor(Methods):
         return self.data.item()
 
     def detach(self) -> Tensor:
-        """A tensor of the same memory that is not on the tape.
+        """A tensor that shares the memory of this one but requires no gradient.
 
         Examples
         --------

@@ -1,7 +1,7 @@
-"""Functions of neural networks that NumPy lacks, a file a subject.
+"""Neural network functions that NumPy does not have.
 
-All of them take arrays or tensors, and given arrays return arrays. Names, parameters and numbers are PyTorch's
-(``torch.nn.functional``), but for two things: axes are NumPy's ``axis``, and randomness is a generator that is passed.
+All of them accept arrays or tensors, and return arrays for arrays. Names, parameters and results follow PyTorch
+(``torch.nn.functional``), except that axes are called ``axis`` and random numbers come from an explicit generator.
 """
 
 from tensorgrad.frontend.methods import attach

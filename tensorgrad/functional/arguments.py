@@ -1,4 +1,4 @@
-"""What the functions here accept: numbers of any kind, one number or one for each axis, shapes that belong together."""
+"""Conversion and validation of arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tensorgrad.errors import ShapeError
 
 
 def floating(x: Any) -> Array:
-    """An array or tensor of real numbers; integers and booleans as float64, for their own arithmetic wraps around."""
+    """An array or tensor of real numbers; integers and booleans are cast to float64."""
     if not isinstance(x, Variable):
         x = as_array(x)
     if x.dtype.kind not in "fiub":
@@ -20,7 +20,7 @@ def floating(x: Any) -> Array:
 
 
 def in_precision_of(x: Array, y: Any) -> Array:
-    """``y`` as an array or tensor of real numbers; a constant in the precision of ``x``, lest it raise that."""
+    """``y`` as an array or tensor of real numbers; a constant is cast to the dtype of ``x``, to avoid promotion."""
     y = floating(y)
     return y if y.dtype == x.dtype or any_tracked(y) else y.astype(x.dtype)
 
@@ -36,22 +36,22 @@ def per_axis(value: Any, axes: int, name: str, least: int) -> tuple[int, ...]:
 
 
 def check_images(x: Array, axes: int) -> None:
-    """Refuse what is not a batch: ``(N, C, *spatial)`` with ``axes`` spatial axes."""
+    """Raise `ShapeError` unless ``x`` is a batch: ``(N, C, *spatial)`` with ``axes`` spatial axes."""
     if x.ndim != axes + 2:
         remedy = ": write x[None] for a batch of one" if x.ndim == axes + 1 else ""
         raise ShapeError(f"x must have {axes + 2} axes, (N, C, *spatial), got shape {x.shape}{remedy}")
 
 
 def check_same_shape(x: Array, y: Array, names: str = "input and target") -> None:
-    """Refuse two arrays that would broadcast."""
+    """Raise `ShapeError` unless two arrays have the same shape."""
     if x.shape != y.shape:
         first, second = names.split(" and ")
         remedy = f"write {second}.reshape({first}.shape)" if x.size == y.size else "np.broadcast_to repeats one"
         raise ShapeError(f"{names} must have the same shape, got {x.shape} and {y.shape}: {remedy}")
 
 
-def check_spreads_to(shape: tuple[int, ...], y: Array, name: str) -> None:
-    """Refuse an array that does not broadcast to ``shape``, or would make it larger."""
+def check_broadcastable(shape: tuple[int, ...], y: Array, name: str) -> None:
+    """Raise `ShapeError` unless ``y`` broadcasts to ``shape``."""
     try:
         fits = np.broadcast_shapes(shape, y.shape) == shape
     except ValueError:
@@ -61,6 +61,6 @@ def check_spreads_to(shape: tuple[int, ...], y: Array, name: str) -> None:
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    """Refuse a word that is none of those known."""
+    """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise ValueError(f"{name} must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}, got {value!r}")

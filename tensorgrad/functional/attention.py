@@ -8,7 +8,7 @@ import numpy as np
 
 from tensorgrad.engine.tape import Array, Variable, as_array
 from tensorgrad.errors import ShapeError
-from tensorgrad.functional.arguments import check_spreads_to, floating, in_precision_of
+from tensorgrad.functional.arguments import check_broadcastable, floating, in_precision_of
 from tensorgrad.functional.probabilities import softmax
 from tensorgrad.functional.regularization import dropout
 
@@ -25,8 +25,8 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_ma
     query, key, value
         ``(..., L, E)``, ``(..., S, E)`` and ``(..., S, V)``; the result is ``(..., L, V)``.
     attn_mask
-        Broadcasts to ``(..., L, S)``. Booleans: which keys take part, for each query; floats are added to the scores. A
-        query that no key takes part in, its scores all -inf, gives zeros.
+        Broadcasts to ``(..., L, S)``. A boolean mask is true for the keys that each query attends to; a float mask is
+        added to the scores. The output is zero for a query that attends to no key.
     dropout_p
         The probability with which a weight is dropped; needs ``rng``.
     is_causal
@@ -34,7 +34,7 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_ma
     scale
         ``1 / sqrt(E)`` by default.
     rng
-        Draws the dropout.
+        The random generator for dropout.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_ma
 
 def _masked_softmax(scores: Array, mask: Array) -> Array:
     mask = mask if isinstance(mask, Variable) else as_array(mask)
-    check_spreads_to(scores.shape, mask, "attn_mask")
+    check_broadcastable(scores.shape, mask, "attn_mask")
     if mask.dtype.kind in "iu":
         raise TypeError("attn_mask must hold booleans (which keys take part) or floats (added to the scores), "
                         f"got {mask.dtype}: write attn_mask.astype(bool)")  # fmt: skip

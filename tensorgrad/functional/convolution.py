@@ -52,20 +52,20 @@ def conv2d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding
     bias
         ``(out,)``, or None.
     stride
-        How far a window is from the next.
+        The distance between adjacent windows.
     padding
-        How many zeros go before and after each axis; ``"same"``: as many as keep its length; ``"valid"``: none.
+        The number of zeros before and after each axis; ``"same"`` keeps the length, ``"valid"`` means no padding.
     dilation
-        How far an element of the kernel is from the next.
+        The distance between adjacent elements of the kernel.
     groups
-        The channels are cut into so many groups, each with filters of its own.
+        The number of groups of channels, each with its own filters.
 
     Raises
     ------
     ShapeError
         If the shapes do not belong together, or the kernel is larger than the padded images.
     ValueError
-        If a parameter is out of range, or ``"same"`` meets a stride.
+        If a parameter is out of range, or ``"same"`` is combined with a stride.
 
     Examples
     --------

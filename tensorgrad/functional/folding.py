@@ -1,4 +1,4 @@
-"""Every window over an image, and the way back: the one pair of primitives under convolution and pooling.
+"""Windows over images and their transpose: the two primitives behind convolution and pooling.
 
 `unfold` and `fold` are each other's transposes, ``sum(unfold(x) * y) == sum(x * fold(y))``, so each is the other's
 gradient. Images are ``(..., *spatial)``, windows ``(..., *kernel, *out)``: for each place in the kernel, what all the

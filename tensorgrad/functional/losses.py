@@ -1,8 +1,8 @@
 """Losses, with PyTorch's names, parameters and numbers.
 
-``reduction`` is ``"mean"``, ``"sum"`` or ``"none"``. Two arrays of different shapes are refused even where they would
-broadcast: that is the most common bug in a loss. Targets and weights without a gradient take the precision of the
-input.
+``reduction`` is ``"mean"``, ``"sum"`` or ``"none"``. Arrays of different shapes raise `ShapeError` even if they
+would broadcast, which is the most common bug in a loss. Targets and weights that require no gradient are cast to the
+dtype of the input.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from tensorgrad.engine.sums import wide
 from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.activations import softplus
-from tensorgrad.functional.arguments import check_choice, check_same_shape, check_spreads_to, floating, in_precision_of
+from tensorgrad.functional.arguments import (
+    check_broadcastable,
+    check_choice,
+    check_same_shape,
+    floating,
+    in_precision_of,
+)
 from tensorgrad.functional.probabilities import log_softmax
 from tensorgrad.rules.reductions import of_dtype
 
@@ -53,7 +59,7 @@ def cross_entropy(logits: Array, targets: Array, weight: Array = None, *, ignore
     weight
         One for each class, ``(C,)``.
     ignore_index
-        Targets of this number do not count.
+        Targets equal to this value are ignored.
     reduction
         ``"none"`` for all losses, ``"sum"``, or ``"mean"``: the sum, divided by the sum of the weights of the targets
         that count. If none counts it is NaN, with gradient 0. With probabilities, it is the mean over all losses.
@@ -102,7 +108,7 @@ def cross_entropy(logits: Array, targets: Array, weight: Array = None, *, ignore
 
 def nll_loss(input: Array, target: Array, weight: Array = None, *, ignore_index: int = -100,
              reduction: str = "mean") -> Array:  # fmt: skip
-    """Minus the log-probability of the right class: `cross_entropy`, given the logarithms of probabilities.
+    """Minus the log-probability of the right class: `cross_entropy` of log-probabilities.
 
     ``input`` is ``(N, C)`` or ``(N, C, d1, ...)``, ``target`` holds class numbers, ``(N,)`` or ``(N, d1, ...)``; the
     other parameters, and what is raised, are as there.
@@ -285,7 +291,7 @@ rule(bounded_log1p, lambda g, _ans, x: g / np.maximum(1 + x, 1e-12), elementwise
 def binary_cross_entropy(input: Array, target: Array, weight: Array = None, *, reduction: str = "mean") -> Array:
     """``-(target * log(input) + (1 - target) * log(1 - input))`` of probabilities, times ``weight``.
 
-    Logarithms end at -100 and their slope at 1e12, so that a wrong certainty costs much, but not infinitely much.
+    Logarithms are clipped at -100 and their derivatives at 1e12, so that the loss stays finite.
     Prefer `binary_cross_entropy_with_logits`, which is exact. Shapes and errors are those of `mse_loss`, but that
     ``weight`` broadcasts to the shape of the input; ``ValueError`` also if an input is not in ``[0, 1]``.
 
@@ -320,7 +326,7 @@ def binary_cross_entropy_with_logits(input: Array, target: Array, weight: Array 
 
 
 def kl_div(input: Array, target: Array, *, reduction: str = "mean", log_target: bool = False) -> Array:
-    """``target * (log(target) - input)``: how far probabilities are from those with logarithms ``input``.
+    """``target * (log(target) - input)``: the divergence from log-probabilities ``input``.
 
     With ``log_target`` the targets are logarithms too. ``0 * log(0)`` is 0. ``reduction`` may also be ``"batchmean"``,
     the sum divided by the length of the first axis; the divergence of whole distributions is that, not ``"mean"``.
@@ -362,7 +368,7 @@ def _weighted(losses: Array, weight: Array, name: str = "weight") -> Array:
     if weight is None:
         return losses
     weight = in_precision_of(losses, weight)
-    check_spreads_to(losses.shape, weight, name)
+    check_broadcastable(losses.shape, weight, name)
     return losses * weight
 
 

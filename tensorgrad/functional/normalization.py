@@ -1,7 +1,7 @@
 """Normalization over features, over the batch, and over groups of channels.
 
 All three subtract a mean, divide by a standard deviation, then scale and shift; they differ in the axes of the mean.
-Statistics of float16 are float32; weights, biases and statistics without a gradient take the precision of ``x``.
+Statistics of float16 are computed in float32; parameters that require no gradient are cast to the dtype of ``x``.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, 
     running_mean, running_var
         Arrays ``(C,)`` or None. In training they are updated in place:
         ``running = (1 - momentum) * running + momentum * statistic``, with the unbiased variance.
-        Otherwise they are what is subtracted, and divided by the root of.
+        Otherwise, ``running_mean`` is subtracted and the result is divided by the square root of ``running_var + eps``.
     weight, bias
         ``(C,)`` or None: scale and shift the result.
     training
-        Whether the mean and the (biased) variance are those of this batch.
+        Whether to use the mean and (biased) variance of this batch.
     momentum, eps
         See above; ``eps`` is added to the variance.
 
@@ -90,8 +90,7 @@ def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, 
     ShapeError
         If the shapes do not belong together.
     ValueError
-        In training, if there is one value per channel, whose variance says nothing; otherwise, if there are no running
-        statistics.
+        In training, if there is only one value per channel; otherwise, if there are no running statistics.
 
     Notes
     -----
@@ -169,7 +168,7 @@ def _check_running(name: str, running: Any, channels: int) -> None:
 
 
 def _affine(out: Array, weight: Array, bias: Array, shape: tuple[int, ...], column: tuple[int, ...]) -> Array:
-    """``out * weight + bias``, of which each has ``shape`` and is used as ``column``."""
+    """``out * weight + bias``, where the parameters have shape ``shape`` and are reshaped to ``column``."""
     for name, parameter in (("weight", weight), ("bias", bias)):
         if parameter is not None and np.shape(parameter) != shape:
             raise ShapeError(f"{name} must have shape {shape}, got {np.shape(parameter)}")

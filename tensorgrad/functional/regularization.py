@@ -1,4 +1,4 @@
-"""Dropout: noise that keeps a network from leaning on single features."""
+"""Dropout."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def dropout(x: Array, p: float, rng: np.random.Generator) -> Array:
     x = floating(x)
     if p == 0:
         return x
-    drawn = x.dtype if x.dtype in (np.float32, np.float64) else np.float64  # a generator draws no others
+    drawn = (
+        x.dtype if x.dtype in (np.float32, np.float64) else np.float64
+    )  # the only dtypes that Generator.random supports
     keep = rng.random(x.shape, drawn) >= p
     return x * (keep * x.dtype.type(1 / (1 - p) if p < 1 else 0))

@@ -1,4 +1,4 @@
-"""What networks need: initial weights, a linear layer, a chain of layers, and their parameters by name.
+"""Neural networks: initial weights, layers, and parameters by name.
 
 No base class: a model is any object that holds tensors in its attributes, lists and dicts, and `parameters`
 finds them there. A layer is any callable. Randomness is an argument: a model called as ``model(x)`` is

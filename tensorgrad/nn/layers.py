@@ -22,13 +22,13 @@ class Linear:
     in_features, out_features
         The lengths of the last axis before and after.
     rng
-        Draws the initial weights.
+        The random generator for the initial weights.
     bias
         Whether there is a bias; it starts at 0.
     init
         ``"he"``, ``"glorot"`` or ``"small"``.
     dtype
-        Of the parameters.
+        The dtype of the parameters.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class Dropout:
         self.p = p
 
     def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
-        """``x``, thinned out where an ``rng`` is passed."""
+        """Apply dropout if an ``rng`` is passed."""
         return x if rng is None else functional.dropout(x, self.p, rng)
 
 
@@ -99,7 +99,7 @@ class Sequential:
         self.layers = dict(layers) if isinstance(layers, Mapping) else list(layers)
 
     def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
-        """The last layer's result; ``rng`` goes to the layers that draw."""
+        """The result of the last layer; ``rng`` is passed to layers with ``draws = True``."""
         for layer in self.layers.values() if isinstance(self.layers, dict) else self.layers:
             x = layer(x, rng) if getattr(layer, "draws", False) else layer(x)
         return x

@@ -21,7 +21,7 @@ Array = Any
 def parameters(model: Any) -> dict[str, Tensor]:
     """All leaf tensors of a model, by their path (``layers.0.weight``), frozen ones included.
 
-    Attributes, lists, tuples and dicts are walked in order. A tensor found twice is listed once, under the
+    Attributes, lists, tuples and dicts are searched in order. A tensor found twice is listed once, under the
     first name.
 
     Examples
@@ -66,7 +66,7 @@ def freeze(model: Any, *paths: str) -> list[str]:
     Raises
     ------
     ValueError
-        If nothing stands at one of the paths.
+        If there is no parameter at one of the paths.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def load_state_dict(model: Any, state: Mapping[str, Array]) -> None:
     Raises
     ------
     CheckpointError
-        With every missing, unexpected and wrongly shaped entry in one message.
+        If the state does not fit. The message lists every missing, unexpected and wrongly shaped entry.
 
     Examples
     --------

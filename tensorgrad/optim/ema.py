@@ -17,7 +17,7 @@ from tensorgrad.optim.optimizer import Params, by_name, check_writable, in_range
 
 
 class EMA:
-    """An exponential moving average of weights, to be brought up to date after every step.
+    """An exponential moving average of weights, updated after every step.
 
     ::
 
@@ -72,7 +72,7 @@ class EMA:
         self._swapped = 0
 
     def update(self) -> None:
-        """Let the present values into the averages.
+        """Update the averages with the current values.
 
         Examples
         --------
@@ -97,11 +97,11 @@ class EMA:
 
     @contextmanager
     def average_parameters(self) -> Iterator[None]:
-        """Inside, the parameters have their averages as values; after it, also after an exception, their own again.
+        """Replace the parameters by their averages inside the block; restore them afterwards, even after an exception.
 
         Nothing is recorded inside, as under `no_grad`: a graph would need the averages after they are gone. What
         is written to the parameters inside is lost.
-        A backward pass still to come keeps the values that it needs.
+        A pending backward pass keeps the values that it needs.
 
         Examples
         --------

@@ -19,11 +19,10 @@ State: TypeAlias = dict[str, Any]  # what is remembered of one parameter: arrays
 
 
 class Optimizer:
-    """The base of all optimizers; one of your own needs an `_update`, and a `_new_state` if it remembers anything.
+    """Base class of all optimizers. A subclass defines `_update`, and `_new_state` if it keeps a state.
 
-    A step allocates nothing once every parameter had its first, but to convert a gradient of another dtype or memory
-    layout: state and scratch are arrays of the optimizer. A large parameter is updated block by block, so that what one
-    NumPy call leaves in the processor's cache is there for the next.
+    After the first step of each parameter, a step allocates memory only to convert a gradient to another dtype or
+    memory layout. A large parameter is updated in blocks that fit in the processor's cache.
 
     Parameters
     ----------
@@ -70,7 +69,7 @@ class Optimizer:
         self._scratch: dict[Any, tuple[Array, ...]] = {}  # by shape, strides and dtype
 
     def zero_grad(self) -> None:
-        """Forget all gradients.
+        """Set the gradients of all parameters to None.
 
         Examples
         --------
@@ -84,7 +83,7 @@ class Optimizer:
             p.grad = None
 
     def step(self) -> None:
-        """Update every parameter that has a gradient. A backward pass still to come keeps the values that it needs.
+        """Update every parameter that has a gradient. A pending backward pass keeps the values that it needs.
 
         Raises
         ------

@@ -1,9 +1,9 @@
 """The parts of complex numbers, and how gradients pass through what is complex between real inputs and real results.
 
 The gradient of a complex ``z`` is the ``g`` for which ``dL = Re(sum(g * dz))``. With it the rule of an analytic
-function is the textbook's, with no conjugate in it, and a linear function is pulled back by its transpose. Where a real
-input met a complex one, the walk takes the real part, as it undoes a broadcast. Which rules hold for complex values is
-said beside them, by `also_complex`; the others refuse.
+function is the textbook's, with no conjugate in it, and a linear function is pulled back by its transpose. For a real
+input of an operation with a complex result, the backward pass takes the real part of the gradient, just as it undoes a
+broadcast. Rules that hold for complex values are marked by `also_complex`; all others raise `NoRuleError`.
 """
 
 from __future__ import annotations

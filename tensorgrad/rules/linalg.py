@@ -91,7 +91,7 @@ def symmetric(x: Array) -> Array:
 
 
 def without_gradient(fn: Any, x: Array, why: str, **params: Any) -> Any:
-    """Run a function on the values, unless a gradient would be lost: then refuse, with the remedy."""
+    """Run a function on the values; raise `NoRuleError` if the argument requires a gradient."""
     if current_mode().recording and any_tracked(x):
         raise NoRuleError(f"np.linalg.{fn.__name__}: {why}")
     return fn(value_of(x), **params)

@@ -1,6 +1,6 @@
 """Functions that put elements in order, or take some of them: sort, partition, take, unique, and their kin.
 
-They find out from the values which elements are meant, and then it is indexing.
+They determine from the values which elements to take, and then index.
 """
 
 from __future__ import annotations
@@ -143,12 +143,12 @@ def bincount(x: Any, weights: Array = None, minlength: int = 0) -> Array:
 
 
 def _or_all(x: Array, axis: int | None) -> tuple[Array, int]:
-    """Of no axis, all elements."""
+    """Flatten if ``axis`` is None."""
     return (np.ravel(x), 0) if axis is None else (x, axis)
 
 
 def _mask(kept: Any, n: int) -> Any:
-    """Positions as a mask, of which indexing knows that none occurs twice."""
+    """Positions as a boolean mask, which cannot select an element twice."""
     mask = np.zeros(n, bool)
     mask[kept] = True
     return mask

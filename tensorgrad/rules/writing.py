@@ -1,7 +1,6 @@
 """Functions that write to their first argument, and those that make new arrays like it.
 
-All writing is assignment to elements, so that what may be written to, and what of it is recorded, is said in one place:
-`Tensor.__setitem__`.
+All of them assign elements through `Tensor.__setitem__`, which decides what can be written to and what is recorded.
 """
 
 from __future__ import annotations

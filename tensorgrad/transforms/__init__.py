@@ -1,1 +1,1 @@
-"""Derivatives as functions: of tensors, of functions, recomputed in place of stored."""
+"""Transformations of functions: gradients, Jacobians, Hessians, checkpointing."""

@@ -30,14 +30,14 @@ Function = Callable[..., Any]
 
 
 def vjp(f: Function, *inputs: Any, create_graph: bool = False) -> tuple[Any, Callable[..., Any]]:
-    """The outputs of ``f``, and the function that pulls a gradient of them back: ``g -> g @ J``.
+    """The outputs of ``f``, and a function that computes vector-Jacobian products: ``g -> g @ J``.
 
     Parameters
     ----------
     f
         A function of the inputs.
     *inputs
-        Where to differentiate.
+        The point at which to differentiate.
     create_graph
         Whether what the second result returns can be differentiated again.
 
@@ -67,8 +67,8 @@ def vjp(f: Function, *inputs: Any, create_graph: bool = False) -> tuple[Any, Cal
 def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = False) -> tuple[Any, Any]:
     """The outputs of ``f``, and their derivatives along ``tangents``: ``J @ v``.
 
-    One forward and two backward walks: the pullback is linear in the gradient it is given, and its transpose is the
-    push forward. Source: Townsend, "A new trick for calculating Jacobian vector products", 2017.
+    Takes one forward and two backward passes: the pullback is linear in its argument, and its transpose is the
+    pushforward. Source: Townsend, "A new trick for calculating Jacobian vector products", 2017.
 
     Parameters
     ----------
@@ -101,12 +101,12 @@ def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = False) -> 
 def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     """All partial derivatives of all outputs: of shape ``output.shape + input.shape`` for each pair of them.
 
-    One forward, and one backward walk for each element of the outputs.
+    Takes one forward pass, and one backward pass for each element of the outputs.
 
     Returns
     -------
     ndarray or Tensor
-        Of a nested output, the structure of the outputs, and in it at each place the structure of the inputs.
+        For nested outputs, the structure of the outputs, with the structure of the inputs at each leaf.
 
     Examples
     --------
@@ -138,8 +138,8 @@ def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
 def hessian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     """All second derivatives of a function whose output has one element: of shape ``input.shape + input.shape``.
 
-    Of several inputs, or nested ones, a block for each pair: the structure of the inputs, in it at each place the same
-    structure. One forward, and a backward walk more than the inputs have elements.
+    For several or nested inputs, a block for each pair: the structure of the inputs, with the same structure at each
+    leaf. Takes one forward pass, and one backward pass more than the inputs have elements.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def hessian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
 def hvp(f: Function, inputs: Any, vectors: Any, create_graph: bool = False) -> Any:
     """The Hessian of ``f``, whose output has one element, times a vector, without computing the Hessian.
 
-    One forward and two backward walks. ``inputs`` and ``vectors`` are as in `jvp`.
+    Takes one forward and two backward passes. ``inputs`` and ``vectors`` are as in `jvp`.
 
     Examples
     --------
@@ -172,11 +172,11 @@ def hvp(f: Function, inputs: Any, vectors: Any, create_graph: bool = False) -> A
 
 
 class _Call:
-    """One evaluation of a function at inputs of its own, to be walked back any number of times."""
+    """One evaluation of a function at inputs of its own, which supports any number of backward passes."""
 
     def __init__(self, f: Function, inputs: tuple[Any, ...], create_graph: bool, inner: bool | None = None) -> None:
         if not inputs:
-            raise TypeError("give the function's inputs too: where shall it be differentiated?")
+            raise TypeError("missing required argument: the inputs at which to differentiate")
         recording = current_mode().recording
         self.arguments = inputs
         start = next_number()

@@ -20,7 +20,7 @@ from tensorgrad.transforms import trees
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
-    """A function like ``f`` whose inner values are not kept for the backward pass, but computed there once more.
+    """A function like ``f`` that recomputes its intermediate values in the backward pass instead of storing them.
 
     A chain of ``n`` equal layers, checkpointed in parts of ``sqrt(n)``, keeps the values between the parts and those
     inside of one part in place of all ``n``, for one more forward pass.
@@ -31,8 +31,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     f
         A function of tensors, or of nested lists, tuples and dicts with tensors and anything else in them, that returns
         a tensor or such a structure. It may use leaf tensors from outside, the parameters of a model. It is called
-        twice and must do the same both times; a `numpy.random.Generator` among its arguments is set back for that.
-        What it does beside, such as the running statistics of `batch_norm`, is done twice.
+        twice and must do the same both times; a `numpy.random.Generator` among its arguments is reset
+        for the second call. Side effects, such as updating the running statistics of `batch_norm`, occur twice.
 
     Raises
     ------

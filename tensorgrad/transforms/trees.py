@@ -9,17 +9,17 @@ from typing import Any
 
 def leaves(tree: Any) -> list[Any]:
     """All leaves, depth first; a dict's in the order of its keys."""
-    return list(_walk(tree))
+    return list(_iterate(tree))
 
 
-def _walk(tree: Any) -> Iterator[Any]:
+def _iterate(tree: Any) -> Iterator[Any]:
     if isinstance(tree, dict):
         tree = tree.values()
     elif not isinstance(tree, (list, tuple)):
         yield tree
         return
     for item in tree:
-        yield from _walk(item)
+        yield from _iterate(item)
 
 
 def leaves_like(structure: Any, tree: Any, what: str) -> list[Any]:
