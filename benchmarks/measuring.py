@@ -1,4 +1,4 @@
-"""What the benchmarks share: contenders in turn, what they ran on, and tables in Markdown.
+"""Shared by the benchmarks: interleaved timing, a description of the machine, and Markdown tables.
 
 Speeds of a shared machine vary from minute to minute by more than most differences that are worth knowing. So all
 contenders run in one process, a few milliseconds each, round after round, and are compared within each round: a ratio

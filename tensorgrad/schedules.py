@@ -89,7 +89,7 @@ def halving(step_size: int) -> Schedule:
 
 
 def multi_step(milestones: Iterable[int], gamma: float = 0.1) -> Schedule:
-    """Multiplied by ``gamma`` when as many updates are done as one of the milestones says. PyTorch's MultiStepLR.
+    """Multiplied by ``gamma`` each time the number of updates reaches a milestone. PyTorch's MultiStepLR.
 
     Examples
     --------
@@ -197,9 +197,10 @@ def one_cycle(max_lr: float, total_steps: int, pct_start: float = 0.3, anneal_st
               lr: float = 1.0) -> Schedule:  # fmt: skip
     """From ``max_lr / div_factor`` up to ``max_lr``, and down to ``max_lr / div_factor / final_div_factor``.
 
-    PyTorch's OneCycleLR (of which this is the rate, not the momentum); from ``total_steps`` on, where that is an error,
-    it stays at the end. ``max_lr`` is 1 for the base rate, or a rate where ``lr`` says what the base rate is. Source:
-    Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2018.
+    PyTorch's OneCycleLR without its momentum schedule; after ``total_steps``, where PyTorch raises an error, the rate
+    stays at its final value. ``max_lr`` is a multiple of the base rate, or an absolute rate if ``lr`` gives the base
+    rate. Source: Smith and Topin, "Super-convergence: very fast training of neural networks using large learning
+    rates", 2018.
 
     Parameters
     ----------
@@ -295,7 +296,7 @@ class Plateau:
     factor
         What the rate is multiplied by, in (0, 1).
     patience
-        The number of steps without improvement that are tolerated.
+        The number of steps without improvement to tolerate.
     threshold, threshold_mode
         What counts as an improvement: ``"rel"``, by this fraction of the best; ``"abs"``, by this much. As in PyTorch,
         ``"rel"`` means little for a metric below 0, where it counts a small change for the worse as well.

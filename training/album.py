@@ -1,4 +1,4 @@
-"""The pictures of a run, from its network and its history."""
+"""Draw the pictures of a run."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def flag(name: Any) -> str:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint at what was meant: the valid name that is most like it, or all of them."""
+    """A suggestion: the closest valid name, or all valid names."""
     valid = tuple(valid)
     like = difflib.get_close_matches(name.strip("-").replace("-", "_"), valid, 1)
     return f"did you mean {like[0]}?" if like else f"valid: {', '.join(valid)}"
@@ -231,7 +231,7 @@ def folder_name(settings: Settings, names: Sequence[str]) -> str:
 
 
 def file_name(content: str) -> str:
-    """A text as a name that no shell and no file system stumbles over."""
+    """A text as a file name that is safe for shells and file systems."""
     name = re.sub(r"[^A-Za-z0-9._+=-]+", "-", content.replace(",", "+")).strip("-.")
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}-{digest(content)}"
 

@@ -1,4 +1,4 @@
-"""How a program ends: whatever a user can get wrong is one line and a non-zero exit code."""
+"""Exit codes: user errors are reported in one line, with a nonzero exit code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A photo or a scan of one digit, brought into the form a network was trained on.
 
 ``read_image`` finds the ink; ``to_mnist`` and ``to_digits`` repeat what the makers of the two data sets
-did to theirs, so that a network sees a stranger's digit the way it saw those it learnt from.
+did to theirs, so that the input resembles the training images.
 """
 
 import os

@@ -69,7 +69,7 @@ def score(network: Any, images: Array, labels: Array, scale: float) -> tuple[flo
 
 
 def about(data: Dataset) -> dict[str, Any]:
-    """What a checkpoint says of the data it was trained on."""
+    """The description of the training data stored in a checkpoint."""
     fingerprint = zlib.crc32(data.train_labels.tobytes(), zlib.crc32(np.ascontiguousarray(data.train_images)))
     return {
         "name": data.name,

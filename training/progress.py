@@ -1,4 +1,4 @@
-"""What a person sees while a network trains: a bar on a terminal, a line per epoch elsewhere."""
+"""Progress display: a bar on a terminal, otherwise one line per epoch."""
 
 from __future__ import annotations
 

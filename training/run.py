@@ -1,4 +1,4 @@
-"""A run's folder: its configuration, its metrics, its checkpoints, and how it is taken up again."""
+"""A run's folder: configuration, metrics, checkpoints and resuming."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def finite(network: Any) -> bool:
-    """Whether all weights are numbers: a checkpoint of others would be worth nothing."""
+    """Whether all weights are finite."""
     return all(bool(np.isfinite(p.data).all()) for p in tg.nn.parameters(network).values())
 
 

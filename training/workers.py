@@ -88,7 +88,7 @@ class Worker:
         return ""
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         self._process.kill()
 
     def close(self) -> str:
@@ -290,7 +290,7 @@ async def _answers_with_workers(address: str) -> bool:
 
 
 async def _close(made: Any) -> None:
-    """Close a Client or a cluster, with a limit; what fails in it concerns nobody any more."""
+    """Close a Client or a cluster, with a time limit; errors are ignored."""
     with contextlib.suppress(Exception):
         async with asyncio.timeout(2 * PATIENCE):
             await made.close()

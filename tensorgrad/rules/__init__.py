@@ -1,11 +1,11 @@
-"""The gradient table: how each NumPy function pulls a gradient back, one row a function, one file a family.
+"""The gradient table: the vector-Jacobian products of each NumPy function, one row per function, one file per family.
 
 A row is ``rule(function, vjp of input 1, vjp of input 2, ...)``, and a vjp is ``(g, ans, *inputs, **params)``:
 ``g`` the upstream gradient in the shape of the output ``ans``, ``x, y`` the inputs; what is named with an underscore,
-``_x``, is not saved for the backward pass. Rows are written in NumPy, so they differentiate themselves. Broadcasting is
-not their business, nor dtypes, nor ``0 * inf``: see `tensorgrad.engine.backward`.
+``_x``, is not saved for the backward pass. Rows are written in NumPy, so they differentiate themselves. The
+engine handles broadcasting, dtypes and ``0 * inf``: see `tensorgrad.engine.backward`.
 
-A function that other functions express exactly is composed of them (`implements`) and has no row.
+A function that can be expressed by other functions is a composition of them (`implements`) and has no row.
 """
 
 from tensorgrad.engine.registry import entries, row_of

@@ -52,7 +52,7 @@ def _wins(strictly: Array, tie: Array, g: Array) -> Array:
 
 
 def _less(x: Array, y: Array) -> Array:
-    """``x < y``; a bound that is not there is never crossed."""
+    """``x < y``; False if a bound is None."""
     return np.False_ if x is None or y is None else np.less(x, y)
 
 
@@ -84,7 +84,7 @@ def _nan_to_num(x: Array, copy: bool = True, nan: Any = 0.0, posinf: Any = None,
 
 @implements(np.select)
 def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Array = 0) -> Array:
-    """Of each element, the choice whose condition holds first."""
+    """For each element, the first choice whose condition holds."""
     if not len(condlist) == len(choicelist) > 0:
         raise ValueError(
             f"select: give as many conditions as choices, at least one, got {len(condlist)} and {len(choicelist)}"
@@ -102,7 +102,7 @@ def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Arra
 
 @implements(np.choose)
 def choose(a: Array, choices: Sequence[Array], *, mode: Any = "raise") -> Array:
-    """``choices[a[i]][i]`` for each element ``i``; ``mode`` says what becomes of an ``a`` that is out of range."""
+    """``choices[a[i]][i]`` for each element ``i``; ``mode`` specifies how out-of-range values of ``a`` are treated."""
     choices = list(choices)
     index = np.choose(value_of(a), list(range(len(choices))), mode=mode)  # within range now, or NumPy's error
     return np.select([index == k for k in range(len(choices))], choices, choices[-1])
@@ -110,7 +110,7 @@ def choose(a: Array, choices: Sequence[Array], *, mode: Any = "raise") -> Array:
 
 @implements(np.piecewise)
 def piecewise(x: Array, condlist: Any, funclist: Sequence[Callable[..., Array] | Array], *args: Any) -> Array:
-    """Each function (or value) where its condition holds, the last of them winning; one more is for the rest."""
+    """Each function (or value) where its condition holds; the last true one wins. An extra one is the default."""
     if np.isscalar(condlist) or (np.ndim(condlist[0]) == 0 and x.ndim != 0):
         condlist = [condlist]
     conditions = [np.asarray(value_of(condition), bool) for condition in condlist]

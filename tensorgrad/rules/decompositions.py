@@ -1,11 +1,11 @@
 """Factorizations of matrices: Cholesky, QR, eigenvalues and singular values. Leading axes are a batch.
 
-A record has one result. A factorization with several packs them, flattened, along one last axis, and what takes NumPy's
-place unpacks them again into NumPy's own result type.
+A record has one result. A factorization with several results packs them, flattened, along the last axis; the function
+that replaces NumPy's unpacks them into NumPy's result type.
 
-Eigenvectors turn at a rate of 1 over the distance of their eigenvalues. Where two are equal, to rounding, a gradient
-that does not ask how they turn is not disturbed by it; one that does is infinite. Eigenvalues and singular values by
-themselves know nothing of this.
+The derivative of eigenvectors is proportional to 1 over the difference of their eigenvalues. If two eigenvalues are
+equal to within rounding, gradients that depend on the individual eigenvectors are infinite; others are not affected,
+nor are gradients of the eigenvalues and singular values alone.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _slope_of_values(g: Array, s: Array, by_u: Any, by_vh: Any) -> Array:
 
 
 def _svdvals_dx(g: Array, u: Array, s: Array, vh: Array) -> Array:
-    """No slope at 0."""
+    """The gradient is 0 for singular values of 0."""
     return u * _row(g * side(s)) @ vh
 
 
@@ -167,7 +167,7 @@ def _negligible(x: Array, w: Array) -> Any:
 
 
 def _pairs(mask: Any) -> Any:
-    """Without the diagonal."""
+    """Clear the diagonal."""
     return mask & ~np.eye(mask.shape[-1], dtype=bool)
 
 

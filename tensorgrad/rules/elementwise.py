@@ -1,7 +1,7 @@
 """Arithmetic, powers, exponentials and logarithms of each element.
 
 Rows marked ``singular`` have points where the derivative is infinite, or points where there is no value at all:
-there a zero upstream gradient stays zero, so that the branch that ``where`` did not take never turns into NaN.
+at these points a zero upstream gradient stays zero, so that the branch not selected by ``where`` never gives NaN.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Functions that join arrays, cut them into parts, repeat them, and put values in between."""
+"""Joining, splitting, repeating and inserting."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def block(arrays: Any) -> Array:
 
 
 def _leaves(arrays: Any, depth: int = 0) -> Iterator[tuple[int, Array]]:
-    """The arrays in nested lists, each with how deep it lies."""
+    """Iterate over the arrays in nested lists, each with its depth."""
     if not isinstance(arrays, list):
         yield depth, arrays
     elif not arrays:
@@ -116,7 +116,7 @@ def append(arr: Array, values: Array, axis: int | None = None) -> Array:
 
 @implements(np.insert)
 def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Array:
-    """Put values, in the dtype of the array, before the places that ``obj`` names."""
+    """Insert values, cast to the dtype of the array, before the positions ``obj``."""
     arr, values = asarray(arr), asarray(values)
     values = np.astype(values, arr.dtype, copy=False)
     return by_number(lambda x, values: np.insert(x, value_of(obj), values, axis), arr, values)
@@ -124,7 +124,7 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
 
 @implements(np.resize)
 def resize(a: Array, new_shape: Any) -> Array:
-    """The elements, over again as often as it takes to fill a shape; of no elements, zeros."""
+    """Repeat the elements to fill a shape; zeros if there are no elements."""
     return by_number(lambda x: np.resize(x, new_shape), a if a.size else np.sum(a, dtype=a.dtype))
 
 

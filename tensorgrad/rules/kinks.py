@@ -1,4 +1,4 @@
-"""Slopes chosen at points that have none: 0 for ``|x|`` at 0, for a norm at 0.
+"""Derivatives at kinks: 0 for ``|x|`` at 0, for a norm at 0.
 
 Such a choice is one of a value only. It says nothing of how the slope changes: ``norm(x) ** 2`` is smooth at 0, and of
 its second derivative a chosen 0 would make 0, where it is 2. So what is here has the value that was chosen, and the
@@ -40,11 +40,11 @@ also_complex(zero_where)
 
 
 def settled(slope: Array, kink: Any) -> Array:
-    """`zero_where`, of kinks that there may be none of."""
+    """`zero_where`, skipped if there are no kinks."""
     kink = value_of(kink)
     return zero_where(slope, kink=kink) if np.any(kink) else slope
 
 
 def unit(x: Array, length: Array) -> Array:
-    """``x / length``; of no length, 0."""
+    """``x / length``; 0 where the length is 0."""
     return settled(x / length, length == 0)

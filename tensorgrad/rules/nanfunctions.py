@@ -1,4 +1,4 @@
-"""Reductions that leave NaN out: ``nansum`` and its kin. An element that is NaN has gradient 0."""
+"""Reductions that leave NaN out: ``nansum`` and similar functions. An element that is NaN has gradient 0."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ rule(np.nanmin, lambda g, ans, x, axis=None, *, keepdims=False:
 
 
 def _there(x: Array, where: Any) -> Any:
-    """What is not NaN, of what ``where`` lets through."""
+    """Where elements are not NaN and ``where`` is true."""
     return ~np.isnan(x) & value_of(where)
 
 

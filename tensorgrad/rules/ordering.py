@@ -1,4 +1,4 @@
-"""Functions that put elements in order, or take some of them: sort, partition, take, unique, and their kin.
+"""Functions that sort or select elements: sort, partition, take, unique and similar functions.
 
 They determine from the values which elements to take, and then index.
 """

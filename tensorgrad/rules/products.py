@@ -1,4 +1,4 @@
-"""Products that sum: matmul, dot, inner, outer, tensordot, kron, cross and their kin. For einsum see `einsum`."""
+"""Products that sum: matmul, dot, inner, outer, tensordot, kron, cross, etc. For einsum see `einsum`."""
 
 from __future__ import annotations
 

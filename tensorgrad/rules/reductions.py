@@ -60,7 +60,7 @@ def restore(reduced: Array, axis: Any, keepdims: bool) -> Array:
 
 
 def count(x: Array, reduced: Array, axis: Any = None, where: Any = True) -> Any:
-    """How many elements, of those that ``where`` lets through, went into each of the reduced ones."""
+    """The number of elements selected by ``where`` that were reduced to each result."""
     if where is True:
         return int(x.size // max(reduced.size, 1))
     used = np.broadcast_to(value_of(where), x.shape)
@@ -86,7 +86,7 @@ def _std_dx(g: Array, ans: Array, x: Array, axis: Any, ddof: float, keepdims: bo
 
 
 def no_axis(x: Array, axis: Any) -> bool:
-    """Whether all elements are meant; NumPy takes the first axis of a number for that, too."""
+    """Whether to reduce all elements: ``axis`` is None, or 0 or -1 for a 0-d array."""
     return axis is None or (not x.ndim and type(axis) is int and axis in (0, -1))
 
 
@@ -132,7 +132,7 @@ def prod(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = Fals
 
 
 def mean(x: Array, axis: Any, keepdims: bool, where: Any) -> Array:
-    """The mean of the elements that ``where`` lets through."""
+    """The mean of the elements selected by ``where``."""
     if where is True:
         return np.mean(x, axis=axis, keepdims=keepdims)
     total = np.sum(np.where(where, x, 0), axis=axis, dtype=wide(x.dtype), keepdims=keepdims)  # as NumPy does
@@ -167,7 +167,7 @@ def _divisor(n: Any, ddof: float) -> Any:
 @implements(np.var)
 def var(x: Array, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = True,
         mean: Array = None, correction: float | None = None) -> Array:  # fmt: skip
-    """Mean squared distance from the mean, with ``n - ddof`` for ``n``."""
+    """The mean squared distance from the mean, divided by ``n - ddof`` instead of ``n``."""
     x = of_dtype(x, dtype)
     narrow, x = x.dtype == np.float16, widened(x)
     distance = _deviation(x, axis, where, mean)

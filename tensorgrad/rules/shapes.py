@@ -1,6 +1,6 @@
-"""Functions that give an array another shape or its axes another order: reshaping, turning, broadcasting.
+"""Reshaping, permuting axes, rotating, broadcasting.
 
-What NumPy gives as a view is a view here, what it copies is a copy.
+Functions return views where NumPy does, and copies where NumPy does.
 """
 
 from __future__ import annotations

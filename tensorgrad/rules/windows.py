@@ -105,7 +105,7 @@ also_complex(convolve, np.convolve, np.correlate)
 
 @primitive
 def pad(x: Array, *, widths: Any, inside: tuple[slice, ...], constant_values: Any) -> Array:
-    """Surround with a constant; ``x`` is what lies ``inside``."""
+    """Pad with a constant; ``x`` is the slice ``inside`` of the result."""
     return np.pad(x, widths, constant_values=constant_values)
 
 
