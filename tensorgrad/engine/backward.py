@@ -138,7 +138,7 @@ class _Pass:
                     row.add_to(adjoints[parent], g, i, *inputs, **params)
                     self.added.add(parent)
                     continue
-                out = rules[i](g, ans, *inputs, **params) if params else rules[i](g, ans, *inputs)  # type: ignore[misc]
+                out = rules[i](g, ans, *inputs, **params) if params else rules[i](g, ans, *inputs)  # type: ignore[misc,operator]
                 if not (is_quick and type(out) is _ndarray and out.dtype is parent.dtype and out.shape == parent.shape):
                     out = self._checked(record, i, parent, g, out)
                 if type(parent) is Record and parent not in adjoints:

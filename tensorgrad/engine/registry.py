@@ -82,7 +82,7 @@ class Row:
         self.complex = False
         self.enter(())
 
-    def enter(self, vjps: Sequence[Vjp | None], together: Vjp | None = None, *, singular: bool = True,
+    def enter(self, vjps: Sequence[Vjp | str | None], together: Vjp | None = None, *, singular: bool = True,
               selects: bool = False, elementwise: bool = False,
               add_to: Callable[..., None] | None = None) -> None:  # fmt: skip
         """Set the rules; see `rule`."""
@@ -97,14 +97,15 @@ class Row:
     @functools.cached_property
     def reads(self) -> bool:
         """Whether the rules read any values, so that NaN may come of a zero."""
-        savings = [named(vjp, len(self.vjps)) for vjp in self.vjps if vjp is not None]
+        savings = [named(vjp, len(self.vjps)) for vjp in self.vjps if callable(vjp)]
         return self.together is not None or any(saving.ans or any(saving.inputs) for saving in savings)
 
     def vjp(self, i: int) -> Vjp | None:
         """The rule of input ``i``; None where the function is piecewise constant in it."""
-        if i < len(self.vjps):
-            return self.vjps[i]
-        raise NoRuleError(f"{self.name} has no gradient rule for its input {i + 1}. Give it one: "
+        vjp = self.vjps[i] if i < len(self.vjps) else ""
+        if not isinstance(vjp, str):
+            return vjp
+        raise NoRuleError(vjp or f"{self.name} has no gradient rule for its input {i + 1}. Give it one: "
                           f"tg.rule({self.name}, lambda g, ans, x: ...), with a lambda for each input.")  # fmt: skip
 
     def saving(self, *tracked: bool) -> Saving:
@@ -162,7 +163,7 @@ def row_of(fn: Callable[..., Any]) -> Row | None:
     return getattr(fn if entry is None else entry.run, "row", None)
 
 
-def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None, together: Vjp | None = None,
+def rule(fn: Callable[..., Any], *vjps: Vjp | str | None, each: Vjp | None = None, together: Vjp | None = None,
          complex: bool = False, **options: Any) -> None:  # fmt: skip
     """Enter the row of ``fn``, a NumPy function or a `primitive`, into the gradient table.
 
@@ -175,7 +176,8 @@ def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None, tog
         It may return the gradient in the shape of the input or in any shape that broadcasting relates to
         it. It must not write to anything it is given. An argument whose name begins with an underscore is not saved
         for the backward pass: it has ``shape``, ``dtype``, ``ndim`` and ``size``, but no values. None marks an input in
-        which the function is piecewise constant. Beyond the inputs it names, in NumPy's order, the parameters it
+        which the function is piecewise constant; a string, one whose derivative has no rule: it says so in the error
+        that a call with a tracked input there raises. Beyond the inputs it names, in NumPy's order, the parameters it
         supports; all others are refused when the function is called.
     each
         In place of ``vjps`` for a function of any number of inputs: ``each(g, ans, i, *inputs, **params)``
@@ -200,7 +202,7 @@ def rule(fn: Callable[..., Any], *vjps: Vjp | None, each: Vjp | None = None, tog
         ``add_to(total, g, i, *inputs, **params)`` adds the gradient of input ``i`` to the array ``total`` in place.
     """
     for vjp in (fn, *vjps, each, together):
-        if vjp is not None and not callable(vjp):
+        if vjp is not None and not callable(vjp) and not (isinstance(vjp, str) and vjp):
             raise TypeError(f"rule takes a function and the rules of its gradients, got {vjp!r}")
     row = row_of(fn) or Row(fn)
     row.enter(vjps, _together(each) if each is not None else together, **options)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,10 @@ _UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok":
 _SIMPLE = frozenset((int, float, bool, str, type(None)))
 
 
+families: dict[str, str] = {}
+"""Rules that are loaded when a ufunc of another library first meets a tensor: that library's module, and ours."""
+
+
 def call_ufunc(kind: type[Variable], ufunc: np.ufunc, method: str, inputs: Any, out: Any, kwargs: Any) -> Any:
     """``ufunc(*inputs, out=..., **kwargs)`` or one of its methods, for tensors of class ``kind``."""
     if method == "__call__":
@@ -39,12 +45,14 @@ def call_ufunc(kind: type[Variable], ufunc: np.ufunc, method: str, inputs: Any, 
         x, y = (z if isinstance(z, Variable) else np.asarray(z) for z in inputs)
         return call(kind, ufunc, (entries[np.reshape].run(x, x.shape + (1,) * len(y.shape)), y), {})
     kwargs = kwargs if out is None else {**kwargs, "out": out}
-    return _without_rule(kind, getattr(ufunc, method), inputs, kwargs, name=f"np.{ufunc.__name__}.{method}")
+    return _without_rule(kind, getattr(ufunc, method), inputs, kwargs, name=f"{_name_of(ufunc)}.{method}")
 
 
 def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
     """``func(*args, **kwargs)``, for tensors of class ``kind``."""
     entry = entries.get(func)
+    if entry is None and _load_family(func):
+        entry = entries.get(func)
     if entry is None:
         return _without_rule(kind, func, args, kwargs)
     if not entry.complex and _any_complex((args, kwargs)):
@@ -59,6 +67,29 @@ def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
             func, args, kwargs, fallback_signature, fallback_signature.accepted - signature.accepted
         )
     return _without_rule(kind, func, args, kwargs, problem) if problem else run(*inputs, **params)
+
+
+def _load_family(func: Any) -> bool:
+    """Load the rules of the library that a ufunc belongs to; whether there were any to load."""
+    for module, family in families.items():
+        if family not in sys.modules and _is_in(module, func):
+            import_module(family)
+            return True
+    return False
+
+
+def _is_in(module: str, func: Any) -> bool:
+    return isinstance(func, np.ufunc) and getattr(sys.modules.get(module), func.__name__, None) is func
+
+
+def _name_of(func: Any) -> str:
+    """The name of a function and its module: ``np.exp``, ``scipy.special.expit``."""
+    name = getattr(func, "__name__", str(func))
+    module = getattr(func, "__module__", None) or "numpy"
+    if isinstance(func, np.ufunc):  # which do not all say where they come from
+        found = [known for known in ("numpy", *families) if _is_in(known, func)]
+        module = found[0] if found else ""
+    return f"{module.replace('numpy', 'np', 1)}.{name}" if module else name
 
 
 def _is_simple(kwargs: dict[str, Any], accepted: frozenset[str]) -> bool:
@@ -126,8 +157,7 @@ def _any_complex(x: Any) -> bool:
 def _without_rule(kind: Any, func: Any, args: Any, kwargs: Any, problem: str = "", name: str = "") -> Any:
     """Run a function on the values, unless a gradient would be lost: then refuse."""
     if _requires_recording(args, kwargs):
-        module = (getattr(func, "__module__", None) or "numpy").replace("numpy", "np", 1)
-        name = name or f"{module}.{getattr(func, '__name__', func)}"
+        name = name or _name_of(func)
         raise NoRuleError(f"{name}: no gradient rule{problem}. Write it with functions that have one, add a row with "
                           "tg.primitive and tg.rule, or pass t.detach() if no gradient is wanted.")  # fmt: skip
 
@@ -143,10 +173,10 @@ def write_into(kind: type[Variable], ufunc: np.ufunc, inputs: Any, out: tuple[An
     """``ufunc(..., out=target)`` and ``target += x``: recorded as an assignment if a gradient depends on it."""
     targets = [target for target in out if isinstance(target, Variable)]
     if current_mode().recording and (any_tracked(inputs) or any(needs_recording(target, ()) for target in targets)):
-        name, target = f"writing the result of np.{ufunc.__name__} into an existing array", out[0]
+        name, target = f"writing the result of {_name_of(ufunc)} into an existing array", out[0]
         if kwargs or (len(out), len(targets)) != (1, 1):
             raise NoRuleError(f"{name} is recorded for one tensor, without further arguments: write "
-                              f"t = np.{ufunc.__name__}(...), or t[...] = np.where(...).")  # fmt: skip
+                              f"t = {_name_of(ufunc)}(...), or t[...] = np.where(...).")  # fmt: skip
         result = call(kind, ufunc, inputs, {})
         if not np.can_cast(result.dtype, target.dtype, "same_kind"):
             raise TypeError(f"{name}: a result of {result.dtype} does not go into a tensor of {target.dtype}")

@@ -9,6 +9,7 @@ A function that can be expressed by other functions is a composition of them (`i
 """
 
 from tensorgrad.engine.registry import entries, row_of
+from tensorgrad.frontend.dispatch import families
 from tensorgrad.rules import (  # noqa: F401  (each fills the table)
     choices,
     complex,
@@ -38,3 +39,5 @@ from tensorgrad.rules import (  # noqa: F401  (each fills the table)
 for _row in filter(None, map(row_of, tuple(entries))):
     # The rules of ufuncs work element by element, whatever the shape of g.
     _row.accepts_unbroadcast_g = _row.elementwise
+
+families["scipy.special"] = "tensorgrad.rules.special"

@@ -1,0 +1,219 @@
+"""SciPy's special functions. The first of its ufuncs that meets a tensor loads this file.
+
+A row that a user has entered before stays. Where a derivative would cancel, as those of ``erfcx`` and ``dawsn`` do far
+from 0, a function of ours computes it, of any order. Bessel functions differentiate to their neighbours in order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.special as sp
+
+from tensorgrad.engine import registry
+from tensorgrad.engine.registry import primitive
+from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.rules.kinks import settled, side, unit
+
+_FAR = 6.0  # where the asymptotic series of erfcx and dawsn are exact in float64
+_TERMS = 30
+
+
+def rule(fn: Any, *vjps: Any, **options: Any) -> None:
+    """Enter a row, unless a user has."""
+    if fn not in registry.entries or registry.entries[fn].run is fn:
+        registry.rule(fn, *vjps, elementwise=True, **options)
+
+
+def _no(name: str, what: str) -> str:
+    return (f"scipy.special.{name}: no gradient rule for {what}, which requires a gradient. Pass {what} as an array "
+            "or with t.detach() if it is a constant.")  # fmt: skip
+
+
+def _by_order(x: Array, order: int, sign: int, first: Callable[..., Any], constant: float) -> Array:
+    """Derivatives of a solution of ``y' = sign * 2 x y + constant``: by recurrence, and far out by a series.
+
+    That is ``-constant * sum((sign * -1)**n (2n - 1)!! / (2 x**2)**n) / (sign * 2 x)``.
+    """
+    before, near = first(x), sign * 2 * x * first(x) + constant
+    for n in range(1, order):
+        before, near = near, sign * 2 * (x * near + n * before)
+    far = np.abs(x) > _FAR if sign < 0 else x > _FAR
+    z = np.where(far, x, 1).astype(np.float64)
+    total, coefficient = np.zeros_like(z), -constant * sign / 2
+    for n in range(_TERMS):
+        power = 2 * n + 1
+        total += coefficient * (-1) ** order * math.prod(range(power, power + order)) * z ** float(-power - order)
+        coefficient *= -sign * (2 * n + 1) / 2
+    return np.where(far, total, near).astype(x.dtype)
+
+
+@primitive
+def erfcx_derivative(x: Array, *, order: int) -> Array:
+    """The derivative of ``erfcx`` of any order."""
+    return _by_order(x, order, 1, sp.erfcx, -2 / math.sqrt(math.pi))
+
+
+@primitive
+def dawsn_derivative(x: Array, *, order: int) -> Array:
+    """The derivative of ``dawsn`` of any order."""
+    return _by_order(x, order, -1, sp.dawsn, 1.0)
+
+
+@primitive
+def polygamma(x: Array, *, order: int) -> Array:
+    """The derivative of ``psi`` of any order."""
+    return (-1.0) ** (order + 1) * math.factorial(order) * sp.zeta(order + 1.0, x) if order else sp.psi(x)
+
+
+@primitive
+def exprel_derivative(z: Array, *, order: int) -> Array:
+    """The derivative of ``(exp(z) - 1) / z``: the integral of ``t**order * exp(z * t)`` from 0 to 1."""
+    small, low = np.abs(z) < order + 2, z <= -order - 2
+    y, term, total = np.where(small, z, 0), np.ones_like(z), np.zeros_like(z)
+    for k in range(40 + 4 * order):
+        total, term = total + term / (order + k + 1), term * y / (k + 1)
+    below = np.where(low, -z, 1)
+    power = below ** (order + 1)
+    under = sp.gammainc(order + 1.0, below) * math.factorial(order) / power
+    w = np.where(small | low, 1, z)
+    over = np.expm1(w) / w
+    for n in range(1, order + 1):
+        over = (np.exp(w) - n * over) / w
+    return np.where(small, total, np.where(low, under, over)).astype(z.dtype)
+
+
+# fmt: off
+# The error function and its kin
+rule(sp.erf,      lambda g, _ans, x: g * (2 / math.sqrt(math.pi)) * np.exp(-x * x), singular=False)
+rule(sp.erfc,     lambda g, _ans, x: g * (-2 / math.sqrt(math.pi)) * np.exp(-x * x), singular=False)
+rule(sp.erfcx,    lambda g, _ans, x: g * erfcx_derivative(x, order=1))
+rule(erfcx_derivative,
+                  lambda g, _ans, x, *, order: g * erfcx_derivative(x, order=order + 1))
+rule(sp.erfinv,   lambda g, ans, _x: g * (math.sqrt(math.pi) / 2) * np.exp(ans * ans))
+rule(sp.erfcinv,  lambda g, ans, _x: g * (-math.sqrt(math.pi) / 2) * np.exp(ans * ans))
+rule(sp.dawsn,    lambda g, _ans, x: g * dawsn_derivative(x, order=1))
+rule(dawsn_derivative,
+                  lambda g, _ans, x, *, order: g * dawsn_derivative(x, order=order + 1))
+rule(sp.ndtr,     lambda g, _ans, x: g * (1 / math.sqrt(2 * math.pi)) * np.exp(-0.5 * x * x), singular=False)
+rule(sp.log_ndtr, lambda g, _ans, x: g * _hazard(x))
+rule(sp.ndtri,    lambda g, ans, _x: g * math.sqrt(2 * math.pi) * np.exp(0.5 * ans * ans))
+
+# Logistic
+rule(sp.expit,    lambda g, ans, x: g * ans * sp.expit(-x))
+rule(sp.logit,    lambda g, _ans, x: g / (x * (1 - x)))
+rule(sp.log_expit, lambda g, _ans, x: g * sp.expit(-x))
+
+# The gamma function and its kin
+rule(sp.gamma,    lambda g, ans, x: g * ans * sp.psi(x))
+rule(sp.gammaln,  lambda g, _ans, x: g * sp.psi(x))
+rule(sp.rgamma,   lambda g, _ans, x: g * _rgamma_dx(x))
+rule(sp.psi,      lambda g, _ans, x: g * polygamma(x, order=1))
+rule(polygamma,   lambda g, _ans, x, *, order: g * polygamma(x, order=order + 1))
+rule(sp.beta,     lambda g, ans, x, y: g * ans * (sp.psi(x) - sp.psi(x + y)),
+                  lambda g, ans, x, y: g * ans * (sp.psi(y) - sp.psi(x + y)))
+rule(sp.betaln,   lambda g, _ans, x, y: g * (sp.psi(x) - sp.psi(x + y)),
+                  lambda g, _ans, x, y: g * (sp.psi(y) - sp.psi(x + y)))
+rule(sp.gammainc, _no("gammainc", "a"),
+                  lambda g, _ans, a, x: g * _gamma_density(a, x))
+rule(sp.gammaincc, _no("gammaincc", "a"),
+                  lambda g, _ans, a, x: -g * _gamma_density(a, x))
+rule(sp.gammaincinv, _no("gammaincinv", "a"),
+                  lambda g, ans, a, _y: g / _gamma_density(a, ans))
+rule(sp.betainc,  _no("betainc", "a"), _no("betainc", "b"),
+                  lambda g, _ans, a, b, x: g * _beta_density(a, b, x))
+rule(sp.betaincc, _no("betaincc", "a"), _no("betaincc", "b"),
+                  lambda g, _ans, a, b, x: -g * _beta_density(a, b, x))
+rule(sp.betaincinv, _no("betaincinv", "a"), _no("betaincinv", "b"),
+                  lambda g, ans, a, b, _y: g / _beta_density(a, b, ans))
+
+# Entropies and losses
+rule(sp.xlogy,    lambda g, _ans, x, y: g * settled(np.log(y), (x == 0) & (y <= 0)),
+                  lambda g, _ans, x, y: g * settled(x / y, (x == 0) & (y == 0)))
+rule(sp.xlog1py,  lambda g, _ans, x, y: g * settled(np.log1p(y), (x == 0) & (y <= -1)),
+                  lambda g, _ans, x, y: g * settled(x / (1 + y), (x == 0) & (y == -1)))
+rule(sp.entr,     lambda g, _ans, x: -g * (np.log(x) + 1))
+rule(sp.rel_entr, lambda g, _ans, x, y: g * (np.log(x / y) + 1),
+                  lambda g, _ans, x, y: -g * settled(x / y, (x == 0) & (y == 0)))
+rule(sp.kl_div,   lambda g, _ans, x, y: g * np.log(x / y),
+                  lambda g, _ans, x, y: g * (1 - settled(x / y, (x == 0) & (y == 0))))
+rule(sp.huber,    lambda g, _ans, d, r: g * np.where(np.abs(r) <= d, 0, np.abs(r) - d),
+                  lambda g, _ans, d, r: g * np.where(np.abs(r) <= d, r, d * np.sign(r)))
+rule(sp.pseudo_huber,
+                  lambda g, _ans, d, r: g * _pseudo_huber_dd(d, r),
+                  lambda g, _ans, d, r: g * d * unit(r, np.hypot(d, r)))
+rule(sp.boxcox,   lambda g, _ans, x, y: g * np.power(x, y - 1),
+                  lambda g, _ans, x, y: g * _boxcox_dy(x, y))
+rule(sp.inv_boxcox,
+                  lambda g, ans, _x, y: g * np.power(ans, 1 - y),
+                  lambda g, ans, _x, y: -g * np.power(ans, 1 - y) * _boxcox_dy(ans, y))
+rule(sp.exprel,   lambda g, _ans, x: g * exprel_derivative(x, order=1))
+rule(exprel_derivative,
+                  lambda g, _ans, z, *, order: g * exprel_derivative(z, order=order + 1))
+
+# Bessel functions; jn is jv
+rule(sp.j0,       lambda g, _ans, x: -g * sp.j1(x))
+rule(sp.j1,       lambda g, _ans, x: g * 0.5 * (sp.j0(x) - sp.jv(2, x)))
+rule(sp.jv,       _no("jv", "the order"),
+                  lambda g, _ans, v, x: g * 0.5 * (sp.jv(v - 1, x) - sp.jv(v + 1, x)))
+rule(sp.y0,       lambda g, _ans, x: -g * sp.y1(x))
+rule(sp.y1,       lambda g, _ans, x: g * 0.5 * (sp.y0(x) - sp.yv(2, x)))
+rule(sp.yv,       _no("yv", "the order"),
+                  lambda g, _ans, v, x: g * 0.5 * (sp.yv(v - 1, x) - sp.yv(v + 1, x)))
+rule(sp.i0,       lambda g, _ans, x: g * sp.i1(x))
+rule(sp.i1,       lambda g, _ans, x: g * 0.5 * (sp.i0(x) + sp.iv(2, x)))
+rule(sp.iv,       _no("iv", "the order"),
+                  lambda g, _ans, v, x: g * 0.5 * (sp.iv(v - 1, x) + sp.iv(v + 1, x)))
+rule(sp.i0e,      lambda g, ans, x: g * (sp.i1e(x) - side(x) * ans))
+rule(sp.i1e,      lambda g, ans, x: g * (0.5 * (sp.i0e(x) + sp.ive(2, x)) - side(x) * ans))
+rule(sp.ive,      _no("ive", "the order"),
+                  lambda g, ans, v, x: g * (0.5 * (sp.ive(v - 1, x) + sp.ive(v + 1, x)) - side(x) * ans))
+rule(sp.k0,       lambda g, _ans, x: -g * sp.k1(x))
+rule(sp.k1,       lambda g, _ans, x: g * -0.5 * (sp.k0(x) + sp.kv(2, x)))
+rule(sp.kv,       _no("kv", "the order"),
+                  lambda g, _ans, v, x: g * -0.5 * (sp.kv(v - 1, x) + sp.kv(v + 1, x)))
+rule(sp.kve,      _no("kve", "the order"),
+                  lambda g, ans, v, x: g * (ans - 0.5 * (sp.kve(v - 1, x) + sp.kve(v + 1, x))))
+
+# Exponential integrals
+rule(sp.exp1,     lambda g, _ans, x: -g * np.exp(-x) / x)
+rule(sp.expi,     lambda g, _ans, x: g * np.exp(x) / x)
+# fmt: on
+
+
+def _hazard(x: Array) -> Array:
+    """The density of the normal distribution over its integral, without cancellation on either side."""
+    below = value_of(x) < 0
+    left, right = np.where(below, x, 0), np.where(below, 0, x)
+    density = np.exp(-0.5 * right * right) / (math.sqrt(2 * math.pi) * sp.ndtr(right))
+    return np.where(below, math.sqrt(2 / math.pi) / sp.erfcx(-math.sqrt(0.5) * left), density)
+
+
+def _rgamma_dx(x: Array) -> Array:
+    """``-psi(x) / gamma(x)``; left of 1/2 by the reflection formula, which holds at the poles of both."""
+    left = value_of(x) < 0.5
+    y, z = np.where(left, x, 0), np.where(left, 1, x)
+    turned = np.cos(np.pi * y) - np.sin(np.pi * y) * (1 / np.pi) * sp.psi(1 - y)
+    return np.where(left, sp.gamma(1 - y) * turned, -sp.psi(z) * sp.rgamma(z))
+
+
+def _gamma_density(a: Array, x: Array) -> Array:
+    return np.exp(sp.xlogy(a - 1, x) - x - sp.gammaln(a))
+
+
+def _beta_density(a: Array, b: Array, x: Array) -> Array:
+    return np.exp(sp.xlogy(a - 1, x) + sp.xlog1py(b - 1, -x) - sp.betaln(a, b))
+
+
+def _pseudo_huber_dd(d: Array, r: Array) -> Array:
+    """``2 d (s - 1) - r**2 / (d s)`` with ``s = sqrt(1 + (r / d)**2)``, so written that nothing cancels."""
+    length = np.hypot(d, r)
+    return np.square(unit(r, length + d)) * r * unit(r, length)
+
+
+def _boxcox_dy(x: Array, y: Array) -> Array:
+    log = np.log(x)
+    return log * log * exprel_derivative(y * log, order=1)
