@@ -120,7 +120,7 @@ class _Pass:
         ans: Any = record if saved is None else saved.data
         is_short = g.shape != record.shape  # then what a rule gives has to be summed up, even if it has the right shape
         if is_short and not row.accepts_unbroadcast_g:
-            g, is_short = np.broadcast_to(g, record.shape), False
+            g, is_short = _in_full(g, record.shape), False
         if not self.plain:
             g, ans, inputs = self._prepare(record, g, ans, inputs)  # type: ignore[assignment]
         adjoints, rules, i = self.adjoints, row.vjps, 0
@@ -136,7 +136,8 @@ class _Pass:
                     continue
                 if row.add_to is not None and self.plain and self._is_ours(parent):
                     row.add_to(adjoints[parent], g, i, *inputs, **params)
-                    self.added.add(parent)
+                    if g.size != 1 or not 0 < abs(g) < math.inf:  # of one number that is not 0, all is used: NaN stays
+                        self.added.add(parent)
                     continue
                 out = rules[i](g, ans, *inputs, **params) if params else rules[i](g, ans, *inputs)  # type: ignore[misc,operator]
                 if not (is_quick and type(out) is _ndarray and out.dtype is parent.dtype and out.shape == parent.shape):
@@ -274,16 +275,26 @@ def _undo_broadcast(out: Array, shape: tuple[int, ...]) -> Array:
     Where the gradient is the same along an axis, it may stay short: it still broadcasts to ``shape``.
     """
     add = total_of_array if type(out) is _ndarray else total
-    extra = out.ndim - len(shape)
-    if extra > 0:
-        out = add(out, axis=tuple(range(extra)))
-    lengths = shape[len(shape) - out.ndim :]
-    repeated = tuple(i for i, (n, m) in enumerate(zip(lengths, out.shape, strict=True)) if n == 1 != m)
-    if repeated:
-        out = add(out, axis=repeated, keepdims=True)
-    if any(m not in (1, n) for n, m in zip(lengths, out.shape, strict=True)):
-        raise ShapeError(f"the rule gave a gradient of shape {out.shape} for an input of shape {shape}")
-    return out
+    leading, repeated = _repeated_axes(out.shape, shape)
+    if leading:
+        out = add(out, axis=leading)
+    return add(out, axis=repeated, keepdims=True) if repeated else out
+
+
+def _in_full(g: Array, shape: tuple[int, ...]) -> Array:
+    """`np.broadcast_to`, which takes several times as long as to fill an array of few elements."""
+    is_small = not isinstance(g, Variable) and math.prod(shape) <= _LARGE
+    return np.full(shape, g, g.dtype) if is_small else np.broadcast_to(g, shape)
+
+
+@functools.lru_cache(1024)
+def _repeated_axes(of: tuple[int, ...], shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The axes of a gradient of shape ``of`` that an input of this shape lacks, and those where it has length 1."""
+    extra = max(len(of) - len(shape), 0)
+    lengths, rest = shape[len(shape) - len(of) + extra :], of[extra:]
+    if any(m not in (1, n) and n != 1 for n, m in zip(lengths, rest, strict=True)):
+        raise ShapeError(f"the rule gave a gradient of shape {of} for an input of shape {shape}")
+    return tuple(range(extra)), tuple(i for i, (n, m) in enumerate(zip(lengths, rest, strict=True)) if n == 1 != m)
 
 
 def _times_repeated(out: Array, of: tuple[int, ...], shape: tuple[int, ...]) -> Array:
@@ -295,12 +306,20 @@ def _times_repeated(out: Array, of: tuple[int, ...], shape: tuple[int, ...]) -> 
 
 def _has_nan(g: Any) -> bool:
     """Whether an element is not a number: then neither is the least."""
-    return g.size > 0 and bool(np.isnan(np.minimum.reduce(g, axis=None)))
+    return not _is_bounded(g) and g.size > 0 and bool(np.isnan(np.minimum.reduce(g, axis=None)))
 
 
 def _finite(arrays: Sequence[Any]) -> bool:
     """Whether no element of the arrays is infinite or not a number."""
-    return all([bool(np.isfinite(x).all()) for x in arrays])
+    return all([_is_bounded(x) or bool(np.isfinite(x).all()) for x in arrays])
+
+
+def _is_bounded(x: Any) -> bool:
+    """Whether the sum of squares is finite, by a BLAS: the quickest way to see that all elements are."""
+    if type(x) is not _ndarray or x.dtype.char not in "fd" or not x.flags.forc:
+        return False
+    vector = x.ravel("K")
+    return bool(np.dot(vector, vector) < math.inf)
 
 
 def _freed(record: Record) -> FreedGraphError:

@@ -78,15 +78,11 @@ def _one_input(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
             return general(*args, **params)
         (x,) = args
         if not isinstance(x, Variable):
-            is_plain = not any([type(value) in _MUTABLE or isinstance(value, Variable) for value in params.values()])
-            return row.forward(_plain(x), **params) if is_plain else general(x, **params)
-        if params:
-            for name, value in params.items():
-                if type(value) in _MUTABLE or isinstance(value, Variable):
-                    params[name] = _param(row, name, value)
-            ans = row.forward(x.data, **params)
-        else:
-            ans = row.forward(x.data)
+            return row.forward(_plain(x), **{name: _untracked(row, name, value) for name, value in params.items()})
+        for name, value in params.items():
+            if type(value) in _MUTABLE or isinstance(value, Variable):
+                params[name] = _param(row, name, value)
+        ans = row.forward(x.data, **params)
         if type(ans) is not _ndarray:
             ans = np.asarray(ans)
         if ans.dtype.kind == "O":
@@ -208,9 +204,14 @@ def _plain(x: Any) -> Any:
 
 def _param(row: Row, name: str, value: Any) -> Any:
     """A parameter to keep: an array that a later write does not reach, and no tensor, to which no gradient flows."""
+    return frozen(_untracked(row, name, value))
+
+
+def _untracked(row: Row, name: str, value: Any) -> Any:
+    """A parameter without tensors, none of which may require a gradient."""
     if tape.any_tracked(value) and current_mode().recording:
         raise NoRuleError(f"{row.name}: {name!r} requires a gradient: pass it by position, as an input")
-    return frozen(tape.value_of(value))
+    return tape.value_of(value)
 
 
 _ONE = (True,)

@@ -25,7 +25,7 @@ def wide(dtype: np.dtype[Any]) -> Any:
 
 def widened(x: Array) -> Array:
     """``x`` in the precision to add it up in."""
-    return x.astype(np.float32) if x.dtype == np.float16 else x
+    return x.astype(np.float32) if x.dtype.char == "e" else x
 
 
 def total_of_array(x: Array, *, axis: tuple[int, ...], keepdims: bool = False) -> Array:

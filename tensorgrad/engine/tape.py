@@ -154,7 +154,7 @@ def value_of(x: Any) -> Any:
     if isinstance(x, Variable):
         return x.data
     if type(x) in (list, tuple):
-        return type(x)(value_of(item) for item in x)
+        return type(x)([value_of(item) for item in x])
     return {key: value_of(item) for key, item in x.items()} if type(x) is dict else x
 
 
@@ -171,4 +171,4 @@ def any_tracked(x: Any) -> bool:
         return x.node is not None
     if isinstance(x, dict):
         return any(map(any_tracked, x.values()))
-    return isinstance(x, (list, tuple)) and any(map(any_tracked, x))
+    return isinstance(x, (list, tuple)) and any([any_tracked(item) for item in x])

@@ -105,35 +105,36 @@ class Optimizer:
         due = [
             (name, p, self._checked(name, p))
             for name, p in self.params.items()
-            if p.requires_grad and p.grad is not None
+            if p.grad is not None and p.node is not None
         ]
         for name, parameter, g in due:
             keep_saved(parameter)
-            value = parameter.data
-            if name not in self._state:
-                self._state[name] = self._new_state(value)
-            state = self._state[name]
-            self._begin(value, state)
-            blocks, size = self._blocks.get(name), self._block_size(value)
-            if blocks is None or not blocks.fit(value, state, size):
-                blocks = self._blocks[name] = Blocks(value, state, size, self._scratch_like)
-            for p, d, part, scratch in blocks.with_gradient(g):
-                self._update(p, self._direction(p, d, scratch[0]), part, *scratch)
+            p, state, blocks = parameter.data, self._state.get(name), self._blocks.get(name)
+            if state is None:
+                state = self._state[name] = self._new_state(p)
+            self._begin(p, state)
+            size = p.size if p.nbytes <= BYTES else self._block_size(p)
+            if blocks is None or not blocks.fit(p, state, size):
+                blocks = self._blocks[name] = Blocks(p, state, size, self._scratch_like)
+            for block, d, part, scratch in blocks.with_gradient(g):
+                self._update(block, self._direction(block, d, scratch[0]), part, *scratch)
 
     def _checked(self, name: str, p: Tensor) -> Array:
         """The gradient of a parameter that may be written to, in the dtype of the parameter."""
-        g = np.asarray(value_of(p.grad))
+        g, value = p.grad, p.data
+        if type(g) is not np.ndarray:
+            g = np.asarray(value_of(g))
         check_writable(name, p)
-        if g.shape != p.shape:
+        if g.shape != value.shape:
             raise ShapeError(f"parameter {name!r} has shape {p.shape}, its .grad {g.shape}: they must agree")
-        if p.dtype.kind != "f" or g.dtype.kind not in "fiub":
+        if value.dtype.kind != "f" or g.dtype.kind not in "fiub":
             raise TypeError(f"parameter {name!r} is {p.dtype}, its .grad {g.dtype}: optimizers take real numbers")
-        if 0 < self.eps < np.finfo(p.dtype).tiny:  # a gradient of 0 would be divided by 0
+        if 0 < self.eps < np.finfo(value.dtype).tiny:  # a gradient of 0 would be divided by 0
             raise ValueError(
                 f"parameter {name!r} is {p.dtype}, in which eps={self.eps} vanishes: write eps=1e-4, or make the "
                 "parameters float32"
             )
-        return g if g.dtype == p.dtype else g.astype(p.dtype)  # the square of an int8 would overflow
+        return g if g.dtype is value.dtype else g.astype(value.dtype)  # the square of an int8 would overflow
 
     def _scratch_like(self, p: Array) -> tuple[Array, ...]:
         """Arrays to write to, laid out like ``p``; the same ones for all that are alike."""
@@ -143,7 +144,7 @@ class Optimizer:
         return self._scratch[layout]
 
     def _block_size(self, p: Array) -> int:
-        """How many elements of ``p`` are updated at a time."""
+        """How many elements of ``p``, a large parameter, are updated at a time."""
         return BYTES // p.itemsize if self._in_blocks else p.size
 
     def _new_state(self, p: Array) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ class SGD(Optimizer):
         # Without momentum, p = (1 - decay) * p - lr * grad, unless rounding this factor would change the decay by more
         # than a 32nd, or lose it.
         decay = self.lr * self.weight_decay
-        exact = not decay or decay >= 8 * np.finfo(p.dtype).eps
+        exact = not decay or decay >= 8 * _resolution(p.dtype)
         self._keep = 1 - decay if exact and not self.momentum else None
 
     def _block_size(self, p: Array) -> int:
@@ -94,3 +95,8 @@ class SGD(Optimizer):
 
     def _key(self, what: str, name: str) -> Any:
         return name  # the velocity is all there is
+
+
+@cache
+def _resolution(dtype: Any) -> float:
+    return float(np.finfo(dtype).eps)
