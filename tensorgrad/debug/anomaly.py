@@ -9,15 +9,17 @@ detected before its gradient is used.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Sequence
 from contextvars import ContextVar
+from types import CodeType
 from typing import Any, Self
 
 import numpy as np
 
 from tensorgrad.engine.aliasing import Saved
-from tensorgrad.engine.caller import caller, line_of
+from tensorgrad.engine.caller import line_of, ours
 from tensorgrad.engine.record import observers
 from tensorgrad.engine.registry import Row
 from tensorgrad.engine.tape import Outline, Record, current_mode, value_of
@@ -110,7 +112,7 @@ class _Watcher:
         there = ", ".join(_at(x, bad, ans.shape) for x in values) if row.elementwise else _summary(values)
         raise AnomalyError(
             f"the first {_what(ans[bad])} arose in {row.name!r} at index {_plain(bad)}: {row.name}({there}) = "
-            f"{ans[bad]}; called at {line_of(*caller())}. Usual rewrite: {_rewrite(row)}."
+            f"{ans[bad]}; called at {line_of(*_caller())}. Usual rewrite: {_rewrite(row)}."
         )
 
     def after_recording(self, record: Record, values: Sequence[Any], ans: Any) -> None:
@@ -128,7 +130,7 @@ class _Watcher:
             index = tuple(np.argwhere(~((x == copy) | ((x != x) & (copy != copy))))[0])
             raise OverwriteError(
                 f"an array of shape {x.shape} that {record.row.name!r} saved was overwritten through an ndarray, after "
-                f"the operation at {record.where()} and before the backward pass at {line_of(*caller())}: element "
+                f"the operation at {record.where()} and before the backward pass at {line_of(*_caller())}: element "
                 f"{_plain(index)} was {copy[index]} and is {x[index]}. Write to a copy of the array, or after "
                 "backward()."
             )
@@ -208,3 +210,11 @@ def _plain(index: tuple[Any, ...]) -> tuple[int, ...]:
 
 def _rewrite(row: Row) -> str:
     return REWRITES.get(row.name, "look at the values that went in, and mask or rescale them before")
+
+
+def _caller() -> tuple[CodeType, int]:
+    """The user's code, and how far it has come."""
+    frame = sys._getframe(1)
+    while ours[frame.f_code.co_filename] and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code, frame.f_lasti

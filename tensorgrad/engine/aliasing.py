@@ -172,13 +172,6 @@ def needs_recording(target: Variable, value: Any) -> bool:
 # ------------------------------------------------------------------------------------------------ whose array is it?
 
 
-def is_same_view(a: Array, b: Array) -> bool:
-    """Whether two arrays are the same elements of one memory."""
-    if (a.shape, a.strides, a.dtype) != (b.shape, b.strides, b.dtype):
-        return False
-    return bool(a.__array_interface__["data"][0] == b.__array_interface__["data"][0])
-
-
 def overlap(a: Array, b: Array) -> bool:
     """Whether two arrays have an element in common; True where that is too hard to say."""
     if not np.may_share_memory(a, b):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from types import CodeType
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120  (pathlib costs 4 ms to import)
@@ -18,14 +17,6 @@ class _Ours(dict[str, bool]):
 
 
 ours = _Ours()
-
-
-def caller(depth: int = 1) -> tuple[CodeType, int]:
-    """The user's code, and how far it has come; ``depth`` frames are known to be ours."""
-    frame = sys._getframe(depth)
-    while ours[frame.f_code.co_filename] and frame.f_back is not None:
-        frame = frame.f_back
-    return frame.f_code, frame.f_lasti
 
 
 def line_of(code: CodeType, instruction: int) -> str:

@@ -52,7 +52,7 @@ def _general(row: Row) -> Callable[..., Any]:
     def run(*args: Any, **params: Any) -> Any:
         tensors = [arg for arg in args if isinstance(arg, Variable)]
         values = tuple([arg.data if isinstance(arg, Variable) else _plain(arg) for arg in args])
-        params = {name: _param(row, name, value) for name, value in params.items()}
+        params = {name: frozen(_untracked(row, name, value)) for name, value in params.items()}
         ans = row.forward(*values, **params)
         if not tensors:
             return ans
@@ -80,8 +80,8 @@ def _one_input(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(x, Variable):
             return row.forward(_plain(x), **{name: _untracked(row, name, value) for name, value in params.items()})
         for name, value in params.items():
-            if type(value) in _MUTABLE or isinstance(value, Variable):
-                params[name] = _param(row, name, value)
+            if not _is_constant(value):
+                params[name] = frozen(_untracked(row, name, value))
         ans = row.forward(x.data, **params)
         if type(ans) is not _ndarray:
             ans = np.asarray(ans)
@@ -175,7 +175,7 @@ def attach(row: Row, parents: tuple[Node | None, ...], inputs: tuple[Any, ...], 
     record.dtype, record.number = ans.dtype, next_number()
     record.ans = save(out) if saves_ans else None
     if mode.origin is None:
-        frame = _frame(2)  # as `caller` does, whose call would cost more
+        frame = _frame(2)  # the first two are ours
         code = frame.f_code
         while ours[code.co_filename] and frame.f_back is not None:
             frame = frame.f_back
@@ -202,18 +202,21 @@ def _plain(x: Any) -> Any:
     return tape.as_array(x) if type(x) is not _ndarray and isinstance(x, (list, tuple, _ndarray)) else x
 
 
-def _param(row: Row, name: str, value: Any) -> Any:
-    """A parameter to keep: an array that a later write does not reach, and no tensor, to which no gradient flows."""
-    return frozen(_untracked(row, name, value))
-
-
 def _untracked(row: Row, name: str, value: Any) -> Any:
-    """A parameter without tensors, none of which may require a gradient."""
+    """A parameter without tensors, none of which may require a gradient: it is not an input."""
+    if _is_constant(value):
+        return value
     if tape.any_tracked(value) and current_mode().recording:
         raise NoRuleError(f"{row.name}: {name!r} requires a gradient: pass it by position, as an input")
     return tape.value_of(value)
 
 
+def _is_constant(param: Any) -> bool:
+    """Whether a parameter is a number or the like, or a tuple of them: no tensor, and out of reach of later writes."""
+    kind = type(param)
+    return kind in _CONSTANTS or (kind is tuple and _CONSTANTS.issuperset(map(type, param)))
+
+
 _ONE = (True,)
-_MUTABLE = (_ndarray, list, tuple, dict)
+_CONSTANTS = frozenset((int, float, complex, bool, str, slice, type(None), type(...)))
 _COMPLEX = (np.complex64, np.complex128, np.clongdouble)

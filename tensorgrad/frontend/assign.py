@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.aliasing import frozen, is_same_view, keep_saved, outline_of, overlap
+from tensorgrad.engine.aliasing import frozen, keep_saved, outline_of, overlap
 from tensorgrad.engine.indexing import as_index, getitem, may_repeat, scatter
 from tensorgrad.engine.record import attach
 from tensorgrad.engine.registry import Row, also_complex, primitive, row_of, rule
@@ -98,7 +98,7 @@ def assign(target: Variable, index: Any, value: Any, fresh: bool = False) -> Non
     others = [] if target.memory is None else [t for t in target.memory.overlapping(place) if t is not target]
     _check_writable(target, others)
     if isinstance(value, Variable) and overlap(value.data, place):
-        if is_same_view(value.data, region):
+        if _is_same_view(value.data, region):
             return  # the last step of ``t[index] += x``, which Python writes as ``v = t[index]; v += x; t[index] = v``
         value = value.copy()  # type: ignore[attr-defined]  # as NumPy does itself
     keep_saved(target)
@@ -188,3 +188,10 @@ def _addresses(x: Any) -> Any:
     for n, step in zip(x.shape, x.strides, strict=True):
         addresses = addresses[..., None] + np.arange(n) * step
     return addresses
+
+
+def _is_same_view(a: Any, b: Any) -> bool:
+    """Whether two arrays are the same elements of one memory."""
+    if (a.shape, a.strides, a.dtype) != (b.shape, b.strides, b.dtype):
+        return False
+    return bool(a.__array_interface__["data"][0] == b.__array_interface__["data"][0])

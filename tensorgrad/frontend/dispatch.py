@@ -60,6 +60,10 @@ def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
     run, signature = entry.run, entry.signature
     if signature is None or (len(args) == signature.arity and _is_simple(kwargs, signature.accepted)):
         return run(*args, **kwargs)
+    inputs, others = args[: signature.arity], args[signature.arity :]
+    is_short = 0 < len(others) <= len(signature.positional) and not (kwargs or signature.variadic)
+    if is_short and all(map(_is_plain, others)):
+        return run(*inputs, **dict(zip(signature.positional, others, strict=False)))
     inputs, params, problem = _sorted(func, args, kwargs, signature)
     if problem and entry.fallback is not None and _requires_recording(args, kwargs):
         run, fallback_signature = entry.fallback
@@ -95,6 +99,11 @@ def _name_of(func: Any) -> str:
 def _is_simple(kwargs: dict[str, Any], accepted: frozenset[str]) -> bool:
     """Whether all parameters are numbers or strings that the rule accepts."""
     return all(name in accepted and type(value) in _SIMPLE for name, value in kwargs.items())
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a parameter is a number or a string, or a tuple of them, such as a shape."""
+    return type(value) in _SIMPLE or (type(value) is tuple and _SIMPLE.issuperset(map(type, value)))
 
 
 def _sorted(func: Any, args: Any, kwargs: Any, signature: Signature,
