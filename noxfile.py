@@ -30,7 +30,7 @@ TRAINING = [("digits", 20, 0.93), ("mnist", 1, 0.95)]
 IN_WHEEL = ("tensorgrad/py.typed", "tensorgrad/data/digits.npz", "tensorgrad/data/digits.txt",
             "tensorgrad/engine/tape.py")  # fmt: skip
 IN_SDIST = ("train.py", "evaluate.py", "models/report.yaml", "training/run.py", "tests/cases/__init__.py", "README.md",
-            "LICENSE", "noxfile.py", "docs/how-it-works.md")  # fmt: skip
+            "LICENSE", "noxfile.py", "docs/how-it-works.md", "CONTRIBUTING.md", "CHANGELOG.md")  # fmt: skip
 BARE = """
 import numpy as np, tensorgrad as tg
 w = tg.Tensor(np.ones(3), requires_grad=True)

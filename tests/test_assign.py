@@ -452,3 +452,17 @@ def test_an_assignment_that_needs_no_gradient_is_plain():
         x[1] = 5
         x += 1
     np.testing.assert_array_equal(x.data, [1, 6, 1])
+
+
+def test_a_rule_of_a_recorded_pass_must_not_write_to_what_it_is_given():
+    square = tg.primitive(lambda x: x * x)
+    tg.rule(square, lambda g, ans, x: write(g, ans, x) or 2 * g * x)
+    x = tg.Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    for k in range(3):
+
+        def write(*arguments, k=k):
+            arguments[k][...] = 1.0
+
+        y = np.sum(np.exp(square(np.sin(x))))
+        with pytest.raises(tg.AssignmentError, match="a gradient rule must not write to what it is given"):
+            y.backward(create_graph=True)

@@ -10,7 +10,7 @@ import pytest
 import tensorgrad as tg
 
 NAMESPACES = {"tg": tg, "tg.nn": tg.nn, "tg.optim": tg.optim, "tg.schedules": tg.schedules, "tg.data": tg.data}
-IN_THE_README = {"tg.primitive", "tg.rule"}  # their example is the section "A function of your own", which is run
+IN_THE_GUIDE = {"tg.primitive", "tg.rule"}  # their example is the section "A function of your own" of the guide
 
 
 def own_methods(cls):
@@ -57,7 +57,7 @@ def failures(name, doc):
     return len(test.examples), "".join(report)
 
 
-@pytest.mark.parametrize("name", sorted(PUBLIC.keys() - IN_THE_README - ATTRIBUTES))
+@pytest.mark.parametrize("name", sorted(PUBLIC.keys() - IN_THE_GUIDE - ATTRIBUTES))
 def test_every_public_name_has_an_example_that_runs(name):
     doc = inspect.getdoc(PUBLIC[name])
     count, report = failures(name, doc)
@@ -69,7 +69,7 @@ def test_every_public_name_has_an_example_that_runs(name):
 def test_the_names_are_found():
     assert len(PUBLIC) > 110
     assert {"tg.relu", "Tensor.backward", "Methods.sum", "Optimizer.step", "tg.nn.he", "Plateau.step"} <= PUBLIC.keys()
-    assert PUBLIC.keys() >= IN_THE_README | ATTRIBUTES
+    assert PUBLIC.keys() >= IN_THE_GUIDE | ATTRIBUTES
 
 
 @pytest.mark.parametrize("module", ["", ".transforms.derivatives"])

@@ -1,26 +1,36 @@
-"""What the README shows is run, and what it says of files is counted."""
+"""What the README and the guide show is run, and the files, sections and figures that the pages speak of are there."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *(ROOT / "docs" / name for name in ("guide.md", "figures.md", "how-it-works.md")),
+         *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"))]  # fmt: skip
+
+
+def blocks(page):
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+BLOCKS = blocks(README) + blocks(ROOT / "docs" / "guide.md")
 
 
 def test_nothing_is_left_to_be_filled_in():
-    for page in (README, *README.parent.glob("docs/*.md"), *README.parent.glob("checkpoints/*.md")):
+    for page in {*PAGES, *ROOT.glob("docs/*.md"), *ROOT.glob("checkpoints/*.md")}:
         assert not re.search(r"^[A-Z0-9]{2,}$|TODO|FIXME", page.read_text(encoding="utf-8"), re.MULTILINE), page
 
 
 def test_there_are_examples():
-    assert len(BLOCKS) >= 3
+    assert len(blocks(README)) == 1
+    assert len(BLOCKS) >= 5
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.strip().splitlines()[-1][:40] for block in BLOCKS])
 def test_example_runs(block):
-    exec(compile(block, str(README), "exec"), {"__name__": "readme"})
+    exec(compile(block, "an example of the README or the guide", "exec"), {"__name__": "readme"})
 
 
 def test_the_first_example_learns():
@@ -30,10 +40,48 @@ def test_the_first_example_learns():
     assert names["hessian_row"].shape == (3, 2)
 
 
-def test_files_it_names_exist():
+def test_set_up_is_shown_for_both_shells():
     text = README.read_text(encoding="utf-8")
-    names = re.findall(r"python (\S+\.py)", text) + re.findall(r"`(\w+\.py)`", text)
-    for name in names:
-        assert (README.parent / name).exists() or list((README.parent / "tensorgrad").rglob(name)), name
-    for name in re.findall(r"(?:models|checkpoints|docs|studies|tensorgrad|benchmarks)/[\w./-]*\w", text):
-        assert (README.parent / name).exists(), name
+    shells = [re.findall(r"python [^#;&}\n]*[^#;&}\s]", text.split(f"```{name}\n")[1].split("```")[0])
+              for name in ("sh", "powershell")]  # fmt: skip
+    assert shells[0] == shells[1]
+    assert len(shells[0]) == 4
+
+
+def test_figures_have_a_command_each():
+    rows = re.findall(r"^\| (.*) \|$", (ROOT / "docs" / "figures.md").read_text(encoding="utf-8"), re.MULTILINE)
+    figures = [row.split(" | ") for row in rows if not row.startswith("what |")]
+    assert len(figures) > 10
+    assert all(len(row) == 3 and ("`" in row[2] or row[2] == "the same") for row in figures)
+
+
+def names_nothing(text, folder):
+    """What a page in this folder names and links to without it being there."""
+    for name in re.findall(r"python (\S+\.py)", text) + re.findall(r"`(\w+\.py)`", text):
+        if not (ROOT / name).exists() and not any(list((ROOT / top).rglob(name)) for top in ("tensorgrad", "tests")):
+            yield name
+    for name in re.findall(r"(?<![\w/])(?:models|checkpoints|docs|studies|tensorgrad|benchmarks)/[\w./-]*\w", text):
+        if not (ROOT / name).exists():
+            yield name
+    prose = re.sub(r"```python\n.*?```", "", text, flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        path, _, section = target.partition("#")
+        if path.startswith("https:"):
+            continue
+        file = folder / path if path else None
+        if file is not None and not file.exists():
+            yield target
+        elif section:
+            titles = re.findall(r"^#+ (.*)$", text if file is None else file.read_text(encoding="utf-8"), re.MULTILINE)
+            if section not in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]:
+                yield target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_what_a_page_names_exists(page):
+    assert not list(names_nothing(page.read_text(encoding="utf-8"), page.parent))
+
+
+def test_what_does_not_exist_is_found():
+    text = "## A b\n`python not.py` [x](docs/no.md) [y](#a-b) [z](#c) [w](docs/guide.md#training) models/no.yaml"
+    assert list(names_nothing(text, ROOT)) == ["not.py", "docs/no.md", "models/no.yaml", "docs/no.md", "#c"]

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -54,6 +55,21 @@ def test_eight_threads_that_accumulate_into_one_leaf_lose_nothing():
     errors = in_threads([lambda k=k: work(k) for k in range(8)])
     assert errors == [None] * 8
     np.testing.assert_array_equal(w.grad, np.full(3, passes * (sum(range(1, 9)) + 8)))
+
+
+class Slow(np.ndarray):
+    """A gradient that takes its time to be added to, in which another thread may read it."""
+
+    def __add__(self, other):
+        time.sleep(0.1)
+        return np.asarray(self) + other
+
+
+def test_no_thread_reads_a_gradient_that_another_one_is_adding_to():
+    w = leaf([1.0, 2.0])
+    w.grad = np.zeros(2).view(Slow)
+    assert in_threads([lambda: np.sum(w * 3).backward()] * 2) == [None] * 2
+    np.testing.assert_array_equal(w.grad, [6, 6])
 
 
 def test_eight_threads_accumulate_tensors():
