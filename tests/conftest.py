@@ -61,3 +61,13 @@ def pytest_configure():
     """A shell starts what it runs in the background deaf to Ctrl-C, which the programs under test have to hear."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def no_gc():
+    """Leave the freeing of memory to reference counts; what exists already is not counted by ``gc.get_objects``."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    yield
+    gc.enable()

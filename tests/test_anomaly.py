@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
+from tests.helpers import leaf
 
 
 def line_of(function, text):

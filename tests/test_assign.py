@@ -1,7 +1,6 @@
 """Assignment to elements on the tape: NumPy's values, right gradients, for every kind of index and through views."""
 # ruff: noqa: E501  (tables, a row a line)
 
-import gc
 import time
 
 import numpy as np
@@ -425,21 +424,17 @@ def test_float32_stays_and_values_are_cast():
     assert (x.grad.dtype, v.grad.dtype) == (np.float32, np.float64)
 
 
-def test_nothing_is_kept_alive():
-    gc.disable()
-    try:
-        x = tg.Tensor(np.ones(4), requires_grad=True)
-        y = x * 2
-        for i in range(300):
-            y[i % 4] = y[(i + 1) % 4] * 0.5  # a view each time
-            row = y[:2]
-        assert len(y.memory.tensors) < 150  # as many as steps, were the views kept
-        del row
-        loss = np.sum(y)
-        loss.backward()
-        assert y.record.parents is None
-    finally:
-        gc.enable()
+def test_nothing_is_kept_alive(no_gc):
+    x = tg.Tensor(np.ones(4), requires_grad=True)
+    y = x * 2
+    for i in range(300):
+        y[i % 4] = y[(i + 1) % 4] * 0.5  # a view each time
+        row = y[:2]
+    assert len(y.memory.tensors) < 150  # as many as steps, were the views kept
+    del row
+    loss = np.sum(y)
+    loss.backward()
+    assert y.record.parents is None
 
 
 def test_an_assignment_that_needs_no_gradient_is_plain():

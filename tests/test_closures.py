@@ -5,12 +5,9 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import leaf
 
 XS = np.array([1.0, 2.0, -0.5])
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 # Each takes a number `a`, finds a derivative of a function of x with `a` in its closure, and makes a number of it.

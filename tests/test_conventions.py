@@ -5,12 +5,9 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import leaf
 
 NAN = np.nan
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 def slope(fn, x):

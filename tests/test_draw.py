@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def leaf(*shape, dtype=float):
+def randn(*shape, dtype=float):
     return tg.Tensor(np.random.default_rng(len(shape)).standard_normal(shape), requires_grad=True, dtype=dtype)
 
 
@@ -145,19 +145,19 @@ def two_layers():
 
 
 def diamond():
-    x = leaf(5)
+    x = randn(5)
     return np.sum(np.sin(x) * np.cos(x)), {"x": x}
 
 
 def skips():
-    h = leaf(4, 8)
-    for w in (leaf(8, 8), leaf(8, 8), leaf(8, 8)):
+    h = randn(4, 8)
+    for w in (randn(8, 8), randn(8, 8), randn(8, 8)):
         h = h + tg.relu(h @ w)
     return np.sum(h * h), None
 
 
 def second_order():
-    x = leaf(3)
+    x = randn(3)
     (y,) = tg.grad([np.sum(np.tanh(x) ** 3)], [x], create_graph=True)
     return np.sum(y * y), {"x": x}
 
@@ -168,42 +168,42 @@ def scalar():
 
 
 def attention():
-    x, wq, wk, wv, wo = leaf(2, 6, 8), leaf(8, 8), leaf(8, 8), leaf(8, 8), leaf(8, 8)
+    x, wq, wk, wv, wo = randn(2, 6, 8), randn(8, 8), randn(8, 8), randn(8, 8), randn(8, 8)
     q, k, v = (np.transpose(np.reshape(x @ w, (2, 6, 2, 4)), (0, 2, 1, 3)) for w in (wq, wk, wv))
     scores = tg.softmax(q @ np.swapaxes(k, -1, -2) / 2.0 + np.triu(np.full((6, 6), -1e9), 1))
     h = x + np.reshape(np.transpose(scores @ v, (0, 2, 1, 3)), (2, 6, 8)) @ wo
     centred = h - np.mean(h, axis=-1, keepdims=True)
     h = centred / np.sqrt(np.mean(centred**2, axis=-1, keepdims=True) + 1e-5)
-    return np.mean((h + tg.relu(h @ leaf(8, 16) + leaf(16)) @ leaf(16, 8)) ** 2), {"x": x, "wq": wq}
+    return np.mean((h + tg.relu(h @ randn(8, 16) + randn(16)) @ randn(16, 8)) ** 2), {"x": x, "wq": wq}
 
 
 def recurrent():
-    w, u, h = leaf(4, 4), leaf(3, 4), np.zeros((2, 4))
+    w, u, h = randn(4, 4), randn(3, 4), np.zeros((2, 4))
     for _ in range(7):
         h = np.tanh(np.ones((2, 3)) @ u + h @ w)
     return np.sum(h), None
 
 
 def wide():
-    parts = [leaf(3) for _ in range(14)]
+    parts = [randn(3) for _ in range(14)]
     return np.sum(np.concatenate(parts) ** 2), {"parts": parts}
 
 
 def dense():
-    values = [leaf(4)]
+    values = [randn(4)]
     for _ in range(6):
         values.append(np.tanh(sum(values)))
     return values[-1], None
 
 
 def several():
-    x, z = leaf(3), leaf(2)
+    x, z = randn(3), randn(2)
     y = x * x
     return [y, np.sum(y), np.exp(z), z], {"x": x, "y": y, "z": z}
 
 
 def same_input_often():
-    x = leaf(3)
+    x = randn(3)
     return np.sum(np.concatenate([x, x, np.sin(x), x])), {"x": x}
 
 
@@ -274,7 +274,7 @@ def test_fans_are_symmetric():
 
 
 def test_a_value_used_twice_by_one_operation_has_two_arrows():
-    x = leaf(3)
+    x = randn(3)
     assert Picture(tg.draw(x * x, {"x": x})).arrows() == Counter({("x", "multiply"): 2})
 
 
@@ -292,7 +292,7 @@ def test_few_lines_cross():
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=14), st.sampled_from("dr"))
 def test_any_graph(pairs, direction):
-    values = [leaf(3), leaf(2, 3), np.ones(3)]
+    values = [randn(3), randn(2, 3), np.ones(3)]
     for i, j in pairs:
         values.append(np.multiply(values[i % len(values)], values[j % len(values)]))
     outputs = [value for value in values if isinstance(value, tg.Tensor)]
@@ -344,7 +344,7 @@ def test_names_of_a_model():
 
 
 def test_names_of_arrays_of_interior_tensors_and_of_frozen_parameters():
-    x, w, frozen = np.ones((4, 3)), leaf(3, 2), tg.Tensor(np.ones((4, 2)))
+    x, w, frozen = np.ones((4, 3)), randn(3, 2), tg.Tensor(np.ones((4, 2)))
     h = x @ w
     loss = np.sum(h * frozen * h.detach())
     picture = Picture(tg.draw(loss, {"x": x, "w": w, "h": h, "frozen": frozen}))
@@ -354,34 +354,34 @@ def test_names_of_arrays_of_interior_tensors_and_of_frozen_parameters():
 
 
 def test_without_names():
-    x = leaf(3)
+    x = randn(3)
     picture = Picture(tg.draw(np.sum(x * np.ones(3) + np.ones(3))))
     assert picture.titles() == Counter({"leaf": 1, "array": 1, "constant": 1, "multiply": 1, "add": 1, "sum": 1})
     assert picture.node("constant").lines == ("(3,)",)  # no rule will read it, so that no more is known of it
 
 
 def test_numbers_are_shown():
-    x = leaf(3)
+    x = randn(3)
     picture = Picture(tg.draw(x * 2.5 * 3 * np.float64(1 / 3) * np.array(7.0)))
     assert {"2.5", "3", "0.33333", "7"} < set(picture.titles())
 
 
 def test_one_array_is_one_box_and_equal_numbers_are_not():
-    x, k = leaf(3), np.arange(3.0)
+    x, k = randn(3), np.arange(3.0)
     titles = Picture(tg.draw(x * k * k * 2.0 * 2.0, {"x": x})).titles()
     assert titles["array"] == 1
     assert titles["2"] == 2
 
 
 def test_the_usual_dtype_is_said_once():
-    x = leaf(3, 4, dtype=np.float32)
+    x = randn(3, 4, dtype=np.float32)
     svg = tg.draw(np.sum(x.astype(np.float64) * (np.ones((3, 4)) > 0))).svg
     assert svg.count("float32 where nothing else is said") + svg.count("float64 where nothing else is said") == 1
     assert Picture(tg.draw(np.sum(np.tanh(x)).astype(np.float64))).node("astype").lines[-1] == "() float64"
 
 
 def test_parameters_where_they_matter_and_never_contents():
-    x = leaf(6, 4)
+    x = randn(6, 4)
     picture = Picture(tg.draw(np.transpose(np.sum(x[np.arange(900) % 6], axis=0, keepdims=True))))
     assert picture.node("sum").lines == ("axis=0, keepdims=True", "(1, 4)")
     assert picture.node("getitem").lines == ("[int64(900,)]", "(900, 4)")
@@ -400,23 +400,23 @@ def test_parameters_where_they_matter_and_never_contents():
     ],
 )
 def test_an_index_is_written_as_one(index, shown):
-    assert Picture(tg.draw(leaf(6, 4)[index])).node("getitem").lines[0] == shown
+    assert Picture(tg.draw(randn(6, 4)[index])).node("getitem").lines[0] == shown
 
 
 def test_long_text_is_cut_and_stands_in_the_tooltip():
-    w = leaf(2)
+    w = randn(2)
     name = "encoder.layers.11.attention.self.query.weight"
     node = Picture(tg.draw(np.exp(w), {name: w})).nodes[0]
     assert node.title == "…11.attention.self.query.weight"
     assert node.tooltip.startswith(name)
-    reshaped = Picture(tg.draw(np.reshape(leaf(1, 1), (1,) * 20))).node("reshape")
+    reshaped = Picture(tg.draw(np.reshape(randn(1, 1), (1,) * 20))).node("reshape")
     assert reshaped.lines[0] == "shape=(1, 1, 1, 1, 1, 1, 1, 1, …"
     assert len(reshaped.lines[0]) == 32
 
 
 @pytest.mark.parametrize("name", ["a<b & 'c' > \"d\"", "]]>", "\x00\x1b\ud800\ufffe", "two\nlines", "λ→Ж 変数 🙂", ""])
 def test_any_name_is_valid_xml(name):
-    w = leaf(2)
+    w = randn(2)
     picture = Picture(tg.draw(np.exp(w), {name: w}))
     picture.check_geometry()
     assert picture.nodes[0].title == (re.sub("[\x00\x1b\ud800\ufffe]", "�", name).replace("\n", " ") or "leaf")
@@ -467,7 +467,7 @@ def test_the_same_graph_gives_the_same_picture():
 
 
 def test_the_graph_stays_as_it_was():
-    x = leaf(3)
+    x = randn(3)
     loss = np.sum(np.tanh(x) ** 3)
     tg.draw(loss)
     tg.draw(loss, direction="right")
@@ -479,16 +479,16 @@ def test_the_graph_stays_as_it_was():
 
 
 def test_no_history_is_one_box():
-    for tensor, title in [(leaf(3), "w"), (tg.Tensor([1.0, 2.0]), "w")]:
+    for tensor, title in [(randn(3), "w"), (tg.Tensor([1.0, 2.0]), "w")]:
         picture = Picture(tg.draw(tensor, {"w": tensor}))
         assert [node.title for node in picture.nodes] == [title]
         assert picture.edges == []
     with tg.no_grad():
-        assert len(Picture(tg.draw(np.exp(leaf(3)))).nodes) == 1
+        assert len(Picture(tg.draw(np.exp(randn(3)))).nodes) == 1
 
 
 def test_a_freed_graph_is_refused():
-    x = leaf(3)
+    x = randn(3)
     h = np.exp(x)
     loss = np.sum(h)
     loss.backward()
@@ -505,11 +505,11 @@ def test_a_freed_graph_is_refused():
     ("arguments", "options", "error", "says"),
     [
         ((np.ones(3),), {}, TypeError, "draw takes a Tensor, or a sequence of them, got ndarray"),
-        (([leaf(2), 3],), {}, TypeError, "got int"),
+        (([randn(2), 3],), {}, TypeError, "got int"),
         (([],), {}, ValueError, "at least one tensor"),
-        ((leaf(2),), {"direction": "up"}, ValueError, "direction must be 'down' or 'right', got 'up'"),
-        ((leaf(2), "loss"), {}, TypeError, "names must be a model, or a dict .* got 'loss'"),
-        ((np.exp(leaf(2)),), {"limit": 1}, ValueError, "more than 1 operations and inputs make no picture"),
+        ((randn(2),), {"direction": "up"}, ValueError, "direction must be 'down' or 'right', got 'up'"),
+        ((randn(2), "loss"), {}, TypeError, "names must be a model, or a dict .* got 'loss'"),
+        ((np.exp(randn(2)),), {"limit": 1}, ValueError, "more than 1 operations and inputs make no picture"),
     ],
 )
 def test_what_cannot_be_drawn(arguments, options, error, says):
@@ -519,7 +519,7 @@ def test_what_cannot_be_drawn(arguments, options, error, says):
 
 def test_long_chains():
     """As fast as one likes to wait, and beyond the limit an error at once, without recursion in either case."""
-    y = leaf(2)
+    y = randn(2)
     for i in range(30_000):
         if i == 400:
             start = time.process_time()
@@ -531,7 +531,7 @@ def test_long_chains():
     with pytest.raises(ValueError, match="more than 1000 operations and inputs"):
         tg.draw(y)
     assert time.process_time() - start < 1
-    z = leaf(2)
+    z = randn(2)
     for _ in range(1500):
         z = np.negative(z)
     assert repr(tg.draw(z, limit=2000)).startswith("<Drawing: 1500 operations")

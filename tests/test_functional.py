@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 import tensorgrad as tg
 from tensorgrad import functional
 from tensorgrad.functional.folding import fold, unfold
+from tests.helpers import leaf
 
 RNG = np.random.default_rng
-
-
-def leaf(x, dtype=float):
-    return tg.Tensor(np.array(x, dtype), requires_grad=True)
 
 
 def draw(*shape, seed=0):

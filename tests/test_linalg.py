@@ -2,17 +2,15 @@
 
 import itertools
 import math
+import weakref
 
 import numpy as np
 import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine.backward import reachable
+from tests.helpers import leaf
 from tests.records import saved_inputs
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 def slope(fn, x):
@@ -322,22 +320,14 @@ def test_complex_values_are_refused_where_the_rule_is_for_real_ones(k):
         REAL_ONLY[k](x * 1j, x)
 
 
-def test_everything_of_a_product_is_freed():
+def test_everything_of_a_product_is_freed(no_gc):
     """Chains are multiplied without leaving reference cycles behind."""
-    import gc
-    import weakref
-
-    gc.collect()
-    gc.disable()
-    try:
-        x = leaf(np.eye(3))
-        y = x * 2
-        alive = weakref.ref(y.record)
-        z = np.sum(np.linalg.multi_dot([y, y, y, y]) + np.linalg.matrix_power(y, 5) + np.linalg.eigh(y).eigenvectors)
-        del y, z
-        assert alive() is None
-    finally:
-        gc.enable()
+    x = leaf(np.eye(3))
+    y = x * 2
+    alive = weakref.ref(y.record)
+    z = np.sum(np.linalg.multi_dot([y, y, y, y]) + np.linalg.matrix_power(y, 5) + np.linalg.eigh(y).eigenvectors)
+    del y, z
+    assert alive() is None
 
 
 @pytest.mark.parametrize("p", [None, 2, 1, -1, np.inf, -np.inf, "fro"])

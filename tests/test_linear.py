@@ -9,10 +9,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-
-
-def leaf(value):
-    return tg.Tensor(np.array(value, float), requires_grad=True)
+from tests.helpers import leaf
 
 
 def leaves(n, value=0.5):

@@ -8,20 +8,9 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine.backward import reachable
+from tests.helpers import leaf
 
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
-
-
-@pytest.fixture(autouse=True)
-def _no_gc():
-    """Only reference counts free anything."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    yield
-    gc.enable()
+pytestmark = pytest.mark.usefixtures("no_gc")
 
 
 def assign_elements(x):

@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import leaf
 
 X = np.array([[0.3, 1.7, 0.9], [2.1, 0.4, 1.2]])
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 # fmt: off

@@ -8,11 +8,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.lib.stride_tricks import sliding_window_view
 
 import tensorgrad as tg
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
-
+from tests.helpers import leaf
 
 # fmt: off
 FUNCTIONS = [

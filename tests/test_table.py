@@ -9,10 +9,7 @@ import pytest
 import tensorgrad as tg
 from tensorgrad.engine.registry import entries, row_of
 from tensorgrad.engine.tape import Outline
-
-
-def leaf(value):
-    return tg.Tensor(np.array(value, float), requires_grad=True)
+from tests.helpers import leaf
 
 
 def gradient(f, *values):

@@ -12,20 +12,8 @@ import pytest
 import tensorgrad as tg
 from tensorgrad.engine import tape
 from tensorgrad.engine.backward import reachable
+from tests.helpers import leaf
 from tests.records import reads, saved_inputs
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
-
-
-@pytest.fixture
-def no_gc():
-    """Only reference counts free anything."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def live_records():

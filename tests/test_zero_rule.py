@@ -13,14 +13,11 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine.registry import row_of
+from tests.helpers import leaf
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy: what is divided by zero here is meant
 
 NAN, INF = np.nan, np.inf
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 def derivatives(fn, x, orders):
