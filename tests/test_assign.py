@@ -282,28 +282,27 @@ def test_a_leaf_that_requires_a_gradient_is_refused_with_the_remedy():
 
 # fmt: off
 REFUSED = [
-    (lambda y, x: y.__setitem__(5, x[0]),                  IndexError,         "out of bounds"),
-    (lambda y, x: y.__setitem__(slice(0, 2), x),           ValueError,         "broadcast"),
-    (lambda y, x: np.put(y, [3], x[:1]),                   IndexError,         "out of bounds"),
-    (lambda y, x: np.put(y, [-4, 2], x[:2]),               IndexError,         "out of bounds"),
-    (lambda y, x: np.copyto(y, x * np.ones((2, 1, 1))),    ValueError,         "dimensions"),
-    (lambda y, x: np.fill_diagonal(y, x[0]),               ValueError,         "two axes"),
-    (lambda y, x: np.fill_diagonal(y * np.ones((3, 2, 1)), x[0]), ValueError,  "same length"),
-    (lambda y, x: y.__setitem__(0.5, x[0]),                IndexError,         "ind"),
-    (lambda y, x: tg.Tensor([1, 2]).__setitem__(0, x[0]),  TypeError,          "int64.*float"),
-    (lambda y, x: tg.Tensor([True]).__setitem__(0, x[0]),  TypeError,          "bool.*float"),
-    (lambda y, x: np.broadcast_to(x[0] * 1, (2,)).__setitem__(0, 1), ValueError, "read-only"),
-    (lambda y, x: np.add(x, 1, out=np.zeros(3)),           tg.NoRuleError,     "recorded"),
-    (lambda y, x: np.add(x, 1, out=tg.Tensor(np.zeros(3, int))), TypeError,    "int64"),
-    (lambda y, x: np.zeros(3).__setitem__(slice(None), x), TypeError,          "np.stack"),
-    (lambda y, x: np.zeros(3).__setitem__(0, x[0]),        (TypeError, ValueError), "array|lose"),
+    ("y[5] = x[0]",                              lambda y, x: y.__setitem__(5, x[0]),                  IndexError,         "out of bounds"),
+    ("y[slice(0, 2)] = x",                       lambda y, x: y.__setitem__(slice(0, 2), x),           ValueError,         "broadcast"),
+    ("put(y, [3], x[:1])",                       lambda y, x: np.put(y, [3], x[:1]),                   IndexError,         "out of bounds"),
+    ("put(y, [-4, 2], x[:2])",                   lambda y, x: np.put(y, [-4, 2], x[:2]),               IndexError,         "out of bounds"),
+    ("copyto(y, x * ones((2, 1, 1)))",           lambda y, x: np.copyto(y, x * np.ones((2, 1, 1))),    ValueError,         "dimensions"),
+    ("fill_diagonal(y, x[0])",                   lambda y, x: np.fill_diagonal(y, x[0]),               ValueError,         "two axes"),
+    ("fill_diagonal(y * ones((3, 2, 1)), x[0])", lambda y, x: np.fill_diagonal(y * np.ones((3, 2, 1)), x[0]), ValueError,  "same length"),
+    ("y[0.5] = x[0]",                            lambda y, x: y.__setitem__(0.5, x[0]),                IndexError,         "ind"),
+    ("Tensor([1, 2])[0] = x[0]",                 lambda y, x: tg.Tensor([1, 2]).__setitem__(0, x[0]),  TypeError,          "int64.*float"),
+    ("Tensor([True])[0] = x[0]",                 lambda y, x: tg.Tensor([True]).__setitem__(0, x[0]),  TypeError,          "bool.*float"),
+    ("broadcast_to(x[0] * 1, (2,))[0] = 1",      lambda y, x: np.broadcast_to(x[0] * 1, (2,)).__setitem__(0, 1), ValueError, "read-only"),
+    ("add(x, 1, out=zeros(3))",                  lambda y, x: np.add(x, 1, out=np.zeros(3)),           tg.NoRuleError,     "recorded"),
+    ("add(x, 1, out=Tensor(zeros(3, int)))",     lambda y, x: np.add(x, 1, out=tg.Tensor(np.zeros(3, int))), TypeError,    "int64"),
+    ("zeros(3)[:] = x",                          lambda y, x: np.zeros(3).__setitem__(slice(None), x), TypeError,          "np.stack"),
+    ("zeros(3)[0] = x[0]",                       lambda y, x: np.zeros(3).__setitem__(0, x[0]),        (TypeError, ValueError), "array|lose"),
 ]
 # fmt: on
 
 
-@pytest.mark.parametrize("k", range(len(REFUSED)))
-def test_what_is_refused_changes_nothing(k):
-    write, error, message = REFUSED[k]
+@pytest.mark.parametrize(("name", "write", "error", "message"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_what_is_refused_changes_nothing(name, write, error, message):
     x = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
     y = x * 2
     record = y.record

@@ -173,6 +173,8 @@ def huge_member(path):
         lambda path: path.write_bytes(pickle.dumps({"x": 1})),
         pickled_member, wrong_config, list_config, wrong_member, binary_config, huge_member,
     ],
+    ids=["empty", "start of a zip file", "text", "pickle", "pickled member", "wrong config", "config that is a list",
+         "wrong member", "binary config", "member that is too short"],
 )  # fmt: skip
 def test_what_is_no_checkpoint_is_refused(path, write):
     write(path)

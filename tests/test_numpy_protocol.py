@@ -303,7 +303,14 @@ def test_length_iteration_and_membership():
     assert len(list(itertools.islice(leaf(np.ones(5)), 2))) == 2
 
 
-@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+@pytest.mark.parametrize(
+    "clone",
+    [
+        copy.copy,
+        copy.deepcopy,
+        pytest.param(lambda t: pickle.loads(pickle.dumps(t)), id="pickle.loads(pickle.dumps(t))"),
+    ],
+)
 def test_leaves_can_be_copied_and_pickled(clone):
     for t in (leaf([1.0, 2.0]), tg.Tensor([1, 2]), tg.Tensor(np.float32(3)), np.exp(tg.Tensor([1.0]))):
         t.grad = np.ones(t.shape) if t.requires_grad else None

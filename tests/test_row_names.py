@@ -58,7 +58,16 @@ def test_a_wrong_name_is_found(row, found):
     assert list(faults(row)) == found
 
 
-@pytest.mark.parametrize("read", [lambda _x: _x * 2, np.sum, np.asarray, lambda _x: np.ones(2) @ _x, lambda _x: _x[0]])
+@pytest.mark.parametrize(
+    "read",
+    [
+        pytest.param(lambda _x: _x * 2, id="_x * 2"),
+        np.sum,
+        np.asarray,
+        pytest.param(lambda _x: np.ones(2) @ _x, id="ones(2) @ _x"),
+        pytest.param(lambda _x: _x[0], id="_x[0]"),
+    ],
+)
 def test_the_values_of_what_is_not_saved_cannot_be_read(read):
     shady = tg.primitive(lambda x: x * 2)
     tg.rule(shady, lambda g, _ans, _x: g * 2 + 0 * read(_x))

@@ -271,19 +271,24 @@ def test_variance_with_too_few_numbers_is_numpys():
 @pytest.mark.parametrize(
     "fn",
     [
-        lambda x: np.sum(x, where=False),
-        lambda x: np.prod(x, where=False),
-        lambda x: np.mean(x, where=False),
-        lambda x: np.var(x, where=False),
-        lambda x: np.max(x, where=False, initial=-3.0),
-        lambda x: np.min(x, where=False, initial=30.0),
-        lambda x: np.nanmax(x, where=False, initial=-3.0),
-        lambda x: np.nanmax(x, where=[[True, False]] * 3, initial=-3.0),
-        lambda x: np.nanmin(x, initial=-3.0),
-        lambda x: np.var(x, axis=1, where=[True, False], ddof=2),
-        lambda x: np.nanvar(x, axis=1, ddof=2),
-        lambda x: np.nanmedian(x[:0], axis=0),
-        lambda x: np.cov(x[:, :1]),
+        pytest.param(lambda x: np.sum(x, where=False), id="sum(x, where=False)"),
+        pytest.param(lambda x: np.prod(x, where=False), id="prod(x, where=False)"),
+        pytest.param(lambda x: np.mean(x, where=False), id="mean(x, where=False)"),
+        pytest.param(lambda x: np.var(x, where=False), id="var(x, where=False)"),
+        pytest.param(lambda x: np.max(x, where=False, initial=-3.0), id="max(x, where=False, initial=-3.0)"),
+        pytest.param(lambda x: np.min(x, where=False, initial=30.0), id="min(x, where=False, initial=30.0)"),
+        pytest.param(lambda x: np.nanmax(x, where=False, initial=-3.0), id="nanmax(x, where=False, initial=-3.0)"),
+        pytest.param(
+            lambda x: np.nanmax(x, where=[[True, False]] * 3, initial=-3.0),
+            id="nanmax(x, where=[[True, False]] * 3, initial=-3.0)",
+        ),
+        pytest.param(lambda x: np.nanmin(x, initial=-3.0), id="nanmin(x, initial=-3.0)"),
+        pytest.param(
+            lambda x: np.var(x, axis=1, where=[True, False], ddof=2), id="var(x, axis=1, where=[True, False], ddof=2)"
+        ),
+        pytest.param(lambda x: np.nanvar(x, axis=1, ddof=2), id="nanvar(x, axis=1, ddof=2)"),
+        pytest.param(lambda x: np.nanmedian(x[:0], axis=0), id="nanmedian(x[:0], axis=0)"),
+        pytest.param(lambda x: np.cov(x[:, :1]), id="cov(x[:, :1])"),
     ],
 )
 def test_of_few_numbers_the_value_is_numpys(fn):

@@ -1,4 +1,5 @@
 """How functions enter the table, and what a record keeps for their rules."""
+# ruff: noqa: E501  (tables, a row a line)
 
 import contextlib
 from fractions import Fraction
@@ -119,11 +120,11 @@ def test_the_zero_rule_holds_for_a_users_row():
 
 # fmt: off
 NO_ROWS = [
-    (lambda: tg.rule(3, lambda g, ans, x: g),                 "function"),
-    (lambda: tg.rule(tg.primitive(lambda x: x), 3),           "function"),
-    (lambda: run_with(lambda g, ans, x: None),                "NoneType, not an array"),
-    (lambda: run_with(lambda g, ans, x: 1.0),                 "float, not an array"),
-    (lambda: run_with(lambda g, ans, x: g * (2 + 1j)),        "complex gradient for a real input"),
+    ("rule(3, lambda g, ans, x: g)",             lambda: tg.rule(3, lambda g, ans, x: g),                 "function"),
+    ("rule(primitive(lambda x: x), 3)",          lambda: tg.rule(tg.primitive(lambda x: x), 3),           "function"),
+    ("run_with(lambda g, ans, x: None)",         lambda: run_with(lambda g, ans, x: None),                "NoneType, not an array"),
+    ("run_with(lambda g, ans, x: 1.0)",          lambda: run_with(lambda g, ans, x: 1.0),                 "float, not an array"),
+    ("run_with(lambda g, ans, x: g * (2 + 1j))", lambda: run_with(lambda g, ans, x: g * (2 + 1j)),        "complex gradient for a real input"),
 ]
 # fmt: on
 
@@ -134,9 +135,8 @@ def run_with(vjp):
     gradient(double, [1.0, 2.0])
 
 
-@pytest.mark.parametrize("k", range(len(NO_ROWS)))
-def test_rows_that_are_none(k):
-    call, message = NO_ROWS[k]
+@pytest.mark.parametrize(("name", "call", "message"), NO_ROWS, ids=[row[0] for row in NO_ROWS])
+def test_rows_that_are_none(name, call, message):
     with pytest.raises(TypeError, match=message):
         call()
 

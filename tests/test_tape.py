@@ -243,24 +243,23 @@ def test_no_gradient_that_nobody_asked_for():
 
 # fmt: off
 SAVES = [
-    (lambda x, y: x + y,             [False, False], False),
-    (lambda x, y: x * y,             [True, True],   False),
-    (lambda x, y: x * y.data,        [False, True],  False),
-    (lambda x, y: x.data * y,        [True, False],  False),
-    (lambda x, y: x @ y.data,        [False, True],  False),
-    (lambda x, y: np.exp(x),         [False],        True),
-    (lambda x, y: np.tanh(x),        [False],        True),
-    (lambda x, y: np.sin(x),         [True],         False),
-    (lambda x, y: tg.relu(x),        [False],        True),
-    (lambda x, y: tg.log_softmax(x), [False],        True),
-    (lambda x, y: np.where(y.data > 2, x, y), [True, False, False], False),
+    ("x + y",                   lambda x, y: x + y,             [False, False], False),
+    ("x * y",                   lambda x, y: x * y,             [True, True],   False),
+    ("x * y.data",              lambda x, y: x * y.data,        [False, True],  False),
+    ("x.data * y",              lambda x, y: x.data * y,        [True, False],  False),
+    ("x @ y.data",              lambda x, y: x @ y.data,        [False, True],  False),
+    ("exp(x)",                  lambda x, y: np.exp(x),         [False],        True),
+    ("tanh(x)",                 lambda x, y: np.tanh(x),        [False],        True),
+    ("sin(x)",                  lambda x, y: np.sin(x),         [True],         False),
+    ("relu(x)",                 lambda x, y: tg.relu(x),        [False],        True),
+    ("log_softmax(x)",          lambda x, y: tg.log_softmax(x), [False],        True),
+    ("where(y.data > 2, x, y)", lambda x, y: np.where(y.data > 2, x, y), [True, False, False], False),
 ]
 # fmt: on
 
 
-@pytest.mark.parametrize("k", range(len(SAVES)))
-def test_records_save_only_what_their_rules_read(k):
-    fn, inputs, ans = SAVES[k]
+@pytest.mark.parametrize(("name", "fn", "inputs", "ans"), SAVES, ids=[row[0] for row in SAVES])
+def test_records_save_only_what_their_rules_read(name, fn, inputs, ans):
     assert reads(fn(leaf(np.eye(2) + 1), leaf(np.eye(2) * 3))) == (inputs, ans)
 
 
@@ -554,7 +553,10 @@ def test_grad_of_several_outputs_is_the_sum():
     np.testing.assert_allclose(got, [2 + 4 * 2 * 1, 20 + 4 * 2 * 2])
 
 
-@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x], lambda x: (x,)])
+@pytest.mark.parametrize(
+    "wrap",
+    [pytest.param(lambda x: x, id="x"), pytest.param(lambda x: [x], id="[x]"), pytest.param(lambda x: (x,), id="(x,)")],
+)
 def test_grad_answers_in_the_form_it_was_asked(wrap):
     x = leaf([1.0, 2.0])
     got = tg.grad(np.sum(x * x), wrap(x))
@@ -951,7 +953,15 @@ def test_results_that_are_no_real_floats_do_not_differentiate():
             call()
 
 
-@pytest.mark.parametrize("fn", [lambda x, y: x * y, lambda x, y: x @ y, lambda x, y: np.concatenate([x, y]), np.vdot])
+@pytest.mark.parametrize(
+    "fn",
+    [
+        pytest.param(lambda x, y: x * y, id="x * y"),
+        pytest.param(lambda x, y: x @ y, id="x @ y"),
+        pytest.param(lambda x, y: np.concatenate([x, y]), id="concatenate([x, y])"),
+        np.vdot,
+    ],
+)
 def test_mixed_precision(fn):
     """The result is of the wider dtype, each gradient of its own input's."""
     x = tg.Tensor(np.array([1.5, 2.0], np.float32), requires_grad=True)

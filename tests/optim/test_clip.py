@@ -81,7 +81,9 @@ def test_value(dtype):
     np.testing.assert_array_equal(p.grad, [math.nan, 2, -2])
 
 
-CLIPS = pytest.mark.parametrize("clip", [lambda p: clip_grad_norm(p, 0.1), lambda p: clip_grad_value(p, 0.1)])
+CLIPS = pytest.mark.parametrize(
+    "clip", [lambda p: clip_grad_norm(p, 0.1), lambda p: clip_grad_value(p, 0.1)], ids=["norm", "value"]
+)
 
 
 @CLIPS

@@ -329,6 +329,20 @@ def best(path):
         (lambda path: shutil.copy(path.with_name("best.npz"), path), "velocities"),
         (lambda path: path.with_name("result.json").write_text("{"), "result.json is damaged"),
     ],
+    ids=[
+        "no file",
+        "empty",
+        "cut short",
+        "a changed byte",
+        "arrays alone",
+        "no progress",
+        "unknown progress",
+        "no random state",
+        "no velocities",
+        "wrong velocities",
+        "another checkpoint",
+        "damaged result",
+    ],
 )
 def test_what_cannot_be_resumed_is_one_clear_line(run_train, refused, stopped, damage, piece):
     damage(stopped / "last.npz")
