@@ -330,7 +330,7 @@ def run_tensors(program, x, v, u, overwrite):
         with tg.no_grad():
             for array in arrays:
                 if array.data.flags.writeable:
-                    array[...] = 0.123
+                    erase(array)
     first = tg.grad(loss, leaves, retain_graph=True)
     recorded = tg.grad(loss, leaves, create_graph=True)
     for a, b in zip(first, recorded, strict=True):
@@ -341,6 +341,11 @@ def run_tensors(program, x, v, u, overwrite):
         found = tg.grad(along, leaves)
         second = float(sum(np.sum(h * d) for h, d in zip(found, u, strict=True) if h is not None))
     return [loss.item(), float(along.item()), second]
+
+
+def erase(array):
+    """Write to a tensor after the loss was computed."""
+    array[...] = 0.123
 
 
 def failure(program, overwrite=False):
@@ -385,13 +390,13 @@ def check(seeds):
 START = int(os.environ.get("PROGRAM_SEED", "0"))
 
 
-@pytest.mark.parametrize("start", range(0, 300, 30))
+@pytest.mark.parametrize("start", range(0, 300, 30), ids="seeds from {}".format)
 def test_random_programs(start):
     check(range(START + start, START + start + 30))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(1000, 4000, 300))
+@pytest.mark.parametrize("start", range(1000, 4000, 300), ids="seeds from {}".format)
 def test_many_random_programs(start):
     check(range(START + start, START + start + 300))
 
@@ -427,9 +432,12 @@ def test_a_wrong_row_is_found(name, monkeypatch):
 
 
 def test_what_is_written_afterwards_must_not_count(monkeypatch):
-    from tensorgrad.engine import aliasing
+    """A write to the memory itself, which tensorgrad does not see, changes what the backward pass reads."""
 
-    monkeypatch.setattr(aliasing.Saved, "keep", lambda _: None)
+    def erase_memory(array):
+        array.data[...] = 0.123
+
+    monkeypatch.setitem(globals(), "erase", erase_memory)
     assert found(range(1, 41, 2))
 
 
