@@ -43,7 +43,7 @@ def derivatives(fn, x, orders):
 
 
 def along(fn, x, directions):
-    """Derivatives along one direction after the other: what a program does that never forms a Hessian."""
+    """Directional derivatives of increasing order, computed without forming a Hessian."""
     x = leaf(x)
     y, found = np.sum(fn(x)), []
     for direction in directions:
@@ -56,7 +56,7 @@ def along(fn, x, directions):
 
 
 def right_or_nan(got, expected, rtol=1e-6, atol=1e-6):
-    """No wrong number: every element is what it should be, or not a number (or infinite, where that says the same)."""
+    """Check that every finite element is correct; elements may be NaN or infinite instead."""
     got, expected = np.broadcast_arrays(got, expected)
     known = np.isfinite(got)
     np.testing.assert_allclose(got[known], expected[known], rtol=rtol, atol=atol)

@@ -229,7 +229,7 @@ def test_property_any_views_and_assignments(data):
 
 
 def test_memory_stays_where_it_is():
-    """What is assigned is seen by the ndarray a tensor was made of, and by those it was handed out as."""
+    """An assignment is visible in the array a tensor was made from, and in arrays obtained from it."""
     buffer = np.zeros(3)
     y = tg.Tensor(buffer)
     w = tg.Tensor([1.0, 2.0], requires_grad=True)
@@ -367,7 +367,7 @@ def test_a_rule_may_fill_an_array_of_its_own():
 
 
 def test_results_without_axes_are_scalars():
-    """NumPy's scalars are not written to: what was put aside before keeps its value."""
+    """NumPy scalars are immutable: a scalar taken before the write keeps its value."""
 
     def running(x):
         total, kept = 0.0, []
@@ -402,7 +402,7 @@ def test_nested_lists_of_tensors():
 def test_a_long_loop_of_assignments_takes_time_in_proportion():
     def seconds(n):
         w = tg.Tensor(np.full(2, 0.3), requires_grad=True)
-        began = time.process_time()  # of this process: what else the machine does is not counted
+        began = time.process_time()  # CPU time of this process, not of the whole machine
         y = np.zeros_like(w, shape=(n, 2))
         y[0] = w
         for i in range(n - 1):

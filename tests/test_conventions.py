@@ -142,14 +142,14 @@ def test_tie_of_two_tensors_is_shared():
 
 
 def test_maximum_and_max_let_nan_through():
-    """A NaN is not lost on the way back: whoever made the result NaN is told so by its gradient."""
+    """An input that makes the result NaN has a gradient that is not zero."""
     x = leaf([np.nan, 1.0])
     assert slope(np.max, x.data)[0] == 1
     assert np.isnan(np.max(x).item())
 
 
 def test_complex_deviations_and_norms_of_zero_have_second_derivatives():
-    """|z|**2 is differentiated as the sum of the squares of its parts, where z is 0, too."""
+    """|z|**2 has the derivatives of the sum of squares of its parts, also at z = 0."""
     x = np.array([1.0, 0, 0])  # its spectrum is 1 everywhere: no deviation
     parts = tg.hessian(lambda x: np.var(np.real(np.fft.fft(x))) + np.var(np.imag(np.fft.fft(x))), x)
     np.testing.assert_allclose(np.diag(parts), [0, 2, 2], atol=1e-15)
@@ -159,7 +159,7 @@ def test_complex_deviations_and_norms_of_zero_have_second_derivatives():
 
 
 def test_many_elements_of_half_precision():
-    """Counts beyond the largest float16 do not make gradients 0, nor do sums make a mean infinite."""
+    """Counts above the largest float16 neither make gradients 0 nor a mean infinite."""
     x = tg.Tensor(np.ones(70_000, np.float16), requires_grad=True)
     for fn in (np.mean, np.max, np.min, np.nanmax, np.nanmin, np.nanmean, lambda x: np.linalg.norm(x, np.inf)):
         np.testing.assert_allclose(tg.grad(fn(x), x), 1 / 70_000, rtol=1e-2)
@@ -213,7 +213,7 @@ def test_cumprod_past_overflow_leaves_no_nan():
 
 
 def test_cumprod_with_zeros_to_third_order():
-    """Of a product of four, each third derivative is the factor that is left."""
+    """Each third derivative of a product of four factors is the remaining factor."""
     x = leaf([2, 0, 3, 0])
     first = tg.grad(np.cumprod(x)[-1], x, create_graph=True)
     second = tg.grad(first[1], x, create_graph=True)
@@ -222,7 +222,7 @@ def test_cumprod_with_zeros_to_third_order():
 
 
 def test_plain_statistics():
-    """What is counted or found is no function to differentiate; edges of a histogram that follow the values are one."""
+    """Counts and positions have no derivative; histogram edges that depend on the values have one."""
     x, edges = np.array([[1.0, 3.0], [0.0, 5.0]]), [0, 2, 6]
     for fn in (
         np.any, np.all, np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.count_nonzero,

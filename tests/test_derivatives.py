@@ -140,7 +140,7 @@ def test_they_nest():
 
 
 def test_only_the_argument_is_differentiated():
-    """A tensor that is used inside of f as well is a constant there."""
+    """A tensor that f also uses from its closure is a constant there."""
     x = tg.Tensor(X, requires_grad=True)
     found = tg.jacobian(lambda y: np.sum(x * y), x)
     np.testing.assert_allclose(found.data, X)

@@ -1,4 +1,4 @@
-"""What a row names is what a record saves: an argument is read, or its name begins with an underscore."""
+"""A rule either reads an argument, or the argument's name begins with an underscore and is not saved."""
 
 import ast
 from pathlib import Path
@@ -28,7 +28,7 @@ def rules_in(tree):
 
 
 def faults(source):
-    """What is named as saved and not read, or read and not saved."""
+    """Arguments that are saved but not read, or read but not saved."""
     for vjp, names in rules_in(ast.parse(source)):
         parents = {child: node for node in ast.walk(vjp) for child in ast.iter_child_nodes(node)}
         for name in names:

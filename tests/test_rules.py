@@ -1,4 +1,4 @@
-"""Every row of the table, through one mechanism; then properties over shapes, axes and indices drawn at random."""
+"""Every row of the table: value, gradient, second derivative and dtype."""
 
 import cases
 import numpy as np
@@ -69,7 +69,7 @@ def test_every_function_of_the_gradient_table_is_in_the_test_table(monkeypatch):
         "assigned",
         "assigned_elsewhere",
         "total_of_array",
-    }  # what the rules of others run, and what the engine itself records
+    }  # functions that only other rules or the engine itself call
     assert known - used - internal == set()
 
 

@@ -14,7 +14,7 @@ from tensorgrad.schedules import Plateau
 H = 0.5**0.5
 # fmt: off
 VALUES = [
-    # schedule                                  factors at updates 0, 1, 2, ...; the last is that of ever after
+    # schedule                                  factors at updates 0, 1, 2, ...; the last one holds from there on
     ("constant()",                                schedules.constant(),                      [1, 1, 1, 1]),
     ("halving(3)",                                schedules.halving(3),                      [1, 1, 1, 0.5, 0.5, 0.5, 0.25]),
     ("step(2, 0.1)",                              schedules.step(2, 0.1),                    [1, 1, 0.1, 0.1, 0.01, 0.01]),
@@ -73,7 +73,7 @@ def test_values(name, schedule, expected):
 
 @pytest.mark.parametrize("lr", [1.0, 0.1, 3.0])
 def test_absolute_rates(lr):
-    """With ``lr``, what is given is a rate; without, a fraction."""
+    """With ``lr``, the argument is a learning rate; without it, a factor."""
     assert lr * schedules.cosine(9, 0.01, lr=lr)(9) == pytest.approx(0.01)
     assert lr * schedules.cosine(9, 0.01)(9) == pytest.approx(0.01 * lr)
     assert lr * schedules.cosine_restarts(2, 1, 0.02, lr=lr)(1) == pytest.approx((lr + 0.02) / 2)

@@ -195,7 +195,7 @@ def test_the_second_derivative_of_a_kink_is_none_that_was_made_up():
 
 
 def test_single_elements_have_no_deviation():
-    """A constant, of whatever was there: all derivatives are 0."""
+    """The result is constant: all derivatives are 0."""
     for fn in (np.std, np.var, lambda x: np.std(x, where=[True]), np.nanstd, lambda x: np.nanstd(x * 1.0) ** 2):
         for got in derivatives(fn, [3.0], 3):
             np.testing.assert_array_equal(got, 0)
@@ -304,7 +304,7 @@ def test_a_zero_that_is_lost_is_found():
 
 
 def test_a_rule_that_selects_and_does_not_say_so_loses_nothing():
-    """At the random point where it is asked it would select otherwise."""
+    """It would select other elements at a random point."""
     negative = with_row(lambda x: np.minimum(x, 0), lambda g, ans, x: g * (x < 0))
     root = with_row(lambda x: np.sqrt(-x), lambda g, ans, x: -g / (2 * ans), elementwise=True)
     got = derivatives(lambda t: np.where([True, False], negative(root(t) - 3), 0) ** 2, [-4.0, 0], 2)
@@ -315,7 +315,7 @@ def test_a_rule_that_selects_and_does_not_say_so_loses_nothing():
 
 @pytest.mark.parametrize("size", [100, 30_000])
 def test_nan_is_found_in_gradients_of_any_size(size):
-    """Only part of a large gradient may be looked at first; what it holds must not matter."""
+    """The engine may check only part of a large gradient; the position of the NaN must not matter."""
     mask = np.arange(size) % 2 == 0
     w = tg.Tensor(np.full(size, 2.0), requires_grad=True)
     values = np.where(mask, 3.0, np.nan)

@@ -83,7 +83,7 @@ def test_a_new_row_for_a_function_replaces_the_old_one_everywhere():
 
 
 def test_what_is_saved_is_decided_for_each_number_of_inputs():
-    """An input given once and left out once is saved, and guarded, where it is given."""
+    """An optional input is saved, and protected from writes, in the calls that pass it."""
     for order in ((False, True), (True, False)):
         scaled = tg.primitive(lambda x, k=2.0: x * k)
         tg.rule(scaled, lambda g, ans, x, k=2.0: g * k)
@@ -142,7 +142,7 @@ def test_rows_that_are_none(name, call, message):
 
 
 def test_gradients_that_are_computed_together():
-    """One call for all inputs that need one, and for no others."""
+    """One call computes the gradients of all inputs that need one, and of no others."""
     calls = []
     product = tg.primitive(lambda x, y: x * y)
 
@@ -249,7 +249,7 @@ MASKED = [  # a function, and its gradient at (1, 2)
 
 @pytest.mark.parametrize(("name", "fn", "expected"), MASKED, ids=[row[0] for row in MASKED])
 def test_missing_data_that_are_left_out_leave_no_nan(name, fn, expected):
-    """Where a target is NaN: what was computed of it and then left out does not come back."""
+    """Elements computed from a NaN target and then left out do not affect the gradient."""
     np.testing.assert_allclose(gradient(fn, [1.0, 2.0])[0], expected)
 
 

@@ -78,7 +78,7 @@ def test_memory_is_flat_over_a_thousand_steps(no_gc):
             tg.cross_entropy(tg.relu(data @ w + b), labels).backward()
             optimizer.step()
 
-    steps(2500)  # so that the free lists of Python itself are full
+    steps(2500)  # fill Python's own free lists first
     records = live_records()
     tracemalloc.start()
     try:
@@ -119,7 +119,7 @@ def test_no_gradient_that_nobody_asked_for():
     np.sum(product(x.data, y)).backward()  # an array
     np.sum(product(x.detach(), y)).backward()  # a tensor that requires none
     assert counts == {"x": 0, "y": 2}
-    tg.grad(np.sum(product(x * w, y)), y)  # a target: the pass does not go where it leads elsewhere
+    tg.grad(np.sum(product(x * w, y)), y)  # the backward pass visits only paths that lead to y
     assert counts == {"x": 0, "y": 3}
     hidden = product(x, w)
     tg.grad(np.sum(hidden * y), y)

@@ -74,7 +74,7 @@ LEAVES_OUT = {
 @pytest.mark.parametrize("way", LEAVES_OUT)
 @pytest.mark.parametrize("name", OF_ELEMENTS)
 def test_what_is_left_out_stays_zero(name, way, then):
-    """To second order; and what is kept has the derivatives that it has alone."""
+    """Up to second order; elements that are kept have the derivatives they have on their own."""
     fn, points = OF_ELEMENTS[name]
     for bad in points:
         x = np.array([bad, 0.6])
@@ -89,7 +89,7 @@ def test_what_is_left_out_stays_zero(name, way, then):
 
 @pytest.mark.parametrize("name", OF_ELEMENTS)
 def test_rows_of_a_jacobian_do_not_disturb_each_other(name):
-    """The seed of a row is 1 at one element: what is singular in another one is not asked for."""
+    """The seed of a row is 1 at one element, so a singular point at another element has no effect."""
     fn, points = OF_ELEMENTS[name]
     for bad in points:
         jacobian = tg.jacobian(fn, np.array([bad, 0.6]))
@@ -132,7 +132,7 @@ def test_rows_that_are_left_out_stay_zero(name):
 
 
 def test_a_computed_zero_is_none_that_was_selected():
-    """Both at once: of two roots at 0, one is left out, of the other the square is taken."""
+    """Two roots at 0 together: one is left out, the other is squared."""
     first = derivatives(lambda x: np.where([True, False], np.sqrt(x) ** 2, np.sqrt(x)), [0, 4], 1)[0]
     right_or_nan(first[0], 1)
     assert first[1] == 0.25
@@ -163,4 +163,4 @@ def test_through_a_checkpoint_it_is_the_same():
 
     x = leaf(x)
     np.testing.assert_array_equal(tg.grad(np.sum(np.where(x.data > 0, counted(x), 0)), x), [0, 0.25])
-    assert len(calls) <= 3  # once, and for each of two passes; never to find out what is used
+    assert len(calls) <= 3  # once in the forward pass and once for each of two backward passes

@@ -71,7 +71,7 @@ UNUSED = {
 @pytest.mark.parametrize("unused", UNUSED.values(), ids=UNUSED)
 @pytest.mark.parametrize(("name", "fn", "points", "first", "second"), SINGULAR, ids=[row[0] for row in SINGULAR])
 def test_branch_where_did_not_take_stays_zero(name, fn, points, first, second, unused):
-    """At each bad point by itself: NumPy's error flags, raised for one element, must not be what saves another."""
+    """Each bad point on its own: NumPy's error flags, raised for one element, must not protect another."""
     for bad in points:
         x = np.array([bad, 2.0])
         got, got_second = slopes(lambda x: unused(fn(x)), x)
@@ -102,7 +102,7 @@ def test_a_product_takes_nan_from_the_other_factor():
 @pytest.mark.parametrize("bad", [NAN, np.inf, -np.inf])
 @pytest.mark.parametrize("fn", ROWWISE.values(), ids=ROWWISE)
 def test_rows_that_where_did_not_take_have_gradient_zero(fn, bad, power):
-    """To second order as well, and the rows that were taken have the gradient that they have alone."""
+    """Up to second order; rows that were selected have the gradient they have on their own."""
     good = [[1.0, 2.0, 4.0], [3.0, 3.5, 1.0]]
     mixed, keep = [good[0], [1.0, bad, 2.0], good[1], [bad, bad, bad]], np.array([True, False, True, False])
     with np.errstate(all="ignore"):
@@ -133,7 +133,7 @@ def test_zero_upstream_gradient_by_any_way(choose, fn):
 
 
 def test_a_nonzero_upstream_gradient_is_infinite_where_the_slope_is():
-    """The zero rule hides nothing else: an infinite slope that was asked for is infinite."""
+    """The zero rule hides nothing else: an infinite slope stays infinite for an upstream gradient that is not 0."""
     with np.errstate(all="ignore"):
         assert slope(np.sqrt, [0.0]) == np.inf
         assert slope(np.log, [0.0]) == np.inf

@@ -1,4 +1,4 @@
-"""What every optimizer must do, and must not: in place, without allocating, nothing at all when refused, resumable."""
+"""Every optimizer updates in place, allocates nothing, changes nothing when it raises, and can be resumed."""
 
 import math
 import tracemalloc

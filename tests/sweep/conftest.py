@@ -100,7 +100,7 @@ def plain(tmp_path_factory):
 
 @pytest.fixture
 def hold(until):
-    """Hold runs within their second epoch: neither a short run nor a slow machine decides what a signal meets."""
+    """Hold runs in their second epoch, so that a signal always arrives there."""
 
     def begin(*names):
         for folder in ("hold", "held"):
