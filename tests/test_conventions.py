@@ -142,7 +142,7 @@ def test_tie_of_two_tensors_is_shared():
 
 
 def test_maximum_and_max_let_nan_through():
-    """An input that makes the result NaN has a gradient that is not zero."""
+    """NaN propagates, and the gradient goes to the element that is NaN."""
     x = leaf([np.nan, 1.0])
     assert slope(np.max, x.data)[0] == 1
     assert np.isnan(np.max(x).item())

@@ -103,7 +103,7 @@ def test_any_graph(pairs, direction):
 
 @given(st.lists(st.lists(st.integers(0, 40), max_size=4), min_size=1, max_size=24), st.integers(0, 2**32))
 def test_any_boxes(drawn, seed):
-    """Of all sizes: apart from each other, below what they are made of, with lines that end in the right place."""
+    """Boxes of any size do not overlap, stand below their inputs, and have lines that end in the right place."""
     sources = [[s % v for s in into] if v else [] for v, into in enumerate(drawn)]
     rng = np.random.default_rng(seed)
     sizes = [(float(rng.uniform(50, 300)), float(rng.uniform(20, 90))) for _ in sources]
@@ -229,7 +229,7 @@ def test_what_cannot_be_drawn(arguments, options, error, says):
 
 
 def test_long_chains():
-    """As fast as one likes to wait, and beyond the limit an error at once, without recursion in either case."""
+    """Drawing takes acceptable time and no recursion; beyond the limit, an error is raised at once."""
     y = randn(2)
     for i in range(30_000):
         if i == 400:

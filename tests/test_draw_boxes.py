@@ -31,7 +31,7 @@ def test_without_names():
     x = randn(3)
     picture = Picture(tg.draw(np.sum(x * np.ones(3) + np.ones(3))))
     assert picture.titles() == Counter({"leaf": 1, "array": 1, "constant": 1, "multiply": 1, "add": 1, "sum": 1})
-    assert picture.node("constant").lines == ("(3,)",)  # no rule will read it, so that no more is known of it
+    assert picture.node("constant").lines == ("(3,)",)  # no rule reads it, so only its shape and dtype are known
 
 
 def test_numbers_are_shown():

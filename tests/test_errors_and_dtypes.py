@@ -44,7 +44,7 @@ def test_a_primitive_without_a_rule_is_refused_in_the_forward_pass():
 
 
 def test_one_function_called_with_fewer_and_more_inputs():
-    """What is saved is decided anew for another number of inputs."""
+    """The inputs to save are determined separately for each number of inputs."""
     scaled = tg.primitive(lambda x, y=None: x * x if y is None else x * x * y)
     tg.rule(
         scaled,
@@ -76,7 +76,7 @@ def test_results_that_are_no_real_floats_do_not_differentiate():
     ],
 )
 def test_mixed_precision(fn):
-    """The result is of the wider dtype, each gradient of its own input's."""
+    """The result has the wider dtype, each gradient the dtype of its input."""
     x = tg.Tensor(np.array([1.5, 2.0], np.float32), requires_grad=True)
     y = tg.Tensor(np.array([3.0, 4.0], np.float64), requires_grad=True)
     out = np.sum(fn(x, y))
@@ -99,7 +99,7 @@ def test_scalars_keep_float32():
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_a_gradient_that_is_the_same_along_an_axis_is_summed_for_what_was_broadcast(order):
-    """The gradient of the difference is that of k, and of k's shape, as is r: but it stands for three columns."""
+    """The gradient of the difference has the shape of r, (2, 1), but still has to be summed over three columns."""
     k, q, r = leaf([[1.0], [2.0]]), leaf(np.ones((2, 3))), leaf([[3.0], [4.0]])
     if order == 1:
         np.testing.assert_array_equal(tg.grad(np.sum(k * (q - r)), r), [[-3], [-6]])

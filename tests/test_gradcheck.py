@@ -13,14 +13,14 @@ V = np.array([0.5, 1.5, -1.0])
 
 
 def function(forward, *vjps):
-    """A function with the gradient rules to be judged."""
+    """A function with these gradient rules."""
     new = tg.primitive(forward)
     tg.rule(new, *vjps)
     return new
 
 
 def overwriting(index):
-    """A rule that gives the right gradient of a square, and then writes to what it was handed."""
+    """A rule that returns the right gradient of a square and then writes to its input."""
 
     def vjp(g, ans, x):
         gradient = 2 * g * x
@@ -36,7 +36,7 @@ def noisy():
 
 
 def detached_second(g, ans, x):
-    """First order right; the second is lost, because the factor has left the tape."""
+    """The first derivative is right; the second is wrong, since the factor is not recorded."""
     return g * 3 * (x.detach().data if isinstance(x, tg.Tensor) else x) ** 2
 
 

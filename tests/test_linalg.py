@@ -42,7 +42,7 @@ EQUAL = ORTHOGONAL * [1.0, 2, 2, 3] @ ORTHOGONAL.T  # equal to within rounding, 
     ids=["eigvalsh", "eigh", "svd alone", "svd", "svdvals"],
 )
 def test_eigenvalues_alone_do_not_mind_being_equal(values, x):
-    """The sum of their squares is the sum of squares of the matrix."""
+    """The sum of squared eigenvalues is the sum of squares of the matrix."""
     np.testing.assert_allclose(slope(lambda x: values(x) ** 2, x), 2 * x, atol=1e-14)
 
 
@@ -56,7 +56,7 @@ def test_eigenvalues_alone_do_not_mind_being_equal(values, x):
     ids=["eigh", "svd"],
 )
 def test_vectors_of_equal_eigenvalues_have_no_gradient_and_it_is_not_a_number(power, x):
-    """A square root by way of the eigenvectors: it has a derivative, but their turning by itself has none."""
+    """A matrix square root through eigenvectors is differentiable, although the eigenvectors alone are not."""
     assert not np.isfinite(slope(lambda x: power(x) * rng.standard_normal((4, 4)), x)).any()
 
 
@@ -68,7 +68,7 @@ def test_vectors_of_equal_eigenvalues_have_no_gradient_and_it_is_not_a_number(po
     ],
 )
 def test_a_vector_whose_own_eigenvalue_stands_apart_does_not_mind_equal_others(fn):
-    """The eigenvector of 3, where two others are equal; against finite differences along a symmetric direction."""
+    """The eigenvector of the eigenvalue 3, beside two equal ones, against finite differences along a symmetric direction."""
     direction = rng.standard_normal((4, 4))
     direction = direction + direction.T
     numeric = (np.sum(fn(EQUAL + 1e-5 * direction)) - np.sum(fn(EQUAL - 1e-5 * direction))) / 2e-5
@@ -159,7 +159,7 @@ def test_results_have_numpys_types_and_names(fn):
 
 @pytest.mark.parametrize("scale", [1e-20, 1, 1e20])
 def test_what_counts_as_zero_is_a_matter_of_proportion(scale):
-    """The vectors of a matrix are those of a multiple of it, and its rank is the same."""
+    """A multiple of a matrix has the same vectors and the same rank."""
     x, weights = np.diag([1.0, 2, 4]) + 0.1, np.array([[1.0, 5, 2], [0, 3, 7], [4, 1, 1]])
     for vectors in (lambda x: np.linalg.eigh(x).eigenvectors, lambda x: np.linalg.svd(x).U):
         expected = slope(lambda x: vectors(x) ** 2 * weights, x)  # noqa: B023

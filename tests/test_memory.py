@@ -100,7 +100,7 @@ def test_no_reference_cycles(program, after):
 
 
 def test_what_is_watched_would_be_seen():
-    """A cycle is not freed here, so that the tests above can fail."""
+    """A reference cycle is not freed here, so the tests above can fail."""
     x = leaf([1.0])
     y = x * 2
     watched = weakref.ref(y)

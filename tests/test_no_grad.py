@@ -72,7 +72,7 @@ def test_threads_have_a_switch_each():
 
 
 def test_one_decorated_function_in_two_threads():
-    """A enters while recording, B enters under no_grad, A leaves, B leaves: each finds its own state again."""
+    """A enters while recording, B enters under no_grad, A exits, B exits: each restores its own state."""
     entered, leave_a, left_a = threading.Event(), threading.Event(), threading.Event()
     after = {}
 

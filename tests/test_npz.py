@@ -158,7 +158,7 @@ def binary_config(path):
 
 
 def huge_member(path):
-    """A header that promises more numbers than there are."""
+    """A header that claims more numbers than the file holds."""
     tg.save(path, {"x": np.zeros(3)})
     content = path.read_bytes().replace(b"(3,)", b"(9,)")
     path.write_bytes(content)

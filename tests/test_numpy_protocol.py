@@ -22,7 +22,7 @@ from tests.helpers import leaf
 )
 @pytest.mark.parametrize("method", ["reduce", "accumulate", "outer", "at", "reduceat"])
 def test_methods_of_ufuncs(name, method):
-    """As above: a tracked tensor or an error, for all the ways to run a ufunc."""
+    """Every method of a ufunc gives a tracked tensor or an error."""
     run = getattr(getattr(np, name), method)
     t, a = leaf([1.0, 2.0, 3.0]), np.ones(3)
     for args in [(t,), (t, t), (a, t), (t, [0, 1]), (a.copy(), [0], t), (t, [0], a)]:
@@ -203,7 +203,7 @@ def test_any_form_of_call_records(name, fn):
 
 
 def test_untracked_tensors_give_tensors_and_numpys_values():
-    """What has no rule runs on a tensor that needs no gradient, and under no_grad."""
+    """A function without a rule runs on a tensor that needs no gradient, and under no_grad."""
     x = np.array([[0.3, 1.7], [1.1, 0.6]])
     constant, tracked = tg.Tensor(x), tg.Tensor(x, requires_grad=True)
     calls = [
@@ -348,7 +348,7 @@ def test_making_tensors():
 
 
 def test_rules_of_ones_own_in_two_lines():
-    """The README's promise: outside the package, the same two lines make a function differentiable."""
+    """As in the README, two lines outside the package make a function differentiable."""
     gelu = tg.primitive(lambda x: x / (1 + np.exp(-1.702 * x)))
     tg.rule(gelu, lambda g, ans, x: g * (tg.sigmoid(1.702 * x) + ans * 1.702 * (1 - tg.sigmoid(1.702 * x))))
     x = np.linspace(-2, 2, 5)

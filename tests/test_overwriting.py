@@ -10,7 +10,7 @@ from tests.records import saved_inputs
 
 
 def overwrite(name, w):
-    """Write to w under no_grad, in one of all the ways there are."""
+    """Write to w under no_grad, in the way of this name."""
     if name == "setitem":
         w[...] = 7
     elif name == "element":
@@ -67,7 +67,7 @@ WRITERS = [
 
 
 def written(writer, w):
-    """Write to a tensor under no_grad, and see that its values have changed."""
+    """Write to a tensor under no_grad, and check that its values have changed."""
     before = w.data.copy()
     with tg.no_grad():
         overwrite(writer, w)
@@ -118,7 +118,7 @@ def test_the_graph_of_a_gradient_keeps_the_value_that_is_overwritten(writer, whe
 
 @pytest.mark.parametrize("writer", WRITERS)
 def test_every_pass_has_the_value_of_its_own_time(writer):
-    """Three losses, with a write after each; passes back in another order."""
+    """Three losses, each followed by a write, with backward passes in another order."""
     w = leaf([1.0, 2.0])
     losses, values = [], []
     for _ in range(2):
