@@ -22,7 +22,7 @@ SLOW_SECONDS = 3600
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
-    """As many processes as there are cores; none but this one where tests are named, which begins at once."""
+    """One process for each core; this process alone where tests are named, which starts at once."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     if any("::" in argument for argument in config.args):
@@ -41,8 +41,7 @@ def pytest_ignore_collect(collection_path, config):
 def pytest_collection_modifyitems(items):
     """Give the slow tests the time they take, and a thread to those that talk to other programs.
 
-    An exception that a signal raises amid what hangs may be caught there, as in Dask's finalizers; a thread ends the
-    process.
+    Code that hangs may catch the exception that a signal raises, as Dask's finalizers do; a thread ends the process.
     """
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
@@ -52,12 +51,22 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Keep the garbage collector from going through twelve thousand tests again and again."""
+    """Keep the garbage collector from traversing all collected tests again and again."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_configure():
-    """A shell starts what it runs in the background deaf to Ctrl-C, which the programs under test have to hear."""
+    """Restore Ctrl-C, which a shell disables for background jobs and which the programs under test need."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def no_gc():
+    """Switch the garbage collector off, and hide existing objects from it and from ``gc.get_objects``."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    yield
+    gc.enable()

@@ -1,4 +1,4 @@
-"""What tests ask of records: the one place that knows how a record keeps what its rules read."""
+"""What a record has saved: the only place in the tests that knows how a record stores it."""
 
 from tensorgrad.engine.aliasing import Saved
 
@@ -14,7 +14,7 @@ def saved_answer(record):
 
 
 def is_outline(x):
-    """Whether of an input no more is known than its shape and dtype."""
+    """Whether only the shape and dtype of an input are known."""
     return not isinstance(x, Saved) and hasattr(x, "dtype") and not hasattr(x, "__array_interface__")
 
 

@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
+from tests.helpers import leaf
 
 
 def line_of(function, text):
@@ -22,44 +19,43 @@ def line_of(function, text):
 
 # fmt: off
 FORWARD = [  # what is computed, and the words of the error
-    (lambda: np.log(leaf([2.0, 0.0])),                     ["first infinity", "'log'", "(1,)", "log(0.0) = -inf", "logsumexp"]),
-    (lambda: np.log(leaf([[2.0, 1.0], [-0.5, 1.0]])),      ["first NaN", "'log'", "(1, 0)", "log(-0.5) = nan"]),
-    (lambda: np.sqrt(leaf([-1.0])),                        ["first NaN", "'sqrt'", "sqrt(-1.0)", "np.where(ok, x, 1)", "np.linalg.norm"]),
-    (lambda: np.exp(leaf([1.0, 1000.0])),                  ["first infinity", "'exp'", "(1,)", "exp(1000.0) = inf", "tg.softmax"]),
-    (lambda: 1 / leaf([1.0, 0.0]),                         ["first infinity", "'divide'", "(1,)", "divide(1, 0.0)", "np.where(y == 0, 1, y)"]),
-    (lambda: leaf([0.0]) / np.array([[1.0], [0.0]]),       ["first NaN", "'divide'", "(1, 0)", "divide(0.0, 0.0)"]),
-    (lambda: leaf([0.0, 2.0]) ** -1,                       ["first infinity", "'power'", "power(0.0, -1)"]),
-    (lambda: np.arcsin(leaf([1.0000001])),                 ["first NaN", "'arcsin'", "np.clip"]),
-    (lambda: leaf([1e200]) * 1e200,                        ["first infinity", "'multiply'", "multiply(1e+200, 1e+200)"]),
-    (lambda: np.sum(leaf([1e308, 1e308])),                 ["first infinity", "'sum'", "array of shape (2,) from 1e+308 to 1e+308"]),
-    (lambda: np.sum(tg.Tensor([1e308, 1e308])),            ["first infinity", "'sum'"]),  # no gradient is at stake
-    (lambda: leaf([np.inf]) - np.inf,                      ["first NaN", "'subtract'", "subtract(inf, inf)"]),
+    ("log([2.0, 0.0])",                lambda: np.log(leaf([2.0, 0.0])),                     ["first infinity", "'log'", "(1,)", "log(0.0) = -inf", "logsumexp"]),
+    ("log([[2.0, 1.0], [-0.5, 1.0]])", lambda: np.log(leaf([[2.0, 1.0], [-0.5, 1.0]])),      ["first NaN", "'log'", "(1, 0)", "log(-0.5) = nan"]),
+    ("sqrt([-1.0])",                   lambda: np.sqrt(leaf([-1.0])),                        ["first NaN", "'sqrt'", "sqrt(-1.0)", "np.where(ok, x, 1)", "np.linalg.norm"]),
+    ("exp([1.0, 1000.0])",             lambda: np.exp(leaf([1.0, 1000.0])),                  ["first infinity", "'exp'", "(1,)", "exp(1000.0) = inf", "tg.softmax"]),
+    ("1 / [1.0, 0.0]",                 lambda: 1 / leaf([1.0, 0.0]),                         ["first infinity", "'divide'", "(1,)", "divide(1, 0.0)", "np.where(y == 0, 1, y)"]),
+    ("[0.0] / array([[1.0], [0.0]])",  lambda: leaf([0.0]) / np.array([[1.0], [0.0]]),       ["first NaN", "'divide'", "(1, 0)", "divide(0.0, 0.0)"]),
+    ("[0.0, 2.0] ** (-1)",             lambda: leaf([0.0, 2.0]) ** -1,                       ["first infinity", "'power'", "power(0.0, -1)"]),
+    ("arcsin([1.0000001])",            lambda: np.arcsin(leaf([1.0000001])),                 ["first NaN", "'arcsin'", "np.clip"]),
+    ("[1e+200] * 1e+200",              lambda: leaf([1e200]) * 1e200,                        ["first infinity", "'multiply'", "multiply(1e+200, 1e+200)"]),
+    ("sum([1e+308, 1e+308])",          lambda: np.sum(leaf([1e308, 1e308])),                 ["first infinity", "'sum'", "array of shape (2,) from 1e+308 to 1e+308"]),
+    ("sum(Tensor([1e+308, 1e+308]))",  lambda: np.sum(tg.Tensor([1e308, 1e308])),            ["first infinity", "'sum'"]),  # no gradient is at stake
+    ("[inf] - inf",                    lambda: leaf([np.inf]) - np.inf,                      ["first NaN", "'subtract'", "subtract(inf, inf)"]),
 ]
 PASSES = [
-    lambda: tg.softmax(np.where([True, False], leaf([1.0, 2.0]), -np.inf)),
-    lambda: tg.logsumexp(leaf([-np.inf, 1.0])),
-    lambda: np.max(leaf([np.nan, 1.0])),
-    lambda: np.isnan(leaf([np.nan])),
-    lambda: np.sin(leaf([np.nan])),
-    lambda: tg.Tensor([1, 2]) + 1,
-    lambda: np.sqrt(np.linalg.norm(leaf([3.0, 4.0]))),
-    lambda: tg.max_pool1d(leaf([[[1.0, 2.0, 3.0]]]), 3, padding=1),  # padded with -inf
-    lambda: tg.grad(np.sum(np.where([False, True], np.sqrt(x := leaf([0.0, 4.0])), 0)), x, create_graph=True),
-    lambda: tg.grad(np.hypot(x := leaf(0.0), y := leaf(0.0)), [x, y], create_graph=True),
+    ("softmax(where([True, False], [1.0, 2.0], -inf))", lambda: tg.softmax(np.where([True, False], leaf([1.0, 2.0]), -np.inf))),
+    ("logsumexp([-inf, 1.0])",                    lambda: tg.logsumexp(leaf([-np.inf, 1.0]))),
+    ("max([nan, 1.0])",                           lambda: np.max(leaf([np.nan, 1.0]))),
+    ("isnan([nan])",                              lambda: np.isnan(leaf([np.nan]))),
+    ("sin([nan])",                                lambda: np.sin(leaf([np.nan]))),
+    ("Tensor([1, 2]) + 1",                        lambda: tg.Tensor([1, 2]) + 1),
+    ("sqrt(linalg.norm([3.0, 4.0]))",             lambda: np.sqrt(np.linalg.norm(leaf([3.0, 4.0])))),
+    ("max_pool1d([[[1.0, 2.0, 3.0]]], 3, padding=1)", lambda: tg.max_pool1d(leaf([[[1.0, 2.0, 3.0]]]), 3, padding=1)),  # padded with -inf
+    ("grad(sum(where([False, True], sqrt((x := [0.0, 4.0])), 0)...", lambda: tg.grad(np.sum(np.where([False, True], np.sqrt(x := leaf([0.0, 4.0])), 0)), x, create_graph=True)),
+    ("grad(hypot((x := 0.0), (y := 0.0)), [x, y], create_graph=...", lambda: tg.grad(np.hypot(x := leaf(0.0), y := leaf(0.0)), [x, y], create_graph=True)),
 ]
 BACKWARD = [
-    (lambda x: np.sum(np.sqrt(x)),         [4.0, 0.0],     ["first infinity of the backward pass", "'sqrt'", "(1,)", "upstream gradient 1.0", "inputs 0.0", "output 0.0"]),
-    (lambda x: np.sum(np.cbrt(x) * 2),     [0.0, 1.0],     ["'cbrt'", "(0,)", "upstream gradient 2.0"]),
-    (lambda x: np.sum(x**0.5),             [0.0, 1.0],     ["'power'", "inputs 0.0, 0.5"]),
-    (lambda x: np.sum(np.arccos(x)),       [0.5, 1.0],     ["'arccos'", "(1,)"]),
-    (lambda x: np.sum(x * 1e200 * 1e200),  [1e-300, 0.0], ["first infinity of the backward pass", "'multiply'", "input 1"]),
+    ("sum(sqrt(x))",             lambda x: np.sum(np.sqrt(x)),         [4.0, 0.0],     ["first infinity of the backward pass", "'sqrt'", "(1,)", "upstream gradient 1.0", "inputs 0.0", "output 0.0"]),
+    ("sum(cbrt(x) * 2)",         lambda x: np.sum(np.cbrt(x) * 2),     [0.0, 1.0],     ["'cbrt'", "(0,)", "upstream gradient 2.0"]),
+    ("sum(x ** 0.5)",            lambda x: np.sum(x**0.5),             [0.0, 1.0],     ["'power'", "inputs 0.0, 0.5"]),
+    ("sum(arccos(x))",           lambda x: np.sum(np.arccos(x)),       [0.5, 1.0],     ["'arccos'", "(1,)"]),
+    ("sum(x * 1e+200 * 1e+200)", lambda x: np.sum(x * 1e200 * 1e200),  [1e-300, 0.0], ["first infinity of the backward pass", "'multiply'", "input 1"]),
 ]
 # fmt: on
 
 
-@pytest.mark.parametrize("k", range(len(FORWARD)))
-def test_the_first_in_the_forward_pass(k):
-    compute, words = FORWARD[k]
+@pytest.mark.parametrize(("name", "compute", "words"), FORWARD, ids=[row[0] for row in FORWARD])
+def test_the_first_in_the_forward_pass(name, compute, words):
     with pytest.raises(tg.AnomalyError) as caught, tg.detect_anomaly():
         compute()
     for word in [*words, f"{__file__}:{line_of_case(words)}", "Usual rewrite: "]:
@@ -75,15 +71,14 @@ def line_of_case(words):
         )
 
 
-@pytest.mark.parametrize("k", range(len(PASSES)))
-def test_what_came_in_is_no_anomaly(k):
+@pytest.mark.parametrize(("name", "fn"), PASSES, ids=[row[0] for row in PASSES])
+def test_what_came_in_is_no_anomaly(name, fn):
     with tg.detect_anomaly():
-        PASSES[k]()
+        fn()
 
 
-@pytest.mark.parametrize("k", range(len(BACKWARD)))
-def test_the_first_in_the_backward_pass(k):
-    f, x, words = BACKWARD[k]
+@pytest.mark.parametrize(("name", "f", "x", "words"), BACKWARD, ids=[row[0] for row in BACKWARD])
+def test_the_first_in_the_backward_pass(name, f, x, words):
     with pytest.raises(tg.AnomalyError) as caught, tg.detect_anomaly():
         f(leaf(x)).backward()
     for word in [*words, __file__, "called at", "Usual rewrite: "]:
@@ -206,10 +201,17 @@ def test_an_error_in_the_backward_pass_shows_the_line_of_the_forward_call():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda x: x * 2, lambda x: np.sin(x), lambda x: x.sum(), lambda x: np.linalg.norm(x), lambda x: x[0],
-        lambda x: tg.softmax(x), lambda x: np.einsum("ij->i", x), lambda x: np.var(x), lambda x: tg.gelu(x),
+        pytest.param(lambda x: x * 2, id="x * 2"),
+        pytest.param(lambda x: np.sin(x), id="sin(x)"),
+        pytest.param(lambda x: x.sum(), id="x.sum()"),
+        pytest.param(lambda x: np.linalg.norm(x), id="linalg.norm(x)"),
+        pytest.param(lambda x: x[0], id="x[0]"),
+        pytest.param(lambda x: tg.softmax(x), id="softmax(x)"),
+        pytest.param(lambda x: np.einsum("ij->i", x), id="einsum('ij->i', x)"),
+        pytest.param(lambda x: np.var(x), id="var(x)"),
+        pytest.param(lambda x: tg.gelu(x), id="gelu(x)"),
     ],
-)  # fmt: skip
+)
 def test_the_line_is_the_users_whatever_way_the_call_takes(call):
     assert __file__ in call(leaf([[1.0, 2.0]])).record.where()
 

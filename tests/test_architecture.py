@@ -1,4 +1,4 @@
-"""The house: how large its engine is, how involved a function may be, and which room may know of which."""
+"""The size of the engine, the complexity of functions, and which modules may import which."""
 
 import ast
 import io
@@ -129,7 +129,7 @@ def test_rooms_do_not_go_in_circles():
 
 
 def test_modules_do_not_go_in_circles():
-    """But for what is imported for types alone."""
+    """Imports for type annotations do not count."""
     graph = {}
     for path in FILES:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -157,7 +157,7 @@ def is_for_types(node):
 
 @pytest.mark.parametrize("name", ["", "nn", "optim", "data", "functional", "schedules"])
 def test_no_module_has_the_name_of_something_public(name):
-    """Else what one gets would depend on which was imported last."""
+    """Otherwise the result would depend on the order of imports."""
     public = getattr(tg, name) if name else tg
     folder = PACKAGE / name if name else PACKAGE
     modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}

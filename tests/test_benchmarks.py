@@ -27,13 +27,15 @@ SMALLER = {  # constants that would take long
 
 @pytest.fixture
 def program(monkeypatch):
-    """How to import a program as it is when it is run; nothing of it stays behind."""
+    """Import a benchmark as a program would be, and remove the import after the test."""
     modules = [path.stem for path in BENCHMARKS.glob("*.py")]
     for name in modules:
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
     monkeypatch.setattr(os, "environ", os.environ.copy())
-    monkeypatch.setattr(gc, "unfreeze", lambda: None)  # which would hand all tests to the collector: see conftest.py
+    monkeypatch.setattr(
+        gc, "unfreeze", lambda: None
+    )  # conftest.py freezes all tests; unfreezing would slow every later collection
     monkeypatch.setattr(gc, "collect", lambda: 0)
     yield importlib.import_module
     for name in modules:

@@ -37,7 +37,7 @@ def numbers(shape, dtype, seed=0):
 
 
 def assert_near(actual, expected):
-    """Equal but for rounding: a BLAS may round a product and a sum once."""
+    """Equal up to rounding: a BLAS may round a product and a sum only once."""
     eps = np.finfo(actual.dtype).eps
     np.testing.assert_allclose(actual, expected, rtol=32 * eps, atol=32 * eps)
 
@@ -74,7 +74,7 @@ def test_what_axpby_hands_to_the_blas(calls, dtype):
 
 
 def other_layouts():
-    """Pairs that no BLAS can take, or not as they are."""
+    """Pairs of arrays that a BLAS cannot process as they are."""
     x, y = numbers((80, 80), np.float64), numbers((80, 80), np.float64, 1)
     raw = np.zeros(8 * 6400 + 1, np.uint8)[1:].view(np.float64).reshape(80, 80)
     return {

@@ -1,16 +1,13 @@
-"""Derivatives inside of derivatives: what is tracked outside is recorded, be it an input, a variable or a seed."""
+"""Nested derivatives record what is tracked outside: an input, a variable of a closure or a seed."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import leaf
 
 XS = np.array([1.0, 2.0, -0.5])
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 # Each takes a number `a`, finds a derivative of a function of x with `a` in its closure, and makes a number of it.
@@ -72,7 +69,7 @@ def test_the_example():
 
 
 def test_two_levels_of_closures():
-    """d/da d/db d/dx of a b^2 x^3, each inside of the next."""
+    """d/da d/db d/dx of a b^2 x^3, each inside the next."""
 
     def of_b(a):
         return lambda b: tg.jacobian(lambda x: a * b**2 * x**3, np.array(2.0))  # 3 a b^2 x^2

@@ -14,15 +14,15 @@ IN_THE_GUIDE = {"tg.primitive", "tg.rule"}  # their example is the section "A fu
 
 
 def own_methods(cls):
-    """Public methods and properties that tensorgrad itself defines, those of base classes included."""
+    """Public methods and properties that tensorgrad defines, including those of base classes."""
     for base in cls.__mro__:
         if base.__module__.startswith(("tensorgrad.engine", "tensorgrad.errors")):
             continue
         if base.__module__.startswith("tensorgrad"):
             for name, member in vars(base).items():
                 function = member.fget if isinstance(member, property) else member
-                code = getattr(inspect.unwrap(function) if callable(function) else None, "__code__", None)
-                is_own = code is not None and getattr(function, "__qualname__", "").startswith(base.__name__ + ".")
+                is_function = callable(function) and inspect.isfunction(inspect.unwrap(function))
+                is_own = is_function and getattr(function, "__qualname__", "").startswith(base.__name__ + ".")
                 if is_own and not name.startswith("_"):
                     yield f"{base.__name__}.{name}", member
 

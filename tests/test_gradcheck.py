@@ -13,14 +13,14 @@ V = np.array([0.5, 1.5, -1.0])
 
 
 def function(forward, *vjps):
-    """A function with the gradient rules to be judged."""
+    """A function with these gradient rules."""
     new = tg.primitive(forward)
     tg.rule(new, *vjps)
     return new
 
 
 def overwriting(index):
-    """A rule that gives the right gradient of a square, and then writes to what it was handed."""
+    """A rule that returns the right gradient of a square and then writes to its input."""
 
     def vjp(g, ans, x):
         gradient = 2 * g * x
@@ -36,7 +36,7 @@ def noisy():
 
 
 def detached_second(g, ans, x):
-    """First order right; the second is lost, because the factor has left the tape."""
+    """The first derivative is right; the second is wrong, since the factor is not recorded."""
     return g * 3 * (x.detach().data if isinstance(x, tg.Tensor) else x) ** 2
 
 
@@ -82,18 +82,20 @@ wrong_copy = function(lambda x: x + 0.0, lambda g, ans, x: -g)
     ("f", "inputs"),
     [
         (np.tanh, X),
-        (lambda x, y: x @ y, [X, V]),
-        (lambda x: (np.exp(x), np.sum(x), x[0]), X),
-        (lambda x, i: x[i], [X, np.array([0, 1, 1])]),
-        (lambda x, mask: np.where(mask, x * x, 0), [X, X > 0]),
-        (lambda x: x * 0 + 3, X),
-        (lambda x: x, np.array(2.0)),
-        (lambda x: np.sum(x), np.zeros((0, 3))),
-        (lambda x: np.exp(x) * 1e6, V),
-        (lambda *x: sum(x[1:], x[0]), (X, V, np.array(1.0))),
-        (lambda x: x * x, tg.Tensor(X)),
-        (lambda x, y: x * 2, [X, V]),  # an input that is not used
-        (lambda x: (x * x, tg.Tensor(np.ones(2))), X),  # an output that does not depend
+        pytest.param(lambda x, y: x @ y, [X, V], id="x @ y"),
+        pytest.param(lambda x: (np.exp(x), np.sum(x), x[0]), X, id="(exp(x), sum(x), x[0]) X"),
+        pytest.param(lambda x, i: x[i], [X, np.array([0, 1, 1])], id="x[i]"),
+        pytest.param(lambda x, mask: np.where(mask, x * x, 0), [X, X > 0], id="where(mask, x * x, 0)"),
+        pytest.param(lambda x: x * 0 + 3, X, id="x * 0 + 3 X"),
+        pytest.param(lambda x: x, np.array(2.0), id="x array(2.0)"),
+        pytest.param(lambda x: np.sum(x), np.zeros((0, 3)), id="sum(x) zeros((0, 3))"),
+        pytest.param(lambda x: np.exp(x) * 1e6, V, id="exp(x) * 1000000.0 V"),
+        pytest.param(lambda *x: sum(x[1:], x[0]), (X, V, np.array(1.0)), id="sum(x[1:], x[0]) (X, V, array(1.0))"),
+        pytest.param(lambda x: x * x, tg.Tensor(X), id="x * x Tensor(X)"),
+        pytest.param(lambda x, y: x * 2, [X, V], id="x * 2"),  # an input that is not used
+        pytest.param(
+            lambda x: (x * x, tg.Tensor(np.ones(2))), X, id="(x * x, Tensor(ones(2))) X"
+        ),  # an output that does not depend
     ],
 )
 def test_passes_what_is_right(f, inputs):

@@ -14,7 +14,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 def check(*options):
-    """The check in a process of its own: other tests enter rules of theirs into the registry."""
+    """The check runs in its own process, since other tests add rules to the registry."""
     command = [sys.executable, str(DOCS / "gradients.py"), "--check", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -90,7 +90,7 @@ def test_a_data_set():
 
 
 def places(text):
-    """Files of the package, and names in them, that the page's tables and steps speak of."""
+    """Files of the package, and names in them, that the page mentions."""
     files = set(re.findall(r"`([\w./-]+(?:\.py|/))`", text))
     names = set(re.findall(r"`(_?[A-Za-z]\w*(?:\.\w+)?)`", text.split("## Where everything is")[1].split("## What")[0]))
     return files, names

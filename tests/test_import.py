@@ -49,7 +49,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def test_takes_little_longer_than_numpy(tmp_path):
-    """The promise is 20 ms, of time that the processor spends; the bound leaves room for a slower one."""
+    """At most 20 ms of CPU time are promised; the bound allows for a slower processor."""
     milliseconds = min(
         run(
             """

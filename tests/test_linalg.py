@@ -1,18 +1,17 @@
 """Linear algebra where it is singular or degenerate, what it returns, and what it refuses."""
+# ruff: noqa: E501  (tables, a row a line)
 
 import itertools
 import math
+import weakref
 
 import numpy as np
 import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine.backward import reachable
+from tests.helpers import leaf
 from tests.records import saved_inputs
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 def slope(fn, x):
@@ -43,7 +42,7 @@ EQUAL = ORTHOGONAL * [1.0, 2, 2, 3] @ ORTHOGONAL.T  # equal to within rounding, 
     ids=["eigvalsh", "eigh", "svd alone", "svd", "svdvals"],
 )
 def test_eigenvalues_alone_do_not_mind_being_equal(values, x):
-    """The sum of their squares is the sum of squares of the matrix."""
+    """The sum of squared eigenvalues is the sum of squares of the matrix."""
     np.testing.assert_allclose(slope(lambda x: values(x) ** 2, x), 2 * x, atol=1e-14)
 
 
@@ -57,13 +56,19 @@ def test_eigenvalues_alone_do_not_mind_being_equal(values, x):
     ids=["eigh", "svd"],
 )
 def test_vectors_of_equal_eigenvalues_have_no_gradient_and_it_is_not_a_number(power, x):
-    """A square root by way of the eigenvectors: it has a derivative, but their turning by itself has none."""
+    """A matrix square root through eigenvectors is differentiable, although the eigenvectors alone are not."""
     assert not np.isfinite(slope(lambda x: power(x) * rng.standard_normal((4, 4)), x)).any()
 
 
-@pytest.mark.parametrize("fn", [lambda x: np.linalg.eigh(x)[1][:, 3] ** 4, lambda x: np.linalg.svd(x)[0][:, 0] ** 4])
+@pytest.mark.parametrize(
+    "fn",
+    [
+        pytest.param(lambda x: np.linalg.eigh(x)[1][:, 3] ** 4, id="linalg.eigh(x)[1][:, 3] ** 4"),
+        pytest.param(lambda x: np.linalg.svd(x)[0][:, 0] ** 4, id="linalg.svd(x)[0][:, 0] ** 4"),
+    ],
+)
 def test_a_vector_whose_own_eigenvalue_stands_apart_does_not_mind_equal_others(fn):
-    """The eigenvector of 3, where two others are equal; against finite differences along a symmetric direction."""
+    """The eigenvector of the eigenvalue 3, beside two equal ones, against finite differences along a symmetric direction."""
     direction = rng.standard_normal((4, 4))
     direction = direction + direction.T
     numeric = (np.sum(fn(EQUAL + 1e-5 * direction)) - np.sum(fn(EQUAL - 1e-5 * direction))) / 2e-5
@@ -119,7 +124,10 @@ def test_norm_of_singular_values_has_gradient_zero_at_zero():
         np.testing.assert_array_equal(slope(lambda x: np.linalg.svd(x, False).S, np.zeros(shape)), np.zeros(shape))
 
 
-@pytest.mark.parametrize("fn", [np.linalg.inv, lambda x: np.linalg.solve(x, x[0]), np.linalg.cholesky])
+@pytest.mark.parametrize(
+    "fn",
+    [np.linalg.inv, pytest.param(lambda x: np.linalg.solve(x, x[0]), id="linalg.solve(x, x[0])"), np.linalg.cholesky],
+)
 def test_errors_of_linear_algebra_are_numpys(fn):
     with pytest.raises(np.linalg.LinAlgError):
         fn(leaf(np.zeros((2, 2))))
@@ -151,7 +159,7 @@ def test_results_have_numpys_types_and_names(fn):
 
 @pytest.mark.parametrize("scale", [1e-20, 1, 1e20])
 def test_what_counts_as_zero_is_a_matter_of_proportion(scale):
-    """The vectors of a matrix are those of a multiple of it, and its rank is the same."""
+    """A multiple of a matrix has the same vectors and the same rank."""
     x, weights = np.diag([1.0, 2, 4]) + 0.1, np.array([[1.0, 5, 2], [0, 3, 7], [4, 1, 1]])
     for vectors in (lambda x: np.linalg.eigh(x).eigenvectors, lambda x: np.linalg.svd(x).U):
         expected = slope(lambda x: vectors(x) ** 2 * weights, x)  # noqa: B023
@@ -199,13 +207,31 @@ def test_lstsq_of_too_low_a_rank_gives_no_distances():
     ("fn", "upper"),
     [
         (np.linalg.cholesky, False),
-        (lambda x: np.linalg.cholesky(x, upper=True), True),
-        (lambda x: np.linalg.eigh(x).eigenvectors ** 2 * [1, 2, 3], False),
-        (lambda x: np.linalg.eigh(x, "U").eigenvalues * [1, 2, 3], True),
-        (lambda x: np.linalg.eigvalsh(x) * [1, 2, 3], False),
-        (lambda x: np.linalg.eigvalsh(x, "U") * [1, 2, 3], True),
-        (lambda x: np.linalg.pinv(x, hermitian=True) * [1, 2, 3], False),
-        (lambda x: np.linalg.pinv(x, 0.5, hermitian=True) * [1, 2, 3], False),
+        pytest.param(lambda x: np.linalg.cholesky(x, upper=True), True, id="linalg.cholesky(x, upper=True) True"),
+        pytest.param(
+            lambda x: np.linalg.eigh(x).eigenvectors ** 2 * [1, 2, 3],
+            False,
+            id="linalg.eigh(x).eigenvectors ** 2 * [1, 2, 3] False",
+        ),
+        pytest.param(
+            lambda x: np.linalg.eigh(x, "U").eigenvalues * [1, 2, 3],
+            True,
+            id="linalg.eigh(x, 'U').eigenvalues * [1, 2, 3] True",
+        ),
+        pytest.param(lambda x: np.linalg.eigvalsh(x) * [1, 2, 3], False, id="linalg.eigvalsh(x) * [1, 2, 3] False"),
+        pytest.param(
+            lambda x: np.linalg.eigvalsh(x, "U") * [1, 2, 3], True, id="linalg.eigvalsh(x, 'U') * [1, 2, 3] True"
+        ),
+        pytest.param(
+            lambda x: np.linalg.pinv(x, hermitian=True) * [1, 2, 3],
+            False,
+            id="linalg.pinv(x, hermitian=True) * [1, 2, 3] False",
+        ),
+        pytest.param(
+            lambda x: np.linalg.pinv(x, 0.5, hermitian=True) * [1, 2, 3],
+            False,
+            id="linalg.pinv(x, 0.5, hermitian=True) * [1, 2, 3] False",
+        ),
     ],
 )
 def test_one_triangle_is_read_as_numpy_does(fn, upper):
@@ -220,48 +246,47 @@ def test_one_triangle_is_read_as_numpy_does(fn, upper):
 
 # fmt: off
 REFUSED = [
-    (lambda x: np.linalg.svd(x),                          "full_matrices=False"),
-    (lambda x: np.linalg.svd(x[:2], hermitian=True),      "eigh"),
-    (lambda x: np.linalg.qr(x, mode="complete"),          "reduced"),
-    (lambda x: np.linalg.qr(x, mode="raw"),               "reduced"),
-    (lambda x: np.linalg.eig(x[:2]),                      "eigh"),
-    (lambda x: np.linalg.eigvals(x[:2]),                  "eigvalsh"),
-    (lambda x: np.einsum("ij->i", x, dtype=np.float64),   "dtype"),
+    ("linalg.svd(x)",                     lambda x: np.linalg.svd(x),                          "full_matrices=False"),
+    ("linalg.svd(x[:2], hermitian=True)", lambda x: np.linalg.svd(x[:2], hermitian=True),      "eigh"),
+    ("linalg.qr(x, mode='complete')",     lambda x: np.linalg.qr(x, mode="complete"),          "reduced"),
+    ("linalg.qr(x, mode='raw')",          lambda x: np.linalg.qr(x, mode="raw"),               "reduced"),
+    ("linalg.eig(x[:2])",                 lambda x: np.linalg.eig(x[:2]),                      "eigh"),
+    ("linalg.eigvals(x[:2])",             lambda x: np.linalg.eigvals(x[:2]),                  "eigvalsh"),
+    ("einsum('ij->i', x, dtype=float64)", lambda x: np.einsum("ij->i", x, dtype=np.float64),   "dtype"),
 ]
 WRONG = [
-    (lambda x: np.linalg.matrix_power(x, 2),              np.linalg.LinAlgError, "square"),
-    (lambda x: np.linalg.matrix_power(x[0], 2),           np.linalg.LinAlgError, "square"),
-    (lambda x: np.linalg.matrix_power(x[:2], 0.5),        TypeError,             "integer"),
-    (lambda x: np.linalg.multi_dot([x]),                  ValueError,            "two arrays"),
-    (lambda x: np.linalg.multi_dot([x[None], x.T]),       np.linalg.LinAlgError, "vectors at the ends"),
-    (lambda x: np.linalg.multi_dot([x, x.T[None]]),       np.linalg.LinAlgError, "vectors at the ends"),
-    (lambda x: np.linalg.multi_dot([x[0, 0], x.T, x]),    np.linalg.LinAlgError, "vectors at the ends"),
-    (lambda x: np.linalg.multi_dot([x, x[0, 0], x]),      np.linalg.LinAlgError, "matrices"),
-    (lambda x: np.linalg.tensorinv(x, ind=0),             ValueError,            "positive"),
-    (lambda x: np.linalg.tensorsolve(x, x[0]),            np.linalg.LinAlgError, "square"),
-    (lambda x: np.linalg.lstsq(x[None], x),               np.linalg.LinAlgError, "matrix"),
-    (lambda x: np.linalg.pinv(x, 0.1, rtol=0.1),          ValueError,            "both"),
-    (lambda x: np.linalg.outer(x, x),                     ValueError,            "one-dimensional"),
-    (lambda x: np.linalg.outer(x, x[0]),                  ValueError,            "one-dimensional"),
-    (lambda x: np.linalg.cross(x, x),                     ValueError,            "3 components"),
-    (lambda x: np.cross(x.T[:, None], np.ones(4)),        ValueError,            "2 or 3"),
-    (lambda x: np.tensordot(x, x),                        None,                  None),
-    (lambda x: np.tensordot(x, x, 1),                     ValueError,            "mismatch"),
-    (lambda x: np.tensordot(x, x, ([0, 1], [0])),         ValueError,            "mismatch"),
-    (lambda x: np.tensordot(x, x, ([0, 0], [0, 0])),      ValueError,            "duplicate"),
-    (lambda x: np.tensordot(x, x, ([0, 0], [0, 1])),      ValueError,            "duplicate"),
-    (lambda x: np.tensordot(x, x, (5, 0)),                IndexError,            "range"),
-    (lambda x: np.einsum(x, [0, 52]),                     TypeError,             r"0\.\.51"),
-    (lambda x: np.einsum(x),                              ValueError,            "subscripts"),
-    (lambda x: np.multiply.outer(x, x, dtype=float),      tg.NoRuleError,        "outer"),
-    (lambda x: np.vecdot(x, x, axis=2),                   np.exceptions.AxisError, "2"),
+    ("linalg.matrix_power(x, 2)",           lambda x: np.linalg.matrix_power(x, 2),              np.linalg.LinAlgError, "square"),
+    ("linalg.matrix_power(x[0], 2)",        lambda x: np.linalg.matrix_power(x[0], 2),           np.linalg.LinAlgError, "square"),
+    ("linalg.matrix_power(x[:2], 0.5)",     lambda x: np.linalg.matrix_power(x[:2], 0.5),        TypeError,             "integer"),
+    ("linalg.multi_dot([x])",               lambda x: np.linalg.multi_dot([x]),                  ValueError,            "two arrays"),
+    ("linalg.multi_dot([x[None], x.T])",    lambda x: np.linalg.multi_dot([x[None], x.T]),       np.linalg.LinAlgError, "vectors at the ends"),
+    ("linalg.multi_dot([x, x.T[None]])",    lambda x: np.linalg.multi_dot([x, x.T[None]]),       np.linalg.LinAlgError, "vectors at the ends"),
+    ("linalg.multi_dot([x[0, 0], x.T, x])", lambda x: np.linalg.multi_dot([x[0, 0], x.T, x]),    np.linalg.LinAlgError, "vectors at the ends"),
+    ("linalg.multi_dot([x, x[0, 0], x])",   lambda x: np.linalg.multi_dot([x, x[0, 0], x]),      np.linalg.LinAlgError, "matrices"),
+    ("linalg.tensorinv(x, ind=0)",          lambda x: np.linalg.tensorinv(x, ind=0),             ValueError,            "positive"),
+    ("linalg.tensorsolve(x, x[0])",         lambda x: np.linalg.tensorsolve(x, x[0]),            np.linalg.LinAlgError, "square"),
+    ("linalg.lstsq(x[None], x)",            lambda x: np.linalg.lstsq(x[None], x),               np.linalg.LinAlgError, "matrix"),
+    ("linalg.pinv(x, 0.1, rtol=0.1)",       lambda x: np.linalg.pinv(x, 0.1, rtol=0.1),          ValueError,            "both"),
+    ("linalg.outer(x, x)",                  lambda x: np.linalg.outer(x, x),                     ValueError,            "one-dimensional"),
+    ("linalg.outer(x, x[0])",               lambda x: np.linalg.outer(x, x[0]),                  ValueError,            "one-dimensional"),
+    ("linalg.cross(x, x)",                  lambda x: np.linalg.cross(x, x),                     ValueError,            "3 components"),
+    ("cross(x.T[:, None], ones(4))",        lambda x: np.cross(x.T[:, None], np.ones(4)),        ValueError,            "2 or 3"),
+    ("tensordot(x, x)",                     lambda x: np.tensordot(x, x),                        None,                  None),
+    ("tensordot(x, x, 1)",                  lambda x: np.tensordot(x, x, 1),                     ValueError,            "mismatch"),
+    ("tensordot(x, x, ([0, 1], [0]))",      lambda x: np.tensordot(x, x, ([0, 1], [0])),         ValueError,            "mismatch"),
+    ("tensordot(x, x, ([0, 0], [0, 0]))",   lambda x: np.tensordot(x, x, ([0, 0], [0, 0])),      ValueError,            "duplicate"),
+    ("tensordot(x, x, ([0, 0], [0, 1]))",   lambda x: np.tensordot(x, x, ([0, 0], [0, 1])),      ValueError,            "duplicate"),
+    ("tensordot(x, x, (5, 0))",             lambda x: np.tensordot(x, x, (5, 0)),                IndexError,            "range"),
+    ("einsum(x, [0, 52])",                  lambda x: np.einsum(x, [0, 52]),                     TypeError,             r"0\.\.51"),
+    ("einsum(x)",                           lambda x: np.einsum(x),                              ValueError,            "subscripts"),
+    ("multiply.outer(x, x, dtype=float)",   lambda x: np.multiply.outer(x, x, dtype=float),      tg.NoRuleError,        "outer"),
+    ("vecdot(x, x, axis=2)",                lambda x: np.vecdot(x, x, axis=2),                   np.exceptions.AxisError, "2"),
 ]
 # fmt: on
 
 
-@pytest.mark.parametrize("k", range(len(REFUSED)))
-def test_what_has_no_gradient_is_refused_with_the_remedy_and_runs_without(k):
-    call, remedy = REFUSED[k]
+@pytest.mark.parametrize(("name", "call", "remedy"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_what_has_no_gradient_is_refused_with_the_remedy_and_runs_without(name, call, remedy):
     x = np.arange(6.0).reshape(3, 2) / 3 + np.eye(3, 2)
     with pytest.raises(tg.NoRuleError, match=remedy):
         call(leaf(x))
@@ -272,9 +297,8 @@ def test_what_has_no_gradient_is_refused_with_the_remedy_and_runs_without(k):
                 np.testing.assert_array_equal(getattr(got, "data", got), value)
 
 
-@pytest.mark.parametrize("k", range(len(WRONG)))
-def test_wrong_arguments(k):
-    call, error, message = WRONG[k]
+@pytest.mark.parametrize(("name", "call", "error", "message"), WRONG, ids=[row[0] for row in WRONG])
+def test_wrong_arguments(name, call, error, message):
     x = leaf(np.arange(6.0).reshape(3, 2) + 1)
     if error is None:
         call(x)
@@ -285,59 +309,54 @@ def test_wrong_arguments(k):
 
 # fmt: off
 COMPLEX = [
-    lambda z, x: z @ x,
-    lambda z, x: np.dot(x, z),
-    lambda z, x: np.inner(z, x),
-    lambda z, x: np.tensordot(z, x, (0, 1)),
-    lambda z, x: np.kron(x, z),
-    lambda z, x: np.cross(z, x[0]),
-    lambda z, x: np.outer(z, x),
-    lambda z, x: np.matvec(z, x),
-    lambda z, x: np.einsum("ij,jk,ik->i", z, x, z),
-    lambda z, x: np.linalg.inv(z),
-    lambda z, x: np.linalg.solve(z, x),
-    lambda z, x: np.linalg.solve(x, z[0]),
-    lambda z, x: np.linalg.matrix_power(z, -2),
-    lambda z, x: np.linalg.multi_dot([z, x, z]),
+    ("z @ x",                          lambda z, x: z @ x),
+    ("dot(x, z)",                      lambda z, x: np.dot(x, z)),
+    ("inner(z, x)",                    lambda z, x: np.inner(z, x)),
+    ("tensordot(z, x, (0, 1))",        lambda z, x: np.tensordot(z, x, (0, 1))),
+    ("kron(x, z)",                     lambda z, x: np.kron(x, z)),
+    ("cross(z, x[0])",                 lambda z, x: np.cross(z, x[0])),
+    ("outer(z, x)",                    lambda z, x: np.outer(z, x)),
+    ("matvec(z, x)",                   lambda z, x: np.matvec(z, x)),
+    ("einsum('ij,jk,ik->i', z, x, z)", lambda z, x: np.einsum("ij,jk,ik->i", z, x, z)),
+    ("linalg.inv(z)",                  lambda z, x: np.linalg.inv(z)),
+    ("linalg.solve(z, x)",             lambda z, x: np.linalg.solve(z, x)),
+    ("linalg.solve(x, z[0])",          lambda z, x: np.linalg.solve(x, z[0])),
+    ("linalg.matrix_power(z, -2)",     lambda z, x: np.linalg.matrix_power(z, -2)),
+    ("linalg.multi_dot([z, x, z])",    lambda z, x: np.linalg.multi_dot([z, x, z])),
 ]
-REAL_ONLY = [np.vdot, np.vecdot, np.vecmat, *(lambda z, x, fn=fn: fn(z) for fn in (
-    np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.svd,
-    np.linalg.svdvals, np.linalg.qr, np.linalg.pinv, lambda z: np.linalg.lstsq(z, z)))]
+REAL_ONLY = {
+    "vdot": np.vdot, "vecdot": np.vecdot, "vecmat": np.vecmat, "lstsq": lambda z, x: np.linalg.lstsq(z, z),
+    **{fn.__name__: lambda z, x, fn=fn: fn(z) for fn in (
+        np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.svd,
+        np.linalg.svdvals, np.linalg.qr, np.linalg.pinv)},
+}
 # fmt: on
 
 
-@pytest.mark.parametrize("k", range(len(COMPLEX)))
-def test_complex_values_between_real_ones(k):
+@pytest.mark.parametrize(("name", "product"), COMPLEX, ids=[row[0] for row in COMPLEX])
+def test_complex_values_between_real_ones(name, product):
     def fn(x):
-        z = COMPLEX[k](x * (1 + 0.5j) + 0.25j * x.T, x)
+        z = product(x * (1 + 0.5j) + 0.25j * x.T, x)
         return 2.0 * np.real(z) + np.imag(z)
 
     assert tg.gradcheck(fn, rng.standard_normal((3, 3)) + 2 * np.eye(3))
 
 
-@pytest.mark.parametrize("k", range(len(REAL_ONLY)))
-def test_complex_values_are_refused_where_the_rule_is_for_real_ones(k):
+@pytest.mark.parametrize("name", REAL_ONLY)
+def test_complex_values_are_refused_where_the_rule_is_for_real_ones(name):
     x = leaf(np.eye(2))
     with pytest.raises(tg.NoRuleError, match="complex"):
-        REAL_ONLY[k](x * 1j, x)
+        REAL_ONLY[name](x * 1j, x)
 
 
-def test_everything_of_a_product_is_freed():
+def test_everything_of_a_product_is_freed(no_gc):
     """Chains are multiplied without leaving reference cycles behind."""
-    import gc
-    import weakref
-
-    gc.collect()
-    gc.disable()
-    try:
-        x = leaf(np.eye(3))
-        y = x * 2
-        alive = weakref.ref(y.record)
-        z = np.sum(np.linalg.multi_dot([y, y, y, y]) + np.linalg.matrix_power(y, 5) + np.linalg.eigh(y).eigenvectors)
-        del y, z
-        assert alive() is None
-    finally:
-        gc.enable()
+    x = leaf(np.eye(3))
+    y = x * 2
+    alive = weakref.ref(y.record)
+    z = np.sum(np.linalg.multi_dot([y, y, y, y]) + np.linalg.matrix_power(y, 5) + np.linalg.eigh(y).eigenvectors)
+    del y, z
+    assert alive() is None
 
 
 @pytest.mark.parametrize("p", [None, 2, 1, -1, np.inf, -np.inf, "fro"])

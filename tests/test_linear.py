@@ -9,10 +9,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-
-
-def leaf(value):
-    return tg.Tensor(np.array(value, float), requires_grad=True)
+from tests.helpers import leaf
 
 
 def leaves(n, value=0.5):
@@ -110,7 +107,7 @@ def write_list(n):
 
 
 def seconds(program, n):
-    """Of the forward pass and of the backward pass."""
+    """Seconds of the forward pass and of the backward pass."""
     start = time.process_time()
     loss = program(n)
     middle = time.process_time()
@@ -119,7 +116,7 @@ def seconds(program, n):
 
 
 def ratio(program, n):
-    """How many times as long 4n take, both passes together or the worse of the two, where that is long enough."""
+    """The ratio of the times for 4n and n, for both passes together or for the slower one, if they are long enough."""
     few = np.min([seconds(program, n) for _ in range(3)], axis=0)
     many = np.min([seconds(program, 4 * n) for _ in range(3)], axis=0)
     parts = [b / a for a, b in zip(few, many, strict=True) if b > 0.01]

@@ -8,20 +8,9 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine.backward import reachable
+from tests.helpers import leaf
 
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
-
-
-@pytest.fixture(autouse=True)
-def _no_gc():
-    """Only reference counts free anything."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    yield
-    gc.enable()
+pytestmark = pytest.mark.usefixtures("no_gc")
 
 
 def assign_elements(x):
@@ -111,7 +100,7 @@ def test_no_reference_cycles(program, after):
 
 
 def test_what_is_watched_would_be_seen():
-    """A cycle is not freed here, so that the tests above can fail."""
+    """A reference cycle is not freed here, so the tests above can fail."""
     x = leaf([1.0])
     y = x * 2
     watched = weakref.ref(y)

@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import leaf
 
 X = np.array([[0.3, 1.7, 0.9], [2.1, 0.4, 1.2]])
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 # fmt: off
@@ -76,7 +73,14 @@ def test_completion_shows_what_is_public_and_nothing_else(name):
             assert found.__name__ == f"tensorgrad.{x}"
 
 
-@pytest.mark.parametrize("made", [lambda: leaf(X), lambda: tg.Tensor(X), lambda: leaf(X) * 2])
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(lambda: leaf(X), id="X"),
+        pytest.param(lambda: tg.Tensor(X), id="Tensor(X)"),
+        pytest.param(lambda: leaf(X) * 2, id="X * 2"),
+    ],
+)
 def test_completion_of_a_tensor(made):
     shown = {name for name in dir(made()) if not name.startswith("__")}
     assert not {name for name in shown if name.startswith("_")}

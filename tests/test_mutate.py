@@ -1,4 +1,4 @@
-"""The tests are tested: no rule of the gradient table can be broken without a test that fails."""
+"""Mutation testing: for every rule of the gradient table that is broken, a test fails."""
 
 import os
 import subprocess

@@ -7,6 +7,7 @@ function that a new NumPy brings is tested too, and must be refused until it is 
 
 import contextlib
 import io
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -22,16 +23,16 @@ NOT_CALLED = {
     "empty", "empty_like", "ndarray",  # whatever was in memory
 }  # fmt: skip
 
-# Plain answers that are meant: one element as a Python float, as with float(t) and t.item(); and text.
+# Plain results are intended here: one element as a Python float, as with float(t) and t.item(), and text.
 PLAIN = {
     "float64", "double", "fromiter", "complex128", "cdouble", "complex64", "csingle",
     "format_float_positional", "format_float_scientific", "array2string", "array_repr", "array_str", "str_", "bytes_",
 }  # fmt: skip
 
-# These read one triangle of a matrix and take it for symmetric.
+# These read one triangle of a matrix and assume that it is symmetric.
 SYMMETRIC = {"cholesky", "eigh", "eigvalsh", "pinv"}
 
-# These do not ask the tensor: it has not the buffer or the attributes they look for, and they raise.
+# These bypass NumPy's protocols; a tensor lacks the buffer or attributes they need, so they raise.
 NO_PROTOCOL = {"frombuffer", "from_dlpack", "nditer", "isfortran", "recarray", "mintypecode"}
 
 # Called with arguments that make no sense here: points that are not sorted, an array for an axis, numbers for text.
@@ -104,6 +105,17 @@ def run(function, arrange, t):
     return result, args, kwargs
 
 
+class Call(NamedTuple):
+    """A call, for error messages; formatted only if needed, since that takes longer than the call itself."""
+
+    name: str
+    args: tuple
+    kwargs: dict
+
+    def __str__(self):
+        return f"{self.name}{self.args}{self.kwargs}"
+
+
 def is_ours(name, error):
     ours = ("requires a gradient", f"{name}:", "a Tensor holds numbers")
     return isinstance(error, tg.TensorgradError) or any(words in str(error) for words in ours)
@@ -119,8 +131,8 @@ def test_a_right_gradient_a_plain_result_or_our_error(name, function, monkeypatc
         for x, arrange in arrangements():
             leaf = tg.Tensor(x.copy(), requires_grad=True)
             got, args, kwargs = run(function, arrange, leaf)
-            np.testing.assert_array_equal(leaf.data, x, err_msg="the leaf was written to")
-            call = f"{name}{args}{kwargs}"
+            assert np.array_equal(leaf.data, x), f"{name}{args}{kwargs} wrote to the leaf"
+            call = Call(name, args, kwargs)
             if isinstance(got, Exception) and (is_ours(name, got) or name in NO_SENSE):
                 continue
             expected, *_ = run(function, arrange, x.copy())
@@ -131,7 +143,7 @@ def test_a_right_gradient_a_plain_result_or_our_error(name, function, monkeypatc
             tracked = [y for y in outputs if y.requires_grad]
             if not isinstance(expected, Exception) and name not in NO_SENSE:
                 for y, z in zip(leaves(got), leaves(expected), strict=True):
-                    assert np.allclose(value_of(y), z, rtol=1e-10, atol=1e-12, equal_nan=True), call
+                    assert np.allclose(value_of(y), z, rtol=1e-10, atol=1e-12, equal_nan=True), str(call)
             if tracked and name not in NO_SENSE:
                 check_gradient(name, function, arrange, x, call)
             if len(tracked) < len(list(leaves(got))):
@@ -155,7 +167,7 @@ def check_gradient(name, function, arrange, x, call):
 
 
 def check_constant(function, arrange, x, call):
-    """What is not tracked must not depend on the values: moved a little, they give the same."""
+    """Untracked results must not depend on the values: a small change of these leaves them as they are."""
     results = [run(function, arrange, tg.Tensor(x * scale, requires_grad=True)) for scale in (1.0, 1.0001)]
     (one, *args_one), (two, *args_two) = results
     for a, b in zip(leaves([one, *args_one[0]]), leaves([two, *args_two[0]]), strict=True):
@@ -167,7 +179,7 @@ def check_constant(function, arrange, x, call):
 
 
 def test_every_function_is_entered_or_refused_by_name():
-    """What is not in the table says its name, and what to do instead."""
+    """The error of a function that is not in the table says its name and what to do instead."""
     refused = set()
     t = tg.Tensor(B.copy(), requires_grad=True)
     for function in [param.values[1] for param in FUNCTIONS if hasattr(param.values[1], "_implementation")]:
@@ -185,7 +197,7 @@ def test_every_function_is_entered_or_refused_by_name():
 
 
 def test_a_function_of_tomorrow_is_refused():
-    """A NumPy function that tensorgrad has never heard of."""
+    """A NumPy function unknown to tensorgrad."""
     from numpy._core.overrides import array_function_dispatch
 
     @array_function_dispatch(lambda x: (x,), module="numpy")

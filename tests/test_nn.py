@@ -119,7 +119,7 @@ def test_a_dict_of_layers_gives_names():
 
 
 def test_two_parameters_of_one_name_are_refused():
-    """One of the two would never be trained nor saved."""
+    """Otherwise one of the two would be neither trained nor saved."""
     for model in (
         {"a.b": tg.Tensor([1.0]), "a": {"b": tg.Tensor([2.0])}},
         {1: tg.Tensor([1.0]), "1": tg.Tensor([2.0])},

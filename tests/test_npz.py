@@ -158,7 +158,7 @@ def binary_config(path):
 
 
 def huge_member(path):
-    """A header that promises more numbers than there are."""
+    """A header that claims more numbers than the file holds."""
     tg.save(path, {"x": np.zeros(3)})
     content = path.read_bytes().replace(b"(3,)", b"(9,)")
     path.write_bytes(content)
@@ -173,6 +173,8 @@ def huge_member(path):
         lambda path: path.write_bytes(pickle.dumps({"x": 1})),
         pickled_member, wrong_config, list_config, wrong_member, binary_config, huge_member,
     ],
+    ids=["empty", "start of a zip file", "text", "pickle", "pickled member", "wrong config", "config that is a list",
+         "wrong member", "binary config", "member that is too short"],
 )  # fmt: skip
 def test_what_is_no_checkpoint_is_refused(path, write):
     write(path)

@@ -12,11 +12,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine import tape
-
-
-def leaf(x=(1.0, 2.0, 3.0)):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
-
+from tests.helpers import leaf
 
 # ------------------------------------------------------------------------------------------------ methods of ufuncs
 
@@ -26,9 +22,9 @@ def leaf(x=(1.0, 2.0, 3.0)):
 )
 @pytest.mark.parametrize("method", ["reduce", "accumulate", "outer", "at", "reduceat"])
 def test_methods_of_ufuncs(name, method):
-    """As above: a tracked tensor or an error, for all the ways to run a ufunc."""
+    """Every method of a ufunc gives a tracked tensor or an error."""
     run = getattr(getattr(np, name), method)
-    t, a = leaf(), np.ones(3)
+    t, a = leaf([1.0, 2.0, 3.0]), np.ones(3)
     for args in [(t,), (t, t), (a, t), (t, [0, 1]), (a.copy(), [0], t), (t, [0], a)]:
         for kwargs in ({}, {"axis": 0}, {"keepdims": True}, {"initial": 0.0}, {"where": [True, True, False]}):
             try:
@@ -105,7 +101,7 @@ def test_leaving_the_tape_is_an_error(name, leave, shape):
 
 
 def test_the_error_says_what_to_write_instead():
-    t = leaf()
+    t = leaf([1.0, 2.0, 3.0])
     for call, words in [
         (lambda: np.asarray(t), ("t.data", "detach", "np.stack")),
         (lambda: np.i0(t), ("np.i0", "no gradient rule", "tg.rule", "detach")),
@@ -207,7 +203,7 @@ def test_any_form_of_call_records(name, fn):
 
 
 def test_untracked_tensors_give_tensors_and_numpys_values():
-    """What has no rule runs on a tensor that needs no gradient, and under no_grad."""
+    """A function without a rule runs on a tensor that needs no gradient, and under no_grad."""
     x = np.array([[0.3, 1.7], [1.1, 0.6]])
     constant, tracked = tg.Tensor(x), tg.Tensor(x, requires_grad=True)
     calls = [
@@ -255,7 +251,7 @@ def test_comparisons_are_plain_arrays_and_hash_is_identity():
     ]:  # fmt: skip
         assert type(result) is np.ndarray
         np.testing.assert_array_equal(result, np.array(expected, bool))
-    assert len({t, t, leaf()}) == 2
+    assert len({t, t, leaf([1.0, 2.0, 3.0])}) == 2
 
 
 def test_python_conversions():
@@ -307,7 +303,14 @@ def test_length_iteration_and_membership():
     assert len(list(itertools.islice(leaf(np.ones(5)), 2))) == 2
 
 
-@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+@pytest.mark.parametrize(
+    "clone",
+    [
+        copy.copy,
+        copy.deepcopy,
+        pytest.param(lambda t: pickle.loads(pickle.dumps(t)), id="pickle.loads(pickle.dumps(t))"),
+    ],
+)
 def test_leaves_can_be_copied_and_pickled(clone):
     for t in (leaf([1.0, 2.0]), tg.Tensor([1, 2]), tg.Tensor(np.float32(3)), np.exp(tg.Tensor([1.0]))):
         t.grad = np.ones(t.shape) if t.requires_grad else None
@@ -345,7 +348,7 @@ def test_making_tensors():
 
 
 def test_rules_of_ones_own_in_two_lines():
-    """The README's promise: outside the package, the same two lines make a function differentiable."""
+    """As in the README, two lines outside the package make a function differentiable."""
     gelu = tg.primitive(lambda x: x / (1 + np.exp(-1.702 * x)))
     tg.rule(gelu, lambda g, ans, x: g * (tg.sigmoid(1.702 * x) + ans * 1.702 * (1 - tg.sigmoid(1.702 * x))))
     x = np.linspace(-2, 2, 5)

@@ -1,4 +1,4 @@
-"""What a row names is what a record saves: an argument is read, or its name begins with an underscore."""
+"""A rule either reads an argument, or the argument's name begins with an underscore and is not saved."""
 
 import ast
 from pathlib import Path
@@ -28,7 +28,7 @@ def rules_in(tree):
 
 
 def faults(source):
-    """What is named as saved and not read, or read and not saved."""
+    """Arguments that are saved but not read, or read but not saved."""
     for vjp, names in rules_in(ast.parse(source)):
         parents = {child: node for node in ast.walk(vjp) for child in ast.iter_child_nodes(node)}
         for name in names:
@@ -58,7 +58,16 @@ def test_a_wrong_name_is_found(row, found):
     assert list(faults(row)) == found
 
 
-@pytest.mark.parametrize("read", [lambda _x: _x * 2, np.sum, np.asarray, lambda _x: np.ones(2) @ _x, lambda _x: _x[0]])
+@pytest.mark.parametrize(
+    "read",
+    [
+        pytest.param(lambda _x: _x * 2, id="_x * 2"),
+        np.sum,
+        np.asarray,
+        pytest.param(lambda _x: np.ones(2) @ _x, id="ones(2) @ _x"),
+        pytest.param(lambda _x: _x[0], id="_x[0]"),
+    ],
+)
 def test_the_values_of_what_is_not_saved_cannot_be_read(read):
     shady = tg.primitive(lambda x: x * 2)
     tg.rule(shady, lambda g, _ans, _x: g * 2 + 0 * read(_x))

@@ -41,7 +41,7 @@ CALLS = [
     lambda t: ((t, -9.0, 9.0), {}), lambda t: ((t, [(0, 0)]), {}), lambda t: ((t, 0, (0, 1)), {}), lambda t: ((t, 2, (0, 1)), {}),
 ]  # fmt: skip
 
-NOT_CALLED = {"linspace", "logspace", "geomspace"}  # as many numbers as they are told
+NOT_CALLED = {"linspace", "logspace", "geomspace"}  # the number of results is an argument
 NOT_CALLED |= {"pinv"}  # the calls make no sense
 KNOWN = [param for param in FUNCTIONS if param.values[1] in entries and param.values[0] not in NOT_CALLED]
 

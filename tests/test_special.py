@@ -8,6 +8,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad.frontend import dispatch
+from tests.helpers import leaf
 
 sp = pytest.importorskip("scipy.special", reason="SciPy is in the extra `scipy`")
 mpmath = pytest.importorskip("mpmath", reason="mpmath is in the extra `test`")
@@ -91,7 +92,7 @@ IDS = [row[0] for row in ONE]
 
 
 def gradient(f, *xs):
-    leaves = [tg.Tensor(np.array(x, float), requires_grad=True) for x in xs]
+    leaves = [leaf(x) for x in xs]
     return tg.grad(np.sum(f(*leaves)), leaves)
 
 
@@ -129,7 +130,7 @@ def test_two_inputs(name, points, exact):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtypes_stay(dtype):
     for name, fixed, points, *_ in ONE:
-        t = tg.Tensor(np.array(points, dtype), requires_grad=True)
+        t = leaf(points, dtype)
         out = of(name, *(dtype(x) if x != 2 else x for x in fixed))(t)
         assert (out.dtype, tg.grad(np.sum(out), t).dtype) == (dtype, dtype), name
 

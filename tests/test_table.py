@@ -1,4 +1,5 @@
 """How functions enter the table, and what a record keeps for their rules."""
+# ruff: noqa: E501  (tables, a row a line)
 
 import contextlib
 from fractions import Fraction
@@ -9,10 +10,7 @@ import pytest
 import tensorgrad as tg
 from tensorgrad.engine.registry import entries, row_of
 from tensorgrad.engine.tape import Outline
-
-
-def leaf(value):
-    return tg.Tensor(np.array(value, float), requires_grad=True)
+from tests.helpers import leaf
 
 
 def gradient(f, *values):
@@ -85,7 +83,7 @@ def test_a_new_row_for_a_function_replaces_the_old_one_everywhere():
 
 
 def test_what_is_saved_is_decided_for_each_number_of_inputs():
-    """An input given once and left out once is saved, and guarded, where it is given."""
+    """An optional input is saved, and protected from writes, in the calls that pass it."""
     for order in ((False, True), (True, False)):
         scaled = tg.primitive(lambda x, k=2.0: x * k)
         tg.rule(scaled, lambda g, ans, x, k=2.0: g * k)
@@ -122,11 +120,11 @@ def test_the_zero_rule_holds_for_a_users_row():
 
 # fmt: off
 NO_ROWS = [
-    (lambda: tg.rule(3, lambda g, ans, x: g),                 "function"),
-    (lambda: tg.rule(tg.primitive(lambda x: x), 3),           "function"),
-    (lambda: run_with(lambda g, ans, x: None),                "NoneType, not an array"),
-    (lambda: run_with(lambda g, ans, x: 1.0),                 "float, not an array"),
-    (lambda: run_with(lambda g, ans, x: g * (2 + 1j)),        "complex gradient for a real input"),
+    ("rule(3, lambda g, ans, x: g)",             lambda: tg.rule(3, lambda g, ans, x: g),                 "function"),
+    ("rule(primitive(lambda x: x), 3)",          lambda: tg.rule(tg.primitive(lambda x: x), 3),           "function"),
+    ("run_with(lambda g, ans, x: None)",         lambda: run_with(lambda g, ans, x: None),                "NoneType, not an array"),
+    ("run_with(lambda g, ans, x: 1.0)",          lambda: run_with(lambda g, ans, x: 1.0),                 "float, not an array"),
+    ("run_with(lambda g, ans, x: g * (2 + 1j))", lambda: run_with(lambda g, ans, x: g * (2 + 1j)),        "complex gradient for a real input"),
 ]
 # fmt: on
 
@@ -137,15 +135,14 @@ def run_with(vjp):
     gradient(double, [1.0, 2.0])
 
 
-@pytest.mark.parametrize("k", range(len(NO_ROWS)))
-def test_rows_that_are_none(k):
-    call, message = NO_ROWS[k]
+@pytest.mark.parametrize(("name", "call", "message"), NO_ROWS, ids=[row[0] for row in NO_ROWS])
+def test_rows_that_are_none(name, call, message):
     with pytest.raises(TypeError, match=message):
         call()
 
 
 def test_gradients_that_are_computed_together():
-    """One call for all inputs that need one, and for no others."""
+    """One call computes the gradients of all inputs that need one, and of no others."""
     calls = []
     product = tg.primitive(lambda x, y: x * y)
 
@@ -252,7 +249,7 @@ MASKED = [  # a function, and its gradient at (1, 2)
 
 @pytest.mark.parametrize(("name", "fn", "expected"), MASKED, ids=[row[0] for row in MASKED])
 def test_missing_data_that_are_left_out_leave_no_nan(name, fn, expected):
-    """Where a target is NaN: what was computed of it and then left out does not come back."""
+    """Elements computed from a NaN target and then left out do not affect the gradient."""
     np.testing.assert_allclose(gradient(fn, [1.0, 2.0])[0], expected)
 
 

@@ -10,10 +10,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
+from tests.helpers import leaf
 
 
 def in_threads(works):
@@ -85,7 +82,7 @@ def test_eight_threads_accumulate_tensors():
 
 @pytest.mark.parametrize("retain", [True, False])
 def test_two_passes_over_one_graph_at_once(retain):
-    """Both give the gradient, or one says that the graph is freed; never None, never a part of it."""
+    """Both passes give the full gradient, or one raises an error that the graph was freed."""
     for _ in range(40):
         w = leaf([0.5, 2.0])
         y = w

@@ -1,4 +1,4 @@
-"""A job of its own: values and gradients compared with those of PyTorch and of HIPS autograd.
+"""A separate CI job: values and gradients compared with those of PyTorch and of HIPS autograd.
 
 ::
 

@@ -51,7 +51,7 @@ def test_function(op, data):
 
 
 def test_every_function_is_compared():
-    """Or it is said why not. Told by the names that the code of the comparison's table speaks of."""
+    """Every function occurs in the code of the comparison's table, or in NOT_COMPARED with a reason."""
     numpys = {fn.__name__ for fn, entry in entries.items() if entry.differentiable and fn is not entry.run}
     known = numpys | set(functional.__all__)
     spoken = set().union(*(names(op.ours) for op in OPS))

@@ -6,10 +6,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pooch
 import pytest
 
-from tensorgrad.data import download
+from tests.offline import without_mnist
 
 
 def idx(array, counts=None):
@@ -60,7 +59,5 @@ def tiny():
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
     """Give each test its own empty cache folder, no mirrors and no TENSORGRAD_DATA."""
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
-    monkeypatch.setattr(download, "MIRRORS", ())
-    monkeypatch.delenv("TENSORGRAD_DATA", raising=False)
+    without_mnist(monkeypatch, tmp_path / "cache")
     return tmp_path / "cache" / "tensorgrad"

@@ -86,6 +86,7 @@ def test_layers_are_made_in_order_and_take_what_comes():
     ("kind", "function"),
     [("ReLU", lambda x: np.maximum(x, 0)), ("Tanh", np.tanh), ("Sigmoid", lambda x: 1 / (1 + np.exp(-x))),
      ("Softplus", lambda x: np.log1p(np.exp(x)))],
+    ids=["ReLU", "Tanh", "Sigmoid", "Softplus"],
 )  # fmt: skip
 def test_activations_are_what_they_are_called(kind, function):
     network = models.build([{"name": "a", "type": kind}], 6, 6, rng())

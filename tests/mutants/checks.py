@@ -19,8 +19,10 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
-SUITE = ["test_rules", "test_conventions", "test_functional", "test_linalg", "test_shapes", "test_assign", "test_recompute",
-         "test_table", "test_numpy_protocol", "test_namespaces"]  # fmt: skip
+SUITE = ["test_rules", "test_rule_properties", "test_conventions", "test_zero_rule_conventions", "test_softmax",
+         "test_arguments", "test_functional", "test_running_statistics", "test_masks_and_labels",
+         "test_functional_arguments", "test_linalg", "test_shapes", "test_assign", "test_recompute", "test_table",
+         "test_numpy_protocol", "test_namespaces"]  # fmt: skip
 
 
 @dataclass(eq=False)

@@ -118,7 +118,11 @@ def test_a_step_in_blocks_allocates_nothing(way, blocks_of, kind, chosen, order)
 
 
 @EACH
-@pytest.mark.parametrize("gradient_in", [lambda m: m[1:], lambda m: m[:-1], lambda m: m[:-1][::-1]])
+@pytest.mark.parametrize(
+    "gradient_in",
+    [lambda m: m[1:], lambda m: m[:-1], lambda m: m[:-1][::-1]],
+    ids=["one element on", "the same", "reversed"],
+)
 def test_a_gradient_in_the_memory_of_its_parameter(way, blocks_of, kind, chosen, gradient_in):
     blocks_of(3000)
     results = []

@@ -1,4 +1,4 @@
-"""What every optimizer must do, and must not: in place, without allocating, nothing at all when refused, resumable."""
+"""Every optimizer updates in place, allocates nothing, changes nothing when it raises, and can be resumed."""
 
 import math
 import tracemalloc
@@ -278,32 +278,36 @@ def test_a_step_leaves_pending_backward_passes_what_they_need(leaves, kind, chos
 W = lambda: [tg.Tensor([1.0], requires_grad=True)]  # noqa: E731  (a cell of the table below)
 
 
+REFUSED = [
+    (SGD, lambda: [], {}, ValueError, "no parameters"),
+    (Adam, lambda: {}, {}, ValueError, "no parameters"),
+    (SGD, lambda: [np.ones(2)], {}, TypeError, "'0'"),
+    (AdamW, lambda: {"w": W()[0] * 2}, {}, TypeError, "'w'.*leaf"),
+    (SGD, lambda: W() * 2, {}, ValueError, "same parameter.*twice"),
+    (SGD, W, {"lr": -0.1}, ValueError, r"lr.*-0\.1"),
+    (SGD, W, {"lr": math.nan}, ValueError, "lr"),
+    (Adam, W, {"lr": math.inf}, ValueError, "lr"),
+    (SGD, W, {"momentum": 1.1}, ValueError, r"momentum.*\[0, 1\]"),
+    (SGD, W, {"momentum": -0.5}, ValueError, "momentum"),
+    (SGD, W, {"weight_decay": -1}, ValueError, "weight_decay"),
+    (SGD, W, {"momentum": 0.5, "dampening": 1.5}, ValueError, "dampening"),
+    (SGD, W, {"nesterov": True}, ValueError, "nesterov"),
+    (SGD, W, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, ValueError, "nesterov.*dampening"),
+    (Adam, W, {"betas": (1.0, 0.9)}, ValueError, r"betas\[0\].*1\.0"),
+    (NAdam, W, {"betas": (0.9, -0.1)}, ValueError, r"betas\[1\]"),
+    (RAdam, W, {"eps": -1e-8}, ValueError, "eps"),
+    (NAdam, W, {"momentum_decay": -1}, ValueError, "momentum_decay"),
+    (RMSprop, W, {"alpha": 1.0}, ValueError, "alpha"),
+    (RMSprop, W, {"momentum": 1.5}, ValueError, "momentum"),
+    (Adagrad, W, {"lr_decay": -1}, ValueError, "lr_decay"),
+    (Adagrad, W, {"initial_accumulator_value": -1}, ValueError, "initial_accumulator_value"),
+]
+
+
 @pytest.mark.parametrize(
     ("kind", "arguments", "settings", "error", "message"),
-    [
-        (SGD, lambda: [], {}, ValueError, "no parameters"),
-        (Adam, lambda: {}, {}, ValueError, "no parameters"),
-        (SGD, lambda: [np.ones(2)], {}, TypeError, "'0'"),
-        (AdamW, lambda: {"w": W()[0] * 2}, {}, TypeError, "'w'.*leaf"),
-        (SGD, lambda: W() * 2, {}, ValueError, "same parameter.*twice"),
-        (SGD, W, {"lr": -0.1}, ValueError, r"lr.*-0\.1"),
-        (SGD, W, {"lr": math.nan}, ValueError, "lr"),
-        (Adam, W, {"lr": math.inf}, ValueError, "lr"),
-        (SGD, W, {"momentum": 1.1}, ValueError, r"momentum.*\[0, 1\]"),
-        (SGD, W, {"momentum": -0.5}, ValueError, "momentum"),
-        (SGD, W, {"weight_decay": -1}, ValueError, "weight_decay"),
-        (SGD, W, {"momentum": 0.5, "dampening": 1.5}, ValueError, "dampening"),
-        (SGD, W, {"nesterov": True}, ValueError, "nesterov"),
-        (SGD, W, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, ValueError, "nesterov.*dampening"),
-        (Adam, W, {"betas": (1.0, 0.9)}, ValueError, r"betas\[0\].*1\.0"),
-        (NAdam, W, {"betas": (0.9, -0.1)}, ValueError, r"betas\[1\]"),
-        (RAdam, W, {"eps": -1e-8}, ValueError, "eps"),
-        (NAdam, W, {"momentum_decay": -1}, ValueError, "momentum_decay"),
-        (RMSprop, W, {"alpha": 1.0}, ValueError, "alpha"),
-        (RMSprop, W, {"momentum": 1.5}, ValueError, "momentum"),
-        (Adagrad, W, {"lr_decay": -1}, ValueError, "lr_decay"),
-        (Adagrad, W, {"initial_accumulator_value": -1}, ValueError, "initial_accumulator_value"),
-    ],
+    REFUSED,
+    ids=[f"{kind.__name__} {settings or message}" for kind, _, settings, _, message in REFUSED],
 )
 def test_wrong_settings_are_refused(kind, arguments, settings, error, message):
     with pytest.raises(error, match=message):

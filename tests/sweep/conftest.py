@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import pooch
 import pytest
 
 import sweep
-from tensorgrad.data import download
+from tests.offline import without_mnist
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,9 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def workplace(monkeypatch, tmp_path):
     """Go to a new folder where MNIST is not, and cannot be fetched."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
-    monkeypatch.setattr(download, "MIRRORS", ())
-    monkeypatch.delenv("TENSORGRAD_DATA", raising=False)
+    without_mnist(monkeypatch, tmp_path / "cache")
     return tmp_path
 
 
@@ -100,7 +97,7 @@ def plain(tmp_path_factory):
 
 @pytest.fixture
 def hold(until):
-    """Hold runs within their second epoch: neither a short run nor a slow machine decides what a signal meets."""
+    """Hold runs in their second epoch, so that a signal always arrives there."""
 
     def begin(*names):
         for folder in ("hold", "held"):

@@ -176,14 +176,14 @@ def left_over():
 def test_what_is_left_of_failed_connections_does_not_stop_the_next(
     monkeypatch, scheduler, worker, nobody, mute, web, until
 ):
-    """Not even where the garbage collector comes across it at the worst moment: while Dask starts, and holds a lock."""
+    """Also when the garbage collector runs while Dask starts and holds a lock."""
     starts, start = [], distributed.utils.LoopRunner._start_unlocked
 
-    def collect_amid_start(runner):
+    def collect_during_start(runner):
         starts.append(gc.collect())
         start(runner)
 
-    monkeypatch.setattr(distributed.utils.LoopRunner, "_start_unlocked", collect_amid_start)
+    monkeypatch.setattr(distributed.utils.LoopRunner, "_start_unlocked", collect_during_start)
     monkeypatch.setattr(workers, "PATIENCE", 0.2)
     monkeypatch.setattr(workers, "GATHERING", 0.2)
     gc.disable()

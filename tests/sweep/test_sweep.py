@@ -1,4 +1,4 @@
-"""The parameter search as a user would call it, and what may befall it midway."""
+"""The parameter search as a user would call it: results, interruptions and failures."""
 
 import contextlib
 import csv

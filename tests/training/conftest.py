@@ -6,13 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pooch
 import pytest
 
 import evaluate
 import tensorgrad as tg
 import train
-from tensorgrad.data import download
+from tests.offline import without_mnist
 
 # Six updates an epoch, the last one on fewer images; a run of it takes a twentieth of a second.
 TINY = ("--dataset", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256")
@@ -22,9 +21,7 @@ TINY = ("--dataset", "digits", "--hidden", "8", "--epochs", "2", "--batch-size",
 def workplace(monkeypatch, tmp_path):
     """Go to a new folder where MNIST is not, and cannot be fetched."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
-    monkeypatch.setattr(download, "MIRRORS", ())
-    monkeypatch.delenv("TENSORGRAD_DATA", raising=False)
+    without_mnist(monkeypatch, tmp_path / "cache")
     return tmp_path
 
 

@@ -30,7 +30,7 @@ PROJECT = Path(train.__file__).parent
 
 
 class Killed(BaseException):
-    """What a program that is killed cannot catch either."""
+    """An exception that no handler catches, like a kill."""
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def interrupt_after(monkeypatch):
 
 @pytest.mark.parametrize("legs", [
     [1],  # the first update of all
-    [3],  # amid an epoch
+    [3],  # in the middle of an epoch
     [6],  # the last batch of an epoch
     [7],  # the first of the next
     [12], [17],
@@ -145,7 +145,7 @@ def test_an_interrupted_run_draws_its_pictures(run_train, interrupt_after):
     }  # fmt: skip
 
 
-def test_ctrl_c_amid_the_pictures_has_the_way_to_resume_said_already(run_train, interrupt_after, monkeypatch):
+def test_ctrl_c_while_drawing_comes_after_the_message_how_to_resume(run_train, interrupt_after, monkeypatch):
     def drawing(*_):
         raise KeyboardInterrupt
 
@@ -155,7 +155,7 @@ def test_ctrl_c_amid_the_pictures_has_the_way_to_resume_said_already(run_train, 
     assert (result.code, f"--resume {FOLDER}" in result.out) == (130, True)
 
 
-def test_ctrl_c_amid_the_last_pictures_loses_nothing(run_train, uninterrupted, monkeypatch):
+def test_ctrl_c_during_the_last_pictures_loses_nothing(run_train, uninterrupted, monkeypatch):
     def drawing(*_):
         raise KeyboardInterrupt
 
@@ -273,7 +273,7 @@ def test_a_copy_of_a_run_is_resumed_apart_from_it(run_train, interrupt_after, un
 
 @pytest.fixture
 def stopped(run_train, interrupt_after):
-    """The folder of a run stopped amid its second epoch."""
+    """The folder of a run that was stopped in its second epoch."""
     interrupt_after(8)
     assert run_train(*SETTINGS).code == 130
     return FOLDER
@@ -328,6 +328,20 @@ def best(path):
         (lambda path: tg.save(path, {"optimizer.velocity.x": 0}, tg.load(path).config), "missing layers.hidden.bias"),
         (lambda path: shutil.copy(path.with_name("best.npz"), path), "velocities"),
         (lambda path: path.with_name("result.json").write_text("{"), "result.json is damaged"),
+    ],
+    ids=[
+        "no file",
+        "empty",
+        "cut short",
+        "a changed byte",
+        "arrays alone",
+        "no progress",
+        "unknown progress",
+        "no random state",
+        "no velocities",
+        "wrong velocities",
+        "another checkpoint",
+        "damaged result",
     ],
 )
 def test_what_cannot_be_resumed_is_one_clear_line(run_train, refused, stopped, damage, piece):

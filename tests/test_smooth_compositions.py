@@ -1,0 +1,328 @@
+"""Compositions that are smooth where one of their parts is not: every derivative is right or NaN, never a silent zero."""
+# ruff: noqa: E501  (tables, a row a line)
+
+import itertools
+
+import numpy as np
+import pytest
+
+import tensorgrad as tg
+from tensorgrad.engine.registry import row_of
+from tests.helpers import along, derivatives, leaf, right_or_nan
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy: what is divided by zero here is meant
+NAN, INF = np.nan, np.inf
+
+
+# ------------------------------------------------------------------------------------------------ smooth again
+
+
+def powers(n):
+    """The derivatives of ``x ** n`` at 0."""
+    return [float(np.prod(range(1, n + 1))) if order == n else 0.0 for order in (1, 2, 3)]
+
+
+KINKS = {  # of one variable t: |t| at 0, by many ways
+    "abs": np.abs,
+    "fabs": np.fabs,
+    "complex abs": lambda t: np.abs(t * (3 + 4j)) / 5,
+    "hypot": lambda t: np.hypot(t, 0 * t),
+    "hypot(t, 0)": lambda t: np.hypot(t, 0.0),
+    "norm": lambda t: np.linalg.norm(np.stack([t, 2 * t]), axis=0) / np.sqrt(5),
+    "norm 1": lambda t: np.linalg.norm(np.stack([t, 2 * t]), 1, axis=0) / 3,
+    "norm 3": lambda t: np.linalg.norm(np.stack([t, 2 * t]), 3, axis=0) / 9 ** (1 / 3),
+    "norm 1.5": lambda t: np.linalg.norm(np.stack([t, t]), 1.5, axis=0) / 2 ** (2 / 3),
+    "norm inf": lambda t: np.linalg.norm(np.stack([t, 2 * t]), INF, axis=0) / 2,
+    "norm of one": lambda t: np.linalg.norm(t[None], axis=0),
+    "std": lambda t: np.std(np.stack([t, -t]), axis=0),
+    "nanstd": lambda t: np.nanstd(np.stack([t, -t, NAN * t]), axis=0),
+    "std where": lambda t: np.std(np.stack([t, -t, t * t]), axis=0, where=np.array([[True], [True], [False]])),
+    "sqrt of square": lambda t: np.sqrt(t * t),
+    "power of square": lambda t: (t * t) ** 0.5,
+    "float_power": lambda t: np.float_power(t * t, 0.5),
+    "copysign": lambda t: np.copysign(t, 1.0),
+    "frobenius": lambda t: np.linalg.norm(np.reshape(t, (-1, 1, 1)) * np.eye(2), axis=(1, 2)) / np.sqrt(2),
+    "nuclear": lambda t: np.linalg.norm(np.reshape(t, (-1, 1, 1)) * np.eye(2), "nuc", axis=(1, 2)) / 2,
+    "spectral": lambda t: np.linalg.norm(np.reshape(t, (-1, 1, 1)) * np.diag([1.0, 2]), 2, axis=(1, 2)) / 2,
+    "svdvals": lambda t: np.linalg.svdvals(np.reshape(t, (-1, 1, 1)))[:, 0],
+    "svd": lambda t: np.linalg.svd(np.reshape(t, (-1, 1, 1)), full_matrices=False).S[:, 0],
+    "root of the sum": lambda t: np.sqrt(np.sum(np.stack([t, 2 * t]) ** 2, axis=0)) / np.sqrt(5),
+}
+
+UNKNOWN = ("sqrt of square", "power of square", "float_power", "root of the sum")  # not known to be kinks: NaN
+
+EVEN = {  # f(|t|) that is smooth in t, and its first three derivatives at 0
+    "**2": (lambda r: r**2, powers(2)),
+    "**2.": (lambda r: r**2.0, powers(2)),
+    "**[2]": (lambda r: r ** np.array([2.0]), powers(2)),
+    "square": (np.square, powers(2)),
+    "r * r": (lambda r: r * r, powers(2)),
+    "**4": (lambda r: r**4, powers(4)),
+    "exp(-r**2)": (lambda r: np.exp(-(r**2)), [0, -2, 0]),
+    "r**2 / (1 + r**2)": (lambda r: r**2 / (1 + r**2), [0, 2, 0]),
+    "sqrt(1 + r**2)": (lambda r: np.sqrt(1 + r**2), [0, 1, 0]),
+    "cos": (np.cos, [0, -1, 0]),
+    "cosh": (np.cosh, [0, 1, 0]),
+    "log cosh": (lambda r: np.log(np.cosh(r)), [0, 1, 0]),
+    "sinc": (np.sinc, [0, -(np.pi**2) / 3, 0]),
+    "r tanh r": (lambda r: r * np.tanh(r), [0, 2, 0]),
+    "matern 3/2": (lambda r: (1 + r) * np.exp(-r), [0, -1, INF]),
+    "matern 5/2": (lambda r: (1 + r + r**2 / 3) * np.exp(-r), [0, -1 / 3, 0]),
+    "vdot": (lambda r: np.vdot(r, r), powers(2)),
+    "matmul": (lambda r: r @ r, powers(2)),
+    "einsum": (lambda r: np.einsum("i,i", r, r), powers(2)),
+    "sum of parts": (lambda r: r[0] * r[0], powers(2)),
+    "where": (lambda r: np.where([True], r**2, 0), powers(2)),
+    "where in between": (lambda r: np.where([True], r, 0) ** 2, powers(2)),
+    "times a mask": (lambda r: (np.ones(1) * r) ** 2, powers(2)),
+    "var": (lambda r: np.var(np.stack([r, -r]), axis=0), powers(2)),
+    "prod": (lambda r: np.prod(np.stack([r, r]), axis=0), powers(2)),
+    "cumprod": (lambda r: np.cumprod(np.stack([r, r]), axis=0)[1], powers(2)),
+    "convolve": (lambda r: np.convolve(r, r), powers(2)),
+    "r**3 / r": (lambda r: r * r * r / r, powers(2)),
+}
+
+ROOTS = {  # of t >= 0, infinitely steep at 0, and a composition that is smooth again: it is t
+    "sqrt**2": lambda t: np.sqrt(t) ** 2,
+    "square(sqrt)": lambda t: np.square(np.sqrt(t)),
+    "sqrt * sqrt": lambda t: np.sqrt(t) * np.sqrt(t),
+    "root times itself": lambda t: (lambda r: r * r)(np.sqrt(t)),
+    "cbrt**3": lambda t: np.cbrt(t) ** 3,
+    "(t**.5)**2": lambda t: (t**0.5) ** 2,
+    "(t**.25)**4": lambda t: (t**0.25) ** 4,
+    "(t**[.5])**2": lambda t: (t ** np.array([0.5])) ** 2,
+    "(t**1.5)**(2/3)": lambda t: (t**1.5) ** (2 / 3),
+    "(t**2)**.5": lambda t: (t**2) ** 0.5,
+    "float_power": lambda t: np.float_power(t, 0.5) ** 2,
+    "exp(log)": lambda t: np.exp(np.log(t)),
+    "exp2(log2)": lambda t: np.exp2(np.log2(t)),
+    "expm1(log1p)": lambda t: np.expm1(np.log1p(t)),
+    "exp of logaddexp": lambda t: np.exp(np.logaddexp(np.log(t), np.log(t))) / 2,
+    "exp of logsumexp": lambda t: np.exp(tg.logsumexp(np.stack([np.log(t), np.log(t)]), axis=0)) / 2,
+    "1 / (1 / t)": lambda t: 1 / (1 / t),
+    "t * t / t": lambda t: t * t / t,
+    "1 - cos(arccos(1 - t))": lambda t: 1 - np.cos(np.arccos(1 - t)),
+    "1 - sin(arcsin(1 - t))": lambda t: 1 - np.sin(np.arcsin(1 - t)),
+    "cosh(arccosh(1 + t)) - 1": lambda t: np.cosh(np.arccosh(1 + t)) - 1,
+    "1 - tanh(arctanh(1 - t))": lambda t: 1 - np.tanh(np.arctanh(1 - t)),
+    "einsum": lambda t: np.einsum("i,i->i", np.sqrt(t), np.sqrt(t)),
+    "matmul": lambda t: np.sqrt(t) @ np.sqrt(t),
+    "of a part": lambda t: np.sqrt(np.concatenate([t, t]))[1] ** 2,
+    "through where": lambda t: np.where(t >= 0, np.sqrt(t), 0) ** 2,
+    "through maximum": lambda t: np.maximum(np.sqrt(t), -1) ** 2,
+    "through clip": lambda t: np.clip(np.sqrt(t), -1, 1) ** 2,
+    "prod": lambda t: np.prod(np.stack([np.sqrt(t), np.sqrt(t)]), axis=0),
+    "norm**2 of roots": lambda t: np.linalg.norm(np.sqrt(t)) ** 2,
+    "elu(log)": lambda t: tg.elu(np.log(t)) + 1,
+    "determinant": lambda t: np.linalg.det(np.reshape(np.sqrt(t), (1, 1)) * np.eye(2)),
+    "exp of slogdet": lambda t: np.exp(np.linalg.slogdet(np.reshape(t, (1, 1)))[1]),
+}
+
+
+PAIRS = [
+    pytest.param(inner, outer, marks=[] if (i + k) % 4 == 0 or outer == "**2" else pytest.mark.slow)
+    for i, inner in enumerate(KINKS)
+    for k, outer in enumerate(EVEN)
+]
+
+
+@pytest.mark.parametrize(("inner", "outer"), PAIRS)
+def test_an_even_function_of_a_distance_is_smooth(inner, outer):
+    kink, (f, expected) = KINKS[inner], EVEN[outer]
+    for order, (got, right) in enumerate(zip(derivatives(lambda t: f(kink(t)), [0.0], 3), expected, strict=True), 1):
+        if np.isfinite(right):
+            right_or_nan(got, right)
+        if order == 1 and inner not in UNKNOWN and outer != "r**3 / r":
+            assert np.isfinite(got).all()
+    if outer == "**2":
+        for got, right in zip(along(lambda t: f(kink(t)), [0.0], [2.0, 1.0, 0.5]), [0, 4, 0], strict=True):
+            right_or_nan(got, right)
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_a_root_that_is_undone_is_smooth(name):
+    """All are the identity, at 0: slope 1, and no other derivative; in products with something else, too."""
+    for factor, expected in ((lambda t: 1, [1, 0, 0]), (lambda t: 1 + t, [1, 2, 0]), (lambda t: np.exp(t), [1, 2, 3])):
+        for got, right in zip(
+            derivatives(lambda t, factor=factor: ROOTS[name](t) * factor(t), [0.0], 3), expected, strict=True
+        ):
+            right_or_nan(got, right)
+
+
+NORMS = {
+    "norm": (np.linalg.norm, np.eye(3)),
+    "vector_norm": (np.linalg.vector_norm, np.eye(3)),
+    "std": (np.std, (np.eye(3) - 1 / 3) / 3),
+    "std ddof": (lambda x: np.std(x, ddof=1), (np.eye(3) - 1 / 3) / 2),
+    "norm of deviations": (lambda x: np.linalg.norm(x - np.mean(x)), np.eye(3) - 1 / 3),
+    "complex norm": (lambda x: np.linalg.norm(np.fft.fft(x)), 3 * np.eye(3)),
+    "hypot": (lambda x: np.hypot(np.hypot(x[0], x[1]), x[2]), np.eye(3)),
+    "weighted": (lambda x: np.linalg.norm(x * np.array([1.0, 2, 0])), np.diag([1.0, 4, 0])),
+    "distance to itself": (lambda x: np.linalg.norm(x - 0.0 * x), np.eye(3)),
+    "frobenius": (lambda x: np.linalg.norm(np.outer(x, [1.0, 0])), np.eye(3)),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_functions_of_a_squared_norm_at_zero(name):
+    """With ``norm(x)**2 = x @ A @ x``, the Hessian is ``2 A`` times the slope of what it is put into."""
+    norm, matrix = NORMS[name]
+    slopes = {
+        "**2": (lambda r: r**2, 1), "exp(-r**2)": (lambda r: np.exp(-(r**2)), -1), "r*r": (lambda r: r * r, 1),
+        "r**2 / (2 + r)": (lambda r: r**2 / (2 + r**2), 0.5), "cos": (np.cos, -0.5), "**3": (lambda r: r**3, 0),
+    }  # fmt: skip
+    for f, slope in slopes.values():
+        first, second = derivatives(lambda x, f=f: f(norm(x)), np.zeros(3), 2)
+        np.testing.assert_array_equal(first, 0)  # the convention, and here it is right
+        right_or_nan(second, 2 * slope * matrix)
+
+
+def test_first_order_conventions_at_kinks():
+    """A chosen slope is 0, along every direction, and by jvp too."""
+    for name, fn in {**KINKS, **{name: norm for name, (norm, _) in NORMS.items()}}.items():
+        x = np.zeros(3 if name in NORMS else 1)
+        if name in UNKNOWN:
+            continue
+        np.testing.assert_array_equal(derivatives(fn, x, 1)[0], 0, err_msg=name)
+        np.testing.assert_array_equal(tg.jvp(fn, x, np.ones_like(x))[1], 0, err_msg=name)
+
+
+def test_the_second_derivative_of_a_kink_is_none_that_was_made_up():
+    np.testing.assert_array_equal(derivatives(np.abs, [0.0, 1], 2)[1], 0)  # PyTorch's convention
+    assert np.isnan(derivatives(np.linalg.norm, [0.0, 0], 2)[1]).any()
+    assert np.isnan(derivatives(np.std, [1.0, 1], 2)[1]).any()
+    assert np.isnan(derivatives(lambda x: np.hypot(x[0], x[1]), [0.0, 0], 2)[1]).any()
+
+
+def test_single_elements_have_no_deviation():
+    """The result is constant: all derivatives are 0."""
+    for fn in (np.std, np.var, lambda x: np.std(x, where=[True]), np.nanstd, lambda x: np.nanstd(x * 1.0) ** 2):
+        for got in derivatives(fn, [3.0], 3):
+            np.testing.assert_array_equal(got, 0)
+
+
+# ------------------------------------------------------------------------------------------------ powers
+
+
+@pytest.mark.parametrize("power", [np.power, np.float_power])
+def test_powers_of_zero(power):
+    """The Hessian of ``x ** y`` at (0, 1) is 0, -inf; -inf, 0: right, or not a number."""
+    first, second = derivatives(lambda z: power(z[0], z[1]), [0.0, 1.0], 2)
+    np.testing.assert_array_equal(first, [1, 0])
+    assert not np.isfinite(second[0, 1])
+    assert not np.isfinite(second[1, 0])
+    right_or_nan(np.diag(second), 0)
+    for y, slope in ((-0.3, -INF), (-2.0, -INF), (0.0, 0), (0.5, 0), (1.0, 0)):
+        np.testing.assert_array_equal(derivatives(lambda y: power(0.0, y), [y], 1)[0], slope)
+    first, second = derivatives(lambda z: power(z[0], z[1]), [0.0, 3.0], 2)
+    np.testing.assert_array_equal(first, [0, 0])
+    right_or_nan(second, 0)
+    second = derivatives(lambda z: power(z[0], z[1]), [2.0, 0.0], 2)[1]
+    np.testing.assert_allclose(second, [[0, 0.5], [0.5, np.log(2) ** 2]], rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("x", [0.0, 5e-324, 1e-310, -5e-324, 1e-300, 1.0, 1e308, INF])
+def test_x_to_the_zeroth_is_constant(x):
+    for y in (0, 0.0, np.array(0.0), np.zeros(1), np.zeros(1, int)):
+        for got in derivatives(lambda x, y=y: x**y, [x], 2):
+            np.testing.assert_array_equal(got, 0)
+
+
+# ------------------------------------------------------------------------------------------------ ties with an initial value
+
+
+@pytest.mark.parametrize(("reduce", "sign"), [(np.max, 1), (np.min, -1), (np.nanmax, 1), (np.nanmin, -1)])
+def test_an_initial_value_shares_ties(reduce, sign):
+    x = sign * np.array([[1.0, 1, 0], [0, 1, 2], [0, 0.5, 0.5]])
+    first = derivatives(lambda x: reduce(x[0], initial=sign), x, 1)[0]
+    np.testing.assert_allclose(first, [[1 / 3, 1 / 3, 0], [0] * 3, [0] * 3])
+    rows = derivatives(lambda x: reduce(x, axis=1, initial=sign * 1.0), x, 1)[0]
+    np.testing.assert_allclose(rows, [[1 / 3, 1 / 3, 0], [0, 0, 1], [0, 0, 0]])
+    masked = derivatives(lambda x: reduce(x, axis=1, initial=sign * 1.0, where=[True, False, True]), x, 1)[0]
+    np.testing.assert_allclose(masked, [[1 / 2, 0, 0], [0, 0, 1], [0, 0, 0]])
+    for axis, keepdims in itertools.product((None, 0, (0, 1)), (False, True)):
+        got = reduce(leaf(x), axis=axis, keepdims=keepdims, initial=0.25)
+        np.testing.assert_array_equal(got.data, reduce(x, axis=axis, keepdims=keepdims, initial=0.25))
+
+
+def test_an_initial_value_may_be_tracked():
+    first = leaf(1.0)
+    np.testing.assert_allclose(tg.grad(np.max(leaf([1.0, 1, 0]), initial=first), first), 1 / 3)
+
+
+# ------------------------------------------------------------------------------------------------ exponential units
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_far_below_zero_the_slope_of_elu_does_not_cancel(dtype):
+    x = tg.Tensor(np.array([-5, -20, -30, -60], dtype), requires_grad=True)
+    for fn, scale in ((tg.elu, 1), (tg.selu, 1.0507009873554805 * 1.6732632423543772), (np.expm1, 1)):
+        got = tg.grad(np.sum(fn(x)), x)
+        assert got.dtype == dtype
+        np.testing.assert_allclose(
+            got, scale * np.exp(x.data.astype(float)), rtol=1e-6 if dtype == np.float32 else 1e-13
+        )
+    second = derivatives(tg.elu, [-30.0], 2)[1]
+    np.testing.assert_allclose(second.item(), np.exp(-30), rtol=1e-13)
+
+
+# ------------------------------------------------------------------------------------------------ the checks are checked
+
+
+def with_row(fn, *vjps, **options):
+    """A function like another, with these rules."""
+    other = tg.primitive(lambda *args, **params: fn(*args, **params))
+    tg.rule(other, *vjps, **options)
+    return other
+
+
+WRONG = {  # rules that hide a kink: their zeros are silent ones
+    "abs by sign": (with_row(np.abs, lambda g, ans, x: g * np.sign(x)), "**2"),
+    "norm by where": (with_row(lambda x: np.abs(x), lambda g, ans, x: g * x / np.where(ans == 0, 1, ans)), "square"),
+    "norm by inf": (
+        with_row(lambda x: np.abs(x), lambda g, ans, x: g * x / np.where(ans == 0, np.inf, ans)),
+        "exp(-r**2)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_silent_zero_is_found(name):
+    wrong, outer = WRONG[name]
+    f, expected = EVEN[outer]
+    got = derivatives(lambda t: f(wrong(t)), [0.0], 3)
+    with pytest.raises(AssertionError):
+        right_or_nan(np.concatenate([np.ravel(found) for found in got]), expected)
+
+
+def test_a_zero_that_is_lost_is_found():
+    hiding = with_row(np.sqrt, lambda g, ans, x: np.where(g == 0, 0, g / (2 * ans)))  # 0 for every zero
+    with pytest.raises(AssertionError):
+        right_or_nan(derivatives(lambda t: hiding(t) ** 2, [0.0], 1)[0], 1)
+    root = with_row(np.sqrt, lambda g, ans, x: g / (2 * ans))
+    np.testing.assert_array_equal(derivatives(lambda t: np.where([False, True], root(t), 0), [0.0, 4], 1)[0], [0, 0.25])
+
+
+def test_a_rule_that_selects_and_does_not_say_so_loses_nothing():
+    """It would select other elements at a random point."""
+    negative = with_row(lambda x: np.minimum(x, 0), lambda g, ans, x: g * (x < 0))
+    root = with_row(lambda x: np.sqrt(-x), lambda g, ans, x: -g / (2 * ans), elementwise=True)
+    got = derivatives(lambda t: np.where([True, False], negative(root(t) - 3), 0) ** 2, [-4.0, 0], 2)
+    np.testing.assert_allclose(got[0], [0.5, 0])  # of (sqrt(-t) - 3)**2
+    assert np.isfinite(got[1]).all()
+    assert row_of(negative).selects is False
+
+
+@pytest.mark.parametrize("size", [100, 30_000])
+def test_nan_is_found_in_gradients_of_any_size(size):
+    """The engine may check only part of a large gradient; the position of the NaN must not matter."""
+    mask = np.arange(size) % 2 == 0
+    w = tg.Tensor(np.full(size, 2.0), requires_grad=True)
+    values = np.where(mask, 3.0, np.nan)
+    np.testing.assert_array_equal(tg.grad(np.sum(np.where(mask, w * values, 0)), w), np.where(mask, 3.0, 0.0))
+    both = np.sum(np.where(mask, w, 0) * 2 + np.where(mask, w**2, 0))
+    np.testing.assert_array_equal(tg.grad(both, w), np.where(mask, 6.0, 0.0))
+    x = tg.Tensor(np.where(mask, 1.0, 1e4), requires_grad=True)
+    with np.errstate(over="ignore"):
+        out = np.sum(np.where(mask, np.exp(x), 0))
+    np.testing.assert_array_equal(tg.grad(out, x), np.where(mask, np.exp(1.0), 0.0))
