@@ -149,7 +149,7 @@ class Methods(Variable):
     # ------------------------------------------------------------------------------------------- copies
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
-        """Cast to another floating-point dtype; the gradient is cast back.
+        """Cast to another dtype: a tensor, whose gradient is cast back; of integers or bool, a plain array.
 
         Examples
         --------
@@ -157,6 +157,9 @@ class Methods(Variable):
         >>> x.astype(np.float32)
         Tensor([[1., 2.],
                 [3., 4.]], dtype=float32)
+        >>> np.floor(x / 2).astype(int)  # piecewise constant
+        array([[0, 1],
+               [1, 2]])
         """
         return self if not copy and self.dtype == dtype else _np.astype(self, np.dtype(dtype))
 

@@ -6,6 +6,7 @@ and records the call. `dispatch` implements NumPy's protocols.
 
 from __future__ import annotations
 
+import math
 from _thread import allocate_lock
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -52,6 +53,11 @@ def _conversion(kind: Any) -> Any:
         return kind(self.item())
 
     return convert
+
+
+def _whole(kind: Any) -> Any:
+    """``math.floor(t)`` and the like: Python integers, piecewise constant, which NumPy does not ask for."""
+    return lambda self: kind(self.item())
 
 
 class Tensor(Methods):
@@ -252,7 +258,7 @@ class Tensor(Methods):
         return call(type(self), func, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
-        if self.node is not None:
+        if self.node is not None and (dtype is None or np.dtype(dtype).kind not in "biu"):
             raise GradientLostError("this Tensor requires a gradient, which a plain ndarray would lose: use t.data or "
                                     "t.detach() if that is meant, np.stack([...]) to join tensors, t[...] or np.where "
                                     "to place one in another")  # fmt: skip
@@ -311,6 +317,8 @@ class Tensor(Methods):
     __hash__ = object.__hash__
 
     __neg__, __pos__, __abs__ = declare(np.negative), declare(np.positive), declare(np.absolute)
+
+    __floor__, __ceil__, __trunc__ = map(_whole, (math.floor, math.ceil, math.trunc))
 
     def __round__(self, digits: int | None = None) -> Any:
         return _np.round(self, digits or 0)
