@@ -19,6 +19,7 @@ from tensorgrad.errors import *  # noqa: F403
 from tensorgrad.frontend.modes import no_grad
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.functional import *  # noqa: F403
+from tensorgrad.rules.creation import array
 from tensorgrad.transforms.derivatives import hessian, hvp, jacobian, jvp, vjp
 from tensorgrad.transforms.gradients import grad
 from tensorgrad.transforms.recompute import checkpoint
@@ -34,6 +35,7 @@ __all__ = [
     "Checkpoint",
     "Drawing",
     "Tensor",
+    "array",
     "checkpoint",
     "data",
     "detect_anomaly",

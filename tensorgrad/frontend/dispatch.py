@@ -175,6 +175,10 @@ def write_into(kind: type[Variable], ufunc: np.ufunc, inputs: Any, out: tuple[An
     if current_mode().recording and (any_tracked(inputs) or any(needs_recording(target, ()) for target in targets)):
         name, target = f"writing the result of {_name_of(ufunc)} into an existing array", out[0]
         if kwargs or (len(out), len(targets)) != (1, 1):
+            if not targets:
+                raise NoRuleError(f"{name}, which is no tensor, would lose the gradient: write F = F + t in place of "
+                                  f"F += t, F = {_name_of(ufunc)}(...) in place of out=F, or make F a tensor: "
+                                  "np.zeros(n, like=t).")  # fmt: skip
             raise NoRuleError(f"{name} is recorded for one tensor, without further arguments: write "
                               f"t = {_name_of(ufunc)}(...), or t[...] = np.where(...).")  # fmt: skip
         result = call(kind, ufunc, inputs, {})

@@ -18,9 +18,10 @@ from tensorgrad.engine.backward import backward_pass
 from tensorgrad.engine.indexing import as_index, getitem
 from tensorgrad.engine.registry import declare, entries
 from tensorgrad.engine.tape import Leaf, Variable, any_tracked, as_array, current_mode, frozen_leaves, leaf_of, value_of
-from tensorgrad.errors import GradientLostError, ShapeError
+from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.assign import assign
 from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
+from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array
 from tensorgrad.frontend.methods import Methods
 
 
@@ -47,9 +48,7 @@ def _conversion(kind: Any) -> Any:
 
     def convert(self: Tensor) -> Any:
         if self.node is not None and current_mode().recording:
-            raise GradientLostError(f"{kind.__name__}() of a Tensor that requires a gradient would lose it: write "
-                                    "t.item() if that is meant; to put t into an array, use np.stack, or make that "
-                                    "a tensor: np.zeros_like(t), tg.Tensor(np.zeros(n))")  # fmt: skip
+            raise becomes_a_number(kind.__name__)
         return kind(self.item())
 
     return convert
@@ -259,9 +258,7 @@ class Tensor(Methods):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
         if self.node is not None and (dtype is None or np.dtype(dtype).kind not in "biu"):
-            raise GradientLostError("this Tensor requires a gradient, which a plain ndarray would lose: use t.data or "
-                                    "t.detach() if that is meant, np.stack([...]) to join tensors, t[...] or np.where "
-                                    "to place one in another")  # fmt: skip
+            raise becomes_an_array()
         return np.array(self.data, dtype, copy=copy)
 
     # ------------------------------------------------------------------------------------------- elements

@@ -6,6 +6,7 @@ A row is ``rule(function, vjp of input 1, vjp of input 2, ...)``, and a vjp is `
 engine handles broadcasting, dtypes and ``0 * inf``: see `tensorgrad.engine.backward`.
 
 A function that can be expressed by other functions is a composition of them (`implements`) and has no row.
+`creation` makes tensors, and is loaded after the `Tensor`, whose operators are looked up in the table.
 """
 
 from tensorgrad.engine.registry import entries, row_of
