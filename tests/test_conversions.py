@@ -1,6 +1,8 @@
 """What tensors become, and what is made of other libraries' numbers and arrays: right, plain, or refused by name."""
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -77,3 +79,135 @@ def test_a_look_up_between_two_entries_differentiates():
 def test_other_arrays_of_a_tracked_tensor_are_refused(dtype):
     with pytest.raises(tg.GradientLostError):
         np.asarray(leaf(X), dtype=dtype)
+
+
+# ------------------------------------------------------------------------------------------------ foreign numbers
+
+HALF = Fraction(1, 2)
+
+# fmt: off
+FRACTIONS = [
+    ("t * f",     lambda t, f: t * f),
+    ("f * t",     lambda t, f: f * t),
+    ("t + f",     lambda t, f: t + f - f),
+    ("f - t",     lambda t, f: f - t),
+    ("t / f",     lambda t, f: t / f),
+    ("f / t",     lambda t, f: f / t),
+    ("t ** f",    lambda t, f: t ** f),
+    ("f ** t",    lambda t, f: f ** t),
+    ("t % f",     lambda t, f: t % f),
+    ("maximum",   lambda t, f: np.maximum(t, f)),
+    ("add",       lambda t, f: np.add(f, t)),
+    ("where",     lambda t, f: np.where([True, False, True], t, f)),
+    ("clip",      lambda t, f: np.clip(t, f, 1.0)),
+    ("t *= f",    lambda t, f: (t * 1).__imul__(f)),
+    ("t[0] = f",  lambda t, f: set_first(t * 1, f)),
+]
+# fmt: on
+
+
+def set_first(t, value):
+    t[0] = value
+    return t * t
+
+
+@pytest.mark.parametrize(("name", "compute"), FRACTIONS, ids=[row[0] for row in FRACTIONS])
+def test_fractions_are_floats(name, compute):
+    x = np.array([0.3, 0.7, 1.3])
+    t = leaf(x)
+    out = compute(t, HALF)
+    np.testing.assert_array_equal(out.data, compute(tg.Tensor(x), 0.5).data)
+    np.testing.assert_array_equal(tg.grad(np.sum(out), t), tg.grad(np.sum(compute(leaf_ := leaf(x), 0.5)), leaf_))
+    assert compute(tg.Tensor(x, dtype=np.float32), HALF).dtype == np.float32
+
+
+@pytest.mark.parametrize("compute", [row[1] for row in FRACTIONS[:11]], ids=[row[0] for row in FRACTIONS[:11]])
+@pytest.mark.parametrize("make", [leaf, tg.Tensor])
+def test_decimals_and_other_objects_are_refused_at_the_call(compute, make):
+    with pytest.raises(TypeError, match=r"decimal\.Decimal: write float\(x\)"):
+        compute(make([0.3, 0.7, 1.3]), Decimal("0.5"))
+    with pytest.raises(TypeError, match=r"builtins\.object: write float\(x\)"):
+        compute(make([0.3, 0.7, 1.3]), object())
+    with pytest.raises(TypeError, match=r"array of Python objects: write x\.astype\(float\)"):
+        compute(make([0.3, 0.7, 1.3]), [HALF] * 3)
+
+
+# ------------------------------------------------------------------------------------------------ sparse matrices
+
+# fmt: off
+SPARSE = [
+    ("t @ A",      lambda t, a: t @ a,          "sparse"),
+    ("t * A",      lambda t, a: t * a,          "sparse"),
+    ("t + A",      lambda t, a: t + a,          "sparse"),
+    ("np.matmul",  lambda t, a: np.matmul(t, a), "sparse"),
+    ("np.dot",     lambda t, a: np.dot(t, a),   "sparse"),
+    ("np.concatenate", lambda t, a: np.stack([t, tg.Tensor(a)]), "sparse"),
+    ("A @ t",      lambda t, a: a @ t,          r"A\.toarray\(\) @ t"),
+    ("A * t",      lambda t, a: a * t,          r"A\.toarray\(\) @ t"),
+    ("A.dot",      lambda t, a: a.dot(t),       r"A\.toarray\(\) @ t"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "coo_array", "dia_matrix"])
+@pytest.mark.parametrize(("name", "compute", "words"), SPARSE, ids=[row[0] for row in SPARSE])
+def test_sparse_matrices_are_refused_with_the_remedy(name, compute, words, kind):
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(TypeError, match=words):
+        compute(leaf(np.ones((3, 3))), getattr(sparse, kind)(np.eye(3)))
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_product_with_a_sparse_matrix_of_the_users_own(by_name):
+    """What the error says to write."""
+    a = pytest.importorskip("scipy.sparse").csr_array(np.array([[0.0, 2.0], [3.0, 0.0], [0.0, 1.0]]))
+    if by_name:
+        times = tg.primitive(lambda x, *, matrix: matrix @ x)
+        tg.rule(times, lambda g, _ans, _x, *, matrix: times(g, matrix=matrix.T))
+        assert tg.gradcheck(lambda x: times(x, matrix=a), [np.array([1.0, 2.0])])
+        assert tg.gradgradcheck(lambda x: times(x * x, matrix=a), [np.array([1.0, 2.0])])
+    else:
+        times = tg.primitive(lambda matrix, x: matrix @ x)
+        tg.rule(times, None, lambda g, _ans, matrix, _x: times(matrix.T, g))
+        assert tg.gradcheck(lambda x: times(a, x), [np.array([1.0, 2.0])])
+
+
+# ------------------------------------------------------------------------------------------------ tables
+
+# fmt: off
+TABLES = [
+    ("s * t",   lambda t, s: s * t),
+    ("t * s",   lambda t, s: t * s),
+    ("s + t",   lambda t, s: s + t),
+    ("s - t",   lambda t, s: s - t),
+    ("t / s",   lambda t, s: t / s),
+    ("np.add",  lambda t, s: np.add(s, t)),
+    ("np.dot",  lambda t, s: np.dot(t, s)),
+    ("t @ s",   lambda t, s: t @ s),
+    ("where",   lambda t, s: np.where(s > 1.5, t, s)),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("name", "compute"), TABLES, ids=[row[0] for row in TABLES])
+@pytest.mark.parametrize("kind", ["Series", "DataFrame", "DataArray"])
+def test_tables_compute_with_tensors_as_arrays_do(name, compute, kind):
+    """With pandas and xarray: values without their labels."""
+    library = pytest.importorskip("xarray" if kind == "DataArray" else "pandas")
+    values = np.array([[1.0, 2.0, 4.0]] * 3) if kind == "DataFrame" else np.array([1.0, 2.0, 4.0])
+    table = getattr(library, kind)(values)
+    t = leaf([0.5, 1.5, 2.5])
+    out = compute(t, table)
+    out = getattr(out, "data", out) if kind == "DataArray" and not isinstance(out, tg.Tensor) else out
+    assert isinstance(out, tg.Tensor)
+    np.testing.assert_allclose(out.data, compute(t.data, values))
+    np.testing.assert_array_equal(
+        tg.grad(np.sum(out), t), tg.grad(np.sum(compute(other := leaf(t.data), values)), other)
+    )
+
+
+@pytest.mark.parametrize("make", ["Series", "DataFrame"])
+def test_a_table_of_a_tracked_tensor_is_refused_with_the_remedy(make):
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(tg.GradientLostError, match=r"pass t\.data"):
+        getattr(pandas, make)(leaf([1.0, 2.0]))

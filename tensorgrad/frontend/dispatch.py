@@ -21,6 +21,7 @@ from tensorgrad.engine.aliasing import keep_saved, needs_recording, read_only
 from tensorgrad.engine.registry import Entry, Signature, entries
 from tensorgrad.engine.tape import Variable, any_tracked, current_mode, value_of
 from tensorgrad.errors import NoRuleError
+from tensorgrad.foreign import plain
 from tensorgrad.frontend.assign import assign
 
 _BY_METHOD: dict[tuple[Any, str], Callable[..., Any]] = {
@@ -188,7 +189,7 @@ def write_into(kind: type[Variable], ufunc: np.ufunc, inputs: Any, out: tuple[An
         return target
     for target in targets:
         keep_saved(target)
-    ufunc(*value_of(inputs), out=value_of(out), **kwargs)
+    ufunc(*map(plain, value_of(inputs)), out=value_of(out), **kwargs)
     return out[0] if len(out) == 1 else out
 
 

@@ -23,7 +23,7 @@ _HINTS = {
     "scipy.sparse": "Sparse matrices do not ask a tensor: write A.toarray() @ t, or make the product with A a "
                     "tg.primitive. ",
     "matplotlib": "To draw it, pass t.data. ",
-    "pandas": "To put it into a table, pass t.data. ",
+    "pandas": "pandas does not ask a tensor: write x.to_numpy() @ t; to put t into a table, pass t.data. ",
 }  # fmt: skip
 
 

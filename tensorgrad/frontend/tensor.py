@@ -90,6 +90,7 @@ class Tensor(Methods):
     """
 
     __slots__ = ()
+    __pandas_priority__ = 5000  # above its Series and DataFrame: ``series * t`` is ours
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
         self.data = as_array(data.data if isinstance(data, Variable) else data, dtype)
