@@ -21,7 +21,7 @@ from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.functional import *  # noqa: F403
 from tensorgrad.rules.creation import array
 from tensorgrad.transforms.derivatives import hessian, hvp, jacobian, jvp, vjp
-from tensorgrad.transforms.gradients import grad
+from tensorgrad.transforms.functions import grad, value_and_grad
 from tensorgrad.transforms.recompute import checkpoint
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ __all__ = [
     "rule",
     "save",
     "schedules",
+    "value_and_grad",
     "vjp",
     *errors.__all__,
     *functional.__all__,
