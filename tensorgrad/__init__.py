@@ -17,6 +17,7 @@ from tensorgrad.debug.gradcheck import gradcheck, gradgradcheck
 from tensorgrad.engine.registry import primitive, rule
 from tensorgrad.errors import *  # noqa: F403
 from tensorgrad.frontend.modes import no_grad
+from tensorgrad.frontend.spelling import missing
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.functional import *  # noqa: F403
 from tensorgrad.rules.creation import array
@@ -70,7 +71,7 @@ if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name
 
     def __getattr__(name: str) -> Any:
         if name not in _ON_USE:
-            raise AttributeError(f"module 'tensorgrad' has no attribute {name!r}")
+            raise AttributeError(f"module 'tensorgrad' has no attribute {name!r}{missing(name)}")
         module = import_module(f"tensorgrad.{_ON_USE[name]}")
         globals()[name] = value = module if name == "data" else getattr(module, name)
         return value

@@ -6,6 +6,7 @@ and records the call. `dispatch` implements NumPy's protocols.
 
 from __future__ import annotations
 
+import inspect
 import math
 from _thread import allocate_lock
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from tensorgrad.frontend.assign import assign
 from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
 from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array
 from tensorgrad.frontend.methods import Methods
+from tensorgrad.frontend.spelling import Elsewhere, elsewhere
 
 
 def _operators(ufunc: np.ufunc, enter: Callable[..., Any] = declare) -> tuple[Any, Any, Any]:
@@ -59,7 +61,18 @@ def _whole(kind: Any) -> Any:
     return lambda self: kind(self.item())
 
 
-class Tensor(Methods):
+class _Kind(type):
+    """Hides from ``dir(Tensor)`` what a Tensor has not got."""
+
+    def __dir__(cls) -> list[str]:
+        return [name for name in super().__dir__() if _has(cls, name)]
+
+
+def _has(kind: type, name: str) -> bool:
+    return not isinstance(inspect.getattr_static(kind, name, None), Elsewhere)
+
+
+class Tensor(Methods, metaclass=_Kind):
     """An n-dimensional array that records the operations applied to it, so that gradients can be computed.
 
     A Tensor wraps an ndarray, its ``.data``. NumPy's functions, operators and methods accept it and return Tensors.
@@ -191,7 +204,8 @@ class Tensor(Methods):
 
     def __dir__(self) -> list[str]:
         hidden = {"memory", "node", "record", "saved", "tracked"}  # the engine's own
-        return [name for name in super().__dir__() if name not in hidden and (name[:1] != "_" or name[:2] == "__")]
+        public = [name for name in super().__dir__() if name not in hidden and (name[:1] != "_" or name[:2] == "__")]
+        return [name for name in public if _has(type(self), name)]
 
     def __copy__(self) -> Tensor:
         if self.record is not None:
@@ -323,6 +337,10 @@ class Tensor(Methods):
 
     def __pow__(self, exponent: Any) -> Any:
         return self._square() if type(exponent) is int and exponent == 2 else self._power(exponent)
+
+
+for _name, _instead in elsewhere(Tensor).items():
+    setattr(Tensor, _name, _instead)
 
 
 def _joined(value: Any) -> Any:

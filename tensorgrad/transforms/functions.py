@@ -104,8 +104,8 @@ def value_and_grad(
     -------
     function
         Of the same arguments as ``f``. It returns ``(value, gradient)``, or ``((value, aux), gradient)``; for a
-        sequence of positions, the gradient is a tuple. They are arrays; tensors, which can be differentiated again, if an argument
-        or a variable of the closure of ``f`` requires a gradient.
+        sequence of positions, the gradient is a tuple. They are arrays; tensors, which can be differentiated again, if
+        an argument or a variable of the closure of ``f`` requires a gradient.
 
     Raises
     ------
