@@ -70,10 +70,10 @@ def test_a_numpy_function_of_the_users_own():
         assert not np.floor(leaf([1.5])).requires_grad
     with entered(np.rint, Method()):
         np.testing.assert_allclose(gradient(np.rint, [2.2])[0], [4.2])
-    with entered(np.i0, lambda g, ans, x: g * x):
-        np.testing.assert_allclose(gradient(np.i0, [1.0])[0], [1])
+    with entered(np.unique_values, lambda g, ans, x: g * x):
+        np.testing.assert_allclose(gradient(np.unique_values, [1.0])[0], [1])
     with pytest.raises(tg.NoRuleError):
-        np.i0(leaf([1.0]))
+        np.unique_values(leaf([1.0]))
     np.testing.assert_allclose(gradient(np.cbrt, [8.0])[0], [1 / 12])
 
 
