@@ -42,8 +42,6 @@ def run(line, names):
 @pytest.mark.parametrize(("name", "theirs", "ours"), ROWS, ids=[f"{row[0]}: {row[2]}" for row in ROWS])
 def test_our_line_runs(name, theirs, ours, tracked):
     assert name in theirs
-    if name == "index_add_" and tracked:
-        pytest.skip("np.add.at is not recorded yet")
     run(ours, known(lambda x: tg.Tensor(x.copy(), requires_grad=tracked)))
 
 

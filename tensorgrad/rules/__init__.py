@@ -17,6 +17,7 @@ from tensorgrad.rules import (  # noqa: F401  (each fills the table)
     cumulative,
     decompositions,
     differences,
+    domains,
     einsum,
     elementwise,
     fft,

@@ -36,7 +36,7 @@ def polysub(a1: Array, a2: Array) -> Array:
 def _of_one_length(*polynomials: Array) -> list[Array]:
     arrays = [np.atleast_1d(asarray(p)) for p in polynomials]
     n = max(map(len, arrays))
-    return [np.concatenate([np.zeros(n - len(p), p.dtype), p]) for p in arrays]
+    return [np.concatenate([np.zeros(n - len(p), p.dtype), p]) if len(p) < n else p for p in arrays]
 
 
 @implements(np.polymul)
@@ -53,6 +53,7 @@ def _without_leading_zeros(p: Array) -> Array:
 @implements(np.polyder)
 def polyder(p: Array, m: int = 1) -> Array:
     """The derivative of a polynomial, of order ``m``."""
+    m = int(m)
     if m < 0:
         raise ValueError("polyder: the order of the derivative must be positive")
     p = asarray(p)
@@ -64,10 +65,13 @@ def polyder(p: Array, m: int = 1) -> Array:
 @implements(np.polyint)
 def polyint(p: Array, m: int = 1, k: Array = None) -> Array:
     """The integral of a polynomial, of order ``m``, with the constants ``k``."""
+    m = int(m)
     if m < 0:
         raise ValueError("polyint: the order of the integral must be positive")
-    p = asarray(p)
-    constants = np.broadcast_to(np.atleast_1d(asarray(0.0 if k is None else k)), (m,)) if m else ()
+    p, k = asarray(p), np.atleast_1d(asarray(0.0 if k is None else k))
+    if len(k) != 1 and len(k) < m:
+        raise ValueError(f"polyint: needs one constant or {m}, got {len(k)}")
+    constants = np.broadcast_to(k, (m,)) if len(k) == 1 else k
     for i in range(m):
         p = np.concatenate([p / np.arange(len(p), 0, -1), constants[i : i + 1]])
     return p

@@ -186,12 +186,9 @@ class Call:
             returned = f(*trees.refill(inputs, copies))
         self.structure = returned
         self.outputs: list[Any] = trees.leaves(returned)
-        for out in self.outputs:
+        for k, out in enumerate(self.outputs):
             if not isinstance(out, Variable):
-                raise TypeError(
-                    f"f must return tensors, got {type(out).__name__}: compute it from the inputs with NumPy's "
-                    "functions, without .data or .item() on the way"
-                )
+                self.outputs[k] = _constant(out, copies)
         own = {x.node for x in self.inputs if x.is_leaf}
         outside = recording and (len(own) < len(self.inputs) or _reach_outside(self.outputs, own, start))
         self.create_graph = bool(create_graph if inner is None else inner) or outside
@@ -228,6 +225,23 @@ def _own(x: Any) -> Any:
             "this one to the function (lambda x: f(x, labels))"
         )
     return Tensor(array, requires_grad=True)
+
+
+def _constant(out: Any, inputs: list[Any]) -> Tensor:
+    """A number or an array that ``f`` returned, as a tensor that does not depend on the inputs: its derivative is 0."""
+    is_number = isinstance(out, (int, float, np.ndarray, np.number)) and not isinstance(out, bool)
+    if (
+        not is_number
+        or np.asarray(out).dtype.kind not in "fiu"
+        or any(np.may_share_memory(out, x.data) for x in inputs)
+    ):
+        raise TypeError(
+            f"f must return tensors, or constants, got {type(out).__name__}: compute it from the inputs with NumPy's "
+            "functions, without .data or .item() on the way"
+        )
+    return Tensor(
+        np.asarray(out, np.result_type(out, np.float32) if isinstance(out, (np.ndarray, np.number)) else float)
+    )
 
 
 def _reach_outside(outputs: list[Any], own: set[Node], start: int) -> bool:

@@ -14,6 +14,7 @@ from cases import (
     creation,
     cumulative,
     differences,
+    domains,
     elementwise,
     fft,
     indexing,
@@ -41,6 +42,7 @@ from cases.rows import Row, distinct, ids
 FAMILIES = [
     elementwise,
     trigonometry,
+    domains,
     choices,
     rounding,
     convolve,
