@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.errors import NoRuleError
+
 
 def as_array(x: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
     """A plain ndarray; of subclasses whose arithmetic is another, one that would lose its meaning is refused."""
@@ -24,6 +26,9 @@ def plain(x: Any) -> Any:
         return x
     if isinstance(x, (list, tuple)) or hasattr(x, "__array__"):  # of pandas, xarray, PyTorch
         return as_array(x)
+    if isinstance(x, dict) and any(getattr(item, "node", None) is not None for item in x.values()):
+        raise NoRuleError("a dict of tensors is no input of a function that has a rule, which is given gradients of "
+                          "single inputs: pass each tensor by position")  # fmt: skip
     return float(x) if isinstance(x, Rational) and not isinstance(x, int) else x
 
 

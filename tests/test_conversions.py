@@ -211,3 +211,58 @@ def test_a_table_of_a_tracked_tensor_is_refused_with_the_remedy(make):
     pandas = pytest.importorskip("pandas")
     with pytest.raises(tg.GradientLostError, match=r"pass t\.data"):
         getattr(pandas, make)(leaf([1.0, 2.0]))
+
+
+# ------------------------------------------------------------------------------------------------ pictures and text
+
+
+@pytest.mark.parametrize("draw", ["plot", "scatter", "imshow", "hist", "axhline"])
+def test_drawing_a_tracked_tensor_says_what_to_pass(draw):
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    axes = figure.subplots()
+    t = leaf([[1.0, 2.0]])
+    arguments = {"scatter": (t, t), "axhline": (t[0, 0],)}.get(draw, (t,))
+    with pytest.raises(TypeError, match=r"To draw it, pass t\.data"):
+        getattr(axes, draw)(*arguments)
+    getattr(axes, draw)(*(x.data for x in arguments))
+
+
+@pytest.mark.parametrize("spec", ["%f", "%.3f", "%g", "%e"])
+def test_formatting_by_percent_says_what_to_write(spec):
+    t = leaf(1.5)
+    with pytest.raises(tg.GradientLostError, match=r"write t\.item\(\)"):
+        _ = spec % t
+    assert spec % t.item() == spec % 1.5
+
+
+# ------------------------------------------------------------------------------------------------ inputs of primitives
+
+# fmt: off
+NO_INPUTS = [
+    ("list",  lambda t: [t, t],               r"pass each by position"),
+    ("tuple", lambda t: (t, t),               r"pass each by position"),
+    ("dict",  lambda t: {"a": t, "b": 2.0},   r"pass each tensor by position"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("name", "make", "words"), NO_INPUTS, ids=[row[0] for row in NO_INPUTS])
+def test_a_container_of_tensors_is_no_input_of_a_primitive(name, make, words):
+    """A rule that is not applied would be a wrong gradient without a word."""
+    first = tg.primitive(lambda pair: pair["a"] if isinstance(pair, dict) else pair[0])
+    tg.rule(first, lambda g, _ans, _pair: 7 * g)
+    with pytest.raises(TypeError, match=words):
+        first(make(leaf([1.0, 2.0])))
+    assert first(make(np.array([1.0, 2.0])))[0] == 1
+
+
+def test_configurations_pass_through_a_primitive():
+    """Dicts, objects and functions without tensors in them are handed on as they are."""
+    seen = []
+    scaled = tg.primitive(lambda x, options, how: seen.append((options, how)) or x * options["factor"])
+    tg.rule(scaled, lambda g, _ans, _x, options, how: g * options["factor"])
+    options = {"factor": 3.0}
+    t = leaf([1.0, 2.0])
+    np.testing.assert_array_equal(tg.grad(np.sum(scaled(t, options, math.sqrt)), t), [3, 3])
+    assert seen == [(options, math.sqrt)]
+    assert seen[0][0] is options

@@ -1,6 +1,8 @@
 """value_and_grad, and grad of functions, as JAX and HIPS autograd have them; and the two forms of grad mixed up."""
 
+import dataclasses
 import re
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -152,3 +154,44 @@ MIXED_UP = [
 def test_what_is_mixed_up_is_told_apart(call, kind, words):
     with pytest.raises(kind, match=re.escape(words)):
         call()
+
+
+class Pair(NamedTuple):
+    a: Any
+    b: Any
+
+
+@dataclasses.dataclass
+class Weights:
+    a: Any
+    b: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    a: Any
+    b: Any = None
+
+
+@pytest.mark.parametrize("kind", [Pair, Weights, Frozen])
+def test_named_tuples_and_dataclasses_are_nested_inputs(kind):
+    def product(w):
+        return np.sum(w.a * w.b["x"] ** 2)
+
+    point = kind(X, {"x": Y})
+    value, found = tg.value_and_grad(product)(point)
+    assert type(found) is kind
+    assert value == np.sum(X * Y**2)
+    np.testing.assert_allclose(found.a, Y**2)
+    np.testing.assert_allclose(found.b["x"], 2 * X * Y)
+    assert point.a is X
+    _, slope = tg.jvp(product, [point], [kind(Y, {"x": X})])
+    np.testing.assert_allclose(slope, np.sum(Y**3 + 2 * X * Y * X))
+
+
+def test_outputs_may_be_dataclasses():
+    out, pullback = tg.vjp(lambda x: Frozen(2 * x, np.sum(x)), X)
+    assert type(out) is Frozen
+    np.testing.assert_allclose(pullback(Frozen(np.ones(3), 1.0)), [3, 3, 3])
+    with pytest.raises(ValueError, match="must be a Frozen, got tuple"):
+        pullback((np.ones(3), 1.0))

@@ -41,18 +41,26 @@ def becomes_a_number(name: str) -> GradientLostError:
                              "that a tensor: F = np.zeros(n, like=t), or np.zeros_like(t).")  # fmt: skip
 
 
+def is_copied() -> TypeError:
+    """The error of ``copy.copy(t)`` for a tensor that was computed."""
+    return TypeError("a tensor on the tape cannot be copied: call .detach() first, or .copy() to stay on it. "
+                     f"{_asked_by(sys._getframe(2))}".rstrip())  # fmt: skip
+
+
 def _asked_by(frame: FrameType | None) -> str:
     """What to write in place of the outermost function of a library on the way from the user's call to the tensor."""
     hint = ""
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
-        if module.startswith("tensorgrad."):
+        if module == "tensorgrad.engine.record":
+            hint = "A function records single tensors: pass each by position, or one tensor that holds them. "
+        elif module.startswith("tensorgrad."):
             hint = ""  # what our own functions called is not what the user did
         elif (found := next((known for known in _HINTS if module.startswith(known)), None)) is not None:
             hint = _HINTS[found]
         elif module.startswith("numpy."):
             hint = _of_numpy(frame) or hint
-        else:
+        elif module != "copy":
             break
         frame = frame.f_back
     return hint

@@ -22,7 +22,7 @@ from tensorgrad.engine.tape import Leaf, Variable, any_tracked, as_array, curren
 from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.assign import assign
 from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
-from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array
+from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array, is_copied
 from tensorgrad.frontend.methods import Methods
 from tensorgrad.frontend.spelling import Elsewhere, elsewhere
 
@@ -209,7 +209,7 @@ class Tensor(Methods, metaclass=_Kind):
 
     def __copy__(self) -> Tensor:
         if self.record is not None:
-            raise TypeError("a tensor on the tape cannot be copied: call .detach() first, or .copy() to stay on it")
+            raise is_copied()
         return _rebuild(type(self), self, self.requires_grad, self.grad)
 
     def __reduce__(self) -> Any:
