@@ -81,8 +81,8 @@ REFUSED = """\
 On a tensor that requires a gradient, these raise `NoRuleError`, which names the function; on other tensors they run as
 in NumPy. What to do: write it with functions that have a rule; or give it one, with `tg.primitive` and `tg.rule`; or
 pass `t.detach()`, if no gradient is wanted. The same holds for parameters that stand in none of these tables, and for
-methods of ufuncs (`np.add.at`, `np.add.reduceat`) other than `outer` and the `reduce` and `accumulate` that a function
-stands for.
+methods of ufuncs (`np.multiply.at`, `np.add.reduceat`) other than `outer`, `np.add.at`, `np.subtract.at`, and the
+`reduce` and `accumulate` that a function stands for.
 
 """
 

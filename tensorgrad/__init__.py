@@ -17,10 +17,12 @@ from tensorgrad.debug.gradcheck import gradcheck, gradgradcheck
 from tensorgrad.engine.registry import primitive, rule
 from tensorgrad.errors import *  # noqa: F403
 from tensorgrad.frontend.modes import no_grad
+from tensorgrad.frontend.spelling import missing
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.functional import *  # noqa: F403
+from tensorgrad.rules.creation import array
 from tensorgrad.transforms.derivatives import hessian, hvp, jacobian, jvp, vjp
-from tensorgrad.transforms.gradients import grad
+from tensorgrad.transforms.functions import grad, value_and_grad
 from tensorgrad.transforms.recompute import checkpoint
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ __all__ = [
     "Checkpoint",
     "Drawing",
     "Tensor",
+    "array",
     "checkpoint",
     "data",
     "detect_anomaly",
@@ -53,6 +56,7 @@ __all__ = [
     "rule",
     "save",
     "schedules",
+    "value_and_grad",
     "vjp",
     *errors.__all__,
     *functional.__all__,
@@ -67,7 +71,7 @@ if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name
 
     def __getattr__(name: str) -> Any:
         if name not in _ON_USE:
-            raise AttributeError(f"module 'tensorgrad' has no attribute {name!r}")
+            raise AttributeError(f"module 'tensorgrad' has no attribute {name!r}{missing(name)}")
         module = import_module(f"tensorgrad.{_ON_USE[name]}")
         globals()[name] = value = module if name == "data" else getattr(module, name)
         return value

@@ -70,8 +70,9 @@ def test_no_function_is_too_involved_but_two():
 MAY_IMPORT = {
     "errors": set(),
     "blas": set(),
-    "engine": {"errors"},
-    "frontend": {"errors", "engine"},
+    "foreign": {"errors"},
+    "engine": {"errors", "foreign"},
+    "frontend": {"errors", "foreign", "engine"},
     "rules": {"errors", "blas", "engine", "frontend"},
     "transforms": {"errors", "engine", "frontend"},
     "debug": {"errors", "engine", "frontend", "transforms"},

@@ -173,7 +173,42 @@ def into_like(x):
 
 
 # fmt: off
-PROGRAMS = [(trajectory, (2,)), (cumulative, (5,)), (in_place_operators, (4,)), (views, (2, 3)), (views_of_views, (2, 3)),
+def where_it_holds(x):
+    out = np.ones_like(x)
+    holds = np.array([True, False] * x.size)[: x.size].reshape(x.shape)
+    np.divide(1.0, np.where(holds, x, 0), out=out, where=holds)  # 1/0 is left out
+    np.multiply(out, x, out=out, where=~holds)
+    np.exp(x[:1], out=out[:1], where=holds[:1])
+    return out * x
+
+
+def added_at(x):
+    y = x * 1.0
+    np.add.at(y, [0, 1, 0], x[:1] * 2)
+    np.subtract.at(y, (slice(None), 1), x[:, 0])
+    np.add.at(y, ([1, 1], [2, 2]), 3)
+    z = np.zeros_like(x)
+    np.add.at(z, 0, y[1])
+    return y * z
+
+
+def flat_elements(x):
+    y = x.T * 1.5  # whose elements do not lie in a row
+    y.flat[1] = x[0, 0] * x[1, 1]
+    y.flat[2:4] = x[0, :2] * 2
+    y.flat[[-1, 0]] = 1.5
+    return sum(v * (i + 1) for i, v in enumerate(y.flat)) + y.flat[2] * y.flat[1:3] * len(y.flat)
+
+
+def lists_of_results(x):
+    y = x * 1.0
+    np.put(y, [1, 2], [x[0] * x[1], x[1]])
+    np.place(y, np.arange(x.size) % 2 == 0, (x[2], x[0] ** 2))
+    return y * x
+
+
+PROGRAMS = [(where_it_holds, (3,)), (where_it_holds, (2, 3)), (added_at, (2, 3)), (flat_elements, (2, 3)), (lists_of_results, (4,)),
+            (trajectory, (2,)), (cumulative, (5,)), (in_place_operators, (4,)), (views, (2, 3)), (views_of_views, (2, 3)),
             (values_that_were_read_before, (3,)), (overlapping, (5,)), (overlapping, (3, 2)), (out_arguments, (2, 2)),
             (writers, (2, 3)), (into_like, (3,))]
 # fmt: on
@@ -293,7 +328,7 @@ REFUSED = [
     ("Tensor([1, 2])[0] = x[0]",                 lambda y, x: tg.Tensor([1, 2]).__setitem__(0, x[0]),  TypeError,          "int64.*float"),
     ("Tensor([True])[0] = x[0]",                 lambda y, x: tg.Tensor([True]).__setitem__(0, x[0]),  TypeError,          "bool.*float"),
     ("broadcast_to(x[0] * 1, (2,))[0] = 1",      lambda y, x: np.broadcast_to(x[0] * 1, (2,)).__setitem__(0, 1), ValueError, "read-only"),
-    ("add(x, 1, out=zeros(3))",                  lambda y, x: np.add(x, 1, out=np.zeros(3)),           tg.NoRuleError,     "recorded"),
+    ("add(x, 1, out=zeros(3))",                  lambda y, x: np.add(x, 1, out=np.zeros(3)),           tg.NoRuleError,     "F = F"),
     ("add(x, 1, out=Tensor(zeros(3, int)))",     lambda y, x: np.add(x, 1, out=tg.Tensor(np.zeros(3, int))), TypeError,    "int64"),
     ("zeros(3)[:] = x",                          lambda y, x: np.zeros(3).__setitem__(slice(None), x), TypeError,          "np.stack"),
     ("zeros(3)[0] = x[0]",                       lambda y, x: np.zeros(3).__setitem__(0, x[0]),        (TypeError, ValueError), "array|lose"),

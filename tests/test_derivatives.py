@@ -228,6 +228,10 @@ REFUSED = [
     ("jvp(tanh_layer, X, ones(2))",          lambda: tg.jvp(tanh_layer, X, np.ones(2)),                tg.ShapeError, "tangents"),
     ("hvp(scalar, X, (V, V))",               lambda: tg.hvp(scalar, X, (V, V)),                        ValueError,    "vectors"),
     ("jacobian(lambda x: x.data, X)",        lambda: tg.jacobian(lambda x: x.data, X),                 TypeError,     "ndarray"),
+    ("jacobian(lambda x: x.data[1:], X)",    lambda: tg.jacobian(lambda x: x.data[1:], X),             TypeError,     "ndarray"),
+    ("jacobian(lambda x: x > 0, X)",         lambda: tg.jacobian(lambda x: x > 0, X),                  TypeError,     "ndarray"),
+    ("jacobian(lambda x: 'text', X)",        lambda: tg.jacobian(lambda x: "text", X),                 TypeError,     "str"),
+    ("jacobian(lambda x: 1j, X)",            lambda: tg.jacobian(lambda x: 1j, X),                     TypeError,     "complex"),
     ("jacobian(lambda x: None, X)",          lambda: tg.jacobian(lambda x: None, X),                   TypeError,     "NoneType"),
     ("jacobian(sin, arange(3))",             lambda: tg.jacobian(np.sin, np.arange(3)),                TypeError,     r"astype\(float\)"),
     ("jacobian(sin, X * 1j)",                lambda: tg.jacobian(np.sin, X * 1j),                      TypeError,     "complex128"),
@@ -276,3 +280,26 @@ def test_constants_have_zero_derivatives():
     np.testing.assert_array_equal(tg.hessian(lambda x: np.sum(x), X), np.zeros((3, 3)))
     np.testing.assert_array_equal(tg.jvp(np.floor, X, V)[1], np.zeros(3))
     assert np.floor in entries
+
+
+@pytest.mark.parametrize(
+    "constant", [3, 3.0, np.float32(3), np.array([1.0, 2.0]), np.ones((2, 2), int), np.int64(3)], ids=repr
+)
+def test_a_constant_has_derivative_zero(constant):
+    shape = np.shape(constant)
+    np.testing.assert_array_equal(tg.jacobian(lambda x: constant, X), np.zeros((*shape, *X.shape)), strict=True)
+    out, pullback = tg.vjp(lambda x: constant, X)
+    np.testing.assert_array_equal(out, constant)
+    np.testing.assert_array_equal(pullback(np.ones(shape)), np.zeros(X.shape), strict=True)
+    out, slope = tg.jvp(lambda x: constant, X, V)
+    np.testing.assert_array_equal(slope, np.zeros(shape))
+    if not shape:
+        np.testing.assert_array_equal(tg.hessian(lambda x: constant, X), np.zeros(X.shape * 2), strict=True)
+        np.testing.assert_array_equal(tg.hvp(lambda x: constant, X, V), np.zeros(X.shape), strict=True)
+        np.testing.assert_array_equal(tg.grad(lambda x: constant)(X), np.zeros(X.shape), strict=True)
+
+
+def test_a_constant_beside_a_result():
+    by_x, by_nothing = tg.jacobian(lambda x: (2 * x, np.ones(2)), X)
+    np.testing.assert_array_equal(by_x, 2 * np.eye(len(X)))
+    np.testing.assert_array_equal(by_nothing, np.zeros((2, len(X))))

@@ -61,9 +61,8 @@ def test_one_function_called_with_fewer_and_more_inputs():
 
 def test_results_that_are_no_real_floats_do_not_differentiate():
     x = leaf([1.0, 2.0])
-    for call in (lambda: x.astype(int), lambda: np.sum(x, dtype=int)):
-        with pytest.raises(tg.NoRuleError, match="floating-point"):
-            call()
+    with pytest.raises(tg.NoRuleError, match="floating-point"):
+        np.sum(x, dtype=int)
 
 
 @pytest.mark.parametrize(

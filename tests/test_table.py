@@ -2,7 +2,7 @@
 # ruff: noqa: E501  (tables, a row a line)
 
 import contextlib
-from fractions import Fraction
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -68,10 +68,10 @@ def test_a_numpy_function_of_the_users_own():
         assert not np.floor(leaf([1.5])).requires_grad
     with entered(np.rint, Method()):
         np.testing.assert_allclose(gradient(np.rint, [2.2])[0], [4.2])
-    with entered(np.i0, lambda g, ans, x: g * x):
-        np.testing.assert_allclose(gradient(np.i0, [1.0])[0], [1])
+    with entered(np.unique_values, lambda g, ans, x: g * x):
+        np.testing.assert_allclose(gradient(np.unique_values, [1.0])[0], [1])
     with pytest.raises(tg.NoRuleError):
-        np.i0(leaf([1.0]))
+        np.unique_values(leaf([1.0]))
     np.testing.assert_allclose(gradient(np.cbrt, [8.0])[0], [1 / 12])
 
 
@@ -280,7 +280,7 @@ def test_a_rule_gets_g_in_the_shape_of_the_output():
 
 def test_objects_are_no_numbers():
     with pytest.raises(TypeError, match="numbers"):
-        tg.Tensor([1.0]) + Fraction(1, 2)
+        tg.Tensor([1.0]) + Decimal("0.5")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool])

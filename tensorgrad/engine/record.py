@@ -20,6 +20,8 @@ from tensorgrad.engine.aliasing import frozen, is_view, outline_of, save, share_
 from tensorgrad.engine.caller import ours
 from tensorgrad.engine.tape import NO_PARAMS, Mode, Node, Record, Variable, current_mode
 from tensorgrad.errors import NoRuleError
+from tensorgrad.foreign import AS_THEY_ARE, operand
+from tensorgrad.foreign import plain as _plain
 
 if TYPE_CHECKING:
     from tensorgrad.engine.registry import Row
@@ -112,11 +114,11 @@ def _binary(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(x, Variable):
             kind, a, x_node = type(x), x.data, x.node
         else:
-            kind, a = None, x if type(x) is _ndarray else _plain(x)
+            kind, a = None, x if type(x) in AS_THEY_ARE else operand(x)
         if isinstance(y, Variable):
             kind, b, y_node = type(y), y.data, y.node
         else:
-            b = y if type(y) is _ndarray else _plain(y)
+            b = y if type(y) in AS_THEY_ARE else operand(y)
         ans = row.forward(a, b)
         if kind is None:
             return ans
@@ -195,11 +197,6 @@ def _check_dtypes(row: Row, ans: Any, values: Sequence[Any]) -> None:
     if not row.complex and (kind == "c" or any(getattr(x, "dtype", None) in _COMPLEX for x in values)):
         raise NoRuleError(f"{row.name}: no gradient rule for complex values. Take np.real or np.abs first, or, "
                           "if its rule holds for them, enter it with tg.rule(..., complex=True).")  # fmt: skip
-
-
-def _plain(x: Any) -> Any:
-    """An argument that is no tensor: lists as arrays, numbers as they are."""
-    return tape.as_array(x) if type(x) is not _ndarray and isinstance(x, (list, tuple, _ndarray)) else x
 
 
 def _untracked(row: Row, name: str, value: Any) -> Any:

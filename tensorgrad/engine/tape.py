@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from tensorgrad.engine.caller import line_of
+from tensorgrad.foreign import as_array as as_array
 
 if TYPE_CHECKING:
     from tensorgrad.engine.aliasing import Memory, Saved
@@ -156,13 +157,6 @@ def value_of(x: Any) -> Any:
     if type(x) in (list, tuple):
         return type(x)([value_of(item) for item in x])
     return {key: value_of(item) for key, item in x.items()} if type(x) is dict else x
-
-
-def as_array(x: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
-    """A plain ndarray; of subclasses whose arithmetic is another, one that would lose its meaning is refused."""
-    if isinstance(x, np.ndarray) and hasattr(x, "mask"):  # numpy.ma, not imported for this
-        raise TypeError("a masked array would lose its mask here: fill it, and leave elements out with np.where")
-    return np.asarray(x, dtype)
 
 
 def any_tracked(x: Any) -> bool:

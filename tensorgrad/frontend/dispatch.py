@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.aliasing import keep_saved, needs_recording, read_only
+from tensorgrad.engine.indexing import as_index, scatter
 from tensorgrad.engine.registry import Entry, Signature, entries
 from tensorgrad.engine.tape import Variable, any_tracked, current_mode, value_of
 from tensorgrad.errors import NoRuleError
+from tensorgrad.foreign import plain
 from tensorgrad.frontend.assign import assign
 
 _BY_METHOD: dict[tuple[Any, str], Callable[..., Any]] = {
@@ -44,8 +46,23 @@ def call_ufunc(kind: type[Variable], ufunc: np.ufunc, method: str, inputs: Any, 
     if out is None and method == "outer" and not kwargs:
         x, y = (z if isinstance(z, Variable) else np.asarray(z) for z in inputs)
         return call(kind, ufunc, (entries[np.reshape].run(x, x.shape + (1,) * len(y.shape)), y), {})
+    if method == "at" and ufunc in (np.add, np.subtract) and _requires_recording(inputs):
+        return _add_at(ufunc, *inputs)
     kwargs = kwargs if out is None else {**kwargs, "out": out}
     return _without_rule(kind, getattr(ufunc, method), inputs, kwargs, name=f"{_name_of(ufunc)}.{method}")
+
+
+def _add_at(ufunc: np.ufunc, target: Any, index: Any, values: Any) -> None:
+    """``np.add.at(target, index, values)``, and ``np.subtract.at``: recorded as an assignment to the target."""
+    if not isinstance(target, Variable):
+        raise NoRuleError(f"np.{ufunc.__name__}.at into an array, which is no tensor, would lose the gradient: make it "
+                          "one, F = np.zeros(n, like=t).")  # fmt: skip
+    index = as_index(index)
+    values = values if isinstance(values, Variable) else np.asarray(values)
+    values = entries[np.broadcast_to].run(values, shape=target.data[index].shape)
+    values = values if values.dtype == target.dtype else entries[np.astype].run(values, target.dtype)
+    added = scatter(values, index=index, shape=target.shape)
+    assign(target, ..., entries[ufunc].run(target, added), fresh=True)
 
 
 def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
@@ -183,17 +200,27 @@ def write_into(kind: type[Variable], ufunc: np.ufunc, inputs: Any, out: tuple[An
     targets = [target for target in out if isinstance(target, Variable)]
     if current_mode().recording and (any_tracked(inputs) or any(needs_recording(target, ()) for target in targets)):
         name, target = f"writing the result of {_name_of(ufunc)} into an existing array", out[0]
-        if kwargs or (len(out), len(targets)) != (1, 1):
+        where = kwargs.get("where", True)
+        if kwargs.keys() - {"where"} or (len(out), len(targets)) != (1, 1):
+            if not targets:
+                raise NoRuleError(f"{name}, which is no tensor, would lose the gradient: write F = F + t in place of "
+                                  f"F += t, F = {_name_of(ufunc)}(...) in place of out=F, or make F a tensor: "
+                                  "np.zeros(n, like=t).")  # fmt: skip
             raise NoRuleError(f"{name} is recorded for one tensor, without further arguments: write "
                               f"t = {_name_of(ufunc)}(...), or t[...] = np.where(...).")  # fmt: skip
-        result = call(kind, ufunc, inputs, {})
+        if where is True:
+            result = call(kind, ufunc, inputs, {})
+        else:
+            with np.errstate(all="ignore"):  # of what is left out
+                result = call(kind, ufunc, inputs, {})
+            result = entries[np.where].run(value_of(where), result, target)
         if not np.can_cast(result.dtype, target.dtype, "same_kind"):
             raise TypeError(f"{name}: a result of {result.dtype} does not go into a tensor of {target.dtype}")
         assign(target, ..., result, fresh=True)
         return target
     for target in targets:
         keep_saved(target)
-    ufunc(*value_of(inputs), out=value_of(out), **kwargs)
+    ufunc(*map(plain, value_of(inputs)), out=value_of(out), **kwargs)
     return out[0] if len(out) == 1 else out
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from tensorgrad.engine.registry import declare
 from tensorgrad.engine.tape import Variable
+from tensorgrad.frontend.flat import Flat
 
 _np: Any = np  # for calls on tensors, of which NumPy's types know nothing; its functions bind, as methods do
 _property: Any = property  # of a type that the attribute states
@@ -42,6 +43,22 @@ class Methods(Variable):
     mT = property(_np.matrix_transpose, doc="The tensor with its last two axes exchanged.")  # noqa: N815  (NumPy's name)
     real = property(_np.real, doc="The real part.")
     imag = property(_np.imag, doc="The imaginary part.")
+
+    @property
+    def flat(self) -> Flat:
+        """All elements in one row, as those of an ndarray; ``t.flat[i] = v`` writes to this tensor.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.flat[2].item(), [element.item() for element in x.flat]
+        (3.0, [1.0, 2.0, 3.0, 4.0])
+        """
+        return Flat(self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        Flat(self)[:] = value
 
     # ------------------------------------------------------------------------------------------- reductions
 
@@ -149,7 +166,7 @@ class Methods(Variable):
     # ------------------------------------------------------------------------------------------- copies
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
-        """Cast to another floating-point dtype; the gradient is cast back.
+        """Cast to another dtype: a tensor, whose gradient is cast back; of integers or bool, a plain array.
 
         Examples
         --------
@@ -157,6 +174,9 @@ class Methods(Variable):
         >>> x.astype(np.float32)
         Tensor([[1., 2.],
                 [3., 4.]], dtype=float32)
+        >>> np.floor(x / 2).astype(int)  # piecewise constant
+        array([[0, 1],
+               [1, 2]])
         """
         return self if not copy and self.dtype == dtype else _np.astype(self, np.dtype(dtype))
 

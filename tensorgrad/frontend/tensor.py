@@ -6,6 +6,8 @@ and records the call. `dispatch` implements NumPy's protocols.
 
 from __future__ import annotations
 
+import inspect
+import math
 from _thread import allocate_lock
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,10 +19,12 @@ from tensorgrad.engine.backward import backward_pass
 from tensorgrad.engine.indexing import as_index, getitem
 from tensorgrad.engine.registry import declare, entries
 from tensorgrad.engine.tape import Leaf, Variable, any_tracked, as_array, current_mode, frozen_leaves, leaf_of, value_of
-from tensorgrad.errors import GradientLostError, ShapeError
+from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.assign import assign
 from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
+from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array, is_copied
 from tensorgrad.frontend.methods import Methods
+from tensorgrad.frontend.spelling import Elsewhere, elsewhere
 
 
 def _operators(ufunc: np.ufunc, enter: Callable[..., Any] = declare) -> tuple[Any, Any, Any]:
@@ -46,15 +50,29 @@ def _conversion(kind: Any) -> Any:
 
     def convert(self: Tensor) -> Any:
         if self.node is not None and current_mode().recording:
-            raise GradientLostError(f"{kind.__name__}() of a Tensor that requires a gradient would lose it: write "
-                                    "t.item() if that is meant; to put t into an array, use np.stack, or make that "
-                                    "a tensor: np.zeros_like(t), tg.Tensor(np.zeros(n))")  # fmt: skip
+            raise becomes_a_number(kind.__name__)
         return kind(self.item())
 
     return convert
 
 
-class Tensor(Methods):
+def _whole(kind: Any) -> Any:
+    """``math.floor(t)`` and the like: Python integers, piecewise constant, which NumPy does not ask for."""
+    return lambda self: kind(self.item())
+
+
+class _Kind(type):
+    """Hides from ``dir(Tensor)`` what a Tensor has not got."""
+
+    def __dir__(cls) -> list[str]:
+        return [name for name in super().__dir__() if _has(cls, name)]
+
+
+def _has(kind: type, name: str) -> bool:
+    return not isinstance(inspect.getattr_static(kind, name, None), Elsewhere)
+
+
+class Tensor(Methods, metaclass=_Kind):
     """An n-dimensional array that records the operations applied to it, so that gradients can be computed.
 
     A Tensor wraps an ndarray, its ``.data``. NumPy's functions, operators and methods accept it and return Tensors.
@@ -85,6 +103,7 @@ class Tensor(Methods):
     """
 
     __slots__ = ()
+    __pandas_priority__ = 5000  # above its Series and DataFrame: ``series * t`` is ours
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
         self.data = as_array(data.data if isinstance(data, Variable) else data, dtype)
@@ -185,11 +204,12 @@ class Tensor(Methods):
 
     def __dir__(self) -> list[str]:
         hidden = {"memory", "node", "record", "saved", "tracked"}  # the engine's own
-        return [name for name in super().__dir__() if name not in hidden and (name[:1] != "_" or name[:2] == "__")]
+        public = [name for name in super().__dir__() if name not in hidden and (name[:1] != "_" or name[:2] == "__")]
+        return [name for name in public if _has(type(self), name)]
 
     def __copy__(self) -> Tensor:
         if self.record is not None:
-            raise TypeError("a tensor on the tape cannot be copied: call .detach() first, or .copy() to stay on it")
+            raise is_copied()
         return _rebuild(type(self), self, self.requires_grad, self.grad)
 
     def __reduce__(self) -> Any:
@@ -252,10 +272,8 @@ class Tensor(Methods):
         return call(type(self), func, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
-        if self.node is not None:
-            raise GradientLostError("this Tensor requires a gradient, which a plain ndarray would lose: use t.data or "
-                                    "t.detach() if that is meant, np.stack([...]) to join tensors, t[...] or np.where "
-                                    "to place one in another")  # fmt: skip
+        if self.node is not None and (dtype is None or np.dtype(dtype).kind not in "biu"):
+            raise becomes_an_array()
         return np.array(self.data, dtype, copy=copy)
 
     # ------------------------------------------------------------------------------------------- elements
@@ -312,11 +330,17 @@ class Tensor(Methods):
 
     __neg__, __pos__, __abs__ = declare(np.negative), declare(np.positive), declare(np.absolute)
 
+    __floor__, __ceil__, __trunc__ = map(_whole, (math.floor, math.ceil, math.trunc))
+
     def __round__(self, digits: int | None = None) -> Any:
         return _np.round(self, digits or 0)
 
     def __pow__(self, exponent: Any) -> Any:
         return self._square() if type(exponent) is int and exponent == 2 else self._power(exponent)
+
+
+for _name, _instead in elsewhere(Tensor).items():
+    setattr(Tensor, _name, _instead)
 
 
 def _joined(value: Any) -> Any:

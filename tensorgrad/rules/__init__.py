@@ -6,6 +6,7 @@ A row is ``rule(function, vjp of input 1, vjp of input 2, ...)``, and a vjp is `
 engine handles broadcasting, dtypes and ``0 * inf``: see `tensorgrad.engine.backward`.
 
 A function that can be expressed by other functions is a composition of them (`implements`) and has no row.
+`creation` makes tensors, and is loaded after the `Tensor`, whose operators are looked up in the table.
 """
 
 from tensorgrad.engine.registry import entries, row_of
@@ -16,6 +17,7 @@ from tensorgrad.rules import (  # noqa: F401  (each fills the table)
     cumulative,
     decompositions,
     differences,
+    domains,
     einsum,
     elementwise,
     fft,
@@ -26,7 +28,9 @@ from tensorgrad.rules import (  # noqa: F401  (each fills the table)
     nondifferentiable,
     norms,
     ordering,
+    polynomials,
     products,
+    ranges,
     reductions,
     rounding,
     shapes,

@@ -224,3 +224,12 @@ _extreme(np.max, -math.inf)
 _extreme(np.min, math.inf)
 
 also_complex(np.prod, np.var, np.std)  # the last two by way of both parts
+
+
+@implements(np.apply_over_axes, complex=True)
+def apply_over_axes(func: Any, a: Array, axes: Any) -> Array:
+    """``func(x, axis)`` for one axis after the other, which stay as axes of length 1."""
+    for axis in np.atleast_1d(axes):
+        reduced = func(a, int(axis) % a.ndim)
+        a = reduced if reduced.ndim == a.ndim else np.expand_dims(reduced, int(axis) % a.ndim)
+    return a

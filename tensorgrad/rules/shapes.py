@@ -69,6 +69,8 @@ def _reshape(a: Array, shape: Any = None, order: Any = "C", *, copy: bool | None
 
 @implements(np.astype)
 def _astype(x: Array, dtype: Any, *, copy: bool = True) -> Array:
+    if isinstance(x, Variable) and x.data.dtype.kind in "fc" and np.dtype(dtype).kind in "biu":
+        return x.data.astype(dtype)[()]  # piecewise constant, and so a plain array, as that of a comparison
     return astype(x, dtype=dtype, copy=copy)
 
 

@@ -45,8 +45,8 @@ rule(sinc_derivative,
                   elementwise=True, singular=False)
 
 # Angles
-rule(np.arcsin,   lambda g, _ans, x: g / np.sqrt((1 - x) * (1 + x)))
-rule(np.arccos,   lambda g, _ans, x: -g / np.sqrt((1 - x) * (1 + x)))
+rule(np.arcsin,   lambda g, _ans, x: g / _circle(x))
+rule(np.arccos,   lambda g, _ans, x: -g / _circle(x))
 rule(np.arctan,   lambda g, _ans, x: g / (1 + x * x), singular=False)
 rule(np.arctan2,  lambda g, _ans, x, y: g * _over_square(y, np.hypot(x, y)),
                   lambda g, _ans, x, y: -g * _over_square(x, np.hypot(x, y)))
@@ -71,6 +71,11 @@ also_complex(
     np.sin, np.cos, np.tan, np.sinc, sinc_derivative, np.arcsin, np.arccos, np.arctan,
     np.sinh, np.cosh, np.tanh, np.arcsinh, np.arccosh, np.arctanh,
 )  # fmt: skip
+
+
+def _circle(x: Array) -> Array:
+    """``sqrt(1 - x**2)``; of complex numbers, beyond -1 and 1 too, on the branch of `numpy.arcsin`."""
+    return np.sqrt((1 - x) * (1 + x)) if x.dtype.kind != "c" else np.cos(np.arcsin(x))
 
 
 def _over_square(x: Array, radius: Array) -> Array:

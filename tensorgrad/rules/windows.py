@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
 from tensorgrad.engine.sums import wide
-from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
 from tensorgrad.errors import NoRuleError
 from tensorgrad.rules.ordering import along
 from tensorgrad.rules.shapes import asarray
@@ -126,6 +126,8 @@ def _pad(array: Array, pad_width: Any, mode: Any = "constant", *, constant_value
     if mode == "constant":
         inside = tuple(slice(before, before + n) for (before, _), n in zip(widths, array.shape, strict=True))
         values = 0 if constant_values is None else constant_values
+        if any_tracked(values):
+            return _pad_with(array, widths, values)
         return pad(array, widths=widths, inside=inside, constant_values=values)
     if constant_values is not None:
         raise ValueError(f"pad: constant_values belong to mode 'constant', not to {mode!r}")
@@ -136,6 +138,17 @@ def _pad(array: Array, pad_width: Any, mode: Any = "constant", *, constant_value
             front, back = numbers[: widths[axis][0]], numbers[widths[axis][0] + n :]
             padded = np.concatenate([along(padded, axis, front), padded, along(padded, axis, back)], axis)
     return padded
+
+
+def _pad_with(x: Array, widths: Any, values: Any) -> Array:
+    """Pad with constants that are tensors, one axis after the other, so that the last one has the corners."""
+    values = values if isinstance(values, Variable) else np.asarray(values, like=x)
+    values = np.astype(np.broadcast_to(values, (x.ndim, 2)), x.dtype, copy=False)
+    for axis, (before, after) in enumerate(widths):
+        ends = [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in (before, after)]
+        front, back = (np.broadcast_to(values[axis, k], ends[k]) for k in (0, 1))
+        x = np.concatenate([front, x, back], axis)
+    return x
 
 
 def _pairs(pad_width: Any, ndim: int) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.registry import implements
-from tensorgrad.engine.tape import Array, Variable, value_of
+from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
 from tensorgrad.rules.ordering import each_row
 
 
@@ -50,7 +50,7 @@ def put(a: Array, ind: Any, v: Array, mode: str = "raise") -> None:
 
 def _repeated(v: Array, n: int) -> Array:
     """The first ``n`` elements of ``v`` repeated over and over."""
-    flat = np.ravel(v)
+    flat = np.ravel(np.stack(v) if isinstance(v, (list, tuple)) and any_tracked(v) else v)
     return flat[np.arange(n) % flat.size]
 
 

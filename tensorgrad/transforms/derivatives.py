@@ -55,7 +55,7 @@ def vjp(f: Function, *inputs: Any, create_graph: bool = False) -> tuple[Any, Cal
     >>> pullback(np.array([1.0, 10.0]))
     array([ 2., 40.])
     """
-    call = _Call(f, inputs, create_graph)
+    call = Call(f, inputs, create_graph)
 
     def pullback(g: Any = None) -> Any:
         seeds = [None] * len(call.outputs) if g is None else trees.leaves_like(call.structure, g, "the gradient")
@@ -86,7 +86,7 @@ def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = False) -> 
     5.0 4.0
     """
     inputs, tangents = _as_tuple(inputs), _as_tuple(tangents)
-    call = _Call(f, inputs, True, inner=create_graph)
+    call = Call(f, inputs, True, inner=create_graph)
     directions = _like(tangents, call, "tangents")
     ones = [Tensor(np.ones(out.shape, out.dtype), requires_grad=True) for out in call.outputs]
     pulled = call.pull(list(range(len(ones))), list(ones))
@@ -114,7 +114,7 @@ def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     array([[1., 6.],
            [2., 6.]])
     """
-    call = _Call(f, inputs, create_graph)
+    call = Call(f, inputs, create_graph)
     blocks = []
     for k, out in enumerate(call.outputs):
         rows = []
@@ -166,12 +166,12 @@ def hvp(f: Function, inputs: Any, vectors: Any, create_graph: bool = False) -> A
     array([ 6., 12.])
     """
     inputs, vectors = _as_tuple(inputs), _as_tuple(vectors)
-    call = _Call(_gradient(f), inputs, create_graph)
+    call = Call(_gradient(f), inputs, create_graph)
     seeds = _like(vectors, call, "vectors")
     return call.as_inputs(call.pull(list(range(len(seeds))), seeds))
 
 
-class _Call:
+class Call:
     """One evaluation of a function at inputs of its own, which supports any number of backward passes."""
 
     def __init__(self, f: Function, inputs: tuple[Any, ...], create_graph: bool, inner: bool | None = None) -> None:
@@ -186,12 +186,9 @@ class _Call:
             returned = f(*trees.refill(inputs, copies))
         self.structure = returned
         self.outputs: list[Any] = trees.leaves(returned)
-        for out in self.outputs:
+        for k, out in enumerate(self.outputs):
             if not isinstance(out, Variable):
-                raise TypeError(
-                    f"f must return tensors, got {type(out).__name__}: compute it from the inputs with NumPy's "
-                    "functions, without .data or .item() on the way"
-                )
+                self.outputs[k] = _constant(out, copies)
         own = {x.node for x in self.inputs if x.is_leaf}
         outside = recording and (len(own) < len(self.inputs) or _reach_outside(self.outputs, own, start))
         self.create_graph = bool(create_graph if inner is None else inner) or outside
@@ -230,6 +227,23 @@ def _own(x: Any) -> Any:
     return Tensor(array, requires_grad=True)
 
 
+def _constant(out: Any, inputs: list[Any]) -> Tensor:
+    """A number or an array that ``f`` returned, as a tensor that does not depend on the inputs: its derivative is 0."""
+    is_number = isinstance(out, (int, float, np.ndarray, np.number)) and not isinstance(out, bool)
+    if (
+        not is_number
+        or np.asarray(out).dtype.kind not in "fiu"
+        or any(np.may_share_memory(out, x.data) for x in inputs)
+    ):
+        raise TypeError(
+            f"f must return tensors, or constants, got {type(out).__name__}: compute it from the inputs with NumPy's "
+            "functions, without .data or .item() on the way"
+        )
+    return Tensor(
+        np.asarray(out, np.result_type(out, np.float32) if isinstance(out, (np.ndarray, np.number)) else float)
+    )
+
+
 def _reach_outside(outputs: list[Any], own: set[Node], start: int) -> bool:
     """Whether outputs depend on something tracked that was there before, such as a variable of a closure."""
     stack: list[Node] = [out.node for out in outputs if out.node is not None]
@@ -254,7 +268,7 @@ def _reach_outside(outputs: list[Any], own: set[Node], start: int) -> bool:
 
 def _gradient(f: Function) -> Function:
     def gradient(*inputs: Any) -> Any:
-        call = _Call(f, inputs, True)
+        call = Call(f, inputs, True)
         if len(call.outputs) != 1 or call.outputs[0].size != 1:
             shapes = ", ".join(str(out.shape) for out in call.outputs)
             raise ShapeError(f"a Hessian is that of a function with one number as its output, got {shapes}: sum it up")
@@ -270,7 +284,7 @@ def _full(g: Any, like: Any, as_tensor: bool) -> Any:
     return Tensor(g) if as_tensor and not isinstance(g, Variable) else g
 
 
-def _like(vectors: tuple[Any, ...], call: _Call, what: str) -> list[Any]:
+def _like(vectors: tuple[Any, ...], call: Call, what: str) -> list[Any]:
     """The leaves of ``vectors``, each of the shape of its input."""
     leaves = trees.leaves_like(call.arguments, vectors, what)
     shapes, expected = [np.shape(value_of(v)) for v in leaves], [x.shape for x in call.inputs]

@@ -1,4 +1,4 @@
-"""`grad`: gradients of tensors with respect to other tensors."""
+"""Gradients of tensors with respect to other tensors."""
 
 from __future__ import annotations
 
@@ -14,41 +14,7 @@ from tensorgrad.frontend.tensor import Tensor, seed_for
 
 def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool = False,
          retain_graph: bool = False) -> Any:  # fmt: skip
-    """Gradients of ``outputs`` with respect to ``inputs``, without touching any ``.grad``.
-
-    Parameters
-    ----------
-    outputs
-        A tensor, or a sequence of tensors whose gradients are summed.
-    inputs
-        A tensor or a sequence of them; they need not be leaves.
-    grad_outputs
-        The gradients to start from, like ``outputs``; 1 for outputs with one element. If one of them requires a
-        gradient itself, the computation is recorded.
-    create_graph
-        Record the computation, so that the results can be differentiated again; they are tensors.
-    retain_graph
-        Keep the graph for another pass.
-
-    Returns
-    -------
-    ndarray or Tensor, or a tuple of them for a sequence of inputs
-        None for an input that the outputs do not depend on.
-
-    Raises
-    ------
-    RuntimeError
-        If no output, or one of the inputs, requires a gradient.
-
-    Examples
-    --------
-    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
-    >>> tg.grad(np.sum(x**3), x)
-    array([ 3., 12.])
-    >>> (first,) = tg.grad([np.sum(x**3)], [x], create_graph=True)
-    >>> tg.grad(np.sum(first), x)  # the second derivative, 6 x
-    array([ 6., 12.])
-    """
+    """Gradients of tensors with respect to other tensors: see `tensorgrad.grad`."""
     several_outputs, several_inputs = isinstance(outputs, Sequence), isinstance(inputs, Sequence)
     outputs = tuple(outputs) if several_outputs else (outputs,)
     inputs = tuple(inputs) if several_inputs else (inputs,)

@@ -1,4 +1,4 @@
-"""Nested structures: lists, tuples, named tuples and dicts, with arrays or tensors as their leaves."""
+"""Nested structures: lists, tuples, named tuples, dicts and dataclasses, with arrays or tensors as their leaves."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ def leaves(tree: Any) -> list[Any]:
 
 
 def _iterate(tree: Any) -> Iterator[Any]:
+    if _is_dataclass(tree):
+        tree = _fields(tree)
     if isinstance(tree, dict):
         tree = tree.values()
     elif not isinstance(tree, (list, tuple)):
@@ -24,6 +26,10 @@ def _iterate(tree: Any) -> Iterator[Any]:
 
 def leaves_like(structure: Any, tree: Any, what: str) -> list[Any]:
     """The leaves of a tree, in the order of those of a structure that it must be like: a dict's by their keys."""
+    if _is_dataclass(structure):
+        if type(tree) is not type(structure):
+            raise ValueError(f"{what} must be a {type(structure).__name__}, got {type(tree).__name__}")
+        structure, tree = _fields(structure), _fields(tree)
     if isinstance(structure, dict):
         if not isinstance(tree, dict) or tree.keys() != structure.keys():
             given = sorted(map(str, tree)) if isinstance(tree, dict) else type(tree).__name__
@@ -41,6 +47,11 @@ def leaves_like(structure: Any, tree: Any, what: str) -> list[Any]:
 
 def transform(fn: Callable[[Any], Any], tree: Any) -> Any:
     """The same structure, with ``fn(leaf)`` in place of each leaf, called in the order of `leaves`."""
+    if _is_dataclass(tree):
+        made = copy.copy(tree)
+        for name, item in _fields(tree).items():
+            object.__setattr__(made, name, transform(fn, item))  # of a frozen one, too
+        return made
     if isinstance(tree, dict):
         new = copy.copy(tree)  # of the same kind, with the same order of keys
         for key, item in tree.items():
@@ -57,3 +68,11 @@ def refill(tree: Any, new: list[Any]) -> Any:
     """The same structure, with the leaves of the list in place of its own."""
     rest = iter(new)
     return transform(lambda _: next(rest), tree)
+
+
+def _is_dataclass(tree: Any) -> bool:
+    return hasattr(type(tree), "__dataclass_fields__")
+
+
+def _fields(tree: Any) -> dict[str, Any]:
+    return {name: getattr(tree, name) for name in tree.__dataclass_fields__}

@@ -20,6 +20,10 @@ PADDINGS = [
                          lambda x: np.pad(x, ((0, 0), (1, 2)))),
     Row("pad by axis",   lambda x: np.pad(x, {-1: (1, 2), 0: 1}), real,  [(2, 3)],
                          lambda x: np.pad(x, ((1, 1), (1, 2)))),
+    Row("pad with tensor", lambda x, u: np.pad(x, WIDTHS, constant_values=u), real, [(2, 3), ()]),
+    Row("pad with pair", lambda x, u: np.pad(x, (1, 2), constant_values=u), real, [(2, 3), (2,)]),
+    Row("pad with pairs", lambda x, u: np.pad(x, WIDTHS, constant_values=((u[0], 1.5), (u[1], u[0] * u[1]))), real,
+                         [(2, 3), (2,)]),
     *[Row(f"pad {mode}",   lambda x, mode=mode: np.pad(x, ((2, 1), (0, 2)), mode), real, [(3, 3)])
       for mode in ("edge", "reflect", "symmetric", "wrap")],
     *[Row(f"pad {mode} far", lambda x, mode=mode: np.pad(x, (5, 4), mode=mode), real, [(2,)])

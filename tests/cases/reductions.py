@@ -78,6 +78,9 @@ REDUCTIONS = [
     Row("max where",     lambda x: np.max(x, axis=1, initial=-5.0, where=MASK), distinct, [(3, 2)]),
     Row("min where",     lambda x: np.min(x, initial=5.0, where=MASK, keepdims=True), distinct, [(3, 2)]),
     Row("max of nothing", lambda x: np.max(x, axis=0, initial=2.0), distinct, [(0, 2)]),
+    Row("apply_over_axes", lambda x: np.apply_over_axes(np.sum, x * x, [0, -1]), real, [(2, 3, 2)]),
+    Row("apply_over_axes 1", lambda x: np.apply_over_axes(lambda y, axis: np.max(y, axis, keepdims=True), x, 1), distinct,
+                         [(3, 2)]),
     Row("prod initial where", lambda x: np.prod(x, where=MASK, initial=-1.5, keepdims=True), away, [(3, 2)]),
 ]
 

@@ -1,0 +1,96 @@
+"""Arrays made of nested lists with tensors in them, and the functions of NumPy that are asked for them by ``like=``.
+
+NumPy turns lists into arrays itself, without asking the tensors in them, unless ``like=`` names a tensor.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.registry import implements
+from tensorgrad.engine.tape import Array, Variable, any_tracked, as_array, value_of
+from tensorgrad.errors import ShapeError
+from tensorgrad.frontend.tensor import Tensor
+
+
+def array(data: Any, dtype: Any = None) -> Any:
+    """A new tensor from numbers, arrays, tensors, and nested lists of them; gradients flow back to the tensors.
+
+    Parameters
+    ----------
+    data
+        What `numpy.array` takes, with tensors in any place.
+    dtype
+        The dtype of the result. By default, the one that holds all parts.
+
+    Raises
+    ------
+    ShapeError
+        If the parts of a list have different shapes.
+
+    Examples
+    --------
+    >>> x = tg.Tensor([3.0, 4.0], requires_grad=True)
+    >>> rotation = tg.array([[np.cos(x[0]), -np.sin(x[0])], [np.sin(x[0]), np.cos(x[0])]])
+    >>> rotation.shape
+    (2, 2)
+    >>> tg.grad(np.sum(rotation @ x), x)
+    array([-0.8467, -1.1311])
+    """
+    out = _joined(data)
+    if dtype is not None:
+        out = np.astype(out, np.dtype(dtype), copy=out is data)
+    elif out is data:
+        out = np.copy(out)
+    return out if isinstance(out, Variable) else Tensor(out)
+
+
+def _joined(data: Any) -> Array:
+    """Nested lists as one array, a tensor if one of them is tracked; anything else as it is."""
+    if isinstance(data, Variable):
+        return data
+    if not isinstance(data, (list, tuple)) or not any_tracked(data):
+        return as_array(value_of(data))
+    parts = [_joined(item) for item in data]
+    shapes = sorted({np.shape(value_of(part)) for part in parts})
+    if len(shapes) > 1:
+        raise ShapeError(f"array: the parts of a list must have one shape, got {', '.join(map(str, shapes))}")
+    return np.stack(parts)
+
+
+@implements(np.array, complex=True)
+def _array(data: Any, dtype: Any = None, *, copy: Any = True, order: Any = "K", ndmin: int = 0) -> Any:
+    out = array(data, dtype) if copy else _asarray(data, dtype)
+    return _in_order(np.reshape(out, (1,) * (ndmin - out.ndim) + out.shape) if out.ndim < ndmin else out, order)
+
+
+@implements(np.asarray, complex=True)
+@implements(np.asanyarray, complex=True)
+def _asarray(data: Any, dtype: Any = None, order: Any = None, *, copy: Any = None) -> Any:
+    is_done = isinstance(data, Variable) and not copy and dtype in (None, data.dtype)
+    return _in_order(data if is_done else array(data, dtype), order)
+
+
+@implements(np.ascontiguousarray, complex=True)
+def _ascontiguousarray(data: Any, dtype: Any = None) -> Any:
+    return np.atleast_1d(_asarray(data, dtype, "C"))
+
+
+@implements(np.asfortranarray, complex=True)
+def _asfortranarray(data: Any, dtype: Any = None) -> Any:
+    return np.atleast_1d(_asarray(data, dtype, "F"))
+
+
+def _in_order(x: Any, order: Any) -> Any:
+    """A tensor whose elements lie in memory in this order."""
+    lies_so = order in (None, "K", "A") or value_of(x).flags[order]
+    return x if lies_so else np.copy(x, order)
+
+
+@implements(np.full, complex=True)
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Any:
+    """`numpy.full`: a tensor of this shape, each element of it ``fill_value``."""
+    value = array(fill_value, dtype)
+    return np.copy(np.broadcast_to(value, shape), "C" if order == "K" else order)
