@@ -458,7 +458,8 @@ def test_float32_stays_and_values_are_cast():
     assert (x.grad.dtype, v.grad.dtype) == (np.float32, np.float64)
 
 
-def test_nothing_is_kept_alive(no_gc):
+@pytest.mark.usefixtures("no_gc")
+def test_nothing_is_kept_alive():
     x = tg.Tensor(np.ones(4), requires_grad=True)
     y = x * 2
     for i in range(300):

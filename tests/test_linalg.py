@@ -349,7 +349,8 @@ def test_complex_values_are_refused_where_the_rule_is_for_real_ones(name):
         REAL_ONLY[name](x * 1j, x)
 
 
-def test_everything_of_a_product_is_freed(no_gc):
+@pytest.mark.usefixtures("no_gc")
+def test_everything_of_a_product_is_freed():
     """Chains are multiplied without leaving reference cycles behind."""
     x = leaf(np.eye(3))
     y = x * 2

@@ -23,6 +23,7 @@ SUITE = ["test_rules", "test_rule_properties", "test_conventions", "test_zero_ru
          "test_arguments", "test_functional", "test_running_statistics", "test_masks_and_labels",
          "test_functional_arguments", "test_linalg", "test_shapes", "test_assign", "test_recompute", "test_table",
          "test_numpy_protocol", "test_namespaces"]  # fmt: skip
+PARAM = type(pytest.param())
 
 
 @dataclass(eq=False)
@@ -64,11 +65,15 @@ def _cases(name: str, test: Any) -> Iterator[Check]:
 def _choices(names: Any, values: Any, ids: Any = None) -> list[tuple[str, dict[str, Any]]]:
     """What ``pytest.mark.parametrize`` says: labels and arguments."""
     names, values = [n.strip() for n in names.split(",")] if isinstance(names, str) else names, list(values)
-    if hasattr(values[0], "id"):  # of `pytest.param`
-        ids, values = [value.id for value in values], [value.values for value in values]
     labels = map(ids, values) if callable(ids) else ids or range(len(values))
-    rows = values if len(names) > 1 else [[value] for value in values]
-    return [(str(label), dict(zip(names, row, strict=True))) for label, row in zip(labels, rows, strict=True)]
+    choices = []
+    for label, value in zip(labels, values, strict=True):
+        if isinstance(value, PARAM):
+            label, row = value.id or label, value.values
+        else:
+            row = value if len(names) > 1 else [value]
+        choices.append((str(label), dict(zip(names, row, strict=True))))
+    return choices
 
 
 class Seen:
