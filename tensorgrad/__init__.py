@@ -58,9 +58,9 @@ __all__ = [
     "schedules",
     "value_and_grad",
     "vjp",
-    *errors.__all__,
-    *functional.__all__,
 ]
+__all__ += errors.__all__
+__all__ += functional.__all__
 
 # Files and pictures, whose modules of the standard library take longer to import than all the rest: at their first use.
 _ON_USE = {"data": "data", "Checkpoint": "checkpoints", "load": "checkpoints", "save": "checkpoints",

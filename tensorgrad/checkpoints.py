@@ -80,7 +80,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], config: Mappin
     write_whole(Path(path), write)
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Create or replace a file by one that ``write`` fills, without a moment in which half of it is there."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

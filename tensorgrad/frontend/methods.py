@@ -7,7 +7,7 @@ Unlike an ndarray, a tensor also has elementwise methods such as ``t.exp()``, as
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -15,8 +15,13 @@ from tensorgrad.engine.registry import declare
 from tensorgrad.engine.tape import Variable
 from tensorgrad.frontend.flat import Flat
 
+if TYPE_CHECKING:  # what follows `if not TYPE_CHECKING` below has its types in signatures.pyi
+    from tensorgrad.frontend.signatures import Axis, Signatures
+    from tensorgrad.frontend.tensor import Tensor
+else:
+    Signatures = Variable
+
 _np: Any = np  # for calls on tensors, of which NumPy's types know nothing; its functions bind, as methods do
-_property: Any = property  # of a type that the attribute states
 
 
 def attach(*functions: Callable[..., Any]) -> None:
@@ -29,20 +34,21 @@ _attached: Any = None  # in place of a function of `functional`, until that atta
 _sum, _mean, _transpose = declare(np.sum), declare(np.mean), declare(np.transpose)
 
 
-class Methods(Variable):
+class Methods(Signatures):
     """The methods and attributes of an ndarray, for a tensor."""
 
     __slots__ = ()
 
     # ------------------------------------------------------------------------------------------- attributes
 
-    ndim: int = _property(lambda self: self.data.ndim, doc="The number of axes.")
-    size: int = _property(lambda self: self.data.size, doc="The number of elements.")
-    nbytes: int = _property(lambda self: self.data.nbytes, doc="How many bytes the elements take.")
-    T = property(_transpose, doc="The tensor with its axes reversed.")
-    mT = property(_np.matrix_transpose, doc="The tensor with its last two axes exchanged.")  # noqa: N815  (NumPy's name)
-    real = property(_np.real, doc="The real part.")
-    imag = property(_np.imag, doc="The imaginary part.")
+    if not TYPE_CHECKING:
+        ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
+        size = property(lambda self: self.data.size, doc="The number of elements.")
+        nbytes = property(lambda self: self.data.nbytes, doc="How many bytes the elements take.")
+        T = property(_transpose, doc="The tensor with its axes reversed.")
+        mT = property(_np.matrix_transpose, doc="The tensor with its last two axes exchanged.")  # noqa: N815  (NumPy's name)
+        real = property(_np.real, doc="The real part.")
+        imag = property(_np.imag, doc="The imaginary part.")
 
     @property
     def flat(self) -> Flat:
@@ -62,7 +68,7 @@ class Methods(Variable):
 
     # ------------------------------------------------------------------------------------------- reductions
 
-    def sum(self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **others: Any) -> Any:
+    def sum(self, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, **others: Any) -> Tensor:
         """`numpy.sum` of this tensor.
 
         Examples
@@ -73,7 +79,7 @@ class Methods(Variable):
         """
         return (_np.sum if others else _sum)(self, axis=axis, dtype=dtype, keepdims=keepdims, **others)
 
-    def mean(self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **others: Any) -> Any:
+    def mean(self, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, **others: Any) -> Tensor:
         """`numpy.mean` of this tensor.
 
         Examples
@@ -85,17 +91,19 @@ class Methods(Variable):
         """
         return (_np.mean if others else _mean)(self, axis=axis, dtype=dtype, keepdims=keepdims, **others)
 
-    max, min, prod, var, std = _np.max, _np.min, _np.prod, _np.var, _np.std
-    cumsum, cumprod, trace = _np.cumsum, _np.cumprod, _np.trace
-    argmax, argmin, any, all = _np.argmax, _np.argmin, _np.any, _np.all
+    if not TYPE_CHECKING:
+        max, min, prod, var, std = _np.max, _np.min, _np.prod, _np.var, _np.std
+        cumsum, cumprod, trace = _np.cumsum, _np.cumprod, _np.trace
+        argmax, argmin, any, all = _np.argmax, _np.argmin, _np.any, _np.all
 
     # ------------------------------------------------------------------------------------------- elements and order
 
-    clip, round, dot, diagonal = _np.clip, _np.round, _np.dot, _np.diagonal
-    take, repeat, choose, searchsorted = _np.take, _np.repeat, _np.choose, _np.searchsorted
-    argsort, argpartition, nonzero = _np.argsort, _np.argpartition, _np.nonzero
+    if not TYPE_CHECKING:
+        clip, round, dot, diagonal = _np.clip, _np.round, _np.dot, _np.diagonal
+        take, repeat, choose, searchsorted = _np.take, _np.repeat, _np.choose, _np.searchsorted
+        argsort, argpartition, nonzero = _np.argsort, _np.argpartition, _np.nonzero
 
-    def conj(self) -> Any:
+    def conj(self: Any) -> Tensor:
         """The complex conjugate; of real numbers, the tensor itself.
 
         Examples
@@ -107,7 +115,7 @@ class Methods(Variable):
 
     conjugate = conj
 
-    def compress(self, condition: Any, axis: Any = None) -> Any:
+    def compress(self, condition: Any, axis: int | None = None) -> Tensor:
         """`numpy.compress` of this tensor.
 
         Examples
@@ -118,15 +126,16 @@ class Methods(Variable):
         """
         return _np.compress(condition, self, axis=axis)
 
-    exp, expm1, log, log1p, log2, log10 = map(declare, (np.exp, np.expm1, np.log, np.log1p, np.log2, np.log10))
-    sqrt, square, abs, sign = map(declare, (np.sqrt, np.square, np.absolute, np.sign))
-    sin, cos, tan, sinh, cosh, tanh = map(declare, (np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh))
+    if not TYPE_CHECKING:
+        exp, expm1, log, log1p, log2, log10 = map(declare, (np.exp, np.expm1, np.log, np.log1p, np.log2, np.log10))
+        sqrt, square, abs, sign = map(declare, (np.sqrt, np.square, np.absolute, np.sign))
+        sin, cos, tan, sinh, cosh, tanh = map(declare, (np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh))
 
-    relu = sigmoid = softmax = log_softmax = logsumexp = erf = erfc = _attached
+        relu = sigmoid = softmax = log_softmax = logsumexp = erf = erfc = _attached
 
     # ------------------------------------------------------------------------------------------- shapes
 
-    def reshape(self, *shape: Any, **others: Any) -> Any:
+    def reshape(self, *shape: Any, **others: Any) -> Tensor:
         """This tensor in another shape: ``t.reshape(2, -1)`` or ``t.reshape((2, -1))``.
 
         Examples
@@ -137,7 +146,7 @@ class Methods(Variable):
         """
         return _np.reshape(self, shape[0] if len(shape) == 1 else shape, **others)
 
-    def transpose(self, *axes: Any) -> Any:
+    def transpose(self, *axes: Any) -> Tensor:
         """This tensor with its axes permuted: reversed, or ``t.transpose(1, 0)`` or ``t.transpose((1, 0))``.
 
         Examples
@@ -150,9 +159,10 @@ class Methods(Variable):
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return _transpose(self, axes=order)
 
-    swapaxes, squeeze, ravel = _np.swapaxes, _np.squeeze, _np.ravel
+    if not TYPE_CHECKING:
+        swapaxes, squeeze, ravel = _np.swapaxes, _np.squeeze, _np.ravel
 
-    def flatten(self, order: Any = "C") -> Any:
+    def flatten(self, order: Any = "C") -> Tensor:
         """A copy of all elements, in one axis.
 
         Examples
@@ -165,7 +175,14 @@ class Methods(Variable):
 
     # ------------------------------------------------------------------------------------------- copies
 
-    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
+    if TYPE_CHECKING:
+
+        @overload
+        def astype(self, dtype: type[np.inexact[Any]], *, copy: bool = True) -> Tensor: ...
+        @overload
+        def astype(self, dtype: Any, *, copy: bool = True) -> Any: ...
+
+    def astype(self: Any, dtype: Any, *, copy: bool = True) -> Any:
         """Cast to another dtype: a tensor, whose gradient is cast back; of integers or bool, a plain array.
 
         Examples
@@ -180,7 +197,7 @@ class Methods(Variable):
         """
         return self if not copy and self.dtype == dtype else _np.astype(self, np.dtype(dtype))
 
-    def copy(self) -> Any:
+    def copy(self) -> Tensor:
         """A recorded copy: gradients flow back to this tensor.
 
         Examples
@@ -231,4 +248,5 @@ class Methods(Variable):
         """
         self[...] = _np.sort(self, axis, **others)
 
-    put = _np.put
+    if not TYPE_CHECKING:
+        put = _np.put

@@ -10,7 +10,7 @@ import inspect
 import math
 from _thread import allocate_lock
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -26,8 +26,15 @@ from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array, is_c
 from tensorgrad.frontend.methods import Methods
 from tensorgrad.frontend.spelling import Elsewhere, elsewhere
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-def _operators(ufunc: np.ufunc, enter: Callable[..., Any] = declare) -> tuple[Any, Any, Any]:
+    Unary: TypeAlias = Callable[["Tensor"], "Tensor"]
+    Binary: TypeAlias = Callable[["Tensor", "Tensor | ArrayLike"], "Tensor"]
+    Comparison: TypeAlias = Callable[..., NDArray[np.bool]]
+
+
+def _operators(ufunc: np.ufunc, enter: Callable[..., Any] = declare) -> tuple[Binary, Binary, Binary]:
     """``x + y``, its reflection ``y + x`` and the in-place ``x += y``, from one entry of the table."""
     run = enter(ufunc)
 
@@ -40,6 +47,10 @@ def _operators(ufunc: np.ufunc, enter: Callable[..., Any] = declare) -> tuple[An
         return ufunc(self, other, out=(self,))
 
     return run, reflected, in_place
+
+
+def _unary(ufunc: np.ufunc) -> Unary:
+    return declare(ufunc)
 
 
 _np: Any = np  # for calls on tensors, of which NumPy's types know nothing
@@ -105,7 +116,11 @@ class Tensor(Methods, metaclass=_Kind):
     __slots__ = ()
     __pandas_priority__ = 5000  # above its Series and DataFrame: ``series * t`` is ours
 
-    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
+    if TYPE_CHECKING:
+        data: NDArray[Any]
+        grad: NDArray[Any] | None
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None) -> None:
         self.data = as_array(data.data if isinstance(data, Variable) else data, dtype)
         if self.data.dtype.kind not in "fiubc":
             raise TypeError(f"a Tensor holds numbers, not {self.data.dtype}")
@@ -157,7 +172,7 @@ class Tensor(Methods, metaclass=_Kind):
         """
         return self.record is None
 
-    def numpy(self) -> np.ndarray[Any, Any]:
+    def numpy(self) -> NDArray[Any]:
         """The underlying ndarray, shared and writable. Operations on it are not recorded.
 
         Examples
@@ -271,10 +286,12 @@ class Tensor(Methods, metaclass=_Kind):
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return call(type(self), func, args, kwargs)
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
-        if self.node is not None and (dtype is None or np.dtype(dtype).kind not in "biu"):
-            raise becomes_an_array()
-        return np.array(self.data, dtype, copy=copy)
+    if not TYPE_CHECKING:  # for which ``array @ t`` would be an array
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
+            if self.node is not None and (dtype is None or np.dtype(dtype).kind not in "biu"):
+                raise becomes_an_array()
+            return np.array(self.data, dtype, copy=copy)
 
     # ------------------------------------------------------------------------------------------- elements
 
@@ -317,25 +334,34 @@ class Tensor(Methods, metaclass=_Kind):
     __mod__, __rmod__, __imod__ = _operators(np.remainder)
     __divmod__, __rdivmod__ = _operators(np.divmod)[:2]
     __matmul__, __rmatmul__, __imatmul__ = _operators(np.matmul)
-    _square = declare(np.square)
+    _square = _unary(np.square)
     _power, __rpow__, __ipow__ = _operators(np.power)
 
-    __lt__, __le__, __eq__ = map(nondifferentiable, (np.less, np.less_equal, np.equal))
-    __gt__, __ge__, __ne__ = map(nondifferentiable, (np.greater, np.greater_equal, np.not_equal))
+    __lt__: Comparison
+    __le__: Comparison
+    __gt__: Comparison
+    __ge__: Comparison
+    __lt__, __le__, __gt__, __ge__ = map(nondifferentiable, (np.less, np.less_equal, np.greater, np.greater_equal))
+    if TYPE_CHECKING:  # as a Callable, it would not override that of object
+
+        def __eq__(self, other: object) -> NDArray[np.bool]: ...  # type: ignore[override]
+        def __ne__(self, other: object) -> NDArray[np.bool]: ...  # type: ignore[override]
+    else:
+        __eq__, __ne__ = map(nondifferentiable, (np.equal, np.not_equal))
     __and__, __rand__, __iand__ = _operators(np.bitwise_and, nondifferentiable)
     __or__, __ror__, __ior__ = _operators(np.bitwise_or, nondifferentiable)
     __xor__, __rxor__, __ixor__ = _operators(np.bitwise_xor, nondifferentiable)
     __invert__ = nondifferentiable(np.invert)
     __hash__ = object.__hash__
 
-    __neg__, __pos__, __abs__ = declare(np.negative), declare(np.positive), declare(np.absolute)
+    __neg__, __pos__, __abs__ = _unary(np.negative), _unary(np.positive), _unary(np.absolute)
 
     __floor__, __ceil__, __trunc__ = map(_whole, (math.floor, math.ceil, math.trunc))
 
-    def __round__(self, digits: int | None = None) -> Any:
+    def __round__(self, digits: int | None = None) -> Tensor:
         return _np.round(self, digits or 0)
 
-    def __pow__(self, exponent: Any) -> Any:
+    def __pow__(self, exponent: Tensor | ArrayLike) -> Tensor:
         return self._square() if type(exponent) is int and exponent == 2 else self._power(exponent)
 
 

@@ -28,18 +28,17 @@ from tensorgrad.functional.pooling import *  # noqa: F403
 from tensorgrad.functional.probabilities import *  # noqa: F403
 from tensorgrad.functional.regularization import *  # noqa: F403
 
-__all__ = [
-    *activations.__all__,
-    *attention.__all__,
-    *convolution.__all__,
-    *embeddings.__all__,
-    *error_function.__all__,
-    *losses.__all__,
-    *normalization.__all__,
-    *pooling.__all__,
-    *probabilities.__all__,
-    *regularization.__all__,
-]
+__all__: list[str] = []  # by `+=`, which type checkers understand
+__all__ += activations.__all__
+__all__ += attention.__all__
+__all__ += convolution.__all__
+__all__ += embeddings.__all__
+__all__ += error_function.__all__
+__all__ += losses.__all__
+__all__ += normalization.__all__
+__all__ += pooling.__all__
+__all__ += probabilities.__all__
+__all__ += regularization.__all__
 
 attach(  # those that PyTorch's tensors have as methods
     activations.relu,

@@ -14,7 +14,7 @@ from tensorgrad.engine.registry import also_complex, implements, primitive, rule
 from tensorgrad.engine.sums import total
 from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.rules.ordering import along
-from tensorgrad.rules.shapes import asarray
+from tensorgrad.rules.shapes import asarray, cast_to_fit
 
 
 @primitive
@@ -118,7 +118,7 @@ def append(arr: Array, values: Array, axis: int | None = None) -> Array:
 def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Array:
     """Insert values, cast to the dtype of the array, before the positions ``obj``."""
     arr, values = asarray(arr), asarray(values)
-    values = np.astype(values, arr.dtype, copy=False)
+    values = cast_to_fit(values, arr.dtype)
     return by_number(lambda x, values: np.insert(x, value_of(obj), values, axis), arr, values)
 
 

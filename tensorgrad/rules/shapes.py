@@ -12,7 +12,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
-from tensorgrad.engine.tape import Array, Variable, as_array, value_of
+from tensorgrad.engine.tape import Array, Variable, any_tracked, as_array, value_of
+from tensorgrad.errors import NoRuleError
 
 reshape = primitive(np.reshape)
 
@@ -52,6 +53,15 @@ also_complex(
 def asarray(x: Any) -> Array:
     """A tensor as it is; numbers and lists as arrays, of NumPy's default dtype."""
     return x if isinstance(x, Variable) else as_array(x)
+
+
+def cast_to_fit(values: Array, dtype: np.dtype[Any]) -> Array:
+    """Values in the dtype of the array that they are put into; integers would lose their gradient without a word."""
+    if dtype.kind not in "fc" and any_tracked(values):
+        raise NoRuleError(
+            f"values that require a gradient do not go into an array of {dtype}: cast that to float first"
+        )
+    return np.astype(values, dtype, copy=False)
 
 
 def _inverse(axes: int | Sequence[int]) -> list[int]:

@@ -13,7 +13,7 @@ from tensorgrad.engine.sums import wide
 from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
 from tensorgrad.errors import NoRuleError
 from tensorgrad.rules.ordering import along
-from tensorgrad.rules.shapes import asarray
+from tensorgrad.rules.shapes import asarray, cast_to_fit
 
 _MOVING = ("edge", "reflect", "symmetric", "wrap")  # modes of `numpy.pad` that pad with elements of the array
 
@@ -143,7 +143,7 @@ def _pad(array: Array, pad_width: Any, mode: Any = "constant", *, constant_value
 def _pad_with(x: Array, widths: Any, values: Any) -> Array:
     """Pad with constants that are tensors, one axis after the other, so that the last one has the corners."""
     values = values if isinstance(values, Variable) else np.asarray(values, like=x)
-    values = np.astype(np.broadcast_to(values, (x.ndim, 2)), x.dtype, copy=False)
+    values = cast_to_fit(np.broadcast_to(values, (x.ndim, 2)), x.dtype)
     for axis, (before, after) in enumerate(widths):
         ends = [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in (before, after)]
         front, back = (np.broadcast_to(values[axis, k], ends[k]) for k in (0, 1))
