@@ -20,7 +20,7 @@ import pytest
 from hypothesis import Phase, settings
 
 SUITE = ["test_rules", "test_conventions", "test_functional", "test_linalg", "test_shapes", "test_assign", "test_recompute",
-         "test_table", "test_numpy_protocol", "test_namespaces"]  # fmt: skip
+         "test_table", "test_numpy_protocol", "test_namespaces", "test_zero_rule"]  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -38,11 +38,11 @@ def checks() -> Iterator[Check]:
     for module in map(importlib.import_module, SUITE):
         for name, test in list(vars(module).items()):
             if name.startswith("test_"):
-                yield from _cases(f"{module.__name__}.{name}", test)
+                yield from _cases(f"{module.__name__}.{name}", test, getattr(module, "pytestmark", None))
 
 
-def _cases(name: str, test: Any) -> Iterator[Check]:
-    marks = getattr(test, "pytestmark", [])
+def _cases(name: str, test: Any, of_module: Any) -> Iterator[Check]:
+    marks = getattr(test, "pytestmark", []) + ([] if of_module is None else [of_module])
     choices = [_choices(*mark.args, **mark.kwargs) for mark in marks if mark.name == "parametrize"]
     noisy = any(mark.name == "filterwarnings" for mark in marks)
     fixtures = inspect.signature(test).parameters
