@@ -42,6 +42,10 @@ def start(given: argparse.Namespace) -> int:
 
 def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
     """The network of a checkpoint, the options it was trained with, and what it was trained on."""
+    if Path(path).is_dir():
+        there = ", ".join(sorted(file.name for file in Path(path).glob("*.npz"))) or "none"
+        raise tg.CheckpointError(f"{path} is a folder, not a checkpoint: name the best.npz in it "
+                                 f"(its .npz files: {there})")  # fmt: skip
     arrays, config = tg.load(path)
     needed = {"options": {"layers", "pixels"}, "data": {"name", "shape", "classes", "brightest"}}
     if not all(isinstance(config.get(part), dict) and keys <= config[part].keys() for part, keys in needed.items()):

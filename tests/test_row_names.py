@@ -93,3 +93,30 @@ def test_an_outline_has_the_shape_and_the_dtype_of_any_input():
         np.sum(scaled(tg.Tensor(np.ones((2, 3), np.float32), requires_grad=True), y)).backward()
         assert ((2, 3), np.float32, 2, 6) in seen
         assert ((2, 3), np.float64, 2, 6) in seen or (type(y) is float and ((), np.float64, 0, 1) in seen)
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+@pytest.mark.parametrize("params", [{}, {"axis": 0}], ids=str)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_function_that_returns_several_arrays_is_refused_when_it_is_called(kind, params, count):
+    """Stacked, they would have the shape of something else."""
+
+    @tg.primitive
+    def halves(*xs, axis=0):
+        return kind([xs[0] / 2, xs[0] / 2])
+
+    tg.rule(halves, each=lambda g, ans, i, *xs, axis=0: g)
+    xs = [tg.Tensor(np.ones(2), requires_grad=True) for _ in range(count)]
+    with pytest.raises(TypeError, match=rf"halves returned a {kind.__name__}, not one array"):
+        halves(*xs, **params)
+
+
+@pytest.mark.parametrize("found", [{}, {0: np.ones(2)}, (np.ones(2),) * 2], ids=["none", "one", "tuple"])
+def test_a_rule_for_all_inputs_that_leaves_one_out_is_named(found):
+    add = tg.primitive(lambda x, y: x + y)
+    tg.rule(add, together=lambda g, ans, needed, _x, _y: found)
+    x, y = (tg.Tensor(np.ones(2), requires_grad=True) for _ in range(2))
+    with pytest.raises(TypeError, match=r"the rule of '<lambda>' owes a dict with gradients for inputs \(0, 1\)"):
+        np.sum(add(x, y)).backward()
+    if found and type(found) is dict:  # what is not needed may be left out
+        np.testing.assert_array_equal(tg.grad(np.sum(add(x, y.data)), x), [1, 1])

@@ -61,6 +61,7 @@ def test_every_function_of_the_gradient_table_is_in_the_test_table(monkeypatch):
         "erased",
         "sinc_derivative",
         "recomputed",
+        "jump",
         "side",
         "zero_where",
         "odd_power",

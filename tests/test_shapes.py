@@ -79,7 +79,7 @@ def test_views_and_copies_are_numpys(name, fn):
 REFUSED = [
     ("pad(x, 1, 'mean')",                        lambda x: np.pad(x, 1, "mean"),                        tg.NoRuleError, "'mean'"),
     ("pad(x, 1, 'reflect', reflect_type='odd')", lambda x: np.pad(x, 1, "reflect", reflect_type="odd"), tg.NoRuleError, "reflect_type"),
-    ("pad(ones(2, int), 1, constant_values=x[0, 0])", lambda x: np.pad(np.ones(2, int), 1, constant_values=x[0, 0]), tg.NoRuleError, "int64"),
+    ("pad(Tensor([1, 1]), 1, constant_values=x[0, 0])", lambda x: np.pad(tg.Tensor(np.ones(2, int)), 1, constant_values=x[0, 0]), tg.NoRuleError, "int64"),
     ("pad(x, 1, 'edge', constant_values=2)",     lambda x: np.pad(x, 1, "edge", constant_values=2),     ValueError,     "'edge'"),
     ("pad(x, -1)",                               lambda x: np.pad(x, -1),                               ValueError,     "negative"),
     ("pad(x, 1.5, 'wrap')",                      lambda x: np.pad(x, 1.5, "wrap"),                      TypeError,      "integral"),

@@ -47,6 +47,10 @@ KINKS = {  # of one variable t: |t| at 0, by many ways
     "svdvals": lambda t: np.linalg.svdvals(np.reshape(t, (-1, 1, 1)))[:, 0],
     "svd": lambda t: np.linalg.svd(np.reshape(t, (-1, 1, 1)), full_matrices=False).S[:, 0],
     "root of the sum": lambda t: np.sqrt(np.sum(np.stack([t, 2 * t]) ** 2, axis=0)) / np.sqrt(5),
+    "maximum": lambda t: np.maximum(t, -t),
+    "minimum": lambda t: -np.minimum(2 * t, -2 * t) / 2,
+    "fmax": lambda t: np.fmax(t, -t),
+    "fmin": lambda t: -np.fmin(-t, t),
 }
 
 UNKNOWN = ("sqrt of square", "power of square", "float_power", "root of the sum")  # not known to be kinks: NaN

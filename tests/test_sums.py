@@ -157,3 +157,19 @@ def test_total_differentiates(axis):
     for keepdims in (False, True):
         tg.gradcheck(lambda t, k=keepdims: total(t, axis=axis, keepdims=k) ** 2, [x])
         tg.gradgradcheck(lambda t, k=keepdims: total(t, axis=axis, keepdims=k) ** 2, [x])
+
+
+@pytest.mark.parametrize("options", [{}, {"where": np.ones(70_000, bool)}, {"ddof": 1}], ids=str)
+@pytest.mark.parametrize("size", [1, 50])
+def test_the_deviation_of_many_halves_and_its_gradient_are_finite(options, size):
+    """Neither the number of elements nor the square of one need be less than the largest float16."""
+    x = tg.Tensor((NOISE * size).astype(np.float16), requires_grad=True)
+    out = np.std(x, **options)
+    exact = x.data.astype(float)
+    assert out.dtype == np.float16
+    np.testing.assert_allclose(out.data, np.std(exact, **options), rtol=1e-3)
+    factor = 30_000 // size
+    got = tg.grad(out * factor, x)
+    expected = factor * (exact - exact.mean()) / ((x.size - options.get("ddof", 0)) * np.std(exact, **options))
+    assert got.dtype == np.float16
+    np.testing.assert_allclose(got, expected, rtol=2e-3, atol=1e-3)

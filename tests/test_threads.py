@@ -1,6 +1,7 @@
 """Threads and tasks: concurrent passes lose nothing, and the mode belongs to its context."""
 
 import asyncio
+import contextlib
 import contextvars
 import sys
 import threading
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tensorgrad.engine import aliasing
 from tests.helpers import leaf
 
 
@@ -189,3 +191,48 @@ def test_a_task_inherits_the_mode_it_was_started_in():
     with tg.no_grad():
         context = contextvars.copy_context()
     assert context.run(recording) is False
+
+
+class Read(tg.Tensor):
+    """A tensor of which two threads read an attribute at once, if nothing keeps the second one out meanwhile."""
+
+    def __init__(self, name):
+        super().__init__(np.ones(3))
+        self.together, self.name = threading.Barrier(2), name
+
+    def __getattribute__(self, name):
+        if name not in ("name", "together") and name == getattr(self, "name", None):
+            found = super().__getattribute__(name)
+            with contextlib.suppress(threading.BrokenBarrierError):  # if the other one waits elsewhere
+                self.together.wait(0.2)
+            return found
+        return super().__getattribute__(name)
+
+
+def test_two_threads_that_save_one_tensor_at_first_save_it_once():
+    """Of two boxes, a write would tell one alone to keep its value."""
+    x = Read("data")
+    first, second = in_threads([lambda: aliasing.save(x)] * 2)
+    assert isinstance(first, aliasing.Saved)
+    assert first is second
+    assert x.saved() is first
+
+
+@pytest.mark.parametrize("share", [aliasing.share_memory, aliasing.detach_from])
+def test_two_threads_that_look_at_one_tensor_at_first_share_what_is_known_of_its_memory(share):
+    x, views = Read("memory"), [tg.Tensor(np.ones(3)) for _ in range(2)]
+    assert in_threads([lambda view=view: share(x, view) for view in views]) == [None, None]
+    x.name = None
+    if share is aliasing.share_memory:
+        assert x.memory is views[0].memory is views[1].memory
+        assert {id(ref()) for ref in x.memory.tensors} == {id(t) for t in (x, *views)}
+    assert x.memory.saved is views[0].memory.saved is views[1].memory.saved
+
+
+def test_a_value_that_threads_saved_at_once_is_kept_by_a_write():
+    for _ in range(300):
+        x, ys = tg.Tensor(np.ones(3)), leaf(np.zeros(8))
+        products = in_threads([lambda k=k, x=x, ys=ys: np.sum(ys[k] * x) for k in range(4)])
+        x += 1
+        gradients = [tg.grad(product, ys) for product in products]
+        np.testing.assert_array_equal(np.sum(gradients, axis=0), [3, 3, 3, 3, 0, 0, 0, 0])

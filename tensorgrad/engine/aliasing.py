@@ -11,6 +11,7 @@ Tensors that look at one memory, such as a view and its source, share a `Memory`
 from __future__ import annotations
 
 import sys
+import threading
 import weakref
 from array import array
 from typing import Any, TypeAlias
@@ -22,6 +23,7 @@ from tensorgrad.engine.tape import Node, Outline, Variable, any_tracked
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _ndarray, _new, _weakly = np.ndarray, object.__new__, weakref.ref
+_changing = threading.RLock()  # held while it is noted who shares memory and what is saved; finalizers may save, too
 
 
 class Saved:
@@ -56,23 +58,23 @@ class Memory:
 
     def add(self, tensor: Variable) -> None:
         """One more tensor looks at this memory."""
-        tensor.memory = self
-        self.tensors.append(_weakly(tensor))
-        if tensor.saved is not None:
-            self.saved.append(tensor.saved)
-        count = len(self.tensors)
-        if count >= 64 and count & (count - 1) == 0:  # at powers of two, which costs O(1) per tensor
-            self.tensors[:] = [ref for ref in self.tensors if ref() is not None]
-            self.saved[:] = [ref for ref in self.saved if ref() is not None]
-            self.bounds = None
+        with _changing:
+            tensor.memory = self
+            self.tensors.append(_weakly(tensor))
+            if tensor.saved is not None:
+                self.saved.append(tensor.saved)
+            count = len(self.tensors)
+            if count >= 64 and count & (count - 1) == 0:  # at powers of two, which costs O(1) per tensor
+                self.tensors[:] = [ref for ref in self.tensors if ref() is not None]
+                self.saved[:] = [ref for ref in self.saved if ref() is not None]
+                self.bounds = None
 
     def keep_saved(self) -> None:
         """Before a write to this memory: let records keep what they saved of it."""
-        refs = list(self.saved)
-        self.saved.clear()
-        for saved in [ref() for ref in refs]:
-            if saved is not None:
-                saved.keep()
+        with _changing:
+            refs, self.saved[:] = list(self.saved), []
+        for saved in filter(None, [ref() for ref in refs]):
+            saved.keep()
 
     def overlapping(self, region: Array) -> list[Variable]:
         """The tensors that have an element in a region."""
@@ -83,8 +85,7 @@ class Memory:
             return [tensor for tensor in alive if overlap(tensor.data, region)]
         if self.bounds is None:
             self.bounds = array("q")
-        for ref in self.tensors[len(self.bounds) // 2 :]:
-            tensor = ref()
+        for tensor in [ref() for ref in self.tensors[len(self.bounds) // 2 :]]:
             self.bounds.extend((0, 0) if tensor is None else byte_bounds(tensor.data))
         low, high = byte_bounds(region)
         starts, ends = np.frombuffer(self.bounds, np.int64).reshape(-1, 2).T
@@ -94,16 +95,19 @@ class Memory:
 
 def save(tensor: Variable) -> Saved:
     """The value of a tensor for a record to keep: the same for all records."""
-    ref, memory = tensor.saved, tensor.memory
+    ref = tensor.saved
     if ref is not None:
         saved = ref()
         if saved is not None and saved.data is tensor.data:
             return saved
-    saved = _new(Saved)
-    saved.data, saved.memory, saved.views = tensor.data, memory, None
-    tensor.saved = ref = _weakly(saved)
-    if memory is not None:
-        memory.saved.append(ref)
+    with _changing:
+        if tensor.saved is not ref:  # another thread was here first
+            return save(tensor)
+        saved = _new(Saved)
+        saved.data, saved.memory, saved.views = tensor.data, tensor.memory, None
+        tensor.saved = ref = _weakly(saved)
+        if saved.memory is not None:
+            saved.memory.saved.append(ref)
     return saved
 
 
@@ -141,16 +145,20 @@ def keep_saved(tensor: Variable) -> None:
 
 def share_memory(source: Variable, view: Variable) -> None:
     """A view looks at the memory of its source: a write to one is a write to the other."""
-    if source.memory is None:
-        Memory().add(source)
-    source.memory.add(view)  # type: ignore[union-attr]
+    _memory_of(source).add(view)
 
 
 def detach_from(source: Variable, view: Variable) -> None:
     """A view of the same memory that does not share the history of its source."""
-    if source.memory is None:
-        Memory().add(source)
-    Memory(source.memory.saved, detached=True).add(view)  # type: ignore[union-attr]
+    Memory(_memory_of(source).saved, detached=True).add(view)
+
+
+def _memory_of(tensor: Variable) -> Memory:
+    """What is known of the memory of a tensor that is about to share it."""
+    with _changing:
+        if tensor.memory is None:
+            Memory().add(tensor)
+        return tensor.memory  # type: ignore[return-value]
 
 
 def share_with_source(args: tuple[Any, ...], out: Variable) -> None:
@@ -163,10 +171,8 @@ def share_with_source(args: tuple[Any, ...], out: Variable) -> None:
 
 def needs_recording(target: Variable, value: Any) -> bool:
     """Whether a gradient depends on a write: by the history of the target, of a view of it, or of what is written."""
-    if target.node is not None or any_tracked(value):
-        return True
-    tensors = () if target.memory is None else (ref() for ref in target.memory.tensors)
-    return any(tensor is not None and tensor.node is not None for tensor in tensors)
+    refs = () if target.memory is None else target.memory.tensors
+    return target.node is not None or any_tracked(value) or any_tracked([ref() for ref in refs])
 
 
 # ------------------------------------------------------------------------------------------------ whose array is it?
@@ -189,9 +195,8 @@ def is_view(ans: Array, values: Any) -> bool:
 
 def is_new(out: Any, g: Any, ans: Any, inputs: Any) -> bool:
     """Whether a rule made this array itself and kept no reference, so that it can be added to and handed over."""
-    if type(out) is not _ndarray or out.base is not None or sys.getrefcount(out) > _REFERENCES_OF_NEW:
-        return False
-    return out is not g and out is not ans and all([out is not x for x in inputs])
+    owned = type(out) is _ndarray and out.base is None and sys.getrefcount(out) <= _REFERENCES_OF_NEW
+    return owned and out is not g and out is not ans and all([out is not x for x in inputs])
 
 
 def _references_of_new() -> int:

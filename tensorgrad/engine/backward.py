@@ -130,6 +130,8 @@ class _Pass:
                 needed = Needed([i for i, parent in enumerate(parents) if parent is not None])
                 needed.used = functools.partial(self.zero_rule.used, record)
                 found, inputs = row.together(g, ans, needed, *inputs, **params), ()
+                if type(found) is not dict or not found.keys() >= {*needed}:
+                    raise TypeError(f"the rule of {row.name!r} owes a dict with gradients for inputs {needed}: {found}")
                 rules = tuple([lambda *_, i=i, **__: found[i] for i in range(len(parents))])
             for i, parent in enumerate(parents):
                 if parent is None:

@@ -18,7 +18,7 @@ import numpy as np
 from tensorgrad.engine import tape
 from tensorgrad.engine.aliasing import frozen, is_view, outline_of, save, share_with_source
 from tensorgrad.engine.caller import ours
-from tensorgrad.engine.tape import NO_PARAMS, Mode, Node, Record, Variable, current_mode
+from tensorgrad.engine.tape import NO_PARAMS, Mode, Node, Record, Variable, as_result, current_mode
 from tensorgrad.errors import NoRuleError
 from tensorgrad.foreign import AS_THEY_ARE, operand
 from tensorgrad.foreign import plain as _plain
@@ -59,7 +59,7 @@ def _general(row: Row) -> Callable[..., Any]:
         if not tensors:
             return ans
         out = _new(type(tensors[-1]))
-        out.data = ans = ans if type(ans) is _ndarray else np.asarray(ans)
+        out.data = ans = ans if type(ans) is _ndarray else as_result(row.name, ans)
         out.grad = out.node = out.saved = out.memory = None
         for observer in observers:
             observer.after_call(row, values, params, ans)
@@ -86,7 +86,7 @@ def _one_input(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
                 params[name] = frozen(_untracked(row, name, value))
         ans = row.forward(x.data, **params)
         if type(ans) is not _ndarray:
-            ans = np.asarray(ans)
+            ans = as_result(row.name, ans)
         if ans.dtype.kind == "O":
             raise TypeError(f"{row.name} of these inputs is an array of Python objects: a Tensor holds numbers")
         out = _new(type(x))

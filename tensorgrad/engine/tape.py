@@ -159,10 +159,16 @@ def value_of(x: Any) -> Any:
     return {key: value_of(item) for key, item in x.items()} if type(x) is dict else x
 
 
+def as_result(name: str, ans: Any) -> np.ndarray[Any, Any]:
+    """What a function of the table gave, a number perhaps, as an array; not several arrays, stacked in silence."""
+    if isinstance(ans, (tuple, list)):
+        raise TypeError(f"{name} returned a {type(ans).__name__}, not one array: join several, and split them outside")
+    return np.asarray(ans)
+
+
 def any_tracked(x: Any) -> bool:
     """Whether a gradient flows to ``x``, or to something in the lists, tuples and dicts it consists of."""
     if isinstance(x, Variable):
         return x.node is not None
-    if isinstance(x, dict):
-        return any(map(any_tracked, x.values()))
-    return isinstance(x, (list, tuple)) and any([any_tracked(item) for item in x])
+    items = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else ()
+    return any([any_tracked(item) for item in items])

@@ -55,7 +55,8 @@ class ZeroRule:
         if self.recorded and not row.reads:
             return out
         lost = np.isnan(value_of(out))
-        if self.recorded and row.singular and not row.selects and np.count_nonzero(value_of(g) == 0):
+        may_tie = row.elementwise and all(record.parents or ())  # a choice between tracked inputs has a kink
+        if self.recorded and row.singular and (not row.selects or may_tie) and np.count_nonzero(value_of(g) == 0):
             lost |= value_of(out) == 0
         if not np.count_nonzero(lost):
             return out

@@ -12,8 +12,8 @@ import numpy as np
 
 from tensorgrad.engine.indexing import scatter
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
-from tensorgrad.engine.tape import Array, Variable, value_of
-from tensorgrad.rules.kinks import side
+from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
+from tensorgrad.rules.kinks import jump, side
 from tensorgrad.rules.shapes import asarray
 
 where = primitive(np.where)
@@ -23,14 +23,14 @@ nan_to_num = primitive(np.nan_to_num)
 _WEAK = (int, float, complex)  # Python's numbers take on the dtype of what they meet
 
 # fmt: off
-rule(np.maximum,    lambda g, _ans, x, y: g * _wins(~(x <= y), x == y, g),  # not less, as a NaN is
-                    lambda g, _ans, x, y: g * _wins(~(y <= x), x == y, g), selects=True)
-rule(np.minimum,    lambda g, _ans, x, y: g * _wins(~(x >= y), x == y, g),
-                    lambda g, _ans, x, y: g * _wins(~(y >= x), x == y, g), selects=True)
-rule(np.fmax,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g),  # a NaN never wins
-                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g), selects=True)
-rule(np.fmin,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g),
-                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g), selects=True)
+rule(np.maximum,    lambda g, _ans, x, y: g * _wins(~(x <= y), x == y, g, x, y),  # not less, as a NaN is
+                    lambda g, _ans, x, y: g * _wins(~(y <= x), x == y, g, x, y), selects=True)
+rule(np.minimum,    lambda g, _ans, x, y: g * _wins(~(x >= y), x == y, g, x, y),
+                    lambda g, _ans, x, y: g * _wins(~(y >= x), x == y, g, x, y), selects=True)
+rule(np.fmax,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g, x, y),  # a NaN never wins
+                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g, x, y), selects=True)
+rule(np.fmin,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g, x, y),
+                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g, x, y), selects=True)
 rule(where,         None,
                     lambda g, _ans, condition, _x, _y: np.where(condition, g, 0),
                     lambda g, _ans, condition, _x, _y: np.where(condition, 0, g), selects=True)
@@ -46,9 +46,14 @@ rule(nan_to_num,    lambda g, _ans, x, *, nan=0.0, posinf=None, neginf=None: np.
 # fmt: on
 
 
-def _wins(strictly: Array, tie: Array, g: Array) -> Array:
-    """1 where an input is chosen, 1/2 at a tie, 0 elsewhere; in the precision of ``g``."""
-    return strictly + tie * g.dtype.type(0.5)
+def _wins(strictly: Array, tie: Array, g: Array, x: Array, y: Array) -> Array:
+    """1 where an input is chosen, 1/2 at a tie, 0 elsewhere; in the precision of ``g``.
+
+    At a tie of two tracked inputs, as in ``maximum(x, -x) ** 2``, what is smooth again has a second derivative that is
+    not known here: NaN.
+    """
+    share = strictly + tie * g.dtype.type(0.5)
+    return share + jump(x - y) if any_tracked([x]) and any_tracked([y]) and np.any(value_of(tie)) else share
 
 
 def _less(x: Array, y: Array) -> Array:

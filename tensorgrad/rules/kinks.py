@@ -31,9 +31,16 @@ def side(x: Array) -> Array:
     return np.sign(x)
 
 
+@primitive
+def jump(x: Array) -> Array:
+    """0, of derivative 0, but for that of `side`: what is added to a share of 1/2 that changes where ``x`` is 0."""
+    return np.zeros_like(x)
+
+
 # fmt: off
 rule(zero_where, lambda g, _ans, _slope, *, kink: g, elementwise=True)
 rule(side,       lambda g, _ans, x: np.where((x == 0) & (value_of(g) == 0), g * np.nan, 0), elementwise=True)
+rule(jump,       lambda g, _ans, x: np.where((x == 0) & (value_of(g) == 0), g * np.nan, 0), elementwise=True)
 # fmt: on
 
 also_complex(zero_where)

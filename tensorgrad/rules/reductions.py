@@ -184,11 +184,14 @@ def var(x: Array, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepd
 def _std(x: Array, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False,
          where: Any = True, mean: Array = None, correction: float | None = None) -> Array:  # fmt: skip
     x, ddof = of_dtype(x, dtype), degrees_lost(ddof, correction)
+    narrow, x = x.dtype == np.float16, widened(x)
     if where is True and mean is None and x.dtype.kind != "c":
-        return std(x, axis=axis, ddof=ddof, keepdims=keepdims)
-    axis = None if no_axis(x, axis) else axis
-    length = np.linalg.vector_norm(_deviation(x, axis, where, mean), axis=axis, keepdims=keepdims)
-    return length / np.sqrt(_divisor(count(x, length, axis, where), ddof)).astype(length.dtype)
+        out = std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    else:
+        axis = None if no_axis(x, axis) else axis
+        length = np.linalg.vector_norm(_deviation(x, axis, where, mean), axis=axis, keepdims=keepdims)
+        out = length / np.sqrt(_divisor(count(x, length, axis, where), ddof)).astype(length.dtype)
+    return out.astype(np.float16) if narrow else out
 
 
 @fallback(np.sum)

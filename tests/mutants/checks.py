@@ -22,7 +22,7 @@ from hypothesis import Phase, settings
 SUITE = ["test_rules", "test_rule_properties", "test_conventions", "test_zero_rule_conventions", "test_softmax",
          "test_arguments", "test_functional", "test_running_statistics", "test_masks_and_labels",
          "test_functional_arguments", "test_linalg", "test_shapes", "test_assign", "test_recompute", "test_table",
-         "test_numpy_protocol", "test_namespaces"]  # fmt: skip
+         "test_numpy_protocol", "test_namespaces", "test_zero_rule", "test_smooth_compositions"]  # fmt: skip
 PARAM = type(pytest.param())
 
 
@@ -41,11 +41,11 @@ def checks() -> Iterator[Check]:
     for module in map(importlib.import_module, SUITE):
         for name, test in list(vars(module).items()):
             if name.startswith("test_"):
-                yield from _cases(f"{module.__name__}.{name}", test)
+                yield from _cases(f"{module.__name__}.{name}", test, getattr(module, "pytestmark", None))
 
 
-def _cases(name: str, test: Any) -> Iterator[Check]:
-    marks = getattr(test, "pytestmark", [])
+def _cases(name: str, test: Any, of_module: Any) -> Iterator[Check]:
+    marks = getattr(test, "pytestmark", []) + ([] if of_module is None else [of_module])
     choices = [_choices(*mark.args, **mark.kwargs) for mark in marks if mark.name == "parametrize"]
     noisy = any(mark.name == "filterwarnings" for mark in marks)
     fixtures = inspect.signature(test).parameters

@@ -52,9 +52,9 @@ def with_results(change: Callable[[Any], Any], place: Any, rule: Any) -> Any:
     @functools.wraps(rule)
     def changed(*args: Any, **params: Any) -> Any:
         if place == "add_to":
-            total, g = args
+            total, *others = args
             part = np.zeros_like(total)
-            rule(part, g, **params)
+            rule(part, *others, **params)
             total += change(part)
             return None
         out = rule(*args, **params)

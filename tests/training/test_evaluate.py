@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -145,7 +146,8 @@ CHECKPOINTS = {
     "flipped": (lambda best: Path("c.npz").write_bytes(best.read_bytes()[:900] + b"x" + best.read_bytes()[901:]),
                 "damaged or not a checkpoint"),
     "text": (lambda best: Path("c.npz").write_text("weights"), "damaged or not a checkpoint"),
-    "folder": (lambda best: Path("c.npz").mkdir(), "is a folder, not a checkpoint"),
+    "folder": (lambda best: Path("c.npz").mkdir(), "name the best.npz in it (its .npz files: none)"),
+    "run": (lambda best: shutil.copytree(best.parent, "c.npz"), "(its .npz files: best.npz, last.npz)"),
     "of numpy": (lambda best: np.savez("c.npz", x=np.zeros(3)), "does not name the network of its weights"),
     "pickled": (lambda best: np.savez("c.npz", x=np.array([{}], object)), "damaged or not a checkpoint"),
     "no options": (lambda best: rewritten(best, options={}), "does not name the network of its weights"),
