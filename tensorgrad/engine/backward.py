@@ -211,12 +211,11 @@ class _Pass:
     def make_independent(self) -> None:
         """Give each gradient that is handed out its full shape and memory of its own."""
         for node, g in self.adjoints.items():
-            if g.shape != node.shape:
-                g = self.adjoints[node] = np.broadcast_to(g, node.shape)
             if isinstance(g, Variable):
+                g = g if g.shape == node.shape else np.broadcast_to(g, node.shape)
                 self.adjoints[node] = g if node in self.owned else np.positive(g)  # type: ignore[call-overload]
-            elif node not in self.owned or type(g) is not _ndarray or g.base is not None or g.dtype != node.dtype:
-                self.adjoints[node] = np.array(g, dtype=node.dtype)
+            elif not (self._is_ours(node) and g.base is None):
+                self.adjoints[node] = np.full(node.shape, g, node.dtype)
 
 
 def reachable(roots: Iterable[Node]) -> list[Record]:

@@ -211,7 +211,7 @@ def put_places(y, v, places):
 
 
 def put_places_t(y, v, places):
-    y.view(-1)[places] = v
+    y[torch.unravel_index(places, y.shape)] = v
 
 
 def put_mask(y, v, mask):

@@ -123,6 +123,7 @@ TRIGONOMETRY = [
     Op("cos",          np.cos,                      torch.cos),
     Op("tan",          np.tan,                      torch.tan,                  domain=unit),
     Op("sinc",         np.sinc,                     torch.sinc,                 safe=nonzero),
+    Op("i0",           np.i0,                       torch.special.i0,           domain=small),
     Op("arcsin",       np.arcsin,                   torch.arcsin,               domain=unit),
     Op("arccos",       np.arccos,                   torch.arccos,               domain=unit),
     Op("arctan",       np.arctan,                   torch.arctan),

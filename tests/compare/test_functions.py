@@ -26,7 +26,15 @@ EACH = settings(
     database=None,
 )
 
+_MADE = "with like=, of lists of tensors: a stack"
+_ENDS = "PyTorch's takes ends that require no gradient"
+_POLYNOMIAL = "PyTorch has no polynomials"
 NOT_COMPARED = {
+    **dict.fromkeys(["array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray", "full"], _MADE),
+    **dict.fromkeys(["geomspace", "linspace", "logspace"], _ENDS),
+    **dict.fromkeys(["polyadd", "polyder", "polyfit", "polyint", "polymul", "polysub", "polyval"], _POLYNOMIAL),
+    "apply_over_axes": "PyTorch has none",
+    "logn": "PyTorch has none",
     "eig": "refused: its values are complex",
     "eigvals": "refused: they are complex",
     "empty_like": "its values are not defined",

@@ -28,7 +28,7 @@ DIFFERENT = {
         "cross (2, 3) (3,)", "cross (2, 1, 3) (4, 3)", "cross (0, 3) (3,)", "cross axisc (4, 3, 2) (2, 3)",
         "cross 2, 3", "cross 3, 2", "cross array", "einsum ij,j->i [(2, 1), (3,)]", "einsum ij,j-> [(1, 3), (1,)]",
         "solve (3, 3) (2, 3, 2)", "solve (2, 3, 3) (3, 2)", "solve (2, 1, 2, 2) (3, 2, 1)",
-        "solve (0, 2, 2) (2, 1)", "solve (2, 2, 2) (2, 2)",
+        "solve (0, 2, 2) (2, 1)", "solve (2, 2, 2) (2, 2)", "array ndmin",
     ],
     "it takes no notice of where= and correction=": [
         "mean where dtype", "var where", "var where ddof", "var where row", "var correction", "std correction",
@@ -40,7 +40,7 @@ DIFFERENT = {
     ],
     "it negates an unsigned number": ["roll unsigned"],
     "it takes one number of copies for those along the first axis, not the last": ["tile", "tile few reps"],
-    "the gradient of the value to fill with is wrong": ["full_like"],
+    "the gradient of the value to fill with is wrong": ["full_like", "full row"],
     "the gradient of a real input among complex ones is complex": ["concatenate z", "where z"],
     "another branch": ["arccosh z"],
     "it scales by another norm than the one asked for, 'forward' or 'backward'": [
