@@ -11,8 +11,8 @@ Tensors that look at one memory, such as a view and its source, share a `Memory`
 from __future__ import annotations
 
 import sys
-import threading
 import weakref
+from _thread import RLock
 from array import array
 from typing import Any, TypeAlias
 
@@ -23,7 +23,7 @@ from tensorgrad.engine.tape import Node, Outline, Variable, any_tracked
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _ndarray, _new, _weakly = np.ndarray, object.__new__, weakref.ref
-_changing = threading.RLock()  # held while it is noted who shares memory and what is saved; finalizers may save, too
+_changing = RLock()  # held while it is noted who shares memory and what is saved; finalizers may save, too
 
 
 class Saved:

@@ -212,8 +212,8 @@ class _Pass:
         """Give each gradient that is handed out its full shape and memory of its own."""
         for node, g in self.adjoints.items():
             if isinstance(g, Variable):
-                g = g if g.shape == node.shape else np.broadcast_to(g, node.shape)
-                self.adjoints[node] = g if node in self.owned else np.positive(g)  # type: ignore[call-overload]
+                full: Array = g if g.shape == node.shape else np.broadcast_to(g, node.shape)  # type: ignore[call-overload]
+                self.adjoints[node] = full if node in self.owned else np.positive(full)
             elif not (self._is_ours(node) and g.base is None):
                 self.adjoints[node] = np.full(node.shape, g, node.dtype)
 
