@@ -62,6 +62,23 @@ def test_no_grad_refuses_what_runs_later():
             tg.no_grad()(function)
 
 
+def test_a_generator_that_yields_inside_the_block_leaves_recording_off_until_it_goes_on():
+    def generator():
+        with tg.no_grad():
+            yield is_recording()
+        yield is_recording()
+
+    steps = generator()
+    assert next(steps) is False
+    assert not is_recording()
+    assert next(steps) is True
+    assert is_recording()
+    abandoned = generator()
+    next(abandoned)
+    abandoned.close()
+    assert is_recording()
+
+
 def test_threads_have_a_switch_each():
     seen = []
     with tg.no_grad():
