@@ -14,6 +14,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tensorgrad.engine.registry import also_complex, entries, fallback, implements, primitive, row_of, rule
 from tensorgrad.engine.sums import wide, widened
 from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.rules.division import quotient
 from tensorgrad.rules.kinks import unit
 
 std = primitive(np.std)
@@ -82,7 +83,10 @@ def _std_dx(g: Array, ans: Array, x: Array, axis: Any, ddof: float, keepdims: bo
     if x.size == ans.size and ddof < 1:  # of single elements, which all are equal
         return np.zeros_like(x)
     distance = x - np.mean(x, axis=axis, keepdims=True)
-    return restore(g, axis, keepdims) * unit(distance, restore(ans * (count(x, ans) - ddof), axis, keepdims))
+    n, q = count(x, ans) - ddof, quotient(g, ans, ans)
+    if q is not None:
+        return restore(q / n, axis, keepdims) * distance
+    return restore(g, axis, keepdims) * unit(distance, restore(ans * n, axis, keepdims))
 
 
 def no_axis(x: Array, axis: Any) -> bool:
