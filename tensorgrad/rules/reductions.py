@@ -25,9 +25,9 @@ rule(np.sum,  lambda g, _ans, _x, axis=None, dtype=None, *, keepdims=False:
 rule(np.mean, lambda g, _ans, _x, axis=None, dtype=None, *, keepdims=False:
                   restore(widened(g) * (g.size / max(_x.size, 1)), axis, keepdims))
 rule(np.max,  lambda g, ans, x, axis=None, *, keepdims=False:
-                  restore(g, axis, keepdims) * portion(x, restore(ans, axis, keepdims), axis, g), selects=True)
+                  to_extremes(g, ans, x, axis, keepdims, nan=True), selects=True)
 rule(np.min,  lambda g, ans, x, axis=None, *, keepdims=False:
-                  restore(g, axis, keepdims) * portion(x, restore(ans, axis, keepdims), axis, g), selects=True)
+                  to_extremes(g, ans, x, axis, keepdims, nan=True), selects=True)
 rule(std,     lambda g, ans, x, axis=None, *, ddof=0, keepdims=False:
                   _std_dx(g, ans, x, axis, ddof, keepdims))
 # fmt: on
@@ -68,9 +68,18 @@ def count(x: Array, reduced: Array, axis: Any = None, where: Any = True) -> Any:
     return np.sum(used, axis=axis, keepdims=True).astype(reduced.dtype).reshape(reduced.shape)
 
 
-def portion(x: Array, extreme: Array, axis: Any, g: Array) -> Array:
-    """Each element's part in an extreme: ``1 / ties`` where it equals it; NaN is an extreme of its own."""
-    return shared((x == extreme) | (x != x), axis, g)
+def to_extremes(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, *, nan: bool) -> Array:
+    """``g`` in equal parts to the elements that equal the extreme ``ans``, and to NaN if it counts as one.
+
+    Where the extreme is 0 and ``g`` is a multiple ``q * ans`` of it, ``q * x`` has the right derivatives, too.
+    """
+    ties = x == restore(ans, axis, keepdims)
+    if nan:
+        ties = ties | (x != x)
+    q = quotient(g, ans, ans)
+    if q is None:
+        return restore(g, axis, keepdims) * shared(ties, axis, g)
+    return restore(q, axis, keepdims) * np.where(ties, x, 0) * shared(ties, axis, g)
 
 
 def shared(ties: Array, axis: Any, g: Array) -> Array:
