@@ -13,6 +13,7 @@ import numpy as np
 from tensorgrad.engine.indexing import scatter
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
 from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
+from tensorgrad.rules.division import quotient
 from tensorgrad.rules.kinks import jump, side
 from tensorgrad.rules.shapes import asarray
 
@@ -23,14 +24,14 @@ nan_to_num = primitive(np.nan_to_num)
 _WEAK = (int, float, complex)  # Python's numbers take on the dtype of what they meet
 
 # fmt: off
-rule(np.maximum,    lambda g, _ans, x, y: g * _wins(~(x <= y), x == y, g, x, y),  # not less, as a NaN is
-                    lambda g, _ans, x, y: g * _wins(~(y <= x), x == y, g, x, y), selects=True)
-rule(np.minimum,    lambda g, _ans, x, y: g * _wins(~(x >= y), x == y, g, x, y),
-                    lambda g, _ans, x, y: g * _wins(~(y >= x), x == y, g, x, y), selects=True)
-rule(np.fmax,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g, x, y),  # a NaN never wins
-                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g, x, y), selects=True)
-rule(np.fmin,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g, x, y),
-                    lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g, x, y), selects=True)
+rule(np.maximum,    lambda g, _ans, x, y: _chosen(g, _ans, ~(x <= y), x, y),  # not less, as a NaN is
+                    lambda g, _ans, x, y: _chosen(g, _ans, ~(y <= x), y, x), selects=True)
+rule(np.minimum,    lambda g, _ans, x, y: _chosen(g, _ans, ~(x >= y), x, y),
+                    lambda g, _ans, x, y: _chosen(g, _ans, ~(y >= x), y, x), selects=True)
+rule(np.fmax,       lambda g, ans, x, y: _chosen(g, ans, (ans == x) & (x != y), x, y),  # a NaN never wins
+                    lambda g, ans, x, y: _chosen(g, ans, (ans == y) & (x != y), y, x), selects=True)
+rule(np.fmin,       lambda g, ans, x, y: _chosen(g, ans, (ans == x) & (x != y), x, y),
+                    lambda g, ans, x, y: _chosen(g, ans, (ans == y) & (x != y), y, x), selects=True)
 rule(where,         None,
                     lambda g, _ans, condition, _x, _y: np.where(condition, g, 0),
                     lambda g, _ans, condition, _x, _y: np.where(condition, 0, g), selects=True)
@@ -46,14 +47,20 @@ rule(nan_to_num,    lambda g, _ans, x, *, nan=0.0, posinf=None, neginf=None: np.
 # fmt: on
 
 
-def _wins(strictly: Array, tie: Array, g: Array, x: Array, y: Array) -> Array:
-    """1 where an input is chosen, 1/2 at a tie, 0 elsewhere; in the precision of ``g``.
+def _chosen(g: Array, ans: Array, strictly: Array, x: Array, y: Array) -> Array:
+    """``g`` where ``x`` is chosen, half of it at a tie with ``y``, 0 elsewhere.
 
-    At a tie of two tracked inputs, as in ``maximum(x, -x) ** 2``, what is smooth again has a second derivative that is
-    not known here: NaN.
+    At a tie of two tracked inputs, what is smooth again, as ``maximum(x, -x) ** 2`` is, has a second derivative that is
+    known only if ``g`` is a multiple ``q * ans`` and ``ans`` is 0: that of ``q * x``. Elsewhere it is NaN.
     """
+    tie = x == y
     share = strictly + tie * g.dtype.type(0.5)
-    return share + jump(x - y) if any_tracked([x]) and any_tracked([y]) and np.any(value_of(tie)) else share
+    if not (any_tracked([x]) and any_tracked([y]) and np.any(value_of(tie))):
+        return g * share
+    q = quotient(g, ans, x)
+    if q is None:
+        return g * (share + jump(x - y))
+    return q * np.where(share != 0, x, 0) * (share + jump(np.where(x == 0, 1, x - y)))
 
 
 def _less(x: Array, y: Array) -> Array:

@@ -12,7 +12,8 @@ import numpy as np
 
 from tensorgrad import blas
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
-from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.engine.tape import Array, any_tracked, value_of
+from tensorgrad.rules.division import quotient
 from tensorgrad.rules.kinks import settled, side, unit
 
 
@@ -39,8 +40,8 @@ rule(np.divide,      lambda g, _ans, _x, y: g / y,
 rule(np.negative,    lambda g, _ans, _x: -g)
 rule(np.positive,    lambda g, _ans, _x: g)
 rule(np.reciprocal,  lambda g, ans, _x: -g * ans * ans)
-rule(np.absolute,    lambda g, _ans, x: g * _direction(x))
-rule(np.fabs,        lambda g, _ans, x: g * side(x))
+rule(np.absolute,    lambda g, _ans, x: _absolute_dx(g, _ans, x))
+rule(np.fabs,        lambda g, _ans, x: _absolute_dx(g, _ans, x))
 rule(np.sign,        lambda g, _ans, _x: np.zeros_like(g), selects=True)
 
 # Powers and roots
@@ -75,9 +76,12 @@ also_complex(
 )  # fmt: skip
 
 
-def _direction(x: Array) -> Array:
-    """The derivative of ``|x|``: the sign of ``x``, or the conjugate of a complex number's direction; 0 at 0."""
-    return side(x) if x.dtype.kind != "c" else unit(np.conjugate(x), np.absolute(x))
+def _absolute_dx(g: Array, _ans: Array, x: Array) -> Array:
+    """``g`` times the sign of ``x``, or times the conjugate of a complex number's direction; 0 at 0."""
+    q = quotient(g, _ans, x)
+    if q is not None:
+        return q * np.conjugate(x)
+    return g * (side(x) if x.dtype.kind != "c" else unit(np.conjugate(x), np.absolute(x)))
 
 
 def add_product(total: Array, g: Array, x: Array) -> None:
@@ -98,7 +102,8 @@ def _power_dx(x: Array, y: Array) -> Array:
     """``y * x**(y - 1)``, and 0 for ``x**0`` even at ``x == 0``."""
     if isinstance(y, (int, float)):
         return y * x ** (y - 1) if y else np.zeros_like(x)
-    return settled(y * steep_power(x, y - 1), y == 0)
+    power = steep_power if any_tracked([y]) else np.power
+    return settled(y * power(x, y - 1), y == 0)
 
 
 def _share(ans: Array, share: Array) -> Array:

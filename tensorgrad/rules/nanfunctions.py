@@ -8,13 +8,13 @@ import numpy as np
 
 from tensorgrad.engine.registry import also_complex, fallback, implements, rule
 from tensorgrad.engine.tape import Array, value_of
-from tensorgrad.rules.reductions import count, degrees_lost, mean, of_dtype, restore, shared
+from tensorgrad.rules.reductions import count, degrees_lost, mean, of_dtype, to_extremes
 
 # fmt: off
 rule(np.nanmax, lambda g, ans, x, axis=None, *, keepdims=False:
-                    restore(g, axis, keepdims) * shared(x == restore(ans, axis, keepdims), axis, g), selects=True)
+                    to_extremes(g, ans, x, axis, keepdims, nan=False), selects=True)
 rule(np.nanmin, lambda g, ans, x, axis=None, *, keepdims=False:
-                    restore(g, axis, keepdims) * shared(x == restore(ans, axis, keepdims), axis, g), selects=True)
+                    to_extremes(g, ans, x, axis, keepdims, nan=False), selects=True)
 # fmt: on
 
 

@@ -10,6 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
 from tensorgrad.engine.tape import Array
+from tensorgrad.rules.division import quotient
 from tensorgrad.rules.kinks import settled, side, unit
 from tensorgrad.rules.reductions import restore
 
@@ -30,7 +31,7 @@ def even_power(x: Array, *, order: float) -> Array:
 
 # fmt: off
 rule(vector_norm, lambda g, ans, x, *, axis=None, keepdims=False, ord=2:
-                      restore(g, axis, keepdims) * _direction(x, restore(ans, axis, keepdims), ord))
+                      _norm_dx(g, ans, x, axis, keepdims, ord))
 rule(odd_power,   lambda g, _ans, x, *, order: g * (order * even_power(x, order=order - 1)), elementwise=True)
 rule(even_power,  lambda g, _ans, x, *, order: g * _even_power_dx(x, order), elementwise=True)
 # fmt: on
@@ -41,6 +42,14 @@ def _even_power_dx(x: Array, order: float) -> Array:
     if order == 0:
         return np.zeros_like(x)
     return side(x) if order == 1 else order * odd_power(x, order=order - 1)
+
+
+def _norm_dx(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, ord: float) -> Array:
+    """``g`` times the gradient of the norm; 0 at 0."""
+    q = quotient(g, ans, ans) if ord == 2 else None
+    if q is not None:
+        return restore(q, axis, keepdims) * x
+    return restore(g, axis, keepdims) * _direction(x, restore(ans, axis, keepdims), ord)
 
 
 def _direction(x: Array, ans: Array, ord: float) -> Array:

@@ -14,6 +14,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tensorgrad.engine.registry import also_complex, entries, fallback, implements, primitive, row_of, rule
 from tensorgrad.engine.sums import wide, widened
 from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.rules.division import quotient
 from tensorgrad.rules.kinks import unit
 
 std = primitive(np.std)
@@ -24,9 +25,9 @@ rule(np.sum,  lambda g, _ans, _x, axis=None, dtype=None, *, keepdims=False:
 rule(np.mean, lambda g, _ans, _x, axis=None, dtype=None, *, keepdims=False:
                   restore(widened(g) * (g.size / max(_x.size, 1)), axis, keepdims))
 rule(np.max,  lambda g, ans, x, axis=None, *, keepdims=False:
-                  restore(g, axis, keepdims) * portion(x, restore(ans, axis, keepdims), axis, g), selects=True)
+                  to_extremes(g, ans, x, axis, keepdims, nan=True), selects=True)
 rule(np.min,  lambda g, ans, x, axis=None, *, keepdims=False:
-                  restore(g, axis, keepdims) * portion(x, restore(ans, axis, keepdims), axis, g), selects=True)
+                  to_extremes(g, ans, x, axis, keepdims, nan=True), selects=True)
 rule(std,     lambda g, ans, x, axis=None, *, ddof=0, keepdims=False:
                   _std_dx(g, ans, x, axis, ddof, keepdims))
 # fmt: on
@@ -67,9 +68,18 @@ def count(x: Array, reduced: Array, axis: Any = None, where: Any = True) -> Any:
     return np.sum(used, axis=axis, keepdims=True).astype(reduced.dtype).reshape(reduced.shape)
 
 
-def portion(x: Array, extreme: Array, axis: Any, g: Array) -> Array:
-    """Each element's part in an extreme: ``1 / ties`` where it equals it; NaN is an extreme of its own."""
-    return shared((x == extreme) | (x != x), axis, g)
+def to_extremes(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, *, nan: bool) -> Array:
+    """``g`` in equal parts to the elements that equal the extreme ``ans``, and to NaN if it counts as one.
+
+    Where the extreme is 0 and ``g`` is a multiple ``q * ans`` of it, ``q * x`` has the right derivatives, too.
+    """
+    ties = x == restore(ans, axis, keepdims)
+    if nan:
+        ties = ties | (x != x)
+    q = quotient(g, ans, ans)
+    if q is None:
+        return restore(g, axis, keepdims) * shared(ties, axis, g)
+    return restore(q, axis, keepdims) * np.where(ties, x, 0) * shared(ties, axis, g)
 
 
 def shared(ties: Array, axis: Any, g: Array) -> Array:
@@ -82,7 +92,10 @@ def _std_dx(g: Array, ans: Array, x: Array, axis: Any, ddof: float, keepdims: bo
     if x.size == ans.size and ddof < 1:  # of single elements, which all are equal
         return np.zeros_like(x)
     distance = x - np.mean(x, axis=axis, keepdims=True)
-    return restore(g, axis, keepdims) * unit(distance, restore(ans * (count(x, ans) - ddof), axis, keepdims))
+    n, q = count(x, ans) - ddof, quotient(g, ans, ans)
+    if q is not None:
+        return restore(q / n, axis, keepdims) * distance
+    return restore(g, axis, keepdims) * unit(distance, restore(ans * n, axis, keepdims))
 
 
 def no_axis(x: Array, axis: Any) -> bool:

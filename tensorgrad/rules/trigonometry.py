@@ -6,6 +6,7 @@ import numpy as np
 
 from tensorgrad.engine.registry import also_complex, primitive, rule
 from tensorgrad.engine.tape import Array
+from tensorgrad.rules.division import quotient
 from tensorgrad.rules.kinks import unit
 
 
@@ -50,8 +51,8 @@ rule(np.arccos,   lambda g, _ans, x: -g / _circle(x))
 rule(np.arctan,   lambda g, _ans, x: g / (1 + x * x), singular=False)
 rule(np.arctan2,  lambda g, _ans, x, y: g * _over_square(y, np.hypot(x, y)),
                   lambda g, _ans, x, y: -g * _over_square(x, np.hypot(x, y)))
-rule(np.hypot,    lambda g, ans, x, _y: g * unit(x, ans),
-                  lambda g, ans, _x, y: g * unit(y, ans))
+rule(np.hypot,    lambda g, ans, x, _y: _hypot_dx(g, ans, x),
+                  lambda g, ans, _x, y: _hypot_dx(g, ans, y))
 rule(np.deg2rad,  lambda g, _ans, _x: np.deg2rad(g))
 rule(np.rad2deg,  lambda g, _ans, _x: np.rad2deg(g))
 rule(np.radians,  lambda g, _ans, _x: np.radians(g))
@@ -71,6 +72,12 @@ also_complex(
     np.sin, np.cos, np.tan, np.sinc, sinc_derivative, np.arcsin, np.arccos, np.arctan,
     np.sinh, np.cosh, np.tanh, np.arcsinh, np.arccosh, np.arctanh,
 )  # fmt: skip
+
+
+def _hypot_dx(g: Array, ans: Array, x: Array) -> Array:
+    """``g`` times one of the sides over the hypotenuse; 0 where that is 0."""
+    q = quotient(g, ans, ans)
+    return g * unit(x, ans) if q is None else q * x
 
 
 def _circle(x: Array) -> Array:
