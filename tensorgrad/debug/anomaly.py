@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from tensorgrad.engine.aliasing import Saved
-from tensorgrad.engine.caller import line_of, ours
+from tensorgrad.engine.caller import in_package, line_of
 from tensorgrad.engine.record import observers
 from tensorgrad.engine.registry import Row
 from tensorgrad.engine.tape import Outline, Record, current_mode, value_of
@@ -215,6 +215,6 @@ def _rewrite(row: Row) -> str:
 def _caller() -> tuple[CodeType, int]:
     """The user's code, and how far it has come."""
     frame = sys._getframe(1)
-    while ours[frame.f_code.co_filename] and frame.f_back is not None:
+    while in_package[frame.f_code.co_filename] and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code, frame.f_lasti

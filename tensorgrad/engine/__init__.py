@@ -1,7 +1,7 @@
-"""The engine: a call, a record, the backward pass, what a write must not touch. It knows nothing of neural networks.
+"""The engine: calls, records, the backward pass and aliasing. Nothing in it is specific to neural networks.
 
-Read in this order: `tape` (what an operation leaves behind), `registry` (the gradient table), `record` (a call),
-`backward` (the pass back), `zero_rule` (what was not used has no gradient), `aliasing` (views, and values that a later
-write must not change), `sums` (sums of gradients), `indexing` (``x[index]`` and its transpose) and `caller` (the user's
-line, for errors). What users see of it, the Tensor, stands beside it in `tensorgrad.frontend`.
+Read in this order: `tape` (records and leaves), `registry` (the gradient table), `record` (calls), `backward` (the
+backward pass), `zero_rule` (unused elements have gradient 0), `aliasing` (views, and saved values that a later write
+must not change), `sums` (sums of gradients), `indexing` (``x[index]`` and its transpose) and `caller` (the user's line,
+for error messages). The user interface, the Tensor, is in `tensorgrad.frontend`.
 """

@@ -1,11 +1,11 @@
-"""Who shares memory with whom, and what a write does to values that a backward pass still needs.
+"""Which tensors share memory, and how values that a backward pass still needs are protected against writes.
 
-A record holds `Saved` values: the array of a tensor, in a box that the tensor knows of. Before tensorgrad writes to
-a tensor, the box gets a copy of the array, one for all records that saved it; so a gradient is that of the computation
-that ran. The tensor holds the box weakly. Once the records are freed, it is gone, and a write copies nothing: that is
-what a training step does.
+A record holds `Saved` values: the array of a tensor, in a holder that the tensor references weakly. Before tensorgrad
+writes to the tensor, the array in the holder is replaced by a copy, one for all records that saved it, so that the
+gradient is that of the computation that ran. Once the records are freed, the holder is freed as well, and a write
+copies nothing. This is the case in a training step.
 
-Tensors that look at one memory, such as a view and its source, share a `Memory`, which knows of all of them.
+Tensors that share memory, such as a view and its source, share a `Memory` object, which references all of them.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from numpy.lib.array_utils import byte_bounds
 from tensorgrad.engine.tape import Node, Outline, Variable, any_tracked
 
 Array: TypeAlias = np.ndarray[Any, Any]
-_ndarray, _new, _weakly = np.ndarray, object.__new__, weakref.ref
-_changing = RLock()  # held while it is noted who shares memory and what is saved; finalizers may save, too
+_ndarray, _new, _weakref = np.ndarray, object.__new__, weakref.ref
+_lock = RLock()  # for changes to `Memory` and `Variable.saved`; reentrant, as finalizers may save as well
 
 
 class Saved:
-    """The value of a tensor, as records saved it."""
+    """The value of a tensor as saved by records."""
 
     __slots__ = ("__weakref__", "data", "memory", "views")
 
     data: Array
     memory: Memory | None  # of the tensor
-    views: weakref.ref[Memory] | None  # what a recorded backward pass made of this value: see `restored`
+    views: weakref.ref[Memory] | None  # of the tensors that a recorded backward pass made from it: see `restored`
 
-    def keep(self) -> None:
-        """Before a write to the array: copy it."""
+    def copy_data(self) -> None:
+        """Replace the array by a copy, before a write to it."""
         self.data = np.copy(self.data)
         views = None if self.views is None else self.views()
         if views is not None:
@@ -44,7 +44,7 @@ class Saved:
 
 
 class Memory:
-    """Memory that several tensors look at: those tensors, and what records saved of it."""
+    """Memory shared by several tensors: references to those tensors, and to the values that records saved."""
 
     __slots__ = ("__weakref__", "bounds", "detached", "saved", "source", "tensors")
 
@@ -52,35 +52,35 @@ class Memory:
                  source: Saved | None = None) -> None:  # fmt: skip
         self.tensors: list[weakref.ref[Variable]] = []
         self.saved = [] if saved is None else saved
-        self.bounds: array[int] | None = None  # of the first of the tensors, the first and last address, once asked for
-        self.detached = detached  # there are other tensors, with a history of their own
-        self.source = source  # the value that the tensors look at, where they are those of a recorded backward pass
+        self.bounds: array[int] | None = None  # cache: the first and last address of each tensor, for some of the first
+        self.detached = detached  # whether other tensors with a separate history use the same memory
+        self.source = source  # the saved value that these tensors use, if a recorded backward pass made them
 
     def add(self, tensor: Variable) -> None:
-        """One more tensor looks at this memory."""
-        with _changing:
+        """Add a tensor that uses this memory."""
+        with _lock:
             tensor.memory = self
-            self.tensors.append(_weakly(tensor))
+            self.tensors.append(_weakref(tensor))
             if tensor.saved is not None:
                 self.saved.append(tensor.saved)
             count = len(self.tensors)
-            if count >= 64 and count & (count - 1) == 0:  # at powers of two, which costs O(1) per tensor
+            if count >= 64 and count & (count - 1) == 0:  # at powers of two: amortized O(1) per tensor
                 self.tensors[:] = [ref for ref in self.tensors if ref() is not None]
                 self.saved[:] = [ref for ref in self.saved if ref() is not None]
                 self.bounds = None
 
     def keep_saved(self) -> None:
-        """Before a write to this memory: let records keep what they saved of it."""
-        with _changing:
+        """Copy the values that records saved, before a write to this memory."""
+        with _lock:
             refs, self.saved[:] = list(self.saved), []
         for saved in filter(None, [ref() for ref in refs]):
-            saved.keep()
+            saved.copy_data()
 
     def overlapping(self, region: Array) -> list[Variable]:
-        """The tensors that have an element in a region."""
+        """The tensors that have an element in common with ``region``."""
         alive = [tensor for ref in self.tensors[:64] if (tensor := ref()) is not None]
         if len(self.tensors) <= 64 and len(alive) <= 8:
-            self.tensors[:] = [_weakly(tensor) for tensor in alive]
+            self.tensors[:] = [_weakref(tensor) for tensor in alive]
             self.bounds = None
             return [tensor for tensor in alive if overlap(tensor.data, region)]
         if self.bounds is None:
@@ -94,25 +94,25 @@ class Memory:
 
 
 def save(tensor: Variable) -> Saved:
-    """The value of a tensor for a record to keep: the same for all records."""
+    """The holder of a tensor's value for a record, shared by all records that save it."""
     ref = tensor.saved
     if ref is not None:
         saved = ref()
         if saved is not None and saved.data is tensor.data:
             return saved
-    with _changing:
-        if tensor.saved is not ref:  # another thread was here first
+    with _lock:
+        if tensor.saved is not ref:  # another thread has changed it
             return save(tensor)
         saved = _new(Saved)
         saved.data, saved.memory, saved.views = tensor.data, tensor.memory, None
-        tensor.saved = ref = _weakly(saved)
+        tensor.saved = ref = _weakref(saved)
         if saved.memory is not None:
             saved.memory.saved.append(ref)
     return saved
 
 
 def values_of(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What a record saved, without the boxes."""
+    """The inputs of a record, with the arrays in place of the `Saved` holders."""
     if len(inputs) == 1:
         (x,) = inputs
         return (x.data,) if type(x) is Saved else inputs
@@ -123,46 +123,46 @@ def values_of(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def restored(kind: type[Variable], saved: Saved, node: Node | None) -> Variable:
-    """A saved value as a tensor again, for a recorded backward pass. What is saved of it or its views is kept too."""
+    """A tensor of a saved value, for a recorded backward pass. Values saved from it or its views are protected too."""
     out = _new(kind)
-    out.data, out.node, out.grad, out.saved = saved.data, node, None, _weakly(saved)
+    out.data, out.node, out.grad, out.saved = saved.data, node, None, _weakref(saved)
     out.memory = None if saved.views is None else saved.views()
     if out.memory is None:
         out.memory = Memory(source=saved)
-        saved.views = _weakly(out.memory)
+        saved.views = _weakref(out.memory)
     return out
 
 
 def keep_saved(tensor: Variable) -> None:
-    """Before a write to a tensor: let records keep what they saved of its memory."""
+    """Copy the values that records saved of a tensor's memory, before a write to it."""
     saved = None if tensor.saved is None else tensor.saved()
     if tensor.memory is not None:
         tensor.memory.keep_saved()
     elif saved is not None:
-        saved.keep()
+        saved.copy_data()
     tensor.saved = None
 
 
 def share_memory(source: Variable, view: Variable) -> None:
-    """A view looks at the memory of its source: a write to one is a write to the other."""
+    """Note that a view shares the memory of its source, so that a write to one is a write to the other."""
     _memory_of(source).add(view)
 
 
 def detach_from(source: Variable, view: Variable) -> None:
-    """A view of the same memory that does not share the history of its source."""
+    """Note that a view shares the memory of its source, but not its history."""
     Memory(_memory_of(source).saved, detached=True).add(view)
 
 
 def _memory_of(tensor: Variable) -> Memory:
-    """What is known of the memory of a tensor that is about to share it."""
-    with _changing:
+    """The `Memory` of a tensor; created if the tensor has none."""
+    with _lock:
         if tensor.memory is None:
             Memory().add(tensor)
         return tensor.memory  # type: ignore[return-value]
 
 
 def share_with_source(args: tuple[Any, ...], out: Variable) -> None:
-    """If a result is a view of one of the arguments, let the two share what is known of the memory."""
+    """If a result is a view of an argument, let the two share a `Memory`."""
     for arg in args:
         if isinstance(arg, Variable) and (out.data.base is arg.data or np.may_share_memory(arg.data, out.data)):
             share_memory(arg, out)
@@ -170,37 +170,37 @@ def share_with_source(args: tuple[Any, ...], out: Variable) -> None:
 
 
 def needs_recording(target: Variable, value: Any) -> bool:
-    """Whether a gradient depends on a write: by the history of the target, of a view of it, or of what is written."""
+    """Whether a write must be recorded: the target, a tensor that shares its memory, or the value is tracked."""
     refs = () if target.memory is None else target.memory.tensors
     return target.node is not None or any_tracked(value) or any_tracked([ref() for ref in refs])
 
 
-# ------------------------------------------------------------------------------------------------ whose array is it?
+# ------------------------------------------------------------------------------------------------ ownership of arrays
 
 
 def overlap(a: Array, b: Array) -> bool:
-    """Whether two arrays have an element in common; True where that is too hard to say."""
+    """Whether two arrays have an element in common; True if that would take too long to determine."""
     if not np.may_share_memory(a, b):
         return False
     try:
-        return np.shares_memory(a, b, max_work=10_000)  # type: ignore[arg-type]  # any bound will do
+        return np.shares_memory(a, b, max_work=10_000)  # type: ignore[arg-type]  # any integer is allowed
     except np.exceptions.TooHardError:
         return True
 
 
 def is_view(ans: Array, values: Any) -> bool:
-    """Whether the result of a function may be memory of one of its arguments."""
+    """Whether the result of a function may share memory with one of its arguments."""
     return ans.base is not None or any([ans is x for x in values])
 
 
 def is_new(out: Any, g: Any, ans: Any, inputs: Any) -> bool:
-    """Whether a rule made this array itself and kept no reference, so that it can be added to and handed over."""
-    owned = type(out) is _ndarray and out.base is None and sys.getrefcount(out) <= _REFERENCES_OF_NEW
-    return owned and out is not g and out is not ans and all([out is not x for x in inputs])
+    """Whether a rule created this array and kept no reference to it, so that it may be modified and returned."""
+    unshared = type(out) is _ndarray and out.base is None and sys.getrefcount(out) <= _REFERENCES_OF_NEW
+    return unshared and out is not g and out is not ans and all([out is not x for x in inputs])
 
 
 def _references_of_new() -> int:
-    """What `sys.getrefcount` gives in `is_new` for an array that the backward pass alone holds: called as there."""
+    """The result of `sys.getrefcount` in `is_new` for an array without other references, by the same nested calls."""
 
     def is_new(out: Any) -> int:
         return sys.getrefcount(out)
@@ -213,11 +213,11 @@ def _references_of_new() -> int:
     return count if out is not None else 0
 
 
-_REFERENCES_OF_NEW = _references_of_new()  # versions of Python count differently
+_REFERENCES_OF_NEW = _references_of_new()  # depends on the version of Python
 
 
 def read_only(x: Any) -> Any:
-    """A read-only view of an array; anything else as it is."""
+    """A read-only view of an array; any other object unchanged."""
     if type(x) is _ndarray:
         x = x.view()
         x.flags.writeable = False
@@ -225,7 +225,7 @@ def read_only(x: Any) -> Any:
 
 
 def frozen(param: Any) -> Any:
-    """A parameter for a record to keep, that a later write to an array or list in it does not reach."""
+    """A copy of a parameter, for a record, that later writes to arrays, lists or dicts in it do not affect."""
     kind = type(param)
     if kind is _ndarray:
         return param.copy()
@@ -235,8 +235,8 @@ def frozen(param: Any) -> Any:
 
 
 def outline_of(x: Any, like: Outline | None = None) -> Outline:
-    """What is known of an argument that is not saved; ``like``, if that is the same."""
-    shape, dtype = (x.shape, x.dtype) if type(x) is _ndarray else _OF_NUMBERS.get(type(x)) or (np.shape(x), None)
+    """The outline of an argument that is not saved; ``like`` itself if it has the same shape and dtype."""
+    shape, dtype = (x.shape, x.dtype) if type(x) is _ndarray else _PYTHON_NUMBERS.get(type(x)) or (np.shape(x), None)
     if like is not None and dtype is like.dtype and shape == like.shape:
         return like
     outline = _new(Outline)
@@ -244,4 +244,4 @@ def outline_of(x: Any, like: Outline | None = None) -> Outline:
     return outline
 
 
-_OF_NUMBERS = {kind: ((), np.dtype(kind)) for kind in (bool, int, float, complex)}  # of Python
+_PYTHON_NUMBERS = {kind: ((), np.dtype(kind)) for kind in (bool, int, float, complex)}

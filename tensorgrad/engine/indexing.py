@@ -1,4 +1,4 @@
-"""Indexing: basic, boolean, by integer arrays with repeats, and all of them mixed as NumPy does."""
+"""Indexing: basic, boolean, by integer arrays with repeated indices, and any mixture that NumPy supports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tensorgrad.engine.registry import also_complex, primitive, rule
 from tensorgrad.engine.tape import Array, Variable
 
 _BASIC = (slice, type(None), type(...), int, np.integer, np.bool_)
-_MANY = 1 << 22  # so many additions of float32 to one element lose a quarter of a digit and more
+_MANY_ADDITIONS = 1 << 22  # of float32 to one element: they lose at least a quarter of a digit
 
 
 @primitive
@@ -21,7 +21,7 @@ def getitem(x: Array, *, index: Any) -> Array:
 
 @primitive
 def scatter(values: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
-    """An array of zeros to which ``values`` were added at ``index``: the transpose of indexing."""
+    """An array of zeros with ``values`` added at ``index``: the transpose of indexing."""
     out = np.zeros(shape, values.dtype)
     if may_repeat(index):
         _add_at(out, index, values)
@@ -43,28 +43,28 @@ def _add_at(total: Any, index: Any, values: Any) -> None:
     if not may_repeat(index):
         total[index] += values
         return
-    precision = _precision_to_add(values)  # that can hold the sums
-    out = total.astype(precision, copy=False)
-    np.add.at(out, index, values.astype(precision, copy=False))
+    dtype = _accumulator_dtype(values)
+    out = total.astype(dtype, copy=False)
+    np.add.at(out, index, values.astype(dtype, copy=False))
     if out is not total:
         total[...] = out
 
 
-def _precision_to_add(values: Any) -> Any:
-    """float16 is added up in float32, and float32 in float64 where there is more than it can count."""
+def _accumulator_dtype(values: Any) -> Any:
+    """The dtype to accumulate in: float32 for float16, float64 for very many float32 values."""
     if values.dtype == np.float16:
         return np.dtype(np.float32)
-    return np.dtype(np.float64) if values.dtype == np.float32 and values.size > _MANY else values.dtype
+    return np.dtype(np.float64) if values.dtype == np.float32 and values.size > _MANY_ADDITIONS else values.dtype
 
 
 def may_repeat(index: Any) -> bool:
-    """Whether an index can name the same element twice: only integer arrays can."""
+    """Whether an index can select the same element twice: only integer arrays can."""
     entries = index if isinstance(index, tuple) else (index,)
     return any(not isinstance(entry, _BASIC) and np.asarray(entry).dtype != bool for entry in entries)
 
 
 def as_index(index: Any) -> Any:
-    """An index without tensors in it."""
+    """An index with the values of tensors in place of the tensors."""
     if isinstance(index, tuple):
         return tuple([i if type(i) is int or type(i) is slice else as_index(i) for i in index])
     if isinstance(index, Variable):

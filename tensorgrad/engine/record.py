@@ -1,8 +1,8 @@
-"""A call: unwrap the arguments, run the function on arrays, wrap the result, and record how it came to be.
+"""A call: unwrap the arguments, run the function on arrays, wrap the result, and record the operation.
 
-`runner` makes of a row what runs in place of its function. Calls with one input, and ufuncs of two, which are nine
-calls in ten, have runners of their own: the same steps as in the general one, without its loops. They save a third of
-what a small operation costs (`python benchmarks/ops.py`).
+`runner` creates the function that replaces the function of a row. Calls with one input and binary ufuncs, together nine
+calls in ten, have specialized versions: the same steps as in the general one, without its loops. They reduce the time
+of a small operation by a third (`python benchmarks/ops.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from tensorgrad.engine import tape
 from tensorgrad.engine.aliasing import frozen, is_view, outline_of, save, share_with_source
-from tensorgrad.engine.caller import ours
+from tensorgrad.engine.caller import in_package
 from tensorgrad.engine.tape import NO_PARAMS, Mode, Node, Record, Variable, as_result, current_mode
 from tensorgrad.errors import NoRuleError
 from tensorgrad.foreign import AS_THEY_ARE, operand
@@ -26,21 +26,21 @@ from tensorgrad.foreign import plain as _plain
 if TYPE_CHECKING:
     from tensorgrad.engine.registry import Row
 
-_ndarray, _new, _frame = np.ndarray, object.__new__, sys._getframe  # local names are found faster than attributes
+_ndarray, _new, _frame = np.ndarray, object.__new__, sys._getframe  # globals are looked up faster than attributes
 next_number = itertools.count().__next__
 
 
 observers: list[Any] = []
-"""What is told of every operation, as `debug.anomaly` is: nearly always nobody.
+"""Objects that are notified of every operation, such as the one of `debug.anomaly`; usually empty.
 
-An observer has four methods: ``after_call(row, values, params, ans)`` when a function has run,
-``after_recording(record, values, ans)`` when the call was recorded, and in a backward pass ``before_rules(record)`` and
-``after_rule(record, i, g, out)``.
+An observer has four methods: ``after_call(row, values, params, ans)`` is called when a function has run,
+``after_recording(record, values, ans)`` when the call has been recorded, and ``before_rules(record)`` and
+``after_rule(record, i, g, out)`` in a backward pass.
 """
 
 
 def runner(row: Row) -> Callable[..., Any]:
-    """What runs in place of the function of a row."""
+    """The function that runs in place of the function of a row."""
     is_binary = isinstance(row.fn, np.ufunc) and row.fn.nin == 2 and row.fn.nout == 1
     run = (_binary if is_binary else _one_input)(row, _general(row))
     functools.update_wrapper(run, row.fn)
@@ -49,7 +49,7 @@ def runner(row: Row) -> Callable[..., Any]:
 
 
 def _general(row: Row) -> Callable[..., Any]:
-    """For any function, and any arguments."""
+    """The general version, for any function and any arguments."""
 
     def run(*args: Any, **params: Any) -> Any:
         tensors = [arg for arg in args if isinstance(arg, Variable)]
@@ -73,7 +73,7 @@ def _general(row: Row) -> Callable[..., Any]:
 
 
 def _one_input(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
-    """For what is mostly called with one input: a ufunc, a reduction, a reshape, an index."""
+    """The version for one input: unary ufuncs, reductions, reshapes, indexing. Other calls use ``general``."""
 
     def run(*args: Any, **params: Any) -> Any:
         if len(args) != 1 or observers or row.is_partial:
@@ -95,7 +95,7 @@ def _one_input(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
             share_with_source(args, out)
         node, mode = x.node, current_mode()
         if node is not None and mode.recording:
-            saving, nodes = row.savings.get(_ONE) or row.saving(True), (node,)
+            saving, nodes = row.savings.get(_ONE_TRACKED) or row.saving(True), (node,)
             if ans.dtype.kind != "f" or node.dtype.kind != "f":
                 _check_dtypes(row, ans, (x.data,))
             attach(row, nodes, (save(x),) if saving.inputs[0] else nodes, saving.ans, params or NO_PARAMS, out, mode)
@@ -105,7 +105,7 @@ def _one_input(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _binary(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
-    """For a ufunc of two inputs."""
+    """The version for binary ufuncs."""
 
     def run(x: Any, y: Any) -> Any:
         if observers:
@@ -145,14 +145,14 @@ def _binary(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
 
 def record_call(row: Row, args: Sequence[Any], values: Sequence[Any], nodes: tuple[Node | None, ...],
                 params: dict[str, Any], out: Variable) -> None:  # fmt: skip
-    """Make a tensor the result of a call, if a gradient flows to an input that the function is differentiable in."""
+    """Record a call with the result ``out``, if a gradient flows to an input with respect to which it has a rule."""
     mode = current_mode()
     if not mode.recording or not any(nodes):
         if out.data.dtype.kind == "O":
             raise TypeError(f"{row.name} of these inputs is an array of Python objects: a Tensor holds numbers")
         return
     saving = row.saving(*[node is not None for node in nodes])
-    if row.together is None:  # there are inputs in which the function may be piecewise constant
+    if row.together is None:  # the function may be piecewise constant in some inputs
         nodes = tuple([None if node is None or row.vjp(i) is None else node for i, node in enumerate(nodes)])
     if not any(nodes):
         return
@@ -168,18 +168,18 @@ def record_call(row: Row, args: Sequence[Any], values: Sequence[Any], nodes: tup
 
 def attach(row: Row, parents: tuple[Node | None, ...], inputs: tuple[Any, ...], saves_ans: bool,
             params: dict[str, Any], out: Variable, mode: Mode) -> None:  # fmt: skip
-    """Make a tensor the result of an operation."""
+    """Create the record of an operation with the result ``out``."""
     record = _new(Record)
     record.row, record.parents, record.inputs, record.params = row, parents, inputs, params
     ans, like = out.data, parents[0] or parents[-1]
     shape = ans.shape
-    record.shape = like.shape if like is not None and shape == like.shape else shape  # one tuple less for the collector
+    record.shape = like.shape if like is not None and shape == like.shape else shape  # a shared tuple: less work for GC
     record.dtype, record.number = ans.dtype, next_number()
     record.ans = save(out) if saves_ans else None
     if mode.origin is None:
-        frame = _frame(2)  # the first two are ours
+        frame = _frame(2)  # the first two belong to this module
         code = frame.f_code
-        while ours[code.co_filename] and frame.f_back is not None:
+        while in_package[code.co_filename] and frame.f_back is not None:
             frame = frame.f_back
             code = frame.f_code
         record.code, record.instruction = code, frame.f_lasti
@@ -189,7 +189,7 @@ def attach(row: Row, parents: tuple[Node | None, ...], inputs: tuple[Any, ...], 
 
 
 def _check_dtypes(row: Row, ans: Any, values: Sequence[Any]) -> None:
-    """Refuse what does not differentiate: integers, and complex values where the rules speak of real ones alone."""
+    """Refuse integer results, and complex values if the rules hold for real values only."""
     kind = ans.dtype.kind
     if kind not in "fc":
         raise NoRuleError(f"{row.name} gave {ans.dtype} from a tensor that requires a gradient: only "
@@ -200,7 +200,7 @@ def _check_dtypes(row: Row, ans: Any, values: Sequence[Any]) -> None:
 
 
 def _untracked(row: Row, name: str, value: Any) -> Any:
-    """A parameter without tensors, none of which may require a gradient: it is not an input."""
+    """The value of a parameter. It is not an input, so it must not require a gradient."""
     if _is_constant(value):
         return value
     if tape.any_tracked(value) and current_mode().recording:
@@ -209,11 +209,11 @@ def _untracked(row: Row, name: str, value: Any) -> Any:
 
 
 def _is_constant(param: Any) -> bool:
-    """Whether a parameter is a number or the like, or a tuple of them: no tensor, and out of reach of later writes."""
+    """Whether a parameter is immutable and without tensors: a number, string, slice or None, or a tuple of those."""
     kind = type(param)
     return kind in _CONSTANTS or (kind is tuple and _CONSTANTS.issuperset(map(type, param)))
 
 
-_ONE = (True,)
+_ONE_TRACKED = (True,)
 _CONSTANTS = frozenset((int, float, complex, bool, str, slice, type(None), type(...)))
 _COMPLEX = (np.complex64, np.complex128, np.clongdouble)

@@ -1,15 +1,16 @@
-"""The gradient table: which functions record, and how each pulls a gradient back.
+"""The gradient table: which functions are recorded, and their gradient rules.
 
-A differentiable function has a `Row`: one *vector-Jacobian product* per input, ``vjp(g, ans, *inputs, **params)``,
-the upstream gradient ``g`` in, the gradient of that input out. Rows are written in NumPy. Given arrays they run at
-NumPy speed; given tensors the same line records, so second and further derivatives need no rules of their own.
+A differentiable function has a `Row` with one *vector-Jacobian product* per input, ``vjp(g, ans, *inputs, **params)``,
+which takes the upstream gradient ``g`` and returns the gradient of that input. Rules are written in NumPy. Called with
+arrays, they run at the speed of NumPy; called with tensors, they are recorded, so that higher derivatives need no
+further rules.
 
-What a row names is what a record saves: an argument with a leading underscore, ``_x`` or ``_ans``, has a shape and a
-dtype but no values. What no row mentions, because the backward pass does it for all of them: undoing a broadcast,
-keeping the dtype of the input, and keeping zero what was not used.
+The names of a rule's arguments determine what a record saves: for an argument with a leading underscore, ``_x`` or
+``_ans``, the rule receives the shape and dtype, but no values. The backward pass undoes broadcasting, casts to the
+dtype of the input and applies the zero rule, so rules need not.
 
-An `Entry` says what runs in place of a NumPy function that meets a tensor: a row's function, a composition of other
-functions, or the function itself on plain values.
+An `Entry` determines what runs when a NumPy function is called with a tensor: the function of a row, a composition of
+other functions, or the function itself on the values.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ Vjp: TypeAlias = Callable[..., Array]
 
 
 class Signature(NamedTuple):
-    """How a function of the table may be called: what its rule (or composition) names, and nothing else."""
+    """The arguments that a function of the table accepts: those that its rule (or composition) names."""
 
-    arity: int  # inputs, which come first
-    positional: tuple[str, ...] = ()  # the parameters after them, in NumPy's order
-    accepted: frozenset[str] = frozenset()  # these and the keyword-only ones
+    arity: int  # the number of inputs, which come first
+    positional: tuple[str, ...] = ()  # the positional parameters after them, in NumPy's order
+    accepted: frozenset[str] = frozenset()  # all parameters, including keyword-only ones
     variadic: bool = False
 
     @classmethod
     def of(cls, fn: Any, arity: int | None = None, skip: int = 0) -> Signature:
-        """Read off a Python function whose first ``skip`` parameters and then ``arity`` inputs come first."""
+        """The signature of a Python function with ``skip`` other parameters and then ``arity`` inputs in front."""
         code = fn.__code__
         if arity is None:
             arity = code.co_argcount - len(fn.__defaults__ or ())
@@ -48,10 +49,10 @@ class Signature(NamedTuple):
 
 
 class Entry:
-    """What runs when a NumPy function meets a tensor, and how it may be called: without a signature, as the function.
+    """What runs when a NumPy function is called with a tensor. Without a signature, all arguments are passed on.
 
-    ``fallback`` is for arguments that the rule does not cover. The results of what is not ``differentiable`` are
-    piecewise constant, and plain. A composition may not hold for ``complex`` values.
+    ``fallback`` is for arguments that the rule does not support. If ``differentiable`` is False, the function is
+    piecewise constant and returns plain values. ``complex`` says whether a composition supports complex values.
     """
 
     def __init__(self, run: Callable[..., Any], signature: Signature | None = None, *,
@@ -62,21 +63,21 @@ class Entry:
 
 
 entries: dict[Callable[..., Any], Entry] = {}
-"""The table, keyed by function: NumPy's and those that `primitive` made."""
+"""The table, by function: NumPy's functions and those created by `primitive`."""
 
 
 class Saving(NamedTuple):
-    """What a record saves, for the rules of those of its inputs that are tracked."""
+    """Which inputs, and whether the result, a record saves for the rules of its tracked inputs."""
 
     inputs: tuple[bool, ...]
     ans: bool
 
 
 class Row:
-    """A function's row in the gradient table: its rules, and what the engine has to know of them."""
+    """A function's row in the gradient table: its rules and their properties."""
 
     def __init__(self, fn: Callable[..., Any]) -> None:
-        self.fn = self.forward = fn  # what runs may be a quicker function of the same results
+        self.fn = self.forward = fn  # `forward`, which runs, may be replaced by a faster equivalent
         self.name: str = getattr(fn, "__name__", str(fn))
         self._is_ufunc = isinstance(fn, np.ufunc) and fn.signature is None
         self.complex = False
@@ -96,12 +97,12 @@ class Row:
 
     @functools.cached_property
     def reads(self) -> bool:
-        """Whether the rules read any values, so that NaN may come of a zero."""
+        """Whether the rules read any values, so that they may turn a zero into NaN."""
         savings = [named(vjp, len(self.vjps)) for vjp in self.vjps if callable(vjp)]
         return self.together is not None or any(saving.ans or any(saving.inputs) for saving in savings)
 
     def vjp(self, i: int) -> Vjp | None:
-        """The rule of input ``i``; None where the function is piecewise constant in it."""
+        """The rule of input ``i``; None if the function is piecewise constant in it."""
         vjp = self.vjps[i] if i < len(self.vjps) else ""
         if not isinstance(vjp, str):
             return vjp
@@ -109,7 +110,7 @@ class Row:
                           f"tg.rule({self.name}, lambda g, ans, x: ...), with a lambda for each input.")  # fmt: skip
 
     def saving(self, *tracked: bool) -> Saving:
-        """What the rules of the tracked inputs read."""
+        """The values that the rules of the tracked inputs read."""
         found = self.savings.get(tracked)
         if found is None:
             count = len(tracked)
@@ -117,20 +118,20 @@ class Row:
                 found = self.savings[tracked] = named(self.together, count, skip=1)
                 return found
             vjps = [self.vjp(i) for i in range(count) if tracked[i]]
-            asked = [named(vjp, count) for vjp in vjps if vjp is not None] or [Saving((False,) * count, False)]
-            inputs = tuple(map(any, zip(*(saving.inputs for saving in asked), strict=True)))
-            found = self.savings[tracked] = Saving(inputs, any(saving.ans for saving in asked))
+            savings = [named(vjp, count) for vjp in vjps if vjp is not None] or [Saving((False,) * count, False)]
+            inputs = tuple(map(any, zip(*(saving.inputs for saving in savings), strict=True)))
+            found = self.savings[tracked] = Saving(inputs, any(saving.ans for saving in savings))
         return found
 
 
 def named(vjp: Vjp, count: int, skip: int = 0) -> Saving:
-    """What a rule for ``count`` inputs reads, by the names of its arguments: all but those that begin with ``_``.
+    """The values that a rule for ``count`` inputs reads: the arguments whose names do not begin with an underscore.
 
-    ``skip`` arguments stand between ``ans`` and the inputs.
+    ``skip`` is the number of arguments between ``ans`` and the inputs.
     """
     try:
         parameters = list(inspect.signature(vjp).parameters.values())
-    except ValueError:  # a function in C that does not tell
+    except ValueError:  # a function in C without a signature
         parameters = []
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
@@ -140,10 +141,10 @@ def named(vjp: Vjp, count: int, skip: int = 0) -> Saving:
 
 
 def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function of arrays one that records; give it its gradient with `rule`. Usable as a decorator.
+    """Make a function of arrays differentiable; its gradient is set with `rule`. Can be used as a decorator.
 
-    Inputs that differentiate are positional; whatever else the function takes (``axis``, ``keepdims``) is
-    passed by name. On arrays alone it is the function itself.
+    Inputs to differentiate with respect to are positional; other parameters (``axis``, ``keepdims``) are passed by
+    name. Called with arrays only, it is the function itself.
     """
     run = runner(Row(fn))
     entries[run] = Entry(run)
@@ -151,7 +152,7 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def declare(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """What runs in place of a NumPy function, whose row may be entered later."""
+    """The function that runs in place of a NumPy function, whose row may be entered later."""
     if fn not in entries:
         entries[fn] = Entry(runner(Row(fn)))
     return entries[fn].run
@@ -170,34 +171,33 @@ def rule(fn: Callable[..., Any], *vjps: Vjp | str | None, each: Vjp | None = Non
     Parameters
     ----------
     fn
-        The function whose gradient this is.
+        The function to differentiate.
     *vjps
         One per input, ``vjp(g, ans, *inputs, **params)``, where ``g`` has the shape of the output ``ans``.
-        It may return the gradient in the shape of the input or in any shape that broadcasting relates to
-        it. It must not write to anything it is given. An argument whose name begins with an underscore is not saved
-        for the backward pass: it has ``shape``, ``dtype``, ``ndim`` and ``size``, but no values. None marks an input in
-        which the function is piecewise constant; a string, one whose derivative has no rule: it says so in the error
-        that a call with a tracked input there raises. Beyond the inputs it names, in NumPy's order, the parameters it
-        supports; all others are refused when the function is called.
+        It may return the gradient in the shape of the input, or in any shape that is broadcast to or from it. It must
+        not modify its arguments. An argument whose name begins with an underscore is not saved for the backward pass:
+        it has ``shape``, ``dtype``, ``ndim`` and ``size``, but no values. None marks an input in which the function is
+        piecewise constant. A string marks an input without a rule, and is the message of the error that a call with a
+        tracked input there raises. After the inputs follow the supported parameters, in NumPy's order; others are
+        refused when the function is called.
     each
-        In place of ``vjps`` for a function of any number of inputs: ``each(g, ans, i, *inputs, **params)``
-        is the gradient of input ``i``.
+        In place of ``vjps``, for a function of any number of inputs: ``each(g, ans, i, *inputs, **params)`` returns
+        the gradient of input ``i``.
     together
-        In place of ``vjps`` where the gradients are computed together: ``together(g, ans, needed, *inputs, **params)``
-        returns a dict with the gradient of each input whose position is in the tuple ``needed``. ``needed.used()``
-        tells which elements of the result are used at all: of others, ``g`` is 0 whatever they are.
+        In place of ``vjps``, to compute all gradients together: ``together(g, ans, needed, *inputs, **params)``
+        returns a dict with the gradient of each input whose position is in the tuple ``needed``. ``needed.used()`` is
+        a boolean array of the elements of the result that are used; for all others, ``g`` is 0.
     complex
-        The rules hold for complex values, too: see `also_complex`.
+        Whether the rules hold for complex values as well: see `also_complex`.
     singular : bool
-        Whether a derivative of the function, of whatever order, is infinite or undefined at some points, which must
-        stay without effect where a function that selects leaves them out. True by default; False saves the engine the
-        trouble to look.
+        Whether a derivative of the function, of any order, is infinite or undefined at some points, which must not
+        affect the gradient where those elements are not selected. True by default; False skips the check.
     selects : bool
-        The function leaves elements out, so that zeros in its gradient mean "not used": what was computed there, NaN
-        perhaps, must not count. False by default.
+        Whether the function selects elements, so that a zero in its gradient means "not used", and a NaN computed for
+        such an element is ignored. False by default.
     elementwise : bool
-        Each element of the result depends on the elements in its place alone, as of NumPy's ufuncs, which need not say
-        so; and the rules may be given a ``g`` that is not yet of the shape of ``ans``, but broadcasts to it.
+        Whether each element of the result depends only on the elements in the same position, as for ufuncs, for which
+        it is implied; and the rules accept a ``g`` that only broadcasts to the shape of ``ans``.
     add_to
         ``add_to(total, g, i, *inputs, **params)`` adds the gradient of input ``i`` to the array ``total`` in place.
     """
@@ -219,9 +219,9 @@ def rule(fn: Callable[..., Any], *vjps: Vjp | str | None, each: Vjp | None = Non
 
 
 def _together(each: Vjp) -> Vjp:
-    """All gradients by a rule for one."""
+    """A rule for all gradients, from a rule for one."""
 
-    @functools.wraps(each)  # what it names is what is saved: see `named`
+    @functools.wraps(each)  # the names of its arguments determine what is saved: see `named`
     def together(g: Array, ans: Array, needed: Sequence[int], *inputs: Array, **params: Any) -> dict[int, Array]:
         return {i: each(g, ans, i, *inputs, **params) for i in needed}
 
@@ -229,10 +229,10 @@ def _together(each: Vjp) -> Vjp:
 
 
 def also_complex(*fns: Callable[..., Any]) -> None:
-    """The rules of these functions hold for complex values as well.
+    """Declare that the rules of these functions hold for complex values as well.
 
     The gradient of a complex ``z`` is the ``g`` for which ``dL = Re(sum(g * dz))``, so that the rule of an analytic
-    function is the textbook's, with no conjugate in it. Leaves and losses are real; only what lies between is complex.
+    function contains no conjugate. Leaves and losses are real; only intermediate values are complex.
     """
     for fn in fns:
         holder: Row | Entry = row_of(fn) or entries[fn]
@@ -240,7 +240,7 @@ def also_complex(*fns: Callable[..., Any]) -> None:
 
 
 def implements(fn: Callable[..., Any], complex: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter a composition of other functions in place of the NumPy function ``fn``; it needs no row."""
+    """Register a composition of other functions, which needs no row, in place of the NumPy function ``fn``."""
 
     def enter(composition: Callable[..., Any]) -> Callable[..., Any]:
         entries[fn] = Entry(composition, Signature.of(composition), complex=complex)
@@ -250,7 +250,7 @@ def implements(fn: Callable[..., Any], complex: bool = False) -> Callable[[Calla
 
 
 def fallback(fn: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter a composition for the calls of ``fn`` that its rule does not cover, so that it can stay short and fast."""
+    """Register a composition for calls of ``fn`` with arguments that its rule does not support."""
 
     def enter(composition: Callable[..., Any]) -> Callable[..., Any]:
         entries[fn].fallback = composition, Signature.of(composition)

@@ -1,11 +1,10 @@
-"""The tape: what an operation leaves behind.
+"""The tape: the records of operations, and the leaves they start from.
 
-A `Record` is what remains of one operation: which function, from what, with which values. It points backward only, to
-the nodes that its inputs came from, and never to its own output, so that there are no reference cycles and a dropped
-result frees all that led to it. A `Leaf` stands for a tensor that a user made, and holds it weakly for the same reason.
+A `Record` describes one operation: its function, the nodes of its inputs and the values its rule needs. It refers to
+those nodes only, never to its own output, so that there are no reference cycles, and dropping a result frees the
+records behind it. A `Leaf` represents a tensor that a user created, and references it weakly for the same reason.
 
-A record does not hold the arrays that its rule needs, but `Saved` ones: what lies between a value and a later write to
-it. See `aliasing`.
+A record holds the values of tensors in `Saved` objects, which protect them against later writes; see `aliasing`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ NO_PARAMS: dict[str, Any] = {}
 
 
 class Outline:
-    """What is known of an array without its values: this is what a rule gets for an argument such as ``_x``."""
+    """The shape and dtype of an array without its values: what a rule receives for an argument such as ``_x``."""
 
     __slots__ = ("dtype", "shape")
 
@@ -51,7 +50,7 @@ class Node(Outline):
 
 
 class Leaf(Node):
-    """A tensor that requires a gradient and was not computed. The tensor owns its leaf, not the leaf its tensor."""
+    """The node of a tensor that a user created with ``requires_grad=True``. The tensor owns the leaf."""
 
     __slots__ = ("tensor",)
 
@@ -60,28 +59,28 @@ class Leaf(Node):
         self.refresh()
 
     def refresh(self) -> None:
-        """Look again what array the tensor holds: a user may have given it another."""
+        """Update shape and dtype: the user may have assigned another array to ``tensor.data``."""
         tensor = self.tensor()
         if tensor is not None:
             self.shape, self.dtype = tensor.data.shape, tensor.data.dtype
 
 
 class Record(Node):
-    """One operation on the tape; the node of its result."""
+    """One operation on the tape, and the node of its result."""
 
     __slots__ = ("ans", "code", "inputs", "instruction", "number", "params", "parents", "row")
 
     row: Row
-    parents: tuple[Node | None, ...] | None  # one for each input, None where no gradient flows; None once freed
-    inputs: tuple[Any, ...] | None  # `Saved` values of tensors, arrays, or outlines of what is not saved
+    parents: tuple[Node | None, ...] | None  # one per input, None where no gradient flows; None once freed
+    inputs: tuple[Any, ...] | None  # a `Saved` for a tensor, an array, or an outline of what is not saved
     ans: Saved | None  # the result, if a rule reads it
     params: dict[str, Any]
-    number: int  # counts up: sorting by it is a topological order
+    number: int  # increases with each record, so that sorting by it gives a topological order
     code: CodeType  # the user's code that called the operation,
-    instruction: int  # and how far it had come
+    instruction: int  # and the offset of the instruction
 
     def where(self) -> str:
-        """The user's line that called the operation."""
+        """The line of the user's code that called the operation."""
         return line_of(self.code, self.instruction)
 
     def __repr__(self) -> str:
@@ -89,29 +88,29 @@ class Record(Node):
 
 
 class Variable:
-    """What the tape sees of a tensor: a value, and the node where it came from, None where no gradient flows."""
+    """The part of a tensor that the engine uses: its value, and its node, which is None if no gradient flows to it."""
 
     __slots__ = ("__weakref__", "data", "grad", "memory", "node", "saved")
 
     data: np.ndarray[Any, Any]
     grad: Array
     node: Node | None
-    saved: weakref.ref[Saved] | None  # the value as records saved it
-    memory: Memory | None  # what is known of the memory, if other tensors look at it too
+    saved: weakref.ref[Saved] | None  # the value as saved by records
+    memory: Memory | None  # shared with the other tensors that use the same memory, if there are any
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The lengths of the axes."""
+        """The shape of the array."""
         return self.data.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of an element."""
+        """The dtype of the array."""
         return self.data.dtype
 
     @property
     def record(self) -> Record | None:
-        """The operation that gave this tensor; None for one that a user made."""
+        """The operation that computed this tensor; None for one that a user created."""
         return self.node if isinstance(self.node, Record) else None
 
     @property
@@ -121,11 +120,11 @@ class Variable:
 
 
 frozen_leaves: weakref.WeakValueDictionary[int, Leaf] = weakref.WeakValueDictionary()
-"""The leaves of tensors that no longer require a gradient, by the identity of the tensor, while records know them."""
+"""Leaves of tensors that no longer require a gradient, by ``id`` of the tensor, as long as records refer to them."""
 
 
 def leaf_of(tensor: Variable) -> Leaf | None:
-    """The node of a tensor as a leaf: the present one, or the one before it was frozen, if there are records of it."""
+    """The leaf of a tensor: the present one or, for a frozen tensor, the former one if records still refer to it."""
     if tensor.node is not None:
         return tensor.node if isinstance(tensor.node, Leaf) else None
     leaf = frozen_leaves.get(id(tensor))
@@ -139,8 +138,8 @@ class Mode(NamedTuple):
     """Whether operations are recorded, and why."""
 
     recording: bool = True
-    origin: Record | None = None  # whose rule runs, in a backward pass that is itself recorded
-    read_only: bool = False  # rules are handed read-only arrays (gradcheck does)
+    origin: Record | None = None  # in a recorded backward pass, the record whose rule is running
+    read_only: bool = False  # pass read-only arrays to rules, as gradcheck does
 
 
 _mode: ContextVar[Mode] = ContextVar("tensorgrad mode", default=Mode())  # noqa: B039  (it is frozen)
@@ -151,7 +150,7 @@ current_mode, set_mode = _mode.get, _mode.set
 
 
 def value_of(x: Any) -> Any:
-    """``x`` with the values of tensors in place of tensors, in lists and tuples too."""
+    """``x`` with the values of tensors in place of the tensors, also inside lists, tuples and dicts."""
     if isinstance(x, Variable):
         return x.data
     if type(x) in (list, tuple):
@@ -160,14 +159,14 @@ def value_of(x: Any) -> Any:
 
 
 def as_result(name: str, ans: Any) -> np.ndarray[Any, Any]:
-    """What a function of the table gave, a number perhaps, as an array; not several arrays, stacked in silence."""
+    """The result of a function as an array. Refuses lists and tuples of arrays, which `numpy.asarray` would stack."""
     if isinstance(ans, (tuple, list)):
         raise TypeError(f"{name} returned a {type(ans).__name__}, not one array: join several, and split them outside")
     return np.asarray(ans)
 
 
 def any_tracked(x: Any) -> bool:
-    """Whether a gradient flows to ``x``, or to something in the lists, tuples and dicts it consists of."""
+    """Whether a gradient flows to ``x``, or to anything inside it if it is a list, tuple or dict."""
     if isinstance(x, Variable):
         return x.node is not None
     items = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else ()

@@ -131,7 +131,9 @@ class _Part:
                 "argument, and overwrite no array that it reads"
             )
         nodes = {i: (*inputs, *self.outside)[i].node for i in needed}
-        found = backward_pass([(packed, g)], nodes.values(), create_graph=create_graph, through=False, used=needed.used)
+        found = backward_pass(
+            [(packed, g)], nodes.values(), create_graph=create_graph, past_targets=False, used=needed.used
+        )
         return {i: found.get(node, np.zeros(node.shape, node.dtype)) for i, node in nodes.items()}
 
 
