@@ -268,3 +268,39 @@ def test_a_leaf_thawed_while_a_pass_is_pending_is_the_same_leaf():
     w.requires_grad = False
     w.requires_grad = True
     np.testing.assert_array_equal(tg.grad(first + np.sum(w), w), [3, 5])
+
+
+# ------------------------------------------------------------------------------------------------ other data
+
+
+@pytest.mark.parametrize(
+    "other",
+    [np.ones(1), np.ones(()), np.ones((2, 3)), np.ones((3, 1)), np.ones(0), np.ones(3, np.float32), np.ones(3, int)],
+    ids=lambda x: f"{x.shape} {x.dtype}",
+)
+def test_a_gradient_is_that_of_the_data_that_was_used(other):
+    """A leaf may be given data of another shape or dtype while a result still depends on the former data."""
+    w, bystander = leaf([1.0, 2, 3]), leaf([1.0, 2, 3])
+    loss = np.sum(np.exp(w) * bystander + w)
+    w.data = other
+    expected = np.exp([1, 2, 3]) * [1, 2, 3] + 1
+    got = tg.grad(loss, w, retain_graph=True)
+    np.testing.assert_allclose(got, expected, strict=True)
+    with pytest.raises(tg.ShapeError, match="compute the result again"):
+        loss.backward()
+    assert w.grad is None
+    assert bystander.grad is None  # all or nothing
+    if other.dtype.kind == "f":
+        np.sum(np.exp(w)).backward()
+        np.testing.assert_allclose(w.grad, np.exp(other), strict=True)
+    else:
+        with pytest.raises(TypeError, match="int64"):
+            np.exp(w)
+
+
+def test_data_of_the_same_shape_and_dtype_goes_on_with_the_leaf():
+    w = leaf([1.0, 2, 3])
+    loss = np.sum(w * w)
+    w.data = np.full(3, 7.0)
+    loss.backward()
+    np.testing.assert_array_equal(w.grad, [2, 4, 6])

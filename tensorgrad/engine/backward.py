@@ -235,8 +235,6 @@ def reachable(roots: Iterable[Node]) -> list[Record]:
                 seen.add(parent)
                 if type(parent) is Record:
                     stack.append(parent)
-                else:
-                    parent.refresh()  # type: ignore[attr-defined]
     records.sort(key=operator.attrgetter("number"), reverse=True)
     return records
 

@@ -18,7 +18,7 @@ import numpy as np
 from tensorgrad.engine import tape
 from tensorgrad.engine.aliasing import frozen, is_view, outline_of, save, share_with_source
 from tensorgrad.engine.caller import in_package
-from tensorgrad.engine.tape import NO_PARAMS, Mode, Node, Record, Variable, as_result, current_mode
+from tensorgrad.engine.tape import NO_PARAMS, Leaf, Mode, Node, Record, Variable, as_result, current_mode, node_of
 from tensorgrad.errors import NoRuleError
 from tensorgrad.foreign import AS_THEY_ARE, operand
 from tensorgrad.foreign import plain as _plain
@@ -63,7 +63,7 @@ def _general(row: Row) -> Callable[..., Any]:
         out.grad = out.node = out.saved = out.memory = None
         for observer in observers:
             observer.after_call(row, values, params, ans)
-        nodes = tuple([arg.node if isinstance(arg, Variable) else None for arg in args])
+        nodes = tuple([node_of(arg) if isinstance(arg, Variable) else None for arg in args])
         if is_view(ans, values):
             share_with_source(args, out)
         record_call(row, args, values, nodes, params, out)
@@ -93,7 +93,7 @@ def _one_input(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
         out.data, out.grad, out.node, out.saved, out.memory = ans, None, None, None, None
         if ans.base is not None or ans is x.data:
             share_with_source(args, out)
-        node, mode = x.node, current_mode()
+        node, mode = x.node if type(x.node) is not Leaf else node_of(x), current_mode()
         if node is not None and mode.recording:
             saving, nodes = row.savings.get(_ONE_TRACKED) or row.saving(True), (node,)
             if ans.dtype.kind != "f" or node.dtype.kind != "f":
@@ -112,11 +112,11 @@ def _binary(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
             return general(x, y)
         x_node = y_node = None
         if isinstance(x, Variable):
-            kind, a, x_node = type(x), x.data, x.node
+            kind, a, x_node = type(x), x.data, x.node if type(x.node) is not Leaf else node_of(x)
         else:
             kind, a = None, x if type(x) in AS_THEY_ARE else operand(x)
         if isinstance(y, Variable):
-            kind, b, y_node = type(y), y.data, y.node
+            kind, b, y_node = type(y), y.data, y.node if type(y.node) is not Leaf else node_of(y)
         else:
             b = y if type(y) in AS_THEY_ARE else operand(y)
         ans = row.forward(a, b)

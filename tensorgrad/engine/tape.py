@@ -50,19 +50,16 @@ class Node(Outline):
 
 
 class Leaf(Node):
-    """The node of a tensor that a user created with ``requires_grad=True``. The tensor owns the leaf."""
+    """The node of a tensor that a user created with ``requires_grad=True``. The tensor owns the leaf.
+
+    Its shape and dtype are those of the data at the time: a tensor that is given other data gets another leaf.
+    """
 
     __slots__ = ("tensor",)
 
     def __init__(self, tensor: Variable) -> None:
         self.tensor = weakref.ref(tensor)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Update shape and dtype: the user may have assigned another array to ``tensor.data``."""
-        tensor = self.tensor()
-        if tensor is not None:
-            self.shape, self.dtype = tensor.data.shape, tensor.data.dtype
+        self.shape, self.dtype = tensor.data.shape, tensor.data.dtype
 
 
 class Record(Node):
@@ -129,6 +126,16 @@ def leaf_of(tensor: Variable) -> Leaf | None:
         return tensor.node if isinstance(tensor.node, Leaf) else None
     leaf = frozen_leaves.get(id(tensor))
     return leaf if leaf is not None and leaf.tensor() is tensor else None
+
+
+def node_of(tensor: Variable) -> Node | None:
+    """The node of a tensor for an operation to record: a new leaf if its data has another shape or dtype by now."""
+    node, data = tensor.node, tensor.data
+    if type(node) is Leaf and (node.shape != data.shape or node.dtype != data.dtype):
+        if data.dtype.kind != "f":
+            raise TypeError(f"a leaf that requires a gradient was given data of {data.dtype}: it takes real floats")
+        node = tensor.node = Leaf(tensor)
+    return node
 
 
 # ------------------------------------------------------------------------------------------------ modes

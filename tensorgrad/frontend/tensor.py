@@ -269,10 +269,15 @@ class Tensor(Methods, metaclass=_Kind):
         start = seed_for(self, seed)
         start = start if create_graph else value_of(start)
         found = backward_pass([(self, start)], create_graph=create_graph, retain_graph=retain_graph)
-        for leaf, gradient in found.items():
-            tensor = leaf.tensor()  # type: ignore[attr-defined]
+        tensors = [(leaf, leaf.tensor()) for leaf in found]  # type: ignore[attr-defined]
+        for leaf, tensor in tensors:
+            if tensor is not None and (leaf.shape, leaf.dtype) != (tensor.shape, tensor.dtype):
+                raise ShapeError(f"a leaf had shape {leaf.shape} and dtype {leaf.dtype} when it was used, and has since "
+                                 f"been given data of shape {tensor.shape} and dtype {tensor.dtype}: compute the "
+                                 "result again, or call tg.grad(result, leaf) for the gradient as of then")  # fmt: skip
+        for leaf, tensor in tensors:
             if tensor is not None:
-                _accumulate(tensor, gradient, create_graph)
+                _accumulate(tensor, found[leaf], create_graph)
 
     # ------------------------------------------------------------------------------------------- NumPy's protocols
 
