@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from tensorgrad.engine.tape import Array
 from tensorgrad.errors import NoRuleError
 
 Vjp: TypeAlias = Callable[..., Array]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Signature(NamedTuple):
@@ -139,7 +140,7 @@ def named(vjp: Vjp, count: int, skip: int = 0) -> Saving:
     return Saving(tuple(inputs[skip:]), ans)
 
 
-def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
+def primitive(fn: F) -> F:
     """Make a function of arrays one that records; give it its gradient with `rule`. Usable as a decorator.
 
     Inputs that differentiate are positional; whatever else the function takes (``axis``, ``keepdims``) is
@@ -147,7 +148,7 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
     """
     run = runner(Row(fn))
     entries[run] = Entry(run)
-    return run
+    return cast(F, run)
 
 
 def declare(fn: Callable[..., Any]) -> Callable[..., Any]:
