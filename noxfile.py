@@ -28,7 +28,8 @@ TORCH = "torch==2.13.0"  # installed by itself first: a later one may be a build
 # The accuracy that a short training run has to reach: (data set, epochs, least accuracy on the test images).
 TRAINING = [("digits", 20, 0.93), ("mnist", 1, 0.95)]
 IN_WHEEL = ("tensorgrad/py.typed", "tensorgrad/data/digits.npz", "tensorgrad/data/digits.txt",
-            "tensorgrad/engine/tape.py", "tensorgrad/frontend/signatures.pyi")  # fmt: skip
+            "tensorgrad/engine/tape.py", "tensorgrad/frontend/signatures.pyi",
+            "tensorgrad/functional/__init__.pyi")  # fmt: skip
 IN_SDIST = ("train.py", "evaluate.py", "models/report.yaml", "training/run.py", "tests/cases/__init__.py", "README.md",
             "LICENSE", "noxfile.py", "docs/how-it-works.md", "CONTRIBUTING.md", "CHANGELOG.md",
             "tensorgrad/py.typed")  # fmt: skip
@@ -56,10 +57,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def types(session: nox.Session) -> None:
-    """The types of the package, and of users' programs for a second type checker."""
+    """The types of the package and the programs, and of users' programs for a second type checker."""
     session.run("mypy")
-    programs = ("tests/typing/tensors.py", "tests/typing/numpy_functions.py")
-    session.run("basedpyright", "--level", "error", *programs)
+    programs = ("tensors", "functions", "numpy_functions")
+    session.run("basedpyright", "--level", "error", *(f"tests/typing/{name}.py" for name in programs))
 
 
 @nox.session(python=PYTHONS, venv_backend="venv")

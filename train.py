@@ -16,6 +16,7 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,7 +70,7 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
                 losses = -tg.log_softmax(logits)[np.arange(len(batch)), y[batch]]  # cross-entropy, (B,)
                 loss = np.mean(losses) if o.loss == "mean" else np.sum(losses)
                 if o.l2:
-                    loss = loss + o.l2 / 2 * sum(np.sum(w**2) for w in weights)
+                    loss = loss + o.l2 / 2 * sum((w**2).sum() for w in weights)
                 if not math.isfinite(loss.item()):
                     return "diverged", p
 
@@ -119,14 +120,14 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
 
 def learning_rate_schedule(o: SimpleNamespace, updates: int) -> tg.schedules.Schedule:
     """From the number of an update to the factor of the learning rate."""
-    schedule = {
+    choices: dict[str, Callable[[], tg.schedules.Schedule]] = {
         "constant": tg.schedules.constant,
         "halving": lambda: tg.schedules.halving(o.every),
         "step": lambda: tg.schedules.step(o.every),
         "cosine": lambda: tg.schedules.cosine(updates),
         "linear": lambda: tg.schedules.linear(start_factor=1.0, end_factor=0.0, total_iters=updates),
-    }[o.schedule]()
-    return tg.schedules.warm_up(schedule, o.warmup)
+    }
+    return tg.schedules.warm_up(choices[o.schedule](), o.warmup)
 
 
 def freeze(network: tg.nn.Sequential, names: list[str]) -> None:

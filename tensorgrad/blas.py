@@ -7,6 +7,7 @@ same in more passes over memory. The last digits may differ, and a BLAS gives no
 import ctypes
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from glob import glob
@@ -14,6 +15,8 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+
+_Reader = Callable[[int], ctypes.c_size_t]
 
 
 def enabled() -> bool:
@@ -50,7 +53,7 @@ def _usable(x: Any, out: Any) -> bool:
     return one_dtype and small and fx.aligned and fx.forc and fy.behaved and fy.forc and not np.may_share_memory(x, out)
 
 
-def _address(x: Any, read: Any = ctypes.c_size_t.from_address, head: int = object.__basicsize__) -> int:
+def _address(x: Any, read: _Reader = ctypes.c_size_t.from_address, head: int = object.__basicsize__) -> int:
     """``x.ctypes.data`` ten times as fast: the pointer is what follows the head of the object, by the ABI of NumPy."""
     return read(id(x) + head).value
 

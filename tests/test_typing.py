@@ -3,47 +3,83 @@
 import ast
 import inspect
 import re
+import runpy
+import types
+import typing
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import tensorgrad as tg
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = ROOT / "tests" / "typing"
 SIGNATURES = ROOT / "tensorgrad" / "frontend" / "signatures.pyi"
+FUNCTIONS = ROOT / "tensorgrad" / "functional" / "__init__.pyi"
 
 
-@pytest.fixture(scope="module")
-def complaints():
-    """Of mypy about the programs in tests/typing, by file: (line, code)."""
+def test_mypy_finds_the_mistakes_that_are_marked_and_no_others():
+    """One run for all programs: reading NumPy's types takes most of it, unless the cache of mypy has them."""
     api = pytest.importorskip("mypy.api")
     names = [str(path) for path in sorted(PROGRAMS.glob("*.py"))]
-    output, problems, _ = api.run(
-        ["--strict", "--no-error-summary", "--config-file", str(ROOT / "pyproject.toml"), *names]
-    )
+    options = ["--no-error-summary", "--config-file", str(ROOT / "pyproject.toml")]
+    output, problems, _ = api.run([*options, "--cache-dir", str(ROOT / ".mypy_cache"), *names])
     assert not problems, problems
-    found = re.findall(r"^(.+?):(\d+): error: .*\[([\w-]+)\]$", output, re.M)
+    found = [
+        (Path(name).name, int(line), code)
+        for name, line, code in re.findall(r"^(.+?):(\d+): error: .*\[([\w-]+)\]$", output, re.M)
+    ]
     assert len(found) == output.count(": error:"), output
-    return {
-        path.name: [(int(line), code) for name, line, code in found if Path(name).name == path.name]
-        for path in PROGRAMS.glob("*.py")
-    }
+    assert found == marked(), output
 
 
-@pytest.mark.parametrize("program", ["tensors.py", "numpy_functions.py"])
-def test_what_users_write_has_the_right_types(complaints, program):
-    assert complaints[program] == []
+def marked():
+    """The mistakes in the programs of tests/typing, by the comments beside them: (file, line, mypy's code)."""
+    mistakes = [
+        (path.name, number, code)
+        for path in sorted(PROGRAMS.glob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for code in re.findall(r"# \[([\w-]+)\]$", line)
+    ]
+    assert {name for name, *_ in mistakes} == {"wrong.py"}
+    assert len(mistakes) > 5
+    return mistakes
 
 
-def test_mistakes_are_found(complaints):
-    lines = (PROGRAMS / "wrong.py").read_text(encoding="utf-8").splitlines()
-    expected = [(i, code) for i, line in enumerate(lines, 1) for code in re.findall(r"# \[([\w-]+)\]$", line)]
-    assert len(expected) > 5
-    assert complaints["wrong.py"] == expected
+@pytest.mark.parametrize("program", ["tensors", "numpy_functions", "functions"])
+def test_the_types_that_are_stated_are_those_at_run_time(program, monkeypatch):
+    right = []
+
+    def check(value, kind):  # and keep no tensor, whose records would protect what they were made from
+        assert is_of(value, kind), f"{value!r} is no {kind}"
+        right.append(kind)
+
+    monkeypatch.setattr(typing, "assert_type", check)
+    runpy.run_path(str(PROGRAMS / f"{program}.py"))
+    assert right
 
 
-# ------------------------------------------------------------------------------------------------ signatures.pyi
+def is_of(value, kind):
+    """Whether a value is of a type as far as a run can tell; whatever may be Any holds for all."""
+    if kind is Any or kind is type(None):
+        return kind is Any or value is None
+    parts = typing.get_args(kind)
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+        return any(is_of(value, part) for part in parts)
+    return isinstance(value, typing.get_origin(kind) or kind)
+
+
+def test_a_stated_type_that_is_wrong_is_noticed():
+    assert is_of(np.ones(2), NDArray[Any] | None)
+    assert not is_of(np.ones(2), tg.Tensor)
+    assert not is_of(tg.Tensor(1.0), NDArray[Any] | None)
+    assert not is_of([], tuple[Any, ...])
+
+
+# ------------------------------------------------------------------------------------------------ the stubs
 
 
 def signatures():
@@ -53,10 +89,15 @@ def signatures():
     return {node.name: node for node in methods.body}
 
 
-def mismatch(stated, function):
+def functions():
+    """The statements of the other stub that define functions, overloads among them."""
+    return [node for node in ast.parse(FUNCTIONS.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)]
+
+
+def mismatch(stated, function, first=1):
     """The first parameter of a stub's method that a function does not take, or takes elsewhere; None if all is well."""
     taken = list(inspect.signature(function).parameters.values())
-    for place, stated_one in enumerate(stated.args.args[1:], 1):
+    for place, stated_one in enumerate(stated.args.args[first:], first):
         if place >= len(taken) or taken[place].name != stated_one.arg or taken[place].kind is taken[place].KEYWORD_ONLY:
             return stated_one.arg
     by_name = {one.name for one in taken if one.kind is not one.POSITIONAL_ONLY}
@@ -89,3 +130,37 @@ def test_the_stub_states_all_that_has_no_types_of_its_own():
 @pytest.mark.parametrize("stub", ["axes=0", "dtype=0, axis=0", "axis=0, *, keepdim=0", "axis=0, dtype=0, keepdims=0"])
 def test_a_stub_that_is_wrong_is_noticed(stub):
     assert mismatch(ast.parse(f"def sum(self, {stub}): ...").body[0], tg.Tensor.sum) is not None
+
+
+def defaults(stated):
+    """The default values that a stub states, by the name of the parameter."""
+    given = [*stated.args.posonlyargs, *stated.args.args]
+    last = zip(given[len(given) - len(stated.args.defaults) :], stated.args.defaults, strict=True)
+    pairs = [*last, *zip(stated.args.kwonlyargs, stated.args.kw_defaults, strict=True)]
+    return {one.arg: ast.literal_eval(value) for one, value in pairs if value is not None}
+
+
+def test_the_stub_of_the_functions_says_what_runs():
+    for stated in functions():
+        function = getattr(tg.functional, stated.name)
+        taken = inspect.signature(function).parameters
+        assert mismatch(stated, function, first=0) is None, stated.name
+        assert [one.arg for one in (*stated.args.args, *stated.args.kwonlyargs)] == list(taken), stated.name
+        there = {name: one.default for name, one in taken.items() if one.default is not one.empty}
+        assert defaults(stated) == there, stated.name
+
+
+def test_the_stub_of_the_functions_states_all_of_them():
+    """Type checkers need literal names; the modules know theirs."""
+    (names,) = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(FUNCTIONS.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    assert names == sorted(tg.functional.__all__)
+    assert {node.name for node in functions()} == set(names)
+
+
+def test_a_default_that_is_wrong_is_noticed():
+    (stated,) = ast.parse("def f(x, axis=-1, *, keepdims=False, a): ...").body
+    assert defaults(stated) == {"axis": -1, "keepdims": False}

@@ -202,6 +202,7 @@ def remember(folder: Path, runs: Mapping[str, Settings], marks: Mapping[str, str
         raise ConfigError(f"{path} is damaged: {error}") from None
     if not known and any(folder.iterdir()):
         raise ConfigError(f"--out {folder} is not empty and holds no sweep: name another folder")
+    noted: dict[str, dict[str, Any]]
     noted = {name: {"settings": settings, "data": marks[key(settings)]} for name, settings in runs.items()}
     names = {key(note): name for name, note in known.items()}
     noted = {names.get(key(note), name): note for name, note in noted.items()}

@@ -70,7 +70,7 @@ def score(network: Any, images: Array, labels: Array, scale: float) -> tuple[flo
 
 def about(data: Dataset) -> dict[str, Any]:
     """The description of the training data stored in a checkpoint."""
-    fingerprint = zlib.crc32(data.train_labels.tobytes(), zlib.crc32(np.ascontiguousarray(data.train_images)))
+    fingerprint = zlib.crc32(data.train_labels.tobytes(), zlib.crc32(np.ascontiguousarray(data.train_images).data))
     return {
         "name": data.name,
         "shape": list(data.shape),

@@ -38,7 +38,7 @@ class Progress:
     best_epoch: int = 0
     best_accuracy: float = -1.0
     best_loss: float = math.inf
-    random_state: dict[str, Any] = field(default_factory=dict)  # of the generator of dropout and shifts
+    random_state: Mapping[str, Any] = field(default_factory=dict)  # of the generator of dropout and shifts
     history: list[dict[str, Any]] = field(default_factory=list)  # a row of metrics.csv per epoch
 
 

@@ -88,7 +88,7 @@ def axis(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     _title(figure, title, 60)
     places = list(range(len(values)))
     joined = "-" if all(map(is_number, values)) else "none"
-    mark = {"marker": "_", "markersize": 16, "markeredgewidth": 1.6} if joined == "none" else {}
+    mark: dict[str, Any] = {"marker": "_", "markersize": 16, "markeredgewidth": 1.6} if joined == "none" else {}
     means = [100 * mean(cell) for cell in cells]
     axes.plot(places, means, color=COLOURS[0], linestyle=joined, linewidth=1.4, label="mean", **mark)
     for place, cell in zip(places, cells, strict=True):
@@ -111,7 +111,7 @@ def axis(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     if any(cell.count("finished") < len(cell.results) for cell in cells):
         axes.margins(y=0.16)  # room for the words at the bottom
     labels = [label_of(value) for value in values]
-    axes.set_xticks(places, labels, **({"rotation": 30, "ha": "right"} if max(map(len, labels)) > 9 else {}))
+    axes.set_xticks(places, labels, **_slanted(labels))
     axes.set_xlabel(heading(name))
     axes.set_ylabel("test accuracy (%)")
     _tidy(axes)
@@ -137,16 +137,14 @@ def heat_map(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     axes.set_facecolor("0.93")
     image = axes.imshow(means, cmap="cividis", vmin=low, vmax=max(high, low + 1e-6), aspect="auto")
     for (i, j), value in np.ndenumerate(means):
-        label = words[i, j] if math.isnan(value) else f"{value:.2f}"
+        label = str(words[i, j]) if math.isnan(value) else f"{value:.2f}"
         light = math.isnan(value) or value > (low + high) / 2
         weight = "bold" if value == high else "normal"
         axes.text(
             j, i, label, ha="center", va="center", fontsize=9, color="black" if light else "white", fontweight=weight
         )
     labels = [label_of(value) for value in columns]
-    axes.set_xticks(
-        range(len(columns)), labels, **({"rotation": 30, "ha": "right"} if max(map(len, labels)) > 9 else {})
-    )
+    axes.set_xticks(range(len(columns)), labels, **_slanted(labels))
     axes.set_yticks(range(len(rows)), [label_of(value) for value in rows])
     axes.set_xlabel(heading(across))
     axes.set_ylabel(heading(down))
@@ -154,7 +152,7 @@ def heat_map(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, extend="min" if finite.size and finite.min() < low else "neither")
     bar.set_label("mean test accuracy (%)")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     save(figure, path)
 
 
@@ -185,6 +183,11 @@ def _folders(cell: Cell) -> list[Path]:
 def _title(figure: Figure, title: str, width: int) -> None:
     if title:
         figure.suptitle(textwrap.fill(title, width), x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+
+
+def _slanted(labels: Sequence[str]) -> dict[str, Any]:
+    """Options for labels at an axis: those that are long are turned, so that they do not overlap."""
+    return {"rotation": 30, "ha": "right"} if max(map(len, labels)) > 9 else {}
 
 
 def _tidy(axes: Axes) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from tensorgrad.engine.tape import Array
 from tensorgrad.errors import NoRuleError
 
 Vjp: TypeAlias = Callable[..., Array]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Signature(NamedTuple):
@@ -140,7 +141,7 @@ def named(vjp: Vjp, count: int, skip: int = 0) -> Saving:
     return Saving(tuple(inputs[skip:]), ans)
 
 
-def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
+def primitive(fn: F) -> F:
     """Make a function of arrays differentiable; its gradient is set with `rule`. Can be used as a decorator.
 
     Inputs to differentiate with respect to are positional; other parameters (``axis``, ``keepdims``) are passed by
@@ -148,7 +149,7 @@ def primitive(fn: Callable[..., Any]) -> Callable[..., Any]:
     """
     run = runner(Row(fn))
     entries[run] = Entry(run)
-    return run
+    return cast(F, run)
 
 
 def declare(fn: Callable[..., Any]) -> Callable[..., Any]:

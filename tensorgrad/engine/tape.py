@@ -89,7 +89,7 @@ class Variable:
 
     __slots__ = ("__weakref__", "data", "grad", "memory", "node", "saved")
 
-    data: np.ndarray[Any, Any]
+    data: np.ndarray[tuple[Any, ...], np.dtype[Any]]
     grad: Array
     node: Node | None
     saved: weakref.ref[Saved] | None  # the value as saved by records

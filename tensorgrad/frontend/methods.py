@@ -7,7 +7,7 @@ Unlike an ndarray, a tensor also has elementwise methods such as ``t.exp()``, as
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
@@ -18,10 +18,13 @@ from tensorgrad.frontend.flat import Flat
 if TYPE_CHECKING:  # what follows `if not TYPE_CHECKING` below has its types in signatures.pyi
     from tensorgrad.frontend.signatures import Axis, Signatures
     from tensorgrad.frontend.tensor import Tensor
+
+    class _NumPy:
+        def __getattr__(self, name: str) -> Callable[..., Tensor]: ...
 else:
     Signatures = Variable
 
-_np: Any = np  # for calls on tensors, of which NumPy's types know nothing; its functions bind, as methods do
+_np = cast("_NumPy", np)  # for calls on tensors, of which NumPy's types know nothing; its functions bind, as methods do
 
 
 def attach(*functions: Callable[..., Any]) -> None:
@@ -31,7 +34,9 @@ def attach(*functions: Callable[..., Any]) -> None:
 
 
 _attached: Any = None  # in place of a function of `functional`, until that attaches it
-_sum, _mean, _transpose = declare(np.sum), declare(np.mean), declare(np.transpose)
+_sum: Callable[..., Tensor] = declare(np.sum)
+_mean: Callable[..., Tensor] = declare(np.mean)
+_transpose: Callable[..., Tensor] = declare(np.transpose)
 
 
 class Methods(Signatures):
@@ -111,7 +116,8 @@ class Methods(Signatures):
         >>> tg.Tensor([1 + 2j]).conj()
         Tensor([1.-2.j], dtype=complex128)
         """
-        return _np.conj(self) if self.data.dtype.kind == "c" else self
+        tensor: Tensor = self
+        return _np.conj(tensor) if tensor.data.dtype.kind == "c" else tensor
 
     conjugate = conj
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from contextlib import ContextDecorator
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from tensorgrad.engine.tape import Mode, current_mode, set_mode
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class FunctionDecorator(ContextDecorator):
@@ -15,7 +18,7 @@ class FunctionDecorator(ContextDecorator):
     def _recreate_cm(self) -> Self:
         return type(self)()  # one per call, so that threads do not share it
 
-    def __call__(self, func: Any) -> Any:
+    def __call__(self, func: F) -> F:
         """Decorate a function."""
         if inspect.isgeneratorfunction(func) or inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
             name = type(self).__name__

@@ -10,7 +10,7 @@ import inspect
 import math
 from _thread import allocate_lock
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Unary: TypeAlias = Callable[["Tensor"], "Tensor"]
     Binary: TypeAlias = Callable[["Tensor", "Tensor | ArrayLike"], "Tensor"]
     Comparison: TypeAlias = Callable[..., NDArray[np.bool]]
+    Pair: TypeAlias = Callable[["Tensor", "Tensor | ArrayLike"], tuple["Tensor", "Tensor"]]
 
 
 def _operators(ufunc: np.ufunc, enter: Callable[..., Any] = declare) -> tuple[Binary, Binary, Binary]:
@@ -54,6 +55,7 @@ def _unary(ufunc: np.ufunc) -> Unary:
 
 
 _np: Any = np  # for calls on tensors, of which NumPy's types know nothing
+_element: Callable[..., Tensor] = getitem
 
 
 def _conversion(kind: Any) -> Any:
@@ -301,7 +303,7 @@ class Tensor(Methods, metaclass=_Kind):
     # ------------------------------------------------------------------------------------------- elements
 
     def __getitem__(self, index: Any) -> Tensor:
-        return getitem(self, index=as_index(index))
+        return _element(self, index=as_index(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if current_mode().recording and needs_recording(self, value):
@@ -337,7 +339,7 @@ class Tensor(Methods, metaclass=_Kind):
     __truediv__, __rtruediv__, __itruediv__ = _operators(np.divide)
     __floordiv__, __rfloordiv__, __ifloordiv__ = _operators(np.floor_divide)
     __mod__, __rmod__, __imod__ = _operators(np.remainder)
-    __divmod__, __rdivmod__ = _operators(np.divmod)[:2]
+    __divmod__, __rdivmod__ = cast("tuple[Pair, Pair]", _operators(np.divmod)[:2])
     __matmul__, __rmatmul__, __imatmul__ = _operators(np.matmul)
     _square = _unary(np.square)
     _power, __rpow__, __ipow__ = _operators(np.power)
@@ -364,7 +366,7 @@ class Tensor(Methods, metaclass=_Kind):
     __floor__, __ceil__, __trunc__ = map(_whole, (math.floor, math.ceil, math.trunc))
 
     def __round__(self, digits: int | None = None) -> Tensor:
-        return _np.round(self, digits or 0)
+        return self.round(digits or 0)
 
     def __pow__(self, exponent: Tensor | ArrayLike) -> Tensor:
         return self._square() if type(exponent) is int and exponent == 2 else self._power(exponent)

@@ -28,7 +28,7 @@ from tensorgrad.functional.pooling import *  # noqa: F403
 from tensorgrad.functional.probabilities import *  # noqa: F403
 from tensorgrad.functional.regularization import *  # noqa: F403
 
-__all__: list[str] = []  # by `+=`, which type checkers understand
+__all__: list[str] = []  # for type checkers, __init__.pyi has the names and signatures
 __all__ += activations.__all__
 __all__ += attention.__all__
 __all__ += convolution.__all__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from tensorgrad.rules.reductions import restore
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-def _parameters_by_position(apply: Callable[..., Any]) -> Callable[..., Any]:
+
+def _parameters_by_position(apply: F) -> F:
     """``softmax(x, 1)`` as well as ``softmax(x, axis=1)``: for a primitive, what comes by position is an input."""
     signature = inspect.signature(apply)
 
@@ -29,7 +31,7 @@ def _parameters_by_position(apply: Callable[..., Any]) -> Callable[..., Any]:
             params = dict(given)
         return apply(x, **params)
 
-    return named
+    return cast(F, named)
 
 
 @_parameters_by_position

@@ -54,5 +54,5 @@ class Blocks:
         return [(p, vector[at], *rest) for at, (p, *rest) in zip(self.parts, self.views, strict=True)]
 
 
-def _contiguous(x: Array, order: str) -> bool:
+def _contiguous(x: np.ndarray[Any, Any], order: str) -> bool:
     return x.flags.c_contiguous if order == "C" else x.flags.f_contiguous

@@ -143,7 +143,7 @@ class Optimizer:
             self._scratch[layout] = tuple(np.empty_like(p) for _ in range(self._scratches))
         return self._scratch[layout]
 
-    def _block_size(self, p: Array) -> int:
+    def _block_size(self, p: np.ndarray[Any, Any]) -> int:
         """How many elements of ``p``, a large parameter, are updated at a time."""
         return BYTES // p.itemsize if self._in_blocks else p.size
 

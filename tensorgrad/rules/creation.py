@@ -15,7 +15,7 @@ from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.tensor import Tensor
 
 
-def array(data: Any, dtype: Any = None) -> Any:
+def array(data: Any, dtype: Any = None) -> Tensor:
     """A new tensor from numbers, arrays, tensors, and nested lists of them; gradients flow back to the tensors.
 
     Parameters
@@ -44,7 +44,7 @@ def array(data: Any, dtype: Any = None) -> Any:
         out = np.astype(out, np.dtype(dtype), copy=out is data)
     elif out is data:
         out = np.copy(out)
-    return out if isinstance(out, Variable) else Tensor(out)
+    return out if isinstance(out, Tensor) else Tensor(out)
 
 
 def _joined(data: Any) -> Array:
@@ -62,7 +62,7 @@ def _joined(data: Any) -> Array:
 
 @implements(np.array, complex=True)
 def _array(data: Any, dtype: Any = None, *, copy: Any = True, order: Any = "K", ndmin: int = 0) -> Any:
-    out = array(data, dtype) if copy else _asarray(data, dtype)
+    out: Any = array(data, dtype) if copy else _asarray(data, dtype)
     return _in_order(np.reshape(out, (1,) * (ndmin - out.ndim) + out.shape) if out.ndim < ndmin else out, order)
 
 
@@ -92,5 +92,5 @@ def _in_order(x: Any, order: Any) -> Any:
 @implements(np.full, complex=True)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Any:
     """`numpy.full`: a tensor of this shape, each element of it ``fill_value``."""
-    value = array(fill_value, dtype)
+    value: Any = array(fill_value, dtype)
     return np.copy(np.broadcast_to(value, shape), "C" if order == "K" else order)

@@ -5,7 +5,7 @@ Functions return views where NumPy does, and copies where NumPy does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from tensorgrad.engine.registry import also_complex, implements, primitive, rule
 from tensorgrad.engine.tape import Array, Variable, any_tracked, as_array, value_of
 from tensorgrad.errors import NoRuleError
 
-reshape = primitive(np.reshape)
+reshape: Callable[..., Array] = primitive(np.reshape)
 
 
 @primitive

@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from tensorgrad.engine.tape import Variable, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.transforms import gradients, trees
 from tensorgrad.transforms.derivatives import Call
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tensorgrad.frontend.tensor import Tensor
+
+    Outputs: TypeAlias = Tensor | Sequence[Tensor]
+
 _MISSING: Any = object()
+
+
+@overload
+def grad(outputs: Outputs, inputs: Tensor, grad_outputs: Any = ..., create_graph: Literal[False] = ...,
+         retain_graph: bool = ...) -> NDArray[Any] | Any: ...  # fmt: skip
+@overload
+def grad(outputs: Outputs, inputs: Tensor, grad_outputs: Any = ..., *, create_graph: Literal[True],
+         retain_graph: bool = ...) -> Tensor | Any: ...  # fmt: skip
+@overload
+def grad(outputs: Outputs, inputs: Sequence[Tensor], grad_outputs: Any = ..., create_graph: Literal[False] = ...,
+         retain_graph: bool = ...) -> tuple[NDArray[Any] | Any, ...]: ...  # fmt: skip
+@overload
+def grad(outputs: Outputs, inputs: Sequence[Tensor], grad_outputs: Any = ..., *, create_graph: Literal[True],
+         retain_graph: bool = ...) -> tuple[Tensor | Any, ...]: ...  # fmt: skip
+@overload
+def grad(outputs: Outputs, inputs: Outputs, grad_outputs: Any = ..., create_graph: bool = ...,
+         retain_graph: bool = ...) -> Any: ...  # fmt: skip
+@overload
+def grad(outputs: Callable[..., Any], inputs: int | Sequence[int] = ..., *, argnums: int | Sequence[int] = ...,
+         has_aux: bool = ...) -> Callable[..., Any]: ...  # fmt: skip
 
 
 def grad(outputs: Any, inputs: Any = _MISSING, grad_outputs: Any = None, create_graph: bool = False,
@@ -87,7 +114,7 @@ def grad(outputs: Any, inputs: Any = _MISSING, grad_outputs: Any = None, create_
 
 def value_and_grad(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Callable[..., Any]:
+) -> Callable[..., tuple[Any, Any]]:
     """The function that computes the value of ``f`` and its gradient in one pass, as in JAX and HIPS autograd.
 
     Parameters

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -18,8 +18,10 @@ from tensorgrad.frontend.modes import recorded
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.transforms import trees
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+
+def checkpoint(f: F) -> F:
     """A function like ``f`` that recomputes its intermediate values in the backward pass instead of storing them.
 
     A chain of ``n`` equal layers, checkpointed in parts of ``sqrt(n)``, keeps the values between the parts and those
@@ -61,7 +63,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         part.value = part.inputs = None
         return _unpack(returned, packed)
 
-    return checkpointed
+    return cast(F, checkpointed)
 
 
 @primitive
@@ -154,7 +156,7 @@ def _with_values(tensors: list[Any], values: Sequence[Any]) -> Iterator[None]:
 def _as_before(again: Any, first: Any) -> bool:
     """Equal but for rounding, which may differ with how arrays lie in memory."""
     if again.shape != first.shape or not first.size:
-        return again.shape == first.shape
+        return bool(again.shape == first.shape)
     size = np.max(np.abs(first), initial=0, where=np.isfinite(first))
     return np.allclose(again, first, rtol=0, atol=1e3 * np.finfo(first.dtype).eps * size, equal_nan=True)
 
