@@ -81,10 +81,8 @@ _RULES: dict[Callable[..., Any], Callable[..., Array | None]] = {
     np.positive: lambda _division, _record, p: p,
     np.negative: lambda _division, _record, p: -p,
     np.add: lambda _division, _record, p, q: None if p is None or q is None else p + q,
-    np.subtract: lambda _division, _record, p, q: None if p is None or q is None else p - q,
     np.multiply: _product,
     np.divide: lambda division, record, p, _q: None if p is None else p / division.value(record, 1),
-    np.square: lambda division, record, p: p * division.value(record, 0),
     np.power: _power,
     total_of_array: _total,
 }

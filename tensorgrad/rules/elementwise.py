@@ -78,10 +78,10 @@ also_complex(
 
 def _absolute_dx(g: Array, _ans: Array, x: Array) -> Array:
     """``g`` times the sign of ``x``, or times the conjugate of a complex number's direction; 0 at 0."""
-    q = quotient(g, _ans, x)
+    q, conjugate = quotient(g, _ans, x), x if x.dtype.kind != "c" else np.conjugate(x)
     if q is not None:
-        return q * np.conjugate(x)
-    return g * (side(x) if x.dtype.kind != "c" else unit(np.conjugate(x), np.absolute(x)))
+        return q * conjugate
+    return g * (side(x) if x.dtype.kind != "c" else unit(conjugate, np.absolute(x)))
 
 
 def add_product(total: Array, g: Array, x: Array) -> None:
