@@ -38,6 +38,9 @@ def public():
     for prefix, namespace in NAMESPACES.items():
         for name in namespace.__all__:
             thing = getattr(namespace, name)
+            if "__doc__" in getattr(thing, "__dict__", {}) and hasattr(thing, "cdf"):
+                found[f"{prefix}.{name}"] = thing  # a distribution, an object with a docstring of its own
+                continue
             is_error = inspect.isclass(thing) and issubclass(thing, Exception)
             if is_error or inspect.ismodule(thing) or not callable(thing) or not getattr(thing, "__module__", None):
                 continue

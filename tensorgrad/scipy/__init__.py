@@ -1,4 +1,4 @@
-"""SciPy's functions that are no ufuncs, for tensors: `special`, `linalg`, under SciPy's names.
+"""SciPy's functions that are no ufuncs, for tensors: `special`, `linalg`, `signal`, `stats`, under SciPy's names.
 
 NumPy's protocols do not reach them, so that they have to be called from here. Each takes arrays or tensors, and returns
 arrays for arrays. Ufuncs, such as ``scipy.special.expit``, are called where SciPy has them.
@@ -14,6 +14,6 @@ try:
 except ImportError as error:
     raise ImportError("tensorgrad.scipy needs SciPy: python -m pip install scipy") from error
 
-from tensorgrad.scipy import linalg, special
+from tensorgrad.scipy import linalg, signal, special, stats
 
-__all__ = ["linalg", "special"]
+__all__ = ["linalg", "signal", "special", "stats"]
