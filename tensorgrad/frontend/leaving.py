@@ -22,8 +22,8 @@ _HINTS = {
                                     "np.concatenate([...]). ",
     "scipy": "SciPy does not ask a tensor, unless by ufuncs of scipy.special: import tensorgrad.scipy, and write "
              "tensorgrad.scipy.linalg.expm for scipy.linalg.expm, as docs/scipy.md lists. ",
-    "scipy.sparse": "Sparse matrices do not ask a tensor: write A.toarray() @ t, or make the product with A a "
-                    "tg.primitive. ",
+    "scipy.sparse": "Sparse matrices do not ask a tensor: write A.toarray() @ t, or, to keep it sparse, import "
+                    "tensorgrad.scipy, and write tensorgrad.scipy.sparse.matmul(A, t): see docs/scipy.md. ",
     "matplotlib": "To draw it, pass t.data. ",
     "pandas": "pandas does not ask a tensor: write x.to_numpy() @ t; to put t into a table, pass t.data. ",
 }  # fmt: skip

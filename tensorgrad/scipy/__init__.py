@@ -1,7 +1,7 @@
-"""SciPy's functions that are no ufuncs, for tensors: `special`, `linalg`, `signal`, `stats`, under SciPy's names.
+"""SciPy's functions that are no ufuncs, for tensors, under SciPy's names; docs/scipy.md lists them.
 
-NumPy's protocols do not reach them, so that they have to be called from here. Each takes arrays or tensors, and returns
-arrays for arrays. Ufuncs, such as ``scipy.special.expit``, are called where SciPy has them.
+NumPy's protocols do not reach them, so that they have to be called from here. Each takes arrays or tensors, and
+returns arrays for arrays. Ufuncs, such as ``scipy.special.expit``, are called where SciPy has them.
 
 >>> import numpy as np, tensorgrad as tg, tensorgrad.scipy
 >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
@@ -14,6 +14,6 @@ try:
 except ImportError as error:
     raise ImportError("tensorgrad.scipy needs SciPy: python -m pip install scipy") from error
 
-from tensorgrad.scipy import linalg, signal, special, stats
+from tensorgrad.scipy import linalg, signal, sparse, special, stats
 
-__all__ = ["linalg", "signal", "special", "stats"]
+__all__ = ["linalg", "signal", "sparse", "special", "stats"]

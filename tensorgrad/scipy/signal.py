@@ -19,10 +19,6 @@ __all__ = ["convolve", "fftconvolve"]
 @primitive
 def _full(x: Array, y: Array, *, axes: tuple[int, ...], method: str) -> Array:
     """The whole convolution along ``axes``; the others broadcast."""
-    if 0 in x.shape or 0 in y.shape:
-        others = [range(x.ndim)[axis] for axis in axes]
-        shape = [m + n - 1 if i in others else max(m, n) for i, (m, n) in enumerate(zip(x.shape, y.shape, strict=True))]
-        return np.zeros([max(n, 0) for n in shape], np.result_type(x, y))
     dtype = np.result_type(x, y)
     if len(axes) == x.ndim:
         return ss.convolve(x, y, method=method).astype(dtype, copy=False)
@@ -68,6 +64,8 @@ def _inputs(in1: Any, in2: Any) -> tuple[Array, Array]:
     x, y = floating(in1), floating(in2)
     if x.ndim != y.ndim:
         raise ShapeError(f"in1 and in2 must have the same number of axes, got shapes {x.shape} and {y.shape}")
+    if 0 in x.shape or 0 in y.shape:
+        raise ShapeError(f"in1 and in2 must not be empty, got shapes {x.shape} and {y.shape}")
     return x, y
 
 

@@ -19,6 +19,7 @@ AXES = [
 ]  # fmt: skip
 WRONG = [
     (lambda t: ours.convolve(t, np.eye(2)), "same number of axes"),
+    (lambda t: ours.convolve(t, np.ones(0)), "not be empty"),
     (lambda t: ours.convolve(t, t, mode="circular"), "mode must be"),
     (lambda t: ours.convolve(t, t, method="fast"), "method must be"),
     (lambda t: ours.convolve(t[None], np.ones((2, 1)), mode="valid"), "at least as long"),
