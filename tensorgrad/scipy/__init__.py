@@ -14,6 +14,6 @@ try:
 except ImportError as error:
     raise ImportError("tensorgrad.scipy needs SciPy: python -m pip install scipy") from error
 
-from tensorgrad.scipy import linalg, signal, sparse, special, stats
+from tensorgrad.scipy import integrate, linalg, signal, sparse, special, stats
 
-__all__ = ["linalg", "signal", "sparse", "special", "stats"]
+__all__ = ["integrate", "linalg", "signal", "sparse", "special", "stats"]
