@@ -42,7 +42,7 @@ def operand(x: Any) -> Any:
 
 def _refused(x: Any) -> TypeError:
     if hasattr(x, "toarray"):
-        what = "write x.toarray(), or, to keep it sparse, make the function that multiplies by it a tg.primitive"
+        what = "write x.toarray(), or, to keep it sparse in a product, tensorgrad.scipy.sparse.matmul(t, x)"
     else:
         what = "write x.astype(float)" if isinstance(x, np.ndarray) else "write float(x)"
     of = "an array of Python objects" if isinstance(x, np.ndarray) else f"{type(x).__module__}.{type(x).__name__}"

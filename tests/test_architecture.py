@@ -77,6 +77,7 @@ MAY_IMPORT = {
     "transforms": {"errors", "engine", "frontend"},
     "debug": {"errors", "engine", "frontend", "transforms"},
     "functional": {"errors", "engine", "frontend", "rules"},
+    "scipy": {"errors", "engine", "frontend", "rules", "functional"},
     "nn": {"errors", "engine", "frontend", "functional"},
     "optim": {"errors", "blas", "engine", "frontend"},
     "schedules": {"errors", "engine"},

@@ -10,6 +10,12 @@ import pytest
 import tensorgrad as tg
 
 NAMESPACES = {"tg": tg, "tg.nn": tg.nn, "tg.optim": tg.optim, "tg.schedules": tg.schedules, "tg.data": tg.data}
+try:
+    import tensorgrad.scipy
+except ImportError:  # SciPy is in the extra `scipy`
+    pass
+else:
+    NAMESPACES |= {f"tg.scipy.{name}": getattr(tensorgrad.scipy, name) for name in tensorgrad.scipy.__all__}
 IN_THE_GUIDE = {"tg.primitive", "tg.rule"}  # their example is the section "A function of your own" of the guide
 
 
@@ -32,6 +38,9 @@ def public():
     for prefix, namespace in NAMESPACES.items():
         for name in namespace.__all__:
             thing = getattr(namespace, name)
+            if "__doc__" in getattr(thing, "__dict__", {}) and hasattr(thing, "cdf"):
+                found[f"{prefix}.{name}"] = thing  # a distribution, an object with a docstring of its own
+                continue
             is_error = inspect.isclass(thing) and issubclass(thing, Exception)
             if is_error or inspect.ismodule(thing) or not callable(thing) or not getattr(thing, "__module__", None):
                 continue
@@ -72,8 +81,10 @@ def test_the_names_are_found():
     assert PUBLIC.keys() >= IN_THE_GUIDE | ATTRIBUTES
 
 
-@pytest.mark.parametrize("module", ["", ".transforms.derivatives"])
+@pytest.mark.parametrize("module", ["", ".transforms.derivatives", ".scipy"])
 def test_examples_of_modules_run(module):
+    if module == ".scipy":
+        pytest.importorskip("scipy.special")
     doc = inspect.getdoc(importlib.import_module(f"tensorgrad{module}"))
     count, report = failures(module, doc)
     assert count

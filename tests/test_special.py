@@ -66,6 +66,8 @@ ONE = [
     ("gammaincc", (2.5,), POSITIVE, lambda x: mp.gammainc(2.5, x, mp.inf, regularized=True), [1e-3, 50.0]),
     ("betainc",  (2.5, 1.5), UNIT, lambda x: mp.betainc(2.5, 1.5, 0, x, regularized=True), [1e-6, 0.5, 0.999]),
     ("betaincc", (2.5, 1.5), UNIT, lambda x: mp.betainc(2.5, 1.5, x, 1, regularized=True), [1e-6, 0.5, 0.999]),
+    ("stdtr",    (2.5,), REAL,    None, []),
+    ("stdtrit",  (2.5,), UNIT,    None, []),
     ("gammaincinv", (2.5,), UNIT, None, []),
     ("betaincinv", (2.5, 1.5), UNIT, None, []),
     ("exp1",     (),    POSITIVE, mp.e1,                                [1e-9, 1.0, 300.0]),
@@ -135,7 +137,8 @@ def test_dtypes_stay(dtype):
         assert (out.dtype, tg.grad(np.sum(out), t).dtype) == (dtype, dtype), name
 
 
-@pytest.mark.parametrize("name", ["jv", "yv", "iv", "ive", "kv", "kve", "gammainc", "gammaincc", "gammaincinv"])
+@pytest.mark.parametrize("name", ["jv", "yv", "iv", "ive", "kv", "kve", "gammainc", "gammaincc", "gammaincinv",
+                                  "stdtr", "stdtrit"])  # fmt: skip
 def test_an_input_without_a_rule_is_refused(name):
     f, t = getattr(sp, name), tg.Tensor([0.5], requires_grad=True)
     for x in (np.array([0.7]), t):

@@ -20,8 +20,10 @@ _IN_ITS_PLACE = ("For a list of tensors, write tg.array([...]), np.stack([...]) 
 _HINTS = {
     "numpy.lib._index_tricks_impl": "np.c_ and np.r_ do not ask a tensor: write np.column_stack([...]) or "
                                     "np.concatenate([...]). ",
-    "scipy.sparse": "Sparse matrices do not ask a tensor: write A.toarray() @ t, or make the product with A a "
-                    "tg.primitive. ",
+    "scipy": "SciPy does not ask a tensor, unless by ufuncs of scipy.special: import tensorgrad.scipy, and write "
+             "tensorgrad.scipy.linalg.expm for scipy.linalg.expm, as docs/scipy.md lists. ",
+    "scipy.sparse": "Sparse matrices do not ask a tensor: write A.toarray() @ t, or, to keep it sparse, import "
+                    "tensorgrad.scipy, and write tensorgrad.scipy.sparse.matmul(A, t): see docs/scipy.md. ",
     "matplotlib": "To draw it, pass t.data. ",
     "pandas": "pandas does not ask a tensor: write x.to_numpy() @ t; to put t into a table, pass t.data. ",
 }  # fmt: skip
@@ -56,8 +58,8 @@ def _asked_by(frame: FrameType | None) -> str:
             hint = "A function records single tensors: pass each by position, or one tensor that holds them. "
         elif module.startswith("tensorgrad."):
             hint = ""  # what our own functions called is not what the user did
-        elif (found := next((known for known in _HINTS if module.startswith(known)), None)) is not None:
-            hint = _HINTS[found]
+        elif known := [prefix for prefix in _HINTS if f"{module}.".startswith(f"{prefix}.")]:
+            hint = _HINTS[max(known)]  # the longest, of those that begin alike
         elif module.startswith("numpy."):
             hint = _of_numpy(frame) or hint
         elif module != "copy":

@@ -130,6 +130,11 @@ rule(sp.betaincc, _no("betaincc", "a"), _no("betaincc", "b"),
 rule(sp.betaincinv, _no("betaincinv", "a"), _no("betaincinv", "b"),
                   lambda g, ans, a, b, _y: g / _beta_density(a, b, ans))
 
+rule(sp.stdtr,    _no("stdtr", "df"),
+                  lambda g, _ans, df, t: g * np.exp(student_log_density(df, t)))
+rule(sp.stdtrit,  _no("stdtrit", "df"),
+                  lambda g, ans, df, _p: g * np.exp(-student_log_density(df, ans)))
+
 # Entropies and losses
 rule(sp.xlogy,    lambda g, _ans, x, y: g * settled(np.log(y), (x == 0) & (y <= 0)),
                   lambda g, _ans, x, y: g * settled(x / y, (x == 0) & (y == 0)))
@@ -206,6 +211,12 @@ def _gamma_density(a: Array, x: Array) -> Array:
 
 def _beta_density(a: Array, b: Array, x: Array) -> Array:
     return np.exp(sp.xlogy(a - 1, x) + sp.xlog1py(b - 1, -x) - sp.betaln(a, b))
+
+
+def student_log_density(df: Array, t: Array) -> Array:
+    """The logarithm of the density of Student's distribution."""
+    half = np.full_like(value_of(df), 0.5)  # of the dtype of df, which betaln does not give to a Python number
+    return -sp.betaln(0.5 * df, half) - 0.5 * np.log(df) - 0.5 * (df + 1) * np.log1p(np.square(t) / df)
 
 
 def _pseudo_huber_dd(d: Array, r: Array) -> Array:

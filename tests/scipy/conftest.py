@@ -1,0 +1,33 @@
+"""Tables of functions: values equal to SciPy's, and derivatives of order 1 and 2 equal to differences."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy.special", reason="SciPy is in the extra `scipy`")
+
+import tensorgrad as tg
+from tests.helpers import tracked
+
+
+def check(ours, theirs, arrays, *, rtol=1e-12, single=True):
+    """``ours`` of arrays is what ``theirs`` is, of tensors it is the same and a tensor, and it differentiates twice.
+
+    ``single`` tells whether float32 stays float32.
+    """
+    expected = theirs(*arrays)
+    found = ours(*arrays)
+    assert isinstance(found, (np.ndarray, np.generic))
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=1e-13)
+    assert np.shape(found) == np.shape(expected)
+    out = ours(*tracked(arrays))
+    assert out.requires_grad
+    np.testing.assert_array_equal(out.data, found)
+    if single:
+        assert ours(*tracked([x.astype(np.float32) for x in arrays])).dtype == np.float32
+    assert tg.gradcheck(ours, arrays, rtol=1e-4)
+    assert tg.gradgradcheck(ours, arrays, rtol=1e-3, atol=1e-5)
+
+
+@pytest.fixture(name="check")
+def _check():
+    return check
