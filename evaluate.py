@@ -18,6 +18,7 @@ import models
 import tensorgrad as tg
 from training import images, metrics
 from training.guard import guarded
+from training.run import finite
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,12 +52,15 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
     if not all(isinstance(config.get(part), dict) and keys <= config[part].keys() for part, keys in needed.items()):
         raise tg.CheckpointError(f"{path} does not name the network of its weights: was it written by train.py?")
     o, about = SimpleNamespace(**config["options"]), config["data"]
+    numbers = [*about["shape"], about["classes"], about["brightest"]] if isinstance(about["shape"], list) else []
+    if len(numbers) != 4 or not all(type(number) is int and number > 0 for number in numbers):
+        raise tg.CheckpointError(f"{path} does not say what images its network reads")
     features = about["shape"][0] * about["shape"][1]
     network = models.build(o.layers, features, about["classes"], np.random.default_rng(0), str(path))
     try:
-        if not all(np.isfinite(v).all() for v in arrays.values()):
-            raise tg.CheckpointError("its weights are not all numbers")
         tg.nn.load_state_dict(network, {k: v for k, v in arrays.items() if not k.startswith("optimizer.")})
+        if not finite(network):
+            raise tg.CheckpointError("its weights are not all numbers")
     except tg.CheckpointError as error:
         raise tg.CheckpointError(f"{path}: {error}") from None
     return network, o, about

@@ -88,7 +88,7 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
     try:
         content = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        near = ", ".join(sorted(map(str, path.parent.glob("*.yaml")))) if path.parent.is_dir() else ""
+        near = ", ".join(sorted(map(str, _models_beside(path))))
         raise ConfigError(f"no model file {path}" + (f"; there are: {near}" if near else "")) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the model file {path}: {error}") from None
@@ -102,6 +102,12 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
     if not layers:
         raise ConfigError(f"{path}: there is no layer in it")
     return layers, recipes[0]["params"] if recipes else {}
+
+
+def _models_beside(path: Path) -> list[Path]:
+    """The YAML files in the folder of ``path``, or, if there are none, in ``models`` below it; no hidden ones."""
+    found = [file for file in path.parent.glob("*.yaml") if not file.name.startswith(".")]
+    return found or list((path.parent / "models").glob("*.yaml"))
 
 
 def load_yaml(text: str) -> Any:
@@ -144,7 +150,7 @@ def check(entries: Any, source: str) -> list[Entry]:
     return checked
 
 
-def build(entries: Sequence[Entry], features: int, classes: int, rng: np.random.Generator,
+def build(entries: list[Entry], features: int, classes: int, rng: np.random.Generator,
           source: str = "the network") -> tg.nn.Sequential:  # fmt: skip
     """Assemble the network: ``features`` numbers in, ``classes`` logits out.
 
@@ -154,7 +160,7 @@ def build(entries: Sequence[Entry], features: int, classes: int, rng: np.random.
         Naming the source, the entry and what would be right.
     """
     layers: dict[str, Layer] = {}
-    for i, entry in enumerate(check(list(entries), source), 1):
+    for i, entry in enumerate(check(entries, source), 1):
         where = f"{source}: entry {i} ({entry['name']!r})"
         if entry["type"] == RECIPE:
             raise ConfigError(f"{where}: a {RECIPE} is no layer; `read` returns it apart")

@@ -6,6 +6,7 @@ Every array is an ``.npy`` member under its own name, as `numpy.load` reads it; 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -89,8 +90,13 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.filename == str(temporary):
+            error.filename = str(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):
+            temporary.unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:

@@ -45,6 +45,7 @@ def _refused(x: Any) -> TypeError:
         what = "write x.toarray(), or, to keep it sparse in a product, tensorgrad.scipy.sparse.matmul(t, x)"
     else:
         what = "write x.astype(float)" if isinstance(x, np.ndarray) else "write float(x)"
+        what = what if isinstance(x, np.ndarray) or hasattr(x, "__float__") else "it is no number"
     of = "an array of Python objects" if isinstance(x, np.ndarray) else f"{type(x).__module__}.{type(x).__name__}"
     return TypeError(f"a Tensor computes with NumPy's numbers and arrays of them, not with {of}: {what}")
 

@@ -77,3 +77,44 @@ def test_dropout_keeps_the_mean_and_draws_the_same_mask_for_the_same_seed():
         np.testing.assert_allclose(np.unique(y), [0, 1 / 0.7], rtol=1e-3)
         np.testing.assert_allclose(np.mean(y.astype(float)), 1, atol=0.02)
         np.testing.assert_array_equal(y, tg.dropout(x, 0.3, np.random.default_rng(0)))
+
+
+REDUCTIONS = (np.sum, np.mean, np.max, np.min, np.prod, np.std, np.var, np.ptp, np.cumsum, np.sort, np.nanmean, np.nansum)  # fmt: skip
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+@pytest.mark.parametrize("axis", [0, -1, 1, -2, (0,), ()], ids=str)
+@pytest.mark.parametrize("shape", [(), (2,), (0,)], ids=str)
+@pytest.mark.parametrize("function", REDUCTIONS, ids=lambda function: function.__name__)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_axis_is_refused_where_numpy_refuses_it(function, shape, axis, tracked):
+    x, outcomes = np.ones(shape), []
+    for given in (x, tg.Tensor(x, requires_grad=tracked)):
+        try:
+            outcomes.append(np.shape(function(given, axis=axis)))
+        except (ValueError, TypeError):  # AxisError is a ValueError
+            outcomes.append("refused")
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize(
+    "indices", [np.array([1.0]), np.array([]), np.array([1], np.uint64), [1.0], [], True, np.int8([1])]
+)
+@pytest.mark.parametrize("mode", ["raise", "wrap", "clip", "edge", ""])
+@pytest.mark.parametrize("tracked", [True, False])
+def test_put_takes_the_indices_and_modes_that_numpy_takes(indices, mode, tracked):
+    x, outcomes = np.arange(3.0), []
+    for given in (x.copy(), tg.Tensor(x, requires_grad=tracked).copy()):
+        try:
+            np.put(given, indices, 5.0, mode)
+            outcomes.append(np.array(given.tolist()).tolist())
+        except (TypeError, ValueError):
+            outcomes.append("refused")
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("other", [None, object(), [None]], ids=["None", "object", "list"])
+def test_what_is_no_number_is_not_told_to_become_one(other):
+    with pytest.raises(TypeError, match="computes with NumPy's numbers") as raised:
+        leaf([1.0]) + other
+    assert "float(x)" not in str(raised.value)

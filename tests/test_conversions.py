@@ -126,7 +126,7 @@ def test_fractions_are_floats(name, compute):
 def test_decimals_and_other_objects_are_refused_at_the_call(compute, make):
     with pytest.raises(TypeError, match=r"decimal\.Decimal: write float\(x\)"):
         compute(make([0.3, 0.7, 1.3]), Decimal("0.5"))
-    with pytest.raises(TypeError, match=r"builtins\.object: write float\(x\)"):
+    with pytest.raises(TypeError, match=r"builtins\.object: it is no number"):
         compute(make([0.3, 0.7, 1.3]), object())
     with pytest.raises(TypeError, match=r"array of Python objects: write x\.astype\(float\)"):
         compute(make([0.3, 0.7, 1.3]), [HALF] * 3)

@@ -221,3 +221,12 @@ def test_a_flipped_byte_never_changes_a_number(path, save):
         except tg.CheckpointError:
             continue
         assert same(found, {name: arrays[name] for name in found})  # an entry may be lost: loading it says so
+
+
+def test_an_error_of_the_system_names_the_file_and_not_the_temporary_one(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "nowhere" / "model.npz", tmp_path / "file" / "model.npz"):
+        with pytest.raises(OSError, match=r"model\.npz") as raised:
+            tg.save(path, {"w": np.zeros(3)})
+        assert raised.value.filename == str(path)
+        assert ".tmp" not in str(raised.value)

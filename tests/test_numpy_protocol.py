@@ -2,6 +2,7 @@
 # ruff: noqa: E501  (tables, a row a line)
 
 import copy
+import inspect
 import itertools
 import math
 import operator
@@ -12,6 +13,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine import tape
+from tensorgrad.engine.registry import Signature, entries
 from tests.helpers import leaf
 
 # ------------------------------------------------------------------------------------------------ methods of ufuncs
@@ -359,3 +361,28 @@ def test_rules_of_ones_own_in_two_lines():
     assert tg.gradcheck(gelu, x)
     assert tg.gradgradcheck(gelu, x)
     assert type(gelu(x)) is np.ndarray
+
+
+def misplaced(fn, signature):
+    """The parameters that a call by position would hand to another name than NumPy does, or that are not accepted."""
+    names = tuple(inspect.signature(fn).parameters)[signature.arity :]
+    pairs = itertools.zip_longest(signature.positional, names[: len(signature.positional)])
+    return [pair for pair in pairs if pair[0] != pair[1] or pair[0] not in signature.accepted]
+
+
+def test_parameters_by_position_are_those_of_numpy():
+    checked = 0
+    for fn, entry in entries.items():
+        is_own = getattr(np, fn.__name__, None) is not fn
+        if is_own or isinstance(fn, np.ufunc) or entry.signature is None or entry.signature.variadic:
+            continue
+        try:
+            inspect.signature(fn)
+        except ValueError:  # functions in C do not tell
+            continue
+        assert misplaced(fn, entry.signature) == [], fn.__name__
+        checked += bool(entry.signature.positional)
+    assert checked > 50
+    assert misplaced(np.sum, Signature(1, ("dtype", "axis"), frozenset({"axis", "dtype"})))
+    assert misplaced(np.sum, Signature(1, ("axis", "dtype"), frozenset({"axis"})))
+    assert misplaced(np.sum, Signature(0, ("axis",), frozenset({"axis"})))

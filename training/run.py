@@ -17,7 +17,7 @@ import numpy as np
 import tensorgrad as tg
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
-from training.options import OPTIONS
+from training.options import OPTIONS, check
 
 _VELOCITY = "optimizer.velocity."
 COLUMNS = (
@@ -94,6 +94,13 @@ class Run:
             run = cls(folder, SimpleNamespace(**config["options"]), config["data"])
             if missing := (OPTIONS.keys() | {"layers"}) - config["options"].keys():
                 raise KeyError(*sorted(missing))
+            lists = {name: config["options"][name] for name in ("layers", "hidden", "freeze")}
+            for name, value in {**lists, "history": config["progress"].get("history", [])}.items():
+                if not isinstance(value, list):
+                    raise TypeError(f"{name} is no list")
+            may_be_none = {"dropout", "input_dropout", "init"} | {o.name for o in OPTIONS.values() if o.default is None}
+            check({name: value for name, value in config["options"].items()
+                   if name in OPTIONS and not (value is None and name in may_be_none)})  # fmt: skip
             progress = Progress(**config["progress"])
             progress.best_loss = math.inf if progress.best_loss is None else progress.best_loss
             progress.history = [
@@ -102,8 +109,9 @@ class Run:
             if bool(run.options.momentum and progress.update) != any(key.startswith(_VELOCITY) for key in arrays):
                 raise KeyError("velocities")
             return run, {"path": path, "arrays": arrays, "progress": progress}
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{path} does not hold the state of a run (missing or unknown: {error})") from None
+        except (KeyError, TypeError, AttributeError, ConfigError) as error:
+            what = f"missing, unknown or out of range: {error}"
+            raise CheckpointError(f"{path} does not hold the state of a run ({what})") from None
 
     def save(self, name: str, network: Any, progress: Progress, optimizer: tg.optim.SGD | None = None) -> None:
         """Write a checkpoint: the weights, and with the optimizer all that resuming takes."""
@@ -181,7 +189,7 @@ def restore(checkpoint: Mapping[str, Any], network: Any, optimizer: tg.optim.SGD
         tg.nn.load_state_dict(network, {k: v for k, v in arrays.items() if not k.startswith(_VELOCITY)})
         optimizer.load_state_dict({k.removeprefix(_VELOCITY): v for k, v in arrays.items() if k.startswith(_VELOCITY)})
         rng.bit_generator.state = progress.random_state
-    except (CheckpointError, KeyError, ValueError) as error:
+    except (CheckpointError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{checkpoint['path']} does not hold the state of this run: {error}") from None
     return progress
 

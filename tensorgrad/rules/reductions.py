@@ -40,7 +40,7 @@ def _add_up(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = F
 
 
 def _average(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Array:
-    if dtype is not None or x.dtype.char not in "fd" or not x.size:
+    if dtype is not None or x.dtype.char not in "fd" or not x.size or not x.shape:
         return np.mean(x, axis, dtype, keepdims=keepdims)
     total: Array = np.add.reduce(x, axis, keepdims=keepdims)  # type: ignore[call-overload]
     return total / (x.size // total.size)

@@ -36,7 +36,12 @@ def copyto(dst: Array, src: Array, casting: str = "same_kind", where: Any = True
 @implements(np.put)
 def put(a: Array, ind: Any, v: Array, mode: str = "raise") -> None:
     """``a.flat[ind] = v``; a short ``v`` is repeated."""
-    index = np.ravel(value_of(ind)).astype(np.intp)
+    index = np.ravel(value_of(ind))
+    if isinstance(value_of(ind), np.ndarray) and not np.can_cast(index.dtype, np.intp):
+        raise TypeError(f"put: indices must be integers, got {index.dtype}")
+    if mode not in ("raise", "wrap", "clip"):
+        raise ValueError(f"put: mode must be 'raise', 'wrap' or 'clip', got {mode!r}")
+    index = index.astype(np.intp)
     if mode == "raise" and index.size and not (index.min() >= -a.size and index.max() < a.size):
         raise IndexError(f"put: an index is out of bounds for an array of {a.size} elements")
     if index.size:

@@ -215,6 +215,11 @@ def test_a_missing_file_names_those_there_are(tmp_path):
     (tmp_path / "net.yaml").write_text(OUTPUT)
     with pytest.raises(ConfigError, match=r"no model file .*nets\.yaml; there are: .*net\.yaml"):
         models.read(tmp_path / "nets.yaml")
+    (tmp_path / "net.yaml").rename(tmp_path / ".hidden.yaml")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mlp.yaml").write_text(OUTPUT)
+    with pytest.raises(ConfigError, match=r"no model file [^,]*nets\.yaml; there are: [^,]*models.mlp\.yaml$"):
+        models.read(tmp_path / "nets.yaml")
     with pytest.raises(ConfigError, match="no model file"):
         models.read(tmp_path / "no" / "such" / "folder.yaml")
     with pytest.raises(ConfigError, match=re.escape(f"cannot read the model file {tmp_path}")):

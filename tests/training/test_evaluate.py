@@ -169,6 +169,24 @@ def test_what_is_no_checkpoint_of_a_run_is_one_clear_line(trained, run_evaluate,
         assert refused(run_evaluate("c.npz", *more), "c.npz", message)
 
 
+@pytest.mark.parametrize("dtype", ["U5", "S5", complex, "M8[s]"])
+def test_weights_that_are_no_real_numbers_are_one_clear_line(trained, run_evaluate, refused, dtype):
+    arrays, config = tg.load(trained / "best.npz")
+    name = "layers.output.bias"
+    tg.save("c.npz", {**arrays, name: arrays[name].astype(int).astype(dtype)}, config)
+    assert refused(run_evaluate("c.npz"), "c.npz", f"{name} does not hold real numbers")
+
+
+@pytest.mark.parametrize("value", [None, "x", -1, [], {}, [0, 8], 0.5])
+@pytest.mark.parametrize("part", ["data shape", "data classes", "data brightest", "options layers"])
+def test_a_configuration_of_the_wrong_kind_is_one_clear_line(trained, run_evaluate, refused, part, value):
+    arrays, config = tg.load(trained / "best.npz")
+    group, name = part.split()
+    config[group][name] = value
+    tg.save("c.npz", arrays, config)
+    assert refused(run_evaluate("c.npz"), "c.npz")
+
+
 @pytest.mark.parametrize("arguments", [[], ["--images", "x.png"], ["a.npz", "b.npz"], ["a.npz", "--image"]])
 def test_a_bad_command_line_is_refused(run_evaluate, refused, arguments):
     assert refused(run_evaluate(*arguments))

@@ -351,6 +351,32 @@ def test_what_cannot_be_resumed_is_one_clear_line(run_train, refused, stopped, d
     assert {path.name: path.read_bytes() for path in stopped.iterdir()} == files
 
 
+WRONG = [None, "x", -1, {}, 1e300]
+ENTRIES = ["options batch_size", "options lr", "options momentum", "options schedule", "options seed", "options freeze",
+           "options warmup", "options validation", "options layers", "progress history", "progress random_state",
+           "progress random_state state"]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ENTRIES)
+def test_a_configuration_of_the_wrong_kind_is_one_clear_line(run_train, refused, stopped, place):
+    path = stopped / "last.npz"
+    arrays, config = tg.load(path)
+    *parents, name = place.split()
+    holder = config
+    for parent in parents:
+        holder = holder[parent]
+    right, refusals = holder[name], []
+    for value in WRONG:
+        holder[name] = value
+        if place != "options lr" or value != 1e300:  # which is a number greater than 0
+            tg.save(path, arrays, config)
+            refusals.append(refused(run_train("--resume", stopped), str(path)))
+    assert all(refusals)
+    holder[name] = right
+    tg.save(path, arrays, config)
+    assert run_train("--resume", stopped).code == 0
+
+
 @pytest.mark.parametrize("folder", ["nowhere", ".", "file"])
 def test_where_there_is_no_run_is_one_clear_line(run_train, refused, folder):
     Path("file").write_text("no folder")
