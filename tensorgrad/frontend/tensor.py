@@ -274,8 +274,8 @@ class Tensor(Methods, metaclass=_Kind):
         tensors = [(leaf, leaf.tensor()) for leaf in found]  # type: ignore[attr-defined]
         for leaf, tensor in tensors:
             if tensor is not None and (leaf.shape, leaf.dtype) != (tensor.shape, tensor.dtype):
-                raise ShapeError(f"a leaf had shape {leaf.shape} and dtype {leaf.dtype} when it was used, and has since "
-                                 f"been given data of shape {tensor.shape} and dtype {tensor.dtype}: compute the "
+                raise ShapeError(f"a leaf had shape {leaf.shape} and dtype {leaf.dtype} when it was used, and was then "
+                                 f"given data of shape {tensor.shape} and dtype {tensor.dtype}: compute the "
                                  "result again, or call tg.grad(result, leaf) for the gradient as of then")  # fmt: skip
         for leaf, tensor in tensors:
             if tensor is not None:
