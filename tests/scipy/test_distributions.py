@@ -107,7 +107,7 @@ X, MEAN, FACTOR = draw(4, 3), draw(3, seed=1), draw(3, 3, seed=2)
 
 
 @pytest.mark.parametrize("method", ["logpdf", "pdf"])
-@pytest.mark.parametrize("x", [X, X[0], X.reshape(2, 2, 3)], ids=str)
+@pytest.mark.parametrize("x", [X, X[0], X.reshape(2, 2, 3)], ids=lambda x: str(x.shape))
 def test_multivariate_normal(check, method, x):
     f, theirs = both("multivariate_normal", method)
 
@@ -119,7 +119,9 @@ def test_multivariate_normal(check, method, x):
     check(lambda x, v: f(x, cov=v * v), lambda x, v: theirs(x, np.zeros(3), v * v), [x, np.array(0.7)], rtol=1e-11)
 
 
-@pytest.mark.parametrize("x", [np.array([0.2, 0.3, 0.5]), np.array([[0.2, 0.1], [0.3, 0.1], [0.5, 0.8]])], ids=str)
+@pytest.mark.parametrize(
+    "x", [np.array([0.2, 0.3, 0.5]), np.array([[0.2, 0.1], [0.3, 0.1], [0.5, 0.8]])], ids=lambda x: str(x.shape)
+)
 def test_dirichlet(check, x):
     alpha = np.array([0.7, 1.6, 3.0])
     for method in ("logpdf", "pdf"):

@@ -28,8 +28,12 @@ WRONG = [
 ]
 
 
+def shape_of(value):
+    return str(getattr(value, "shape", value))
+
+
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
-@pytest.mark.parametrize(("x", "y"), PAIRS, ids=str)
+@pytest.mark.parametrize(("x", "y"), PAIRS, ids=shape_of)
 def test_convolution_over_all_axes(check, x, y, mode):
     for method in ("auto", "direct", "fft"):
         check(lambda x, y, m=method: ours.convolve(x, y, mode, m),
@@ -38,7 +42,7 @@ def test_convolution_over_all_axes(check, x, y, mode):
 
 
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
-@pytest.mark.parametrize(("x", "y", "axes"), AXES, ids=str)
+@pytest.mark.parametrize(("x", "y", "axes"), AXES, ids=shape_of)
 def test_batches(check, x, y, axes, mode):
     if mode == "same" and x.shape[0] < y.shape[0] and axes == (1,):
         return  # SciPy cuts the batch, too: see below
