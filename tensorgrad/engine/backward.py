@@ -301,7 +301,7 @@ def _repeated_axes(of: tuple[int, ...], shape: tuple[int, ...]) -> tuple[tuple[i
 
 
 def _scale_by_repeats(out: Array, of: tuple[int, ...], shape: tuple[int, ...]) -> Array:
-    """Multiply by the lengths of the axes of ``of`` that have length 1 in ``out`` and in ``shape``, as summing would."""
+    """Multiply by the lengths of the axes of ``of`` that have length 1 in ``out`` and ``shape``, as a sum would."""
     out_shape, in_shape = (1,) * (len(of) - out.ndim) + out.shape, (1,) * (len(of) - len(shape)) + shape
     repeats = math.prod([n for n, m, k in zip(of, out_shape, in_shape, strict=True) if m == k == 1])
     return out if repeats == 1 else widened(out) * repeats

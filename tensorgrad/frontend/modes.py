@@ -10,10 +10,10 @@ from tensorgrad.engine.tape import Mode, current_mode, set_mode
 
 
 class FunctionDecorator(ContextDecorator):
-    """A context that decorates functions, and refuses generators and coroutines."""
+    """A context manager that can be used as a decorator of functions, but not of generators and coroutines."""
 
     def _recreate_cm(self) -> Self:
-        return type(self)()  # one per call, so that threads do not share it
+        return type(self)()  # a new one per call, so that threads do not share it
 
     def __call__(self, func: Any) -> Any:
         """Decorate a function."""
@@ -25,7 +25,7 @@ class FunctionDecorator(ContextDecorator):
 
 
 class Switch(FunctionDecorator):
-    """A change of mode for the time of a ``with`` block or of a decorated function. Nests, and is exception-safe."""
+    """Sets ``recording`` inside a ``with`` block or a decorated function. Can be nested; exception-safe."""
 
     recording = True
 
@@ -56,5 +56,5 @@ class no_grad(Switch):  # noqa: N801  (the field's name, used like a keyword)
     recording = False
 
 
-class recorded(Switch):  # noqa: N801  (a switch, as `no_grad`)
-    """Record operations inside the block, even under `no_grad`."""
+class recorded(Switch):  # noqa: N801  (like `no_grad`)
+    """Enable recording inside the block, even under `no_grad`."""

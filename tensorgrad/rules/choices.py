@@ -1,6 +1,6 @@
-"""Choices between elements: the larger, the one a condition says, the one within bounds, the one that is a number.
+"""Functions that select between elements: maximum and minimum, where, clip, nan_to_num, select and similar functions.
 
-A tie shares the gradient; the boundary of ``clip`` passes it; what was not chosen has gradient 0, whatever stood there.
+At a tie the gradient is shared; on the boundary, ``clip`` passes it; elements that were not selected have gradient 0.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ where = primitive(np.where)
 clip = primitive(np.clip)
 nan_to_num = primitive(np.nan_to_num)
 
-_WEAK = (int, float, complex)  # Python's numbers take on the dtype of what they meet
+_WEAK = (int, float, complex)  # Python scalars, which do not determine the dtype of the result
 
 # fmt: off
-rule(np.maximum,    lambda g, _ans, x, y: g * _wins(~(x <= y), x == y, g, x, y),  # not less, as a NaN is
+rule(np.maximum,    lambda g, _ans, x, y: g * _wins(~(x <= y), x == y, g, x, y),  # negated, so that NaN is selected
                     lambda g, _ans, x, y: g * _wins(~(y <= x), x == y, g, x, y), selects=True)
 rule(np.minimum,    lambda g, _ans, x, y: g * _wins(~(x >= y), x == y, g, x, y),
                     lambda g, _ans, x, y: g * _wins(~(y >= x), x == y, g, x, y), selects=True)
-rule(np.fmax,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g, x, y),  # a NaN never wins
+rule(np.fmax,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g, x, y),  # NaN is never selected
                     lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g, x, y), selects=True)
 rule(np.fmin,       lambda g, ans, x, y: g * _wins((ans == x) & (x != y), x == y, g, x, y),
                     lambda g, ans, x, y: g * _wins((ans == y) & (x != y), x == y, g, x, y), selects=True)
@@ -47,10 +47,10 @@ rule(nan_to_num,    lambda g, _ans, x, *, nan=0.0, posinf=None, neginf=None: np.
 
 
 def _wins(strictly: Array, tie: Array, g: Array, x: Array, y: Array) -> Array:
-    """1 where an input is chosen, 1/2 at a tie, 0 elsewhere; in the precision of ``g``.
+    """1 where an input is selected, 1/2 at a tie, 0 elsewhere, in the dtype of ``g``.
 
-    At a tie of two tracked inputs, as in ``maximum(x, -x) ** 2``, what is smooth again has a second derivative that is
-    not known here: NaN.
+    At a tie of two tracked inputs, a composition such as ``maximum(x, -x) ** 2`` may be smooth. Its second derivative
+    is not known here, hence NaN.
     """
     share = strictly + tie * g.dtype.type(0.5)
     return share + jump(x - y) if any_tracked([x]) and any_tracked([y]) and np.any(value_of(tie)) else share
@@ -66,14 +66,14 @@ def _where(condition: Array, x: Array = None, y: Array = None) -> Array:
     if x is None and y is None:
         return np.nonzero(condition)
     if x is None or y is None:
-        raise ValueError("where: give both x and y, or neither")
+        raise ValueError("where: pass both x and y, or neither")
     return where(condition, x, y)
 
 
 @implements(np.clip)
 def _clip(a: Array, a_min: Array = None, a_max: Array = None, *, min: Array = None, max: Array = None) -> Array:
     if not (min is None or a_min is None) or not (max is None or a_max is None):
-        raise ValueError("clip: give a bound as a_min or min, a_max or max, not as both")
+        raise ValueError("clip: a bound can be given as a_min or min, a_max or max, not as both")
     return clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
@@ -84,7 +84,7 @@ def _nan_to_num(x: Array, copy: bool = True, nan: Any = 0.0, posinf: Any = None,
     if copy:
         return out
     x[...] = out
-    return x if x.ndim else out  # as NumPy, of a number
+    return x if x.ndim else out  # as in NumPy, for a 0-d array
 
 
 @implements(np.select)
@@ -92,7 +92,7 @@ def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Arra
     """For each element, the first choice whose condition holds."""
     if not len(condlist) == len(choicelist) > 0:
         raise ValueError(
-            f"select: give as many conditions as choices, at least one, got {len(condlist)} and {len(choicelist)}"
+            f"select: expected as many conditions as choices, at least one, got {len(condlist)} and {len(choicelist)}"
         )
     for i, condition in enumerate(condlist):
         if np.asarray(value_of(condition)).dtype != bool:
@@ -109,22 +109,22 @@ def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Arra
 def choose(a: Array, choices: Sequence[Array], *, mode: Any = "raise") -> Array:
     """``choices[a[i]][i]`` for each element ``i``; ``mode`` specifies how out-of-range values of ``a`` are treated."""
     choices = list(choices)
-    index = np.choose(value_of(a), list(range(len(choices))), mode=mode)  # within range now, or NumPy's error
+    index = np.choose(value_of(a), list(range(len(choices))), mode=mode)  # valid indices, or NumPy's error
     return np.select([index == k for k in range(len(choices))], choices, choices[-1])
 
 
 @implements(np.piecewise)
 def piecewise(x: Array, condlist: Any, funclist: Sequence[Callable[..., Array] | Array], *args: Any) -> Array:
-    """Each function (or value) where its condition holds; the last true one wins. An extra one is the default."""
+    """Apply each function (or value) where its condition is true, later ones last. An extra one is the default."""
     if np.isscalar(condlist) or (np.ndim(condlist[0]) == 0 and x.ndim != 0):
         condlist = [condlist]
     conditions = [np.asarray(value_of(condition), bool) for condition in condlist]
     if len(conditions) == len(funclist) - 1:
         conditions.append(~np.any(conditions, axis=0))
     if len(conditions) != len(funclist):
-        raise ValueError(f"piecewise: {len(conditions)} conditions go with as many functions or one more, "
+        raise ValueError(f"piecewise: with {len(conditions)} conditions, as many functions or one more are expected, "
                          f"got {len(funclist)}")  # fmt: skip
-    out = np.where(False, x, 0)  # zeros that are on the tape
+    out = np.where(False, x, 0)  # zeros, recorded
     for condition, value in zip(conditions, funclist, strict=True):
         if callable(value):
             part = x[condition]
