@@ -5,8 +5,8 @@
     python train.py --resume runs/mnist-400-seed0    # continue an interrupted run
     python train.py --help                           # all options
 
-Read from top to bottom: the loss and the update are in `train`, the rest of a run is in `start`. Options, images and run
-folders are handled in `training/`, the networks are in `models/`, the engine is in `tensorgrad/`.
+Read from top to bottom: the loss and the update are in `train`, the rest of a run is in `start`. Options, images and
+run folders are handled in `training/`, the networks are in `models/`, the engine is in `tensorgrad/`.
 """
 
 from __future__ import annotations
