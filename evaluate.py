@@ -22,7 +22,7 @@ from training.run import finite
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the program; whatever a user can get wrong ends in one line and a non-zero exit code."""
+    """Run the program; errors caused by the user result in a one-line message and a non-zero exit code."""
     parser = argparse.ArgumentParser(prog="evaluate.py", description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("checkpoint", help="an .npz file of train.py, such as best.npz in a run's folder")
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def start(given: argparse.Namespace) -> int:
-    """Measure the network, or let it read the pictures that are given."""
+    """Evaluate the network on the test images, or classify the given pictures."""
     network, o, about = restore(given.checkpoint)
     if given.image:
         return read_pictures(network, o, about, given.image)
@@ -42,7 +42,7 @@ def start(given: argparse.Namespace) -> int:
 
 
 def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
-    """The network of a checkpoint, the options it was trained with, and what it was trained on."""
+    """The network of a checkpoint, the options of its training, and a description of its training data."""
     if Path(path).is_dir():
         there = ", ".join(sorted(file.name for file in Path(path).glob("*.npz"))) or "none"
         raise tg.CheckpointError(f"{path} is a folder, not a checkpoint: name the best.npz in it "
@@ -67,7 +67,7 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
 
 
 def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> int:
-    """Print accuracy, precision, recall and confusions on the test images."""
+    """Print accuracy, precision, recall and the confusion matrix for the test images."""
     data = tg.data.load(about["name"], folder)
     if list(data.shape) != about["shape"]:
         raise tg.DataError(f"the network reads images of {about['shape']}, these are {data.shape}")
@@ -83,7 +83,7 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
 
 
 def read_pictures(network: Any, o: SimpleNamespace, about: dict[str, Any], files: list[str]) -> int:
-    """Print, for each picture, the classes with their probabilities, the likeliest first."""
+    """Print the classes of each picture with their probabilities, the most likely first."""
     from training import handwriting
 
     forms = {(28, 28): handwriting.to_mnist, (8, 8): handwriting.to_digits}

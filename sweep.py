@@ -55,7 +55,7 @@ CLUSTER = """a cluster:
 
 
 def command_line() -> argparse.ArgumentParser:
-    """How to run; and an option for each axis of what to run, with their meanings at the end of the help."""
+    """The parser, with an option for each axis; axes are described at the end of the help."""
     parser = argparse.ArgumentParser(
         prog="sweep.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
         usage="sweep.py [--AXIS VALUE ... | FILE.yaml] [--out DIR] [--workers N] [--sample N] [--cluster ADDRESS]",
@@ -78,7 +78,7 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Grid]]:
-    """What the command line says: how to run, and the grids of what to run; a bad one ends in one line."""
+    """The options and the grids of a command line; errors result in a one-line message."""
     parser = command_line()
     given, unknown = parser.parse_known_args(arguments)
     try:
@@ -110,7 +110,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Gri
 
 
 def start(given: argparse.Namespace, grids: list[Grid]) -> int:
-    """Run what has not been run yet, then write tables and pictures; returns the program's exit code."""
+    """Run the settings without a result, then write tables and pictures; return the exit code of the program."""
     folder = Path(given.out or default_folder(given, grids))
     runs = all_settings(grids)
     complete, marks = prepare(given, runs)
@@ -146,9 +146,9 @@ def start(given: argparse.Namespace, grids: list[Grid]) -> int:
 
 
 def prepare(given: argparse.Namespace, runs: dict[str, Settings]) -> tuple[dict[str, Settings], dict[str, str]]:
-    """Load each data set once (which downloads it, once) and try the settings of every run before the first begins.
+    """Load each data set once (downloading it if needed) and validate the settings of all runs before the first starts.
 
-    Returns, by `key`, the settings with the data set in them, and what tells the data from others.
+    Returns, by `key`, the settings including the data set, and an identification of the data.
     """
     loaded: dict[Any, Any] = {}
     complete, marks, built = {}, {}, set()
@@ -174,7 +174,7 @@ def prepare(given: argparse.Namespace, runs: dict[str, Settings]) -> tuple[dict[
 
 
 def default_folder(given: argparse.Namespace, grids: list[Grid]) -> Path:
-    """sweeps/ and the name of the file, or of the axes and their values."""
+    """The folder in sweeps/, named after the file, or after the axes and their values."""
     if given.file:
         return Path("sweeps") / Path(given.file).stem
     parts = [f"{name}-{'-'.join(map(text, values))}" for name, values in grids[0].axes.items()]
@@ -182,7 +182,7 @@ def default_folder(given: argparse.Namespace, grids: list[Grid]) -> Path:
 
 
 def publish(folder: Path, grids: list[Grid], runs: dict[str, Settings], results: dict[str, serve.Result]) -> None:
-    """Write table.md and the pictures, of what has been run so far."""
+    """Write table.md and the pictures for the results so far."""
     from training import sweep_pictures as pictures  # matplotlib takes a second to import
 
     tables = []
@@ -198,7 +198,7 @@ def publish(folder: Path, grids: list[Grid], runs: dict[str, Settings], results:
 
 
 def report(runs: dict[str, Settings], results: dict[str, serve.Result]) -> int:
-    """Say what failed and what is left to do; returns the program's exit code."""
+    """Print failures and the number of unfinished runs; return the exit code of the program."""
     failed: dict[str, list[str]] = {}
     for name, result in results.items():
         if result["status"] == "failed":
@@ -214,7 +214,7 @@ def report(runs: dict[str, Settings], results: dict[str, serve.Result]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; whatever a user can get wrong ends in one line and a non-zero exit code."""
+    """Run the program; errors caused by the user result in a one-line message and a non-zero exit code."""
     return guarded("sweep.py", start, *parse(arguments))
 
 

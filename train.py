@@ -2,11 +2,11 @@
 
     python train.py --hidden 400                     # two layers on MNIST: 98.8 % in half a minute
     python train.py --model models/report.yaml       # a network and a recipe from a file
-    python train.py --resume runs/mnist-400-seed0    # go on where Ctrl-C stopped
-    python train.py --help                           # everything else
+    python train.py --resume runs/mnist-400-seed0    # continue an interrupted run
+    python train.py --help                           # all options
 
-Read from top to bottom: the loss and the update in `train`, then what becomes of a run in `main`. How options are
-read, images prepared and folders kept stands in `training/`, the networks in `models/`, the engine in `tensorgrad/`.
+Read from top to bottom: the loss and the update are in `train`, the rest of a run is in `start`. Options, images and
+run folders are handled in `training/`, the networks are in `models/`, the engine is in `tensorgrad/`.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from training.run import Progress, Run, finite, restore
 
 def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.random.Generator, run: Run,
           checkpoint: dict[str, Any] | None = None) -> tuple[str, Progress]:  # fmt: skip
-    """Train ``network`` until the last epoch, Ctrl-C, or a loss that is not a number.
+    """Train ``network`` until the last epoch, Ctrl-C, or a loss that is not finite.
 
-    ``rng`` draws dropout and shifts; ``checkpoint`` is where to go on from. Returns how it ended (``"finished"``,
-    ``"interrupted"``, ``"diverged"``) and how far it came; everything else is in the run's folder.
+    ``rng`` is for dropout and shifts; ``checkpoint`` is the state to resume from. Returns the status (``"finished"``,
+    ``"interrupted"`` or ``"diverged"``) and the progress; everything else is in the run's folder.
     """
-    # The images: some of the training set held out, none of the test set.
+    # The images: part of the training set is held out for validation; the test set is not used.
     train_on, validate_on = images.hold_out(data, o.validation)
     x, y = data.train_images[train_on], data.train_labels[train_on]  # (N, H, W) uint8, (N,)
     x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]
     scale = images.pixel_scale(o.pixels, data.brightest)
 
-    # What is learned, and how it is changed.
+    # The parameters, the optimizer and the learning rate.
     parameters = tg.nn.parameters(network)
-    weights = [p for p in parameters.values() if p.ndim == 2 and p.requires_grad]  # what penalties act on
+    weights = [p for p in parameters.values() if p.ndim == 2 and p.requires_grad]  # subject to penalties
     optimizer = tg.optim.SGD(parameters, o.lr, o.momentum, nesterov=o.nesterov and o.momentum > 0)
     schedule = learning_rate_schedule(o, updates=o.epochs * math.ceil(len(y) / o.batch_size))
 
@@ -63,7 +63,7 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
 
     with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet) as display:
         while p.epoch < o.epochs:
-            order = np.random.default_rng((o.seed, p.epoch + 1))  # of the images, apart from rng
+            order = np.random.default_rng((o.seed, p.epoch + 1))  # for the order of the images, separate from rng
             for batch in batches(len(y), o.batch_size, order, start=p.batch):
                 inputs = images.rows(images.shifted(x[batch], o.shift, rng), scale)  # (B, H * W)
                 logits = network(inputs, rng)  # (B, 10)
@@ -113,7 +113,7 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
                 p.best_epoch, p.best_accuracy, p.best_loss = p.epoch, val_accuracy, val_loss
                 run.save("best.npz", network, p)
             run.write_metrics(p)
-            run.save("last.npz", network, p, optimizer)  # last of all: a run killed before it repeats the epoch
+            run.save("last.npz", network, p, optimizer)  # last, so that a run killed before repeats the epoch
             display.epoch(row)
     return "finished", p
 
@@ -131,7 +131,7 @@ def learning_rate_schedule(o: SimpleNamespace, updates: int) -> tg.schedules.Sch
 
 
 def freeze(network: tg.nn.Sequential, names: list[str]) -> None:
-    """Freeze layers by the names they have in the list of layers."""
+    """Freeze layers by their names in the list of layers."""
     for name in names:
         try:
             tg.nn.freeze(network, f"layers.{name}")
@@ -143,7 +143,7 @@ def freeze(network: tg.nn.Sequential, names: list[str]) -> None:
 
 
 def start(given: dict[str, Any]) -> int:
-    """One run from its options to its last picture; returns the program's exit code."""
+    """Run the training from the options to the pictures; return the exit code of the program."""
     quiet, checkpoint = given.get("quiet", False), None
     if "resume" in given:
         run, checkpoint = Run.reopen(Path(given["resume"]))
@@ -198,7 +198,7 @@ def start(given: dict[str, Any]) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the program; whatever a user can get wrong ends in one line and a non-zero exit code."""
+    """Run the program; errors caused by the user result in a one-line message and a non-zero exit code."""
     return guarded("train.py", start, options.parse(arguments))
 
 

@@ -2,8 +2,8 @@
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/functions.py
 
-The gradient of ``sum(tanh(A @ x) ** 2)`` at ten float64 numbers, from the array ``x`` to an array: so small that what
-is measured is the way there, not the arithmetic. That all give the same gradient is checked first.
+The gradient of ``sum(tanh(A @ x) ** 2)`` for an array ``x`` of ten float64 numbers, so that the overhead is measured
+rather than the arithmetic. The gradients are compared first.
 """
 
 from __future__ import annotations

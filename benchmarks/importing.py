@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     compileall.compile_dir(measuring.ROOT / "tensorgrad", quiet=1)
     for code in CONTENDERS.values():
-        run(code)  # so that the files are in memory
+        run(code)  # to have the files in the page cache
 
     measuring.header()
     print(f"medians of {args.rounds} rounds of fresh processes; a ratio has its quartiles beside it")

@@ -2,8 +2,8 @@
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/optimizers.py
 
-float32, 318,010 numbers in four arrays; the gradients are the same at each step, and given. That all reach the same
-parameters is checked first.
+float32, 318,010 numbers in four arrays; the same given gradients at each step. The resulting parameters are compared
+first.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def by_pytorch(name: str, options: dict[str, Any]) -> Contender:
 
 
 def check(contenders: dict[str, Contender]) -> None:
-    """Let all make a few steps, and compare what they reach."""
+    """Run a few steps of all contenders, and compare the resulting parameters."""
     for step, _ in contenders.values():
         for _ in range(CHECKED):
             step()

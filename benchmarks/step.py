@@ -74,7 +74,7 @@ class Contender:
 
 
 class PlainNumPy(Contender):
-    """The derivatives worked out on paper, and written down as they come."""
+    """Derivatives computed by hand, without optimization."""
 
     def step(self, chosen: Any) -> float:
         w1, b1, w2, b2 = self.params
@@ -101,7 +101,7 @@ class PlainNumPy(Contender):
 
 
 class TunedNumPy(Contender):
-    """The same with every array allocated beforehand, and as few passes over them as NumPy allows."""
+    """The same, with preallocated arrays and as few passes over them as NumPy allows."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -228,7 +228,7 @@ class Jax(Contender):
 
 
 def check(contenders: dict[str, Contender]) -> None:
-    """Let all make the same steps, and compare losses and weights with those of the first."""
+    """Run the same steps with all contenders, and compare losses and weights with those of the first."""
     reference: tuple[list[float], list[Any]] | None = None
     for name, contender in contenders.items():
         losses = [contender() for _ in range(CHECKED)]
@@ -240,7 +240,7 @@ def check(contenders: dict[str, Contender]) -> None:
 
 
 def measure(batch: int, rounds: int, name: str, torch: bool, jax: bool) -> None:
-    """Check, measure and print one size of batch."""
+    """Check, measure and print the results for one batch size."""
     shared = task(batch)
     contenders: dict[str, Contender] = {"plain NumPy": PlainNumPy(shared), "tuned NumPy": TunedNumPy(shared)}
     contenders |= {"PyTorch": PyTorch(shared)} if torch else {}
@@ -269,7 +269,7 @@ def measure(batch: int, rounds: int, name: str, torch: bool, jax: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a table for each size of batch."""
+    """Print a table for each batch size."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--batch", type=int, nargs="+", default=[16, 128, 1024])
     parser.add_argument("--rounds", type=int, default=101)

@@ -494,5 +494,5 @@ def test_a_rule_of_a_recorded_pass_must_not_write_to_what_it_is_given():
             arguments[k][...] = 1.0
 
         y = np.sum(np.exp(square(np.sin(x))))
-        with pytest.raises(tg.AssignmentError, match="a gradient rule must not write to what it is given"):
+        with pytest.raises(tg.AssignmentError, match="a gradient rule must not write to its arguments"):
             y.backward(create_graph=True)

@@ -203,9 +203,9 @@ def test_a_freed_graph_is_refused():
     h = np.exp(x)
     loss = np.sum(h)
     loss.backward()
-    with pytest.raises(tg.FreedGraphError, match="backward pass, which freed its 'sum': draw it before backward"):
+    with pytest.raises(tg.FreedGraphError, match="freed by a backward pass, with its 'sum': draw it before backward"):
         tg.draw(loss)
-    with pytest.raises(tg.FreedGraphError, match="freed its 'exp'"):
+    with pytest.raises(tg.FreedGraphError, match="with its 'exp'"):
         tg.draw(h * 2)
     kept = np.sum(np.exp(x))
     kept.backward(retain_graph=True)
@@ -220,7 +220,7 @@ def test_a_freed_graph_is_refused():
         (([],), {}, ValueError, "at least one tensor"),
         ((randn(2),), {"direction": "up"}, ValueError, "direction must be 'down' or 'right', got 'up'"),
         ((randn(2), "loss"), {}, TypeError, "names must be a model, or a dict .* got 'loss'"),
-        ((np.exp(randn(2)),), {"limit": 1}, ValueError, "more than 1 operations and inputs make no picture"),
+        ((np.exp(randn(2)),), {"limit": 1}, ValueError, "more than 1 operations and inputs"),
     ],
 )
 def test_what_cannot_be_drawn(arguments, options, error, says):

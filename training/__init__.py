@@ -1,4 +1,4 @@
-"""The training programs, cut up by subject: train.py, evaluate.py and sweep.py are the essays that use it."""
+"""Parts of the programs train.py, evaluate.py and sweep.py."""
 
 from importlib.util import find_spec
 

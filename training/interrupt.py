@@ -1,4 +1,4 @@
-"""Ctrl-C between two updates rather than within one."""
+"""Handling of Ctrl-C between two updates instead of inside one."""
 
 from __future__ import annotations
 

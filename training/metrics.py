@@ -1,4 +1,4 @@
-"""What a classifier gets right and wrong: the confusion matrix and what follows from it."""
+"""Metrics of a classifier: the confusion matrix, accuracy, precision and recall."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -13,7 +13,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int) -> Counts:
-    """Count how often class ``i`` was taken for class ``j``: (C, C), row ``i``, column ``j``.
+    """Count how often class ``i`` was predicted as class ``j``: (C, C), row ``i``, column ``j``.
 
     ``labels`` and ``predictions`` are (N,) integers in ``0..classes - 1``. Raises ``ShapeError`` if they are
     not of one length, ``DataError`` if one is no such integer.
@@ -35,8 +35,8 @@ def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes:
 def precision_recall(confusion: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Return precision and recall of every class, each (C,) in 0..1, from a confusion matrix (C, C).
 
-    Precision is the share of right ones among those called the class, recall among those that belong to it.
-    A class that was never called, or never occurs, has no such share: 0 / 0 is nan.
+    Precision is the fraction of correct predictions among predictions of the class, recall among its examples. For a
+    class that is never predicted, or never occurs, it is nan.
     """
     counts = _square(confusion)
     right = np.diagonal(counts)
@@ -44,7 +44,7 @@ def precision_recall(confusion: npt.ArrayLike) -> tuple[Floats, Floats]:
 
 
 def accuracy(confusion: npt.ArrayLike) -> float:
-    """Return the share of right predictions, 0..1; nan if there are none at all."""
+    """Return the fraction of correct predictions, 0..1; nan if there are no predictions."""
     counts = _square(confusion)
     return float(_share(np.trace(counts), counts.sum()))
 
@@ -72,7 +72,7 @@ def confusion_text(confusion: npt.ArrayLike) -> str:
 
 
 def _square(confusion: npt.ArrayLike) -> Counts:
-    """Return a confusion matrix as int64, or ``ShapeError``."""
+    """Return a confusion matrix as int64; raise ``ShapeError`` if it is not square."""
     counts = np.asarray(confusion)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise ShapeError(f"a confusion matrix is (C, C), got shape {counts.shape}")
@@ -80,7 +80,7 @@ def _square(confusion: npt.ArrayLike) -> Counts:
 
 
 def _share(part: npt.ArrayLike, whole: npt.ArrayLike) -> Floats:
-    """Divide without warnings: 0 / 0 is nan."""
+    """Divide without warnings; 0 / 0 is nan."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.true_divide(part, whole))
 

@@ -1,4 +1,4 @@
-"""The pictures a training run leaves behind, each a PNG: curves, confusions, mistakes and weights.
+"""The pictures of a training run, as PNG files: curves, confusion matrix, mistakes and weights.
 
 Drawn with matplotlib's figures alone, without pyplot: no window, no global state. A picture is written to a
 temporary file beside its place and moved there, so that an interrupted run never leaves half a picture.
@@ -183,7 +183,7 @@ def weights(path: Destination, weight: npt.ArrayLike, shape: tuple[int, int], ti
 
 
 def _column(history: Sequence[Mapping[str, Any]], key: str) -> Floats:
-    """Return one value an epoch, nan where it is missing, None or infinite."""
+    """Return one value per epoch, nan where it is missing, None or infinite."""
     values = [entry.get(key) for entry in history]
     column = np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
     return np.where(np.isfinite(column), column, np.nan)
@@ -252,7 +252,7 @@ def _mosaic(tiles: Floats, columns: int, gap: int, below: int) -> tuple[Floats, 
 
 
 def _mosaic_figure(mosaic: Floats, scale: int, title: str, note: str, bar: bool = False) -> tuple[Figure, Axes]:
-    """Make a figure whose axes show every value of a mosaic as exactly ``scale`` by ``scale`` dots."""
+    """Create a figure whose axes show every value of a mosaic as exactly ``scale`` by ``scale`` pixels."""
     height, width = (side * scale / DPI for side in mosaic.shape)
     margin, head, side = 0.2, 0.7, 1.1 if bar else 0.2
     size = max(width + margin + side, 5.5), height + margin + head
@@ -276,7 +276,7 @@ def _heading(figure: Figure, left: float, title: str, note: str) -> None:
 
 
 def save(figure: Figure, path: Destination) -> None:
-    """Write a figure as a PNG, whole or not at all."""
+    """Write a figure as a PNG file atomically."""
     place = Path(path)
     draft = place.with_name(f".{place.name}.{os.getpid()}.part")
     FigureCanvasAgg(figure)

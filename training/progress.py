@@ -14,7 +14,7 @@ from tqdm import tqdm
 class Display:
     """A bar over all images of all epochs, with loss, validation accuracy and speed.
 
-    Where standard error is no terminal there is no bar but a line per epoch; ``quiet`` shows neither.
+    If standard error is not a terminal, one line per epoch is printed instead; ``quiet`` disables both.
     """
 
     def __init__(self, epochs: int, images: int, done: int, quiet: bool) -> None:
@@ -35,7 +35,7 @@ class Display:
         self._bar.close()
 
     def batch(self, epoch: int, images: int, loss: float) -> None:
-        """After an update."""
+        """Update the bar after an update of the weights."""
         if self._bar.disable:
             return
         self._loss = loss if math.isnan(self._loss) else 0.98 * self._loss + 0.02 * loss
@@ -46,7 +46,7 @@ class Display:
         self._bar.update(images)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
-        """After an epoch."""
+        """Show the results of an epoch."""
         self._val = row["val_accuracy"]
         if not self._bar.disable:
             self._describe(row["epoch"])
@@ -84,11 +84,11 @@ class Tally:
         self._bar.close()
 
     def tick(self) -> None:
-        """Now and then, while no run ends."""
+        """Refresh the bar; called regularly while no run ends."""
         self._bar.refresh()
 
     def ended(self, name: str, result: Mapping[str, Any]) -> None:
-        """After a run."""
+        """Show the result of a run."""
         reached, status = result.get("test_accuracy"), str(result["status"])
         self._ended += 1
         self._best = max(self._best, -math.inf if reached is None else reached)

@@ -1,1 +1,1 @@
-"""Is it right? Gradients against finite differences, and where the first NaN came from."""
+"""Debugging: gradient checks by finite differences, and detection of the first NaN or infinity."""

@@ -48,11 +48,11 @@ REWRITES = {
     "divide": "divide by np.where(y == 0, 1, y) inside an outer np.where(y == 0, other, ...), or by y + eps",
     "reciprocal": _BRANCH.format("np.reciprocal"),
     "arcsin": _ARC, "arccos": _ARC, "arctanh": _ARC,
-    "multiply": "an infinity came in, or the product overflows: scale the factors, or add their logarithms",
+    "multiply": "a factor is infinite, or the product overflows: scale the factors, or add their logarithms",
     "subtract": "inf - inf has no value: mask with np.where, or with a large finite number in place of inf",
     "add": "inf - inf has no value, and large sums overflow: mask with np.where, or scale",
     "sum": "the sum overflows: scale the terms, or for exponentials use tg.logsumexp",
-    "prod": "the product overflows: add logarithms in place of multiplying",
+    "prod": "the product overflows: add logarithms instead of multiplying",
 }  # fmt: skip
 
 
@@ -99,29 +99,29 @@ class detect_anomaly(FunctionDecorator):  # noqa: N801  (the field's name, used 
 
 
 class _Watcher:
-    """The observer of `detect_anomaly`; it acts only in contexts that are inside one."""
+    """The observer of `detect_anomaly`; it is only active inside a `detect_anomaly` context."""
 
     def after_call(self, row: Row, values: Sequence[Any], params: dict[str, Any], ans: Any) -> None:
-        """Look through the result of an operation; `after_rule` looks through those of a recorded backward pass."""
+        """Check the result of an operation; in a recorded backward pass, `after_rule` does so."""
         if not _watching.get() or current_mode().origin is not None or ans.dtype.kind not in "fc":
             return
-        came = [x for x in (*values, *params.values()) if isinstance(x, float) or _is_float(x)]
-        bad = _first(ans, came, row.elementwise)
-        if bad is None:
+        inputs = [x for x in (*values, *params.values()) if isinstance(x, float) or _is_float(x)]
+        index = _first(ans, inputs, row.elementwise)
+        if index is None:
             return
-        there = ", ".join(_at(x, bad, ans.shape) for x in values) if row.elementwise else _summary(values)
+        shown = ", ".join(_at(x, index, ans.shape) for x in values) if row.elementwise else _summary(values)
         raise AnomalyError(
-            f"the first {_what(ans[bad])} arose in {row.name!r} at index {_plain(bad)}: {row.name}({there}) = "
-            f"{ans[bad]}; called at {line_of(*_caller())}. Usual rewrite: {_rewrite(row)}."
+            f"the first {_what(ans[index])} arose in {row.name!r} at index {_plain(index)}: {row.name}({shown}) = "
+            f"{ans[index]}; called at {line_of(*_caller())}. Usual rewrite: {_rewrite(row)}."
         )
 
     def after_recording(self, record: Record, values: Sequence[Any], ans: Any) -> None:
-        """Remember what went into an operation and what came out, to compare with and to report."""
+        """Copy the inputs and the result of an operation, for comparison and for error messages."""
         if _watching.get():
             _copies[record] = [x.copy() if type(x) is np.ndarray else x for x in (*values, ans)]
 
     def before_rules(self, record: Record) -> None:
-        """Raise if something that a record saved is no longer what it was."""
+        """Raise if a value that a record saved has changed."""
         if not _watching.get():
             return
         for x, copy in zip(_saved_by(record), _copies.get(record, ()), strict=False):
@@ -131,30 +131,30 @@ class _Watcher:
             raise OverwriteError(
                 f"an array of shape {x.shape} that {record.row.name!r} saved was overwritten through an ndarray, after "
                 f"the operation at {record.where()} and before the backward pass at {line_of(*_caller())}: element "
-                f"{_plain(index)} was {copy[index]} and is {x[index]}. Write to a copy of the array, or after "
+                f"{_plain(index)} was {copy[index]} and is {x[index]}. Write to a copy of the array, or write after "
                 "backward()."
             )
 
     def after_rule(self, record: Record, i: int, g: Any, out: Any) -> None:
-        """Look through the gradient that a rule computed."""
+        """Check the gradient that a rule computed."""
         g, out = value_of(g), value_of(out)
         if not _watching.get() or not _is_float(out):
             return
-        bad = _first(out, [g], record.row.elementwise and g.shape == out.shape)
-        if bad is None:
+        index = _first(out, [g], record.row.elementwise and g.shape == out.shape)
+        if index is None:
             return
         row = record.row
         *inputs, ans = _copies.get(record) or _saved_by(record)
         if row.elementwise and out.shape == record.shape:
-            there = (
-                f"upstream gradient {_at(g, bad, out.shape)}, inputs "
-                f"{', '.join(_at(x, bad, out.shape) for x in inputs)}, output {_at(ans, bad, out.shape)}"
+            shown = (
+                f"upstream gradient {_at(g, index, out.shape)}, inputs "
+                f"{', '.join(_at(x, index, out.shape) for x in inputs)}, output {_at(ans, index, out.shape)}"
             )
         else:
-            there = f"upstream gradient {_summary([g])}, inputs {_summary(inputs)}"
+            shown = f"upstream gradient {_summary([g])}, inputs {_summary(inputs)}"
         raise AnomalyError(
-            f"the first {_what(out[bad])} of the backward pass arose in the gradient of {row.name!r} for input {i + 1} "
-            f"at index {_plain(bad)}: {there}; the operation was called at {record.where()}. Usual rewrite: "
+            f"the first {_what(out[index])} of the backward pass arose in the gradient of {row.name!r} for input "
+            f"{i + 1} at index {_plain(index)}: {shown}; the operation was called at {record.where()}. Usual rewrite: "
             f"{_rewrite(row)}."
         )
 
@@ -163,7 +163,7 @@ _WATCHER = _Watcher()
 
 
 def _saved_by(record: Record) -> list[Any]:
-    """What a record saved: its inputs and the result, an outline or None in place of what it did not."""
+    """The inputs and the result that a record saved; an outline or None for those it did not save."""
     return [x.data if isinstance(x, Saved) else x for x in (*(record.inputs or ()), record.ans)]
 
 
@@ -172,21 +172,21 @@ def _is_float(x: Any) -> bool:
 
 
 def _first(out: Any, inputs: list[Any], elementwise: bool) -> tuple[Any, ...] | None:
-    """The index of the first NaN or infinity in ``out`` that the inputs do not account for."""
+    """The index of the first NaN or infinity in ``out`` that the inputs do not explain."""
     nan, inf = np.isnan(out), np.isinf(out)
     if not nan.any() and not inf.any():
         return None
     for x in inputs:
-        came_nan, came = (np.isnan(x), ~np.isfinite(x)) if elementwise else (np.isnan(x).any(), ~np.isfinite(x).all())
-        nan, inf = nan & ~came_nan, inf & ~came
-    bad = np.argwhere(nan | inf)
-    return tuple(bad[0]) if len(bad) else None
+        x_nan, x_bad = (np.isnan(x), ~np.isfinite(x)) if elementwise else (np.isnan(x).any(), ~np.isfinite(x).all())
+        nan, inf = nan & ~x_nan, inf & ~x_bad
+    found = np.argwhere(nan | inf)
+    return tuple(found[0]) if len(found) else None
 
 
 def _at(x: Any, index: tuple[Any, ...], shape: tuple[int, ...]) -> str:
-    """The element of a (broadcast) input that went into this element of the result."""
+    """The element of a (broadcast) input for this element of the result."""
     if x is None or isinstance(x, Outline):
-        return "(not kept)"
+        return "(not saved)"
     return str(np.broadcast_to(x, shape)[index])
 
 
@@ -209,11 +209,11 @@ def _plain(index: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def _rewrite(row: Row) -> str:
-    return REWRITES.get(row.name, "look at the values that went in, and mask or rescale them before")
+    return REWRITES.get(row.name, "check the inputs, and mask or rescale them first")
 
 
 def _caller() -> tuple[CodeType, int]:
-    """The user's code, and how far it has come."""
+    """The user's code, and the offset of the instruction."""
     frame = sys._getframe(1)
     while in_package[frame.f_code.co_filename] and frame.f_back is not None:
         frame = frame.f_back

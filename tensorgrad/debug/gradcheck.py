@@ -26,7 +26,7 @@ def gradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: fl
     f
         A function of tensors that returns a tensor or a tuple of them, the same ones for the same inputs.
     inputs
-        An array, or a sequence of arrays, of float64. Integer and boolean arrays are passed on as they are.
+        An array, or a sequence of arrays, of float64. Integer and boolean arrays are passed on unchanged.
     eps
         Half the step between the two evaluations.
     atol, rtol
@@ -42,9 +42,9 @@ def gradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: fl
     Raises
     ------
     GradcheckError
-        If they disagree. The message gives both numbers, the input and the index where they differ most.
+        If they disagree. The message contains both numbers, the input and the index where they differ most.
     TypeError
-        If an input is not float64: in float32, differences are mostly rounding.
+        If an input is not float64: in float32, finite differences are dominated by rounding errors.
 
     Examples
     --------
@@ -159,14 +159,14 @@ def _analytic(f: Callable[..., Any], arrays: Sequence[Any], checked: list[int],
         if "read-only" not in str(error):
             raise
         where = " ".join(getattr(error, "__notes__", []))
-        raise GradcheckError(f"a gradient rule writes to an array it was given ({error}). {where}") from error
+        raise GradcheckError(f"a gradient rule writes to an array among its arguments ({error}). {where}") from error
     finally:
         set_mode(mode)
     return [np.zeros(x.shape) if g is None else g for g, x in zip(found, inputs, strict=True)]
 
 
 def _compare(i: int, analytic: Any, numeric: Any, atol: float, rtol: float) -> None:
-    """Raise unless all elements agree; NaN agrees with nothing."""
+    """Raise an error unless all elements agree; NaN never agrees."""
     if not analytic.size:
         return
     excess = np.abs(analytic - numeric) - (atol + rtol * np.abs(numeric))

@@ -1,6 +1,6 @@
-"""Pictures of the tape, drawn without any other program.
+"""Drawings of the graph as SVG, without external programs.
 
-``graph`` reads the tape, ``layout`` finds a place for everything, ``svg`` writes it down.
+``graph`` collects the boxes from the tape, ``layout`` computes their positions, ``svg`` writes the drawing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tensorgrad.frontend.tensor import Tensor
 
 
 class Drawing:
-    """A picture that notebooks show; ``svg`` is its text, `save` writes it to a file.
+    """A drawing that notebooks display; ``svg`` is its source, `save` writes it to a file.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class Drawing:
         return f"<Drawing: {self._about}>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file, whole or not at all.
+        """Write the drawing to a file atomically.
 
         Raises
         ------
@@ -70,12 +70,12 @@ def draw(outputs: Any, names: Any = None, *, direction: str = "down", limit: int
     outputs
         A tensor, or a sequence of them. Draw before ``backward()``, which frees the graph.
     names
-        What things are called: a model, or a dict from name to tensor, array or model. Leaves, arrays
-        and results of operations can all have names.
+        Names to display: a model, or a dict from name to tensor, array or model. Leaves, arrays and results of
+        operations can have names.
     direction
-        ``"down"`` or ``"right"``: where the arrows point, from a value to what is computed from it.
+        ``"down"`` or ``"right"``: the direction of the arrows, from inputs to results.
     limit
-        The most operations and inputs to draw.
+        The maximum number of operations and inputs to draw.
 
     Raises
     ------

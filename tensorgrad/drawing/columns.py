@@ -1,8 +1,8 @@
-"""Where boxes and lines stand across: what belongs together in a column, long lines straight, fans symmetric.
+"""Positions of boxes and lines across the layers: aligned in columns, with straight long lines and symmetric fans.
 
-Every box and waypoint is aligned with the middle one of its neighbours in the layer before, which makes columns, and
-the columns are pushed together; this is done from above and from below, from the left and from the right, and the mean
-of the middle two of the four places is taken.
+Every box and waypoint is aligned with the median of its neighbours in the previous layer, which forms columns, and the
+columns are compacted. This is done from above and from below, from the left and from the right, and the mean of the
+middle two of the four positions is used.
 
 Source: Brandes and Köpf, "Fast and simple horizontal coordinate assignment", 2001.
 """
@@ -16,17 +16,17 @@ from tensorgrad.drawing.net import Net
 
 
 def columns(net: Net, layers: list[list[int]]) -> list[float]:
-    """The centre of each box and waypoint across; the leftmost begins at 0."""
+    """The centre of each box and waypoint across the layers; the left edge of the leftmost is 0."""
     chosen = _alignable(net)
     four = []
     for down in (True, False):
         for mirrored in (False, True):
             flipped = [layer[::-1] for layer in layers] if mirrored else layers
-            places = _pushed_together(net, flipped, _heads(net, flipped, chosen, down))
+            places = _compacted(net, flipped, _heads(net, flipped, chosen, down))
             four.append([-place for place in places] if mirrored else places)
     widths = [max(places) - min(places) for places in four]
     narrowest = four[widths.index(min(widths))]
-    for k, places in enumerate(four):  # each flush with the narrowest, on the side that it was pushed to
+    for k, places in enumerate(four):  # align each with the narrowest, on the side that it was compacted towards
         end = max if k % 2 else min
         shift = end(narrowest) - end(places)
         four[k] = [place + shift for place in places]
@@ -37,16 +37,16 @@ def columns(net: Net, layers: list[list[int]]) -> list[float]:
 
 
 def _alignable(net: Net) -> list[tuple[list[int], list[int]]]:
-    """Of each box and waypoint, the neighbours above and below that it may share a column with.
+    """For each box and waypoint, the neighbours above and below that it may share a column with.
 
-    Lines stay straight, and the operations that follow each other; what leads away from there, or joins, bends.
+    Lines, and chains of operations, stay straight; lines that branch off or join bend.
     """
 
     def distance(v: int, u: int) -> tuple[int, int]:
-        """How little ``u`` belongs into the column of ``v``."""
+        """The priority of ``u`` for the column of ``v``; lower is better."""
         if net.is_waypoint(u):
             return int(not net.is_waypoint(v)), 0
-        longest = -net.depth[u] if net.rank[u] < net.rank[v] else 0  # the branch in which most has happened so far
+        longest = -net.depth[u] if net.rank[u] < net.rank[v] else 0  # prefer the branch with the most operations
         return (2 if net.leaf[u] else int(net.is_waypoint(v))), longest
 
     best = []
@@ -63,7 +63,7 @@ def _alignable(net: Net) -> list[tuple[list[int], list[int]]]:
 
 
 def _heads(net: Net, layers: list[list[int]], chosen: list[tuple[list[int], list[int]]], down: bool) -> list[int]:
-    """Of each box and waypoint the first one of its column."""
+    """For each box and waypoint, the first one of its column."""
     head = list(range(len(net.rank)))
     for fixed, layer in pairwise(layers if down else layers[::-1]):
         place = {v: k for k, v in enumerate(fixed)}
@@ -82,8 +82,8 @@ def _heads(net: Net, layers: list[list[int]], chosen: list[tuple[list[int], list
     return head
 
 
-def _pushed_together(net: Net, layers: list[list[int]], head: list[int]) -> list[float]:
-    """The columns as far left as they can be, and then as near as they can be to what stands right of them."""
+def _compacted(net: Net, layers: list[list[int]], head: list[int]) -> list[float]:
+    """Positions with each column as far left as possible, and then as close as possible to those on its right."""
     right: list[list[tuple[int, float]]] = [[] for _ in head]
     waiting = [0] * len(head)
     for layer in layers:
@@ -92,7 +92,7 @@ def _pushed_together(net: Net, layers: list[list[int]], head: list[int]) -> list
             waiting[head[v]] += 1
     x = [0.0] * len(head)
     order = [v for v, first in enumerate(head) if first == v and not waiting[v]]
-    for u in order:  # which grows
+    for u in order:  # grows during the loop
         for v, room in right[u]:
             x[v] = max(x[v], x[u] + room)
             waiting[v] -= 1
@@ -104,7 +104,7 @@ def _pushed_together(net: Net, layers: list[list[int]], head: list[int]) -> list
 
 
 def _gather_leaves(net: Net, layers: list[list[int]], x: list[float]) -> None:
-    """Let leaves that one operation uses stand as near to it as there is room, on both sides alike."""
+    """Move leaves that are used by one operation as close to it as possible, symmetrically."""
     for layer in layers:
         pulls = [[(x[net.below[v][0]], 1.0)] if v < len(net.leaf) and net.private[v] else [(x[v], 1e6)] for v in layer]
         for v, place in zip(layer, spread(pulls, [net.room(u, v) for u, v in pairwise(layer)]), strict=True):
@@ -112,9 +112,9 @@ def _gather_leaves(net: Net, layers: list[list[int]], x: list[float]) -> None:
 
 
 def spread(pulls: list[list[tuple[float, float]]], rooms: list[float]) -> list[float]:
-    """Places in the given order and with the given room between, at the least weighted distance from all pulls.
+    """Positions in the given order, at least ``rooms`` apart, with the least weighted distance from all pulls.
 
-    Neighbours that would overlap form a block, which goes to the weighted median of its pulls.
+    Adjacent items that would overlap form a block, which is placed at the weighted median of its pulls.
     """
     blocks: list[tuple[float, list[tuple[float, float]], int]] = []  # (place, pulls, members), shifted by `offsets`
     offsets = [0.0]
@@ -133,7 +133,7 @@ def spread(pulls: list[list[tuple[float, float]]], rooms: list[float]) -> list[f
 
 
 def median(pulls: list[tuple[float, float]]) -> float:
-    """The weighted median; the middle of the two where any place between them would do."""
+    """The weighted median; the midpoint if it is not unique."""
     pulls.sort()
     half = math.fsum(weight for _, weight in pulls) / 2
     total = 0.0

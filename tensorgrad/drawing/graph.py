@@ -1,4 +1,4 @@
-"""What is drawn: the tape behind some tensors as a list of boxes, each with the boxes its arrows come from."""
+"""The graph behind some tensors as a list of boxes, each with its sources."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from tensorgrad.engine.tape import Node, Outline, Record, Variable
 from tensorgrad.errors import FreedGraphError
 from tensorgrad.nn import parameters
 
-_LONGEST = 32  # characters in a line; the whole text stands in the tooltip
+_LONGEST = 32  # characters per line; the tooltip has the whole text
 
 
 @dataclass(slots=True)
 class Box:
-    """One value: a leaf that wants a gradient, the result of an operation, or an array that merely took part."""
+    """One value: a leaf that requires a gradient, the result of an operation, or an array without a gradient."""
 
     kind: str  # "leaf", "operation" or "array"
     title: str
     shape: tuple[int, ...] | None = None
     dtype: Any = None
     detail: str = ""  # the parameters of an operation
-    sources: list[int] = field(default_factory=list)  # one entry an argument; each earlier than this box
+    sources: list[int] = field(default_factory=list)  # one entry per argument; the index of an earlier box
     result: bool = False
     lines: list[str] = field(default_factory=list)
     tooltip: str = ""
 
 
 def boxes_behind(outputs: Sequence[Variable], names: Any, limit: int) -> tuple[list[Box], str]:
-    """The boxes of the graph behind ``outputs``, sources first, and the dtype of all that do not say theirs."""
+    """The boxes of the graph behind ``outputs``, sources first, and the dtype of boxes that do not show theirs."""
     found = _Boxes(_names_by_identity(names), limit)
     for record in _records_behind(outputs, limit):
         found.add_operation(record)
@@ -43,7 +43,7 @@ def boxes_behind(outputs: Sequence[Variable], names: Any, limit: int) -> tuple[l
 
 
 class _Boxes:
-    """The boxes so far, and where each stands."""
+    """The boxes so far, and the index of each."""
 
     def __init__(self, named: dict[int, str], limit: int) -> None:
         self.named = named
@@ -52,7 +52,7 @@ class _Boxes:
         self.places: dict[int, int] = {}  # from the identity of a node or array to its box
 
     def add(self, box: Box, key: Any = None) -> int:
-        """One more box, and its place."""
+        """Append a box and return its index."""
         if len(self.boxes) >= self.limit:
             raise _too_many(self.limit)
         if key is not None:
@@ -61,14 +61,14 @@ class _Boxes:
         return len(self.boxes) - 1
 
     def value(self, kind: str, array: Any, key: Any) -> int:
-        """A leaf or an array, which has one box however often it is used."""
+        """The index of the box of a leaf or an array, which is added once."""
         if id(key) in self.places:
             return self.places[id(key)]
         title = self.named.get(id(key)) or self.named.get(id(array)) or ("leaf" if kind == "leaf" else "array")
         return self.add(Box(kind, title, tuple(array.shape), array.dtype), key)
 
     def argument(self, x: Any, node: Any, parents: Any) -> int:
-        """An input: of a node its box; else an array, a number, or an outline where no rule will read it."""
+        """The index of the box of an input: a node, an array, a number, or the outline of a value that is not saved."""
         if isinstance(node, Record):
             return self.places[id(node)]
         if node is not None:
@@ -81,7 +81,7 @@ class _Boxes:
         return self.add(Box("array", title, None, getattr(x, "dtype", None)))
 
     def add_operation(self, record: Record) -> None:
-        """An operation, and those of its inputs that have no box yet."""
+        """Add the box of an operation, and of those of its inputs that have none yet."""
         pairs = zip(values_of(record.inputs or ()), record.parents or (), strict=True)
         sources = [self.argument(x, node, record.parents) for x, node in pairs]
         name, operation = self.named.get(id(record)), record.row.name
@@ -90,7 +90,7 @@ class _Boxes:
         self.add(Box("operation", title, record.shape, record.dtype, detail, sources), record)
 
     def add_result(self, output: Variable) -> None:
-        """What was asked for."""
+        """Mark the box of an output."""
         if output.record is not None:
             place = self.places[id(output.record)]
         else:
@@ -100,7 +100,7 @@ class _Boxes:
 
 
 def _records_behind(outputs: Sequence[Variable], limit: int) -> list[Record]:
-    """All records behind the outputs, each after those it was made from."""
+    """All records behind the outputs, in topological order."""
     seen = {output.record for output in outputs if output.record is not None}
     stack = list(seen)
     while stack:
@@ -109,8 +109,8 @@ def _records_behind(outputs: Sequence[Variable], limit: int) -> list[Record]:
         record = stack.pop()
         if record.parents is None:
             raise FreedGraphError(
-                f"This graph went through a backward pass, which freed its {record.row.name!r}: draw it before "
-                "backward() or grad(), or pass retain_graph=True there."
+                f"this graph was freed by a backward pass, with its {record.row.name!r}: draw it before backward() or "
+                "grad(), or pass retain_graph=True there"
             )
         for parent in record.parents:
             if isinstance(parent, Record) and parent not in seen:
@@ -121,13 +121,13 @@ def _records_behind(outputs: Sequence[Variable], limit: int) -> list[Record]:
 
 def _too_many(limit: int) -> ValueError:
     return ValueError(
-        f"more than {limit} operations and inputs make no picture: draw a part of it (an earlier tensor, one step, a "
+        f"the graph has more than {limit} operations and inputs: draw a part of it (an earlier tensor, one step, a "
         "smaller model), or pass a larger limit"
     )
 
 
 def _names_by_identity(names: Any) -> dict[int, str]:
-    """Names of tensors, of the records they came from, and of their arrays, which is how constants are met."""
+    """Names by the ``id`` of tensors, of their nodes, and of their arrays, by which constants are found."""
     if isinstance(names, str):
         raise TypeError(f"names must be a model, or a dict from name to tensor, array or model, got {names!r}")
     found: dict[int, str] = {}
@@ -143,7 +143,7 @@ def _is_value(x: Any) -> bool:
 
 
 def _parameters(params: Mapping[str, Any]) -> list[str]:
-    """The parameters worth a place: no defaults of NumPy's, no contents of arrays."""
+    """The parameters to display: without defaults and without the elements of arrays."""
     return [
         _short(list(value) if isinstance(value, tuple) else [value]) if name == "index" else f"{name}={_short(value)}"
         for name, value in params.items()
@@ -169,7 +169,7 @@ def _short(x: Any) -> str:
 
 
 def _write_lines(boxes: list[Box]) -> str:
-    """Fill in the text of all boxes; return the dtype that most have, which is then said once for all of them."""
+    """Set the text of all boxes; return the most common dtype, which is displayed in the legend only."""
     dtypes = Counter(str(box.dtype) for box in boxes if box.dtype is not None)
     common = dtypes.most_common(1)[0][0] if dtypes else ""
     for box in boxes:
@@ -185,7 +185,7 @@ def _write_lines(boxes: list[Box]) -> str:
 
 
 def _cut(text: str, from_end: bool = False) -> str:
-    """A text that fits in a box: of a path, the end says most."""
+    """A text shortened to fit in a box; for a path, the end is kept."""
     if len(text) <= _LONGEST:
         return text
     if not from_end:

@@ -1,12 +1,11 @@
-"""Where everything goes: a layered drawing in the manner of Sugiyama.
+"""Layered graph layout (Sugiyama's method).
 
-`ranks` gives every box a layer, `net` splits the arrows into pieces between neighbouring layers, `order` sorts the
-layers, `columns` finds the places across, and this file the places along, and the lines. Of two ways to give layers,
-the one with fewer crossings and shorter lines is taken.
+`ranks` assigns boxes to layers, `net` splits arrows into segments between adjacent layers, `order` sorts the layers,
+`columns` computes positions across the layers, and this module positions along them, and the lines. Of two assignments
+to layers, the one with fewer crossings and shorter lines is used.
 
-"Along" is the direction in which the layers follow each other, "across" the other one. No line crosses a box: within
-the band of a layer, lines run straight along, with a place of their own among the boxes; only between two bands do
-they bend.
+"Along" is the direction from layer to layer, "across" the other one. No line crosses a box: inside the band of a layer,
+lines are straight and have positions of their own among the boxes; they only bend between two bands.
 """
 
 from __future__ import annotations
@@ -20,34 +19,34 @@ from tensorgrad.drawing.net import Net, Point
 from tensorgrad.drawing.order import ordered
 from tensorgrad.drawing.ranks import ranks
 
-_PORTS = 10.0  # arrows that end in one box
-_CORNER = 9.0  # an arrow and the end of the box
-_GAP = 34.0  # layers, where lines are straight
+_PORTS = 10.0  # distance between arrows that end in one box
+_CORNER = 9.0  # distance between an arrow and the corner of the box
+_GAP = 34.0  # distance between layers if all lines are straight
 
 
 @dataclass(slots=True)
 class Layout:
-    """Centres of boxes, and for each box the lines to where its value is used."""
+    """The centres of the boxes, and for each box the lines to the boxes that use its value."""
 
     extent: Point
     centres: list[Point]
-    lines: list[list[list[Point]]]  # of each box: polylines whose points lie on the edges of bands
-    tips: list[list[Point]]  # of each box: where the arrows of its sources end, in their order
+    lines: list[list[list[Point]]]  # for each box: polylines whose points are on the edges of bands
+    tips: list[list[Point]]  # for each box: the ends of the arrows from its sources, in their order
 
 
 def breadth_for(arrows: int) -> float:
-    """How broad a box must be for so many arrows to end in it."""
+    """The minimum breadth of a box in which this number of arrows ends."""
     return _PORTS * (arrows - 1) + 2 * _CORNER
 
 
 def layout(sizes: Sequence[Point], sources: Sequence[Sequence[int]]) -> Layout:
-    """Places for boxes of the given sizes (across, along), each listed after its ``sources``."""
+    """Positions for boxes of the given sizes (across, along), each listed after its ``sources``."""
     drafts = []
     for bundled in (False, True):
         net = Net(sizes, sources, ranks(sources, bundled))
         layers, crossings = ordered(net)
-        effort = (5 * crossings + len(net.rank)) * (1.15 if bundled else 1)  # it must be clearly better
-        drafts.append((effort, net, layers))
+        cost = (5 * crossings + len(net.rank)) * (1.15 if bundled else 1)  # prefer not bundled unless clearly worse
+        drafts.append((cost, net, layers))
     _, net, layers = min(drafts, key=itemgetter(0))
     x = columns(net, layers)
     starts, ends, height = _bands(net, layers, x)
@@ -55,7 +54,7 @@ def layout(sizes: Sequence[Point], sources: Sequence[Sequence[int]]) -> Layout:
     lines: list[list[list[Point]]] = [[] for _ in sizes]
     middles = [(starts[rank] + ends[rank]) / 2 for rank in net.rank]
     for v, owner in enumerate(net.owner):
-        if v != owner:  # a waypoint: the line reaches it and runs on through the band
+        if v != owner:  # a waypoint: the line continues through the band
             u = net.above[v][0]
             lines[owner].append(_line(x[u], x[v], u, v, net, middles, starts, ends))
             continue
@@ -69,7 +68,7 @@ def layout(sizes: Sequence[Point], sources: Sequence[Sequence[int]]) -> Layout:
 
 
 def _bands(net: Net, layers: list[list[int]], x: list[float]) -> tuple[list[float], list[float], float]:
-    """Where the band of each layer starts and ends; the farther lines bend, the more room they get."""
+    """The start and end of the band of each layer; the gap between bands increases with the bends of the lines."""
     starts, ends = [], []
     place = 0.0
     for layer in layers:
@@ -81,7 +80,7 @@ def _bands(net: Net, layers: list[list[int]], x: list[float]) -> tuple[list[floa
 
 
 def _ports(centre: float, breadth: float, arrivals: list[float]) -> list[float]:
-    """Where arrows end on a box: as straight ahead as the box is broad, and apart from each other."""
+    """The positions where arrows end on a box: as close to their origins as possible, and separate."""
     count = len(arrivals)
     first = centre - breadth / 2 + _CORNER
     spare = breadth - breadth_for(count)
@@ -95,7 +94,7 @@ def _ports(centre: float, breadth: float, arrivals: list[float]) -> list[float]:
 
 def _line(x0: float, x1: float, u: int, v: int, net: Net, middles: list[float], starts: list[float],
           ends: list[float]) -> list[Point]:  # fmt: skip
-    """Straight out of the band of ``u``, a bend to the band of ``v``, and straight on in it."""
+    """A line that is straight inside the bands of ``u`` and ``v``, and bends between them."""
     leaves, enters = ends[net.rank[u]], starts[net.rank[v]]
     begin = leaves if net.is_waypoint(u) else middles[u] + net.length[u] / 2
     end = ends[net.rank[v]] if net.is_waypoint(v) else middles[v] - net.length[v] / 2

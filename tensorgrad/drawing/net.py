@@ -1,7 +1,7 @@
-"""Boxes in layers, and the pieces of line between neighbouring layers.
+"""Boxes in layers, and the line segments between adjacent layers.
 
-An arrow over several layers gets a waypoint in each one between. All long arrows out of one box share their waypoints:
-one line, from which each leaves where it must.
+An arrow over several layers has a waypoint in each layer in between. All long arrows from one box share their
+waypoints: they are one line with branches.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from tensorgrad.drawing.ranks import is_private
 
-Point = tuple[float, float]  # (across, along): the layers follow each other along
+Point = tuple[float, float]  # (across, along) the direction from layer to layer
 
-BETWEEN = 22.0  # boxes of a layer
-BESIDE = 14.0  # a line and its neighbour
+BETWEEN = 22.0  # distance between boxes of a layer
+BESIDE = 14.0  # distance between a line and its neighbour
 
 
 class Net:
@@ -23,16 +23,16 @@ class Net:
         self.rank = list(rank)
         self.private = is_private(sources)
         self.leaf = [not into for into in sources]
-        self.depth: list[int] = []  # operations on the longest way to a box
+        self.depth: list[int] = []  # the number of operations on the longest path to a box
         for into in sources:
             self.depth.append(max((self.depth[s] + 1 for s in into), default=0))
         self.breadth = [across for across, _ in sizes]
         self.length = [along for _, along in sizes]
-        self.owner = list(range(len(sizes)))  # a box is its own, a waypoint that of the box whose line it is on
+        self.owner = list(range(len(sizes)))  # for a box itself, for a waypoint the box where its line starts
         self.above: list[list[int]] = [[] for _ in sizes]
         self.below: list[list[int]] = [[] for _ in sizes]
-        self.arrivals: list[list[int]] = [[] for _ in sizes]  # of each box: where each argument's last piece begins
-        ways = [[v] for v in range(len(sizes))]  # a box and its waypoints, one a layer
+        self.arrivals: list[list[int]] = [[] for _ in sizes]  # for each box: where each argument's last segment starts
+        ways = [[v] for v in range(len(sizes))]  # a box and its waypoints, one per layer
         for v, into in enumerate(sources):
             for s in into:
                 while self.rank[ways[s][-1]] < self.rank[v] - 1:
@@ -57,10 +57,10 @@ class Net:
         self.above[v].append(u)
 
     def is_waypoint(self, v: int) -> bool:
-        """Whether this is a point of a line rather than a box."""
+        """Whether ``v`` is a waypoint rather than a box."""
         return v >= len(self.leaf)
 
     def room(self, u: int, v: int) -> float:
-        """The least distance between neighbours in a layer."""
+        """The minimum distance between the centres of adjacent items of a layer."""
         gap = BESIDE if self.is_waypoint(u) or self.is_waypoint(v) else BETWEEN
         return (self.breadth[u] + self.breadth[v]) / 2 + gap

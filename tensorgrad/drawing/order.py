@@ -1,4 +1,4 @@
-"""In which order boxes and lines stand in each layer: such that few lines cross.
+"""The order of boxes and lines in each layer, chosen to minimize crossings.
 
 Source: Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system structures", 1981.
 """
@@ -12,7 +12,7 @@ from tensorgrad.drawing.net import Net
 
 
 def ordered(net: Net) -> tuple[list[list[int]], int]:
-    """The layers, sorted so that few pieces of line cross, and how many do."""
+    """The layers, ordered to reduce crossings, and the number of crossings."""
     layers = _first_order(net)
     best, fewest = [list(layer) for layer in layers], _crossings(net, layers)
     for sweep in range(24):
@@ -31,7 +31,7 @@ def ordered(net: Net) -> tuple[list[list[int]], int]:
 
 
 def _first_order(net: Net) -> list[list[int]]:
-    """Boxes in the order in which the arguments of the results are met."""
+    """Boxes in the order of a depth-first search from the results."""
     layers: list[list[int]] = [[] for _ in range(max(net.rank) + 1)]
     seen: set[int] = set()
     for end in range(len(net.rank)):
@@ -46,14 +46,14 @@ def _first_order(net: Net) -> list[list[int]]:
 
 
 def _sort_by_barycentre(layer: list[int], neighbours: list[list[int]], fixed: dict[int, int]) -> None:
-    """Sort by the mean place of the neighbours; what has none keeps its place."""
+    """Sort by the mean position of the neighbours; nodes without neighbours keep their position."""
     means = {v: math.fsum(fixed[u] for u in neighbours[v]) / len(neighbours[v]) for v in layer if neighbours[v]}
     moving = iter(sorted((v for v in layer if v in means), key=means.__getitem__))
     layer[:] = [next(moving) if v in means else v for v in layer]
 
 
 def _swap_neighbours(net: Net, layers: list[list[int]]) -> None:
-    """Exchange neighbours in a layer as long as that saves crossings."""
+    """Swap adjacent nodes of a layer as long as that reduces the number of crossings."""
     for i, layer in enumerate(layers):
         sides = []
         if i > 0:
@@ -74,7 +74,7 @@ def _swap_neighbours(net: Net, layers: list[list[int]]) -> None:
 
 
 def _inversions(left: list[int], right: list[int]) -> int:
-    """How many pairs, one of each sorted list, are the wrong way round."""
+    """The number of inversions between two sorted lists."""
     count = k = 0
     for place in left:
         while k < len(right) and right[k] < place:
@@ -84,7 +84,7 @@ def _inversions(left: list[int], right: list[int]) -> int:
 
 
 def _crossings(net: Net, layers: list[list[int]]) -> int:
-    """How many pieces of line cross, counted in a tree of sums (Barth, Jünger and Mutzel, 2002)."""
+    """The number of crossings, counted with a Fenwick tree (Barth, Jünger and Mutzel, 2002)."""
     count = 0
     for upper, lower in pairwise(layers):
         place = {v: k for k, v in enumerate(lower)}

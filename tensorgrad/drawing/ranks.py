@@ -1,7 +1,7 @@
-"""In which layer each box stands: below its sources, with all lines together as short as can be.
+"""The layer of each box: below its sources, with the least total length of lines.
 
-This is a linear programme, solved by the network simplex method: a tree of shortest arrows is held, and one arrow of it
-exchanged for another as long as that shortens the sum.
+This is a linear program, solved by the network simplex method: arrows of a spanning tree are exchanged for others as
+long as that reduces the total length.
 
 Source: Gansner, Koutsofios, North and Vo, "A technique for drawing directed graphs", 1993, section 2.
 """
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 def is_private(sources: Sequence[Sequence[int]]) -> list[bool]:
-    """Of each box, whether it is a leaf that one box alone uses: it then goes where that one goes."""
+    """For each box, whether it is a leaf with a single user, next to which it is placed."""
     users: list[set[int]] = [set() for _ in sources]
     for v, into in enumerate(sources):
         for s in into:
@@ -22,10 +22,10 @@ def is_private(sources: Sequence[Sequence[int]]) -> list[bool]:
 
 
 def ranks(sources: Sequence[Sequence[int]], bundled: bool) -> list[int]:
-    """The layer of each box, from 0; boxes are listed after their sources.
+    """The layer of each box, from 0. Boxes must be listed after their sources.
 
-    ``bundled`` counts the arrows out of a box as one line, as long as the longest of them, which it is that is drawn.
-    Boxes then stand where their results are used. Otherwise each arrow counts, and boxes stand by their sources.
+    If ``bundled``, the arrows from a box count as one line, as long as the longest of them, and boxes are placed close
+    to their users. Otherwise each arrow counts, and boxes are placed close to their sources.
     """
     private = is_private(sources)
     uses: list[list[int]] = [[] for _ in sources]
@@ -39,12 +39,12 @@ def ranks(sources: Sequence[Sequence[int]], bundled: bool) -> list[int]:
         if bundled and out:
             begins = any(private[u] for u in sources[s]) and all(not sources[u] for u in sources[s])
             arrows += [Arrow(v, len(rank), 0, 0) for v in dict.fromkeys(out)]
-            arrows.append(Arrow(s, len(rank), 0, 5 if begins else 4))  # what begins at leaves begins late
+            arrows.append(Arrow(s, len(rank), 0, 5 if begins else 4))  # place operations on leaves late
             rank.append(max(rank[v] for v in out))
     _shorten(rank, arrows)
     for v, into in enumerate(sources):
         held = [s for s in into if not private[s]]
-        if held and not bundled and len(held) >= len(uses[v]):  # where it makes no difference: by the sources
+        if held and not bundled and len(held) >= len(uses[v]):  # no longer in total: close to the sources
             rank[v] = max(rank[s] + 1 for s in held)
     for v, into in enumerate(sources):
         for s in into:
@@ -55,7 +55,7 @@ def ranks(sources: Sequence[Sequence[int]], bundled: bool) -> list[int]:
 
 
 def _longest_paths(uses: Sequence[Sequence[int]]) -> list[int]:
-    """How many arrows lead to each box at most."""
+    """The length of the longest path to each box."""
     rank = [0] * len(uses)
     for s, out in enumerate(uses):  # in topological order, so that rank[s] is final
         for v in out:
@@ -64,16 +64,16 @@ def _longest_paths(uses: Sequence[Sequence[int]]) -> list[int]:
 
 
 class Arrow(NamedTuple):
-    """What holds two boxes in order, and together."""
+    """A constraint on the order of two boxes, and the cost of their distance."""
 
     start: int
     end: int
-    least: int  # layers from start to end
-    weight: int  # what a layer costs
+    least: int  # minimum number of layers from start to end
+    weight: int  # cost per layer
 
 
 class _Tree:
-    """Layers that respect all arrows, and a tree of arrows that are as short as they may be."""
+    """A feasible assignment to layers, and a spanning forest of arrows of minimum length."""
 
     def __init__(self, rank: list[int], arrows: list[Arrow]) -> None:
         self.rank = rank
@@ -97,7 +97,7 @@ class _Tree:
         self.links[arrow.end].append(arrow)
 
     def _grow(self, start: int) -> None:
-        """Reach all that hangs together with ``start``, moving what was reached closer to the nearest other."""
+        """Build the tree of the connected component of ``start``, shifting it to make each new arrow tight."""
         inside = {start}
         fringe = list(self.joined[start])
         while fringe:
@@ -113,9 +113,9 @@ class _Tree:
             fringe = [arrow for arrow in fringe + self.joined[new] if (arrow.start in inside) != (arrow.end in inside)]
 
     def improve(self) -> bool:
-        """Move a branch to where its arrows cost less, if there is one: break an arrow of the tree, make another."""
+        """Exchange one arrow of the tree for another, if that reduces the cost; return whether it did."""
         order, parents = self._traverse()
-        balance = self.balance.copy()  # of a whole branch
+        balance = self.balance.copy()  # summed over branches below
         for u in reversed(order):
             parent = parents[u]
             if parent is None:
@@ -139,7 +139,7 @@ class _Tree:
         return False
 
     def _traverse(self) -> tuple[list[int], list[Arrow | None]]:
-        """All boxes, each after the one it hangs on, and the arrows they hang on."""
+        """All boxes, each after its parent in the tree, and the arrows to their parents."""
         order: list[int] = []
         parents: list[Arrow | None] = [None] * len(self.rank)
         seen = [False] * len(self.rank)
@@ -157,7 +157,7 @@ class _Tree:
         return order, parents
 
     def _branch(self, root: int, cut: Arrow) -> set[int]:
-        """All that hangs on ``root`` in the tree without the arrow ``cut``."""
+        """The boxes connected to ``root`` in the tree without the arrow ``cut``."""
         branch, stack = {root}, [root]
         while stack:
             u = stack.pop()
@@ -170,7 +170,7 @@ class _Tree:
 
 
 def _shorten(rank: list[int], arrows: list[Arrow]) -> None:
-    """Change ``rank`` until the arrows cost as little as they can together."""
+    """Change ``rank`` to minimize the total cost of the arrows."""
     tree = _Tree(rank, arrows)
     for _ in range(4 * len(rank)):  # in practice far fewer
         if not tree.improve():

@@ -1,4 +1,4 @@
-"""The picture as text: boxes, lines and a legend in SVG, without scripts, styles or anything from elsewhere."""
+"""The drawing as SVG: boxes, lines and a legend, without scripts, style sheets or external resources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tensorgrad.drawing.layout import breadth_for, layout
 from tensorgrad.drawing.net import Point
 from tensorgrad.drawing.text import FONTS, width_of, xml
 
-TITLE, SMALL, ROW = 13.0, 11.0, 15.0  # sizes of letters, and from a small line to the next
+TITLE, SMALL, ROW = 13.0, 11.0, 15.0  # font sizes, and the line height of small text
 _MARGIN = 20.0
 _PAD = 9.0  # around the text of a box
 _INK, _MUTED, _LINE = "#1f2328", "#57606a", "#6b7684"
@@ -32,7 +32,7 @@ _LOOKS = {
 
 
 def size_of(box: Box) -> Point:
-    """Width and height that hold the text of a box."""
+    """The width and height of a box for its text."""
     widest = max([width_of(box.title, TITLE, bold=True), *(width_of(line, SMALL) for line in box.lines)])
     return max(widest + 2 * _PAD, 40), 2 * _PAD + TITLE + ROW * len(box.lines)
 
@@ -89,7 +89,7 @@ def _line(points: list[Point], down: bool) -> str:
 
 
 def _arrow(tip: Point, down: bool) -> str:
-    """A triangle, drawn as such: a marker would need a name, which two pictures on a page might share."""
+    """A triangle; not a marker, whose id might not be unique on a page with several drawings."""
     x, y = tip
     wings = "l-3.6 -7.5h7.2z" if down else "l-7.5 -3.6v7.2z"
     return f'<path d="M{x:.6g} {y:.6g}{wings}" fill="{_LINE}"/>'
@@ -119,7 +119,7 @@ def _text(x: float, y: float, size: float, text: str, attributes: str) -> str:
 
 
 def _legend(boxes: Sequence[Box], dtype: str, room: float) -> tuple[str, Point]:
-    """What the colours that occur mean, and the dtype, said once; its width and height."""
+    """The legend for the colours in use and the common dtype, and its width and height."""
     kinds = {"result" if box.result else box.kind for box in boxes}
     entries: list[tuple[_Look | None, str]] = [(look, look.says) for kind, look in _LOOKS.items() if kind in kinds]
     if dtype:

@@ -1,4 +1,4 @@
-"""How wide text is, without a font at hand, and what of it XML allows."""
+"""The width of text, estimated without a font, and its escaping for XML."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 
 def width_of(text: str, size: float, bold: bool = False) -> float:
-    """At most how wide ``text`` is, in the unit of ``size``; regular letters are a tenth narrower than bold ones."""
+    """An upper bound of the width of ``text``, in the unit of ``size``; regular text is a tenth narrower than bold."""
     em = math.fsum(
         _WIDTHS.get(letter) or (1.25 if unicodedata.east_asian_width(letter) in "NAH" else 1.5) for letter in text
     )
@@ -31,7 +31,7 @@ def width_of(text: str, size: float, bold: bool = False) -> float:
 
 
 def xml(text: str) -> str:
-    """``text`` as XML takes it: escaped, and without characters that XML knows no way to write."""
+    """``text`` escaped for XML, without characters that XML cannot represent."""
     return escape("".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text))
 
 

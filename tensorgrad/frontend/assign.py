@@ -32,7 +32,7 @@ def assigned(x: Any, values: Any, *, index: Any) -> Any:
 
 @primitive
 def assigned_elsewhere(x: Any, values: Any, *, hit: Any, source: Any, shape: tuple[int, ...]) -> Any:
-    """A view ``x`` of memory that was written to: its elements ``hit`` came from the elements ``source`` of values."""
+    """A view ``x`` of memory that was written to: its elements ``hit`` are the elements ``source`` of ``values``."""
     raise NotImplementedError
 
 
@@ -64,7 +64,7 @@ def _spread(taken: Any, source: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _last_written(g: Any, index: Any) -> Any:
-    """The gradient of what was assigned; where an index names an element twice, only the last value stays."""
+    """The gradient of the assigned values. If an element is selected twice, only the last value was kept."""
     taken = getitem(g, index=index)
     if not may_repeat(index):
         return taken
@@ -90,17 +90,17 @@ def assign(target: Variable, index: Any, value: Any, fresh: bool = False) -> Non
     region = _region(data, index)
     shape = np.shape(value_of(value))
     if shape != region.shape:
-        extra = len(shape) - len(region.shape)  # NumPy takes values with more axes, if the first of them have length 1
+        extra = len(shape) - len(region.shape)  # NumPy accepts values with additional leading axes of length 1
         ones = (1,) * extra if extra > 0 and set(shape[:extra]) <= {1} else ()
         np.broadcast_to(np.empty(shape, bool), ones + region.shape)
     is_view = region.base is not None and np.may_share_memory(region, data)
-    place = region if is_view else data  # what is written to, or all where that is scattered
+    place = region if is_view else data  # a superset of the elements that are written to
     others = [] if target.memory is None else [t for t in target.memory.overlapping(place) if t is not target]
     _check_writable(target, others)
     if isinstance(value, Variable) and overlap(value.data, place):
         if _is_same_view(value.data, region):
-            return  # the last step of ``t[index] += x``, which Python writes as ``v = t[index]; v += x; t[index] = v``
-        value = value.copy()  # type: ignore[attr-defined]  # as NumPy does itself
+            return  # the last step of ``t[index] += x``, which Python runs as ``v = t[index]; v += x; t[index] = v``
+        value = value.copy()  # type: ignore[attr-defined]  # as in NumPy
     keep_saved(target)
     written = None if not others else _addresses(region) if is_view else _addresses(data)[index]
     data[index] = value_of(value)
@@ -110,13 +110,13 @@ def assign(target: Variable, index: Any, value: Any, fresh: bool = False) -> Non
         return
     _record(
         _ASSIGNED, target, None if whole else target.node, value, {"index": frozen(index)}
-    )  # if whole, nothing is left
+    )  # if whole, no old element remains
     if others:
         _record_elsewhere(others, value, region, written)
 
 
 def _record(row: Row, target: Variable, before: Node | None, value: Any, params: dict[str, Any]) -> None:
-    """Make a tensor the result of a write."""
+    """Record a write with the tensor ``target`` as its result."""
     node, array = (value.node, value.data) if isinstance(value, Variable) else (None, value)
     target.node = None
     if before is not None or node is not None:
@@ -135,9 +135,9 @@ def _record_elsewhere(others: list[Variable], value: Any, region: Any, written: 
             index = np.unravel_index((written - first) // data.itemsize, data.shape)
             _record(_ASSIGNED, tensor, tensor.node, value, {"index": index})
             continue
-        mine = _addresses(data)
-        position = np.maximum(np.searchsorted(ordered, mine, side="right") - 1, 0)  # the last, where it was several
-        hit = ordered[position] == mine
+        addresses = _addresses(data)
+        position = np.maximum(np.searchsorted(ordered, addresses, side="right") - 1, 0)  # the last write to an address
+        hit = ordered[position] == addresses
         if hit.any():
             params = {"hit": hit, "source": order[position[hit]], "shape": region.shape}
             _record(_ELSEWHERE, tensor, tensor.node, value, params)
@@ -155,27 +155,27 @@ def _check_writable(target: Variable, others: list[Variable]) -> None:
     """Refuse what cannot be recorded, before anything is changed."""
     data = target.data
     if current_mode().origin is not None and (target.node is not None or target.saved is not None):
-        raise AssignmentError("a gradient rule must not write to what it is given: compute a new array")
+        raise AssignmentError("a gradient rule must not write to its arguments: compute a new array")
     if data.dtype.kind not in "fc":
-        raise TypeError(f"a tensor of {data.dtype} cannot hold values that require a gradient: make it of float")
+        raise TypeError(f"a tensor of {data.dtype} cannot hold values that require a gradient: make it a float tensor")
     if not data.flags.writeable:
         raise ValueError("assignment destination is read-only: assign to a .copy() of the tensor")
     for tensor in (target, *others):
         which = "this tensor" if tensor is target else "the tensor that this one is a view of"
         if tensor.data.dtype != data.dtype:
             why = (
-                f"is of {tensor.dtype}, the memory that is written to of {data.dtype}: assign to the complex tensor, "
-                "not to its real or imaginary part, and take parts of it after that"
+                f"has dtype {tensor.dtype}, the memory that is written to has {data.dtype}: assign to the complex "
+                "tensor, not to its real or imaginary part"
             )
         elif leaf_of(tensor) is not None:
             why = (
-                f"is a leaf that requires a gradient (shape {tensor.shape}), which is that of the value it has. Assign "
-                "to a copy (y = t.copy(); y[index] = value), or, to update a parameter, under tg.no_grad()"
+                f"is a leaf that requires a gradient (shape {tensor.shape}), which is computed for its present value. "
+                "Assign to a copy (y = t.copy(); y[index] = value), or, to update a parameter, under tg.no_grad()"
             )
         elif tensor.memory is not None and tensor.memory.detached:
             why = (
-                f"was detached from another (shape {tensor.shape}) whose memory it shares, and which would not hear of "
-                "the assignment. Assign to a copy: y = t.detach().copy()"
+                f"was detached from another tensor (shape {tensor.shape}) that shares its memory, for which the "
+                "assignment would not be recorded. Assign to a copy: y = t.detach().copy()"
             )
         else:
             continue
@@ -191,7 +191,7 @@ def _addresses(x: Any) -> Any:
 
 
 def _is_same_view(a: Any, b: Any) -> bool:
-    """Whether two arrays are the same elements of one memory."""
+    """Whether two arrays have the same address, shape, strides and dtype."""
     if (a.shape, a.strides, a.dtype) != (b.shape, b.strides, b.dtype):
         return False
     return bool(a.__array_interface__["data"][0] == b.__array_interface__["data"][0])

@@ -34,14 +34,14 @@ _SIMPLE = frozenset((int, float, bool, str, type(None)))
 
 
 families: dict[str, str] = {}
-"""Rules that are loaded when a ufunc of another library first meets a tensor: that library's module, and ours."""
+"""Rules loaded when a ufunc of another library is first called with a tensor: from its module to that of the rules."""
 
 
 def call_ufunc(kind: type[Variable], ufunc: np.ufunc, method: str, inputs: Any, out: Any, kwargs: Any) -> Any:
     """``ufunc(*inputs, out=..., **kwargs)`` or one of its methods, for tensors of class ``kind``."""
     if method == "__call__":
         return call(kind, ufunc, inputs, kwargs) if out is None else write_into(kind, ufunc, inputs, out, kwargs)
-    if out is None and (ufunc, method) in _BY_METHOD:  # whose default axis is 0, not all of them
+    if out is None and (ufunc, method) in _BY_METHOD:  # methods of ufuncs have the default axis 0
         return call(kind, _BY_METHOD[ufunc, method], inputs, {"axis": 0, **kwargs})
     if out is None and method == "outer" and not kwargs:
         x, y = (z if isinstance(z, Variable) else np.asarray(z) for z in inputs)
@@ -55,8 +55,8 @@ def call_ufunc(kind: type[Variable], ufunc: np.ufunc, method: str, inputs: Any, 
 def _add_at(ufunc: np.ufunc, target: Any, index: Any, values: Any) -> None:
     """``np.add.at(target, index, values)``, and ``np.subtract.at``: recorded as an assignment to the target."""
     if not isinstance(target, Variable):
-        raise NoRuleError(f"np.{ufunc.__name__}.at into an array, which is no tensor, would lose the gradient: make it "
-                          "one, F = np.zeros(n, like=t).")  # fmt: skip
+        raise NoRuleError(f"np.{ufunc.__name__}.at into an array that is not a tensor would lose the gradient: make it "
+                          "a tensor, F = np.zeros(n, like=t).")  # fmt: skip
     index = as_index(index)
     values = values if isinstance(values, Variable) else np.asarray(values)
     values = entries[np.broadcast_to].run(values, shape=target.data[index].shape)
@@ -78,8 +78,8 @@ def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
     if signature is None or (len(args) == signature.arity and _is_simple(kwargs, signature.accepted)):
         return run(*args, **kwargs)
     inputs, others = args[: signature.arity], args[signature.arity :]
-    is_short = 0 < len(others) <= len(signature.positional) and not (kwargs or signature.variadic)
-    if is_short and all(map(_is_plain, others)):
+    all_positional = 0 < len(others) <= len(signature.positional) and not (kwargs or signature.variadic)
+    if all_positional and all(map(_is_plain, others)):
         return run(*inputs, **dict(zip(signature.positional, others, strict=False)))
     inputs, params, problem = _sorted(func, args, kwargs, signature)
     if problem and entry.fallback is not None and _requires_recording(args, kwargs):
@@ -91,7 +91,7 @@ def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _load_family(func: Any) -> bool:
-    """Load the rules of the library that a ufunc belongs to; whether there were any to load."""
+    """Load the rules for the library that a ufunc belongs to. Return whether any were loaded."""
     for module, family in families.items():
         if family not in sys.modules and _is_in(module, func):
             import_module(family)
@@ -107,7 +107,7 @@ def _name_of(func: Any) -> str:
     """The name of a function and its module: ``np.exp``, ``scipy.special.expit``."""
     name = getattr(func, "__name__", str(func))
     module = getattr(func, "__module__", None) or "numpy"
-    if isinstance(func, np.ufunc):  # which do not all say where they come from
+    if isinstance(func, np.ufunc):  # not all ufuncs have a ``__module__``
         found = [known for known in ("numpy", *families) if _is_in(known, func)]
         module = found[0] if found else ""
     return f"{module.replace('numpy', 'np', 1)}.{name}" if module else name
@@ -125,7 +125,7 @@ def _is_plain(value: Any) -> bool:
 
 def _sorted(func: Any, args: Any, kwargs: Any, signature: Signature,
             may_be_tracked: frozenset[str] = frozenset()) -> tuple[Any, dict[str, Any], str]:  # fmt: skip
-    """Normalize the arguments of a NumPy call: positional inputs, keyword parameters, and what is not supported."""
+    """Normalize the arguments of a NumPy call: positional inputs, keyword parameters, and a description of problems."""
     inputs, params = _named(func, args, kwargs, signature)
     unknown = [name for name in params if name not in signature.accepted]
     if hasattr(entries[func].run, "row"):  # its parameters carry no gradient
@@ -137,14 +137,14 @@ def _sorted(func: Any, args: Any, kwargs: Any, signature: Signature,
     if not unknown:
         return inputs, params, ""
     names, known = (", ".join(sorted(map(repr, names))) for names in (unknown, signature.accepted))
-    return inputs, params, f" for these arguments: {names} (beside its inputs it takes: {known or 'none'})"
+    return inputs, params, f" for these arguments: {names} (supported besides the inputs: {known or 'none'})"
 
 
 def _named(func: Any, args: Any, kwargs: Any, signature: Signature) -> tuple[Any, dict[str, Any]]:
     """The positional inputs and the keyword parameters, without parameters that equal NumPy's default."""
     arity, positional, accepted, variadic = signature
     names, defaults = _parameters(func)
-    names = names or (*map(str, range(arity)), *positional, "further positional ones")
+    names = names or (*map(str, range(arity)), *positional, "further positional arguments")
     inputs, others = (args, ()) if variadic else (args[:arity], args[arity:])
     params = dict(zip(names[arity:], others, strict=False)) | kwargs
     if len(inputs) < arity:
@@ -181,7 +181,7 @@ def _any_complex(x: Any) -> bool:
 
 
 def _without_rule(kind: Any, func: Any, args: Any, kwargs: Any, problem: str = "", name: str = "") -> Any:
-    """Run a function on the values, unless a gradient would be lost: then refuse."""
+    """Run a function on the values, or raise `NoRuleError` if a gradient would be lost."""
     if _requires_recording(args, kwargs):
         name = name or _name_of(func)
         raise NoRuleError(f"{name}: no gradient rule{problem}. Write it with functions that have one, add a row with "
@@ -203,19 +203,19 @@ def write_into(kind: type[Variable], ufunc: np.ufunc, inputs: Any, out: tuple[An
         where = kwargs.get("where", True)
         if kwargs.keys() - {"where"} or (len(out), len(targets)) != (1, 1):
             if not targets:
-                raise NoRuleError(f"{name}, which is no tensor, would lose the gradient: write F = F + t in place of "
-                                  f"F += t, F = {_name_of(ufunc)}(...) in place of out=F, or make F a tensor: "
+                raise NoRuleError(f"{name} that is not a tensor would lose the gradient: write F = F + t instead of "
+                                  f"F += t, F = {_name_of(ufunc)}(...) instead of out=F, or make F a tensor: "
                                   "np.zeros(n, like=t).")  # fmt: skip
-            raise NoRuleError(f"{name} is recorded for one tensor, without further arguments: write "
+            raise NoRuleError(f"{name} is supported for one tensor only, without other arguments: write "
                               f"t = {_name_of(ufunc)}(...), or t[...] = np.where(...).")  # fmt: skip
         if where is True:
             result = call(kind, ufunc, inputs, {})
         else:
-            with np.errstate(all="ignore"):  # of what is left out
+            with np.errstate(all="ignore"):  # for elements that are not selected
                 result = call(kind, ufunc, inputs, {})
             result = entries[np.where].run(value_of(where), result, target)
         if not np.can_cast(result.dtype, target.dtype, "same_kind"):
-            raise TypeError(f"{name}: a result of {result.dtype} does not go into a tensor of {target.dtype}")
+            raise TypeError(f"{name}: cannot cast the result from {result.dtype} to {target.dtype}")
         assign(target, ..., result, fresh=True)
         return target
     for target in targets:
@@ -226,7 +226,7 @@ def write_into(kind: type[Variable], ufunc: np.ufunc, inputs: Any, out: tuple[An
 
 def nondifferentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Register a function whose results have no gradient; return the function that replaces it."""
-    inputs = fn.nin if isinstance(fn, np.ufunc) else 0  # beyond them, an argument may be what is written to
+    inputs = fn.nin if isinstance(fn, np.ufunc) else 0  # a further positional argument of a ufunc is its output
 
     def run(*args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) > inputs:
@@ -244,7 +244,7 @@ def _run_on_values(fn: Callable[..., Any], args: Any, kwargs: dict[str, Any]) ->
     targets = [target for target in (out if isinstance(out, tuple) else (out,)) if isinstance(target, Variable)]
     for target in targets:
         if _requires_recording(target):
-            raise NoRuleError(f"np.{name} does not write into a tensor on the tape: assign what it returns")
+            raise NoRuleError(f"np.{name} cannot write into a tensor on the tape: assign its result instead")
         keep_saved(target)
 
     def value(x: Any) -> Any:

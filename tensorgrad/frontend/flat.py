@@ -1,4 +1,4 @@
-"""``t.flat``: the elements of a tensor in one row, whatever its shape."""
+"""``t.flat``: the elements of a tensor as a one-dimensional sequence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tensorgrad.engine.tape import Variable
 
 
 class Flat:
-    """The elements of a tensor in row-major order: to be iterated over, indexed, and assigned to."""
+    """The elements of a tensor in row-major order. Supports iteration, indexing and assignment."""
 
     __slots__ = ("base",)
 

@@ -15,7 +15,7 @@ from tensorgrad.engine.registry import declare
 from tensorgrad.engine.tape import Variable
 from tensorgrad.frontend.flat import Flat
 
-if TYPE_CHECKING:  # what follows `if not TYPE_CHECKING` below has its types in signatures.pyi
+if TYPE_CHECKING:  # the types of everything inside `if not TYPE_CHECKING` below are in signatures.pyi
     from tensorgrad.frontend.signatures import Axis, Signatures
     from tensorgrad.frontend.tensor import Tensor
 
@@ -28,7 +28,7 @@ _np = cast("_NumPy", np)  # for calls on tensors, of which NumPy's types know no
 
 
 def attach(*functions: Callable[..., Any]) -> None:
-    """Make functions methods as well: ``t.relu()`` is ``tg.relu(t)``. `Methods` says which to expect."""
+    """Make functions available as methods, which `Methods` declares: ``t.relu()`` is ``tg.relu(t)``."""
     for function in functions:
         setattr(Methods, function.__name__, function)
 
@@ -49,15 +49,15 @@ class Methods(Signatures):
     if not TYPE_CHECKING:
         ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
         size = property(lambda self: self.data.size, doc="The number of elements.")
-        nbytes = property(lambda self: self.data.nbytes, doc="How many bytes the elements take.")
+        nbytes = property(lambda self: self.data.nbytes, doc="The number of bytes of the elements.")
         T = property(_transpose, doc="The tensor with its axes reversed.")
-        mT = property(_np.matrix_transpose, doc="The tensor with its last two axes exchanged.")  # noqa: N815  (NumPy's name)
+        mT = property(_np.matrix_transpose, doc="The tensor with its last two axes swapped.")  # noqa: N815  (NumPy's name)
         real = property(_np.real, doc="The real part.")
         imag = property(_np.imag, doc="The imaginary part.")
 
     @property
     def flat(self) -> Flat:
-        """All elements in one row, as those of an ndarray; ``t.flat[i] = v`` writes to this tensor.
+        """All elements in row-major order, like `numpy.ndarray.flat`; ``t.flat[i] = v`` writes to this tensor.
 
         Examples
         --------
@@ -109,7 +109,7 @@ class Methods(Signatures):
         argsort, argpartition, nonzero = _np.argsort, _np.argpartition, _np.nonzero
 
     def conj(self: Any) -> Tensor:
-        """The complex conjugate; of real numbers, the tensor itself.
+        """The complex conjugate; for a real tensor, the tensor itself.
 
         Examples
         --------
@@ -169,7 +169,7 @@ class Methods(Signatures):
         swapaxes, squeeze, ravel = _np.swapaxes, _np.squeeze, _np.ravel
 
     def flatten(self, order: Any = "C") -> Tensor:
-        """A copy of all elements, in one axis.
+        """A one-dimensional copy of all elements.
 
         Examples
         --------
@@ -189,7 +189,7 @@ class Methods(Signatures):
         def astype(self, dtype: Any, *, copy: bool = True) -> Any: ...
 
     def astype(self: Any, dtype: Any, *, copy: bool = True) -> Any:
-        """Cast to another dtype: a tensor, whose gradient is cast back; of integers or bool, a plain array.
+        """Cast to another dtype. For a floating-point or complex dtype the result is a tensor, otherwise an array.
 
         Examples
         --------
@@ -243,7 +243,7 @@ class Methods(Signatures):
         self[...] = value
 
     def sort(self: Any, axis: int = -1, **others: Any) -> None:
-        """Sort in place; `numpy.sort` leaves the tensor as it is.
+        """Sort in place. `numpy.sort` returns a sorted copy.
 
         Examples
         --------

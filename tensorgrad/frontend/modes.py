@@ -13,10 +13,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class FunctionDecorator(ContextDecorator):
-    """A context that decorates functions, and refuses generators and coroutines."""
+    """A context manager that can be used as a decorator of functions, but not of generators and coroutines."""
 
     def _recreate_cm(self) -> Self:
-        return type(self)()  # one per call, so that threads do not share it
+        return type(self)()  # a new one per call, so that threads do not share it
 
     def __call__(self, func: F) -> F:
         """Decorate a function."""
@@ -28,7 +28,7 @@ class FunctionDecorator(ContextDecorator):
 
 
 class Switch(FunctionDecorator):
-    """A change of mode for the time of a ``with`` block or of a decorated function. Nests, and is exception-safe."""
+    """Sets ``recording`` inside a ``with`` block or a decorated function. Can be nested; exception-safe."""
 
     recording = True
 
@@ -63,5 +63,5 @@ class no_grad(Switch):  # noqa: N801  (the field's name, used like a keyword)
     recording = False
 
 
-class recorded(Switch):  # noqa: N801  (a switch, as `no_grad`)
-    """Record operations inside the block, even under `no_grad`."""
+class recorded(Switch):  # noqa: N801  (like `no_grad`)
+    """Enable recording inside the block, even under `no_grad`."""

@@ -1,6 +1,6 @@
-"""PyTorch's names, and how the same is written here: for the errors of whoever asks for them, and a page of the docs.
+"""PyTorch's names and the equivalent code here, for error messages and for a page of the documentation.
 
-NumPy is the op set of a tensor, so that most of PyTorch's methods are functions of NumPy. A name is not given twice.
+Most of PyTorch's methods are NumPy functions here. There are no aliases.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 # fmt: off
-METHODS: dict[str, tuple[str, str]] = {  # from a name to PyTorch's line and ours
+METHODS: dict[str, tuple[str, str]] = {  # from a name to the code with PyTorch and the code with tensorgrad
     # shapes
     "view":               ("t.view(3, 2)",                 "t.reshape(3, 2)"),
     "view_as":            ("t.view_as(u)",                 "t.reshape(u.shape)"),
@@ -142,7 +142,7 @@ METHODS: dict[str, tuple[str, str]] = {  # from a name to PyTorch's line and our
     "requires_grad_":     ("t.detach().requires_grad_()",  "tg.Tensor(t.data, requires_grad=True)"),
 }
 
-FUNCTIONS: dict[str, tuple[str, str]] = {  # of the package
+FUNCTIONS: dict[str, tuple[str, str]] = {  # functions of the package
     "tensor":             ("torch.tensor([1.0, 2.0], requires_grad=True)", "tg.Tensor([1.0, 2.0], requires_grad=True)"),
     "as_tensor":          ("torch.as_tensor(a)",           "tg.Tensor(a)"),
     "from_numpy":         ("torch.from_numpy(a)",          "tg.Tensor(a)"),
@@ -177,19 +177,19 @@ FUNCTIONS: dict[str, tuple[str, str]] = {  # of the package
 }
 # fmt: on
 
-_WITHOUT_WHICH = {
+_UNNEEDED = {
     "cuda": "tensorgrad computes on the CPU",
     "device": "tensorgrad computes on the CPU",
     "grad_fn": "t.is_leaf tells whether a tensor was computed, and tg.draw(t) shows how",
-    "retain_grad": "gradients of tensors that are not leaves are those of tg.grad(loss, t)",
-    "register_hook": "gradients of tensors that are not leaves are those of tg.grad(loss, t)",
+    "retain_grad": "tg.grad(loss, t) returns the gradient of a tensor that is not a leaf",
+    "register_hook": "tg.grad(loss, t) returns the gradient of a tensor that is not a leaf",
 }
 
 
 class Elsewhere:
-    """In place of an attribute that a tensor has not got: asking for it raises an error that says what to write.
+    """Replaces a missing attribute of a tensor: reading it raises an error that says what to write instead.
 
-    A ``__getattr__`` would do the same, and make all other attributes of a tensor slower.
+    A ``__getattr__`` would do the same, but slow down access to all other attributes.
     """
 
     def __init__(self, name: str, instead: str) -> None:
@@ -201,13 +201,13 @@ class Elsewhere:
 
 
 def elsewhere(taken: Any) -> dict[str, Elsewhere]:
-    """What to add to a class of tensors: the names that it has not got."""
-    names = {name: f"write {ours} for {theirs}" for name, (theirs, ours) in METHODS.items()} | _WITHOUT_WHICH
+    """The attributes to add to a class of tensors, for the names that it does not have."""
+    names = {name: f"write {ours} for {theirs}" for name, (theirs, ours) in METHODS.items()} | _UNNEEDED
     return {name: Elsewhere(name, instead) for name, instead in names.items() if not hasattr(taken, name)}
 
 
 def missing(name: str) -> str:
-    """What the error says of a name that the package has not got."""
+    """The end of the error message for a name that the package does not have."""
     if name in FUNCTIONS:
         theirs, ours = FUNCTIONS[name]
         return f": write {ours} for {theirs}"

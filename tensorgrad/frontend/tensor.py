@@ -44,7 +44,7 @@ def _operators(ufunc: np.ufunc, enter: Callable[..., Any] = declare) -> tuple[Bi
 
     def in_place(self: Tensor, other: Any) -> Any:
         if self.data.ndim == 0 and (self.memory is None or self.memory.detached) and leaf_of(self) is None:
-            return run(self, other)  # as NumPy's scalars, which are never written to
+            return run(self, other)  # like NumPy's scalars, which are immutable
         return ufunc(self, other, out=(self,))
 
     return run, reflected, in_place
@@ -59,7 +59,7 @@ _element: Callable[..., Tensor] = getitem
 
 
 def _conversion(kind: Any) -> Any:
-    """``float(t)`` and the like. NumPy also calls them for ``array[0] = t``, which must not lose a gradient."""
+    """``__float__`` and similar methods. NumPy also calls them for ``array[0] = t``, which must not lose a gradient."""
 
     def convert(self: Tensor) -> Any:
         if self.node is not None and current_mode().recording:
@@ -69,23 +69,23 @@ def _conversion(kind: Any) -> Any:
     return convert
 
 
-def _whole(kind: Any) -> Any:
-    """``math.floor(t)`` and the like: Python integers, piecewise constant, which NumPy does not ask for."""
-    return lambda self: kind(self.item())
+def _to_integer(function: Any) -> Any:
+    """``__floor__`` and similar methods, which return Python integers and so have no gradient."""
+    return lambda self: function(self.item())
 
 
-class _Kind(type):
-    """Hides from ``dir(Tensor)`` what a Tensor has not got."""
+class _TensorType(type):
+    """The metaclass of `Tensor`; it hides attributes that only raise an error from ``dir(Tensor)``."""
 
     def __dir__(cls) -> list[str]:
-        return [name for name in super().__dir__() if _has(cls, name)]
+        return [name for name in super().__dir__() if _is_available(cls, name)]
 
 
-def _has(kind: type, name: str) -> bool:
+def _is_available(kind: type, name: str) -> bool:
     return not isinstance(inspect.getattr_static(kind, name, None), Elsewhere)
 
 
-class Tensor(Methods, metaclass=_Kind):
+class Tensor(Methods, metaclass=_TensorType):
     """An n-dimensional array that records the operations applied to it, so that gradients can be computed.
 
     A Tensor wraps an ndarray, its ``.data``. NumPy's functions, operators and methods accept it and return Tensors.
@@ -116,7 +116,7 @@ class Tensor(Methods, metaclass=_Kind):
     """
 
     __slots__ = ()
-    __pandas_priority__ = 5000  # above its Series and DataFrame: ``series * t`` is ours
+    __pandas_priority__ = 5000  # above Series and DataFrame, so that ``series * t`` calls ``Tensor.__rmul__``
 
     if TYPE_CHECKING:
         data: NDArray[Any]
@@ -132,7 +132,7 @@ class Tensor(Methods, metaclass=_Kind):
         if requires_grad:
             self.requires_grad = True
 
-    # ------------------------------------------------------------------------------------------- what it is
+    # ------------------------------------------------------------------------------------------- attributes
 
     @property
     def requires_grad(self) -> bool:
@@ -160,11 +160,11 @@ class Tensor(Methods, metaclass=_Kind):
         if flag:
             self.node = leaf_of(self) or Leaf(self)
         else:
-            frozen_leaves[id(self)], self.node = self.node, None  # type: ignore[assignment]  # it has no record
+            frozen_leaves[id(self)], self.node = self.node, None  # type: ignore[assignment]  # the node is a Leaf
 
     @property
     def is_leaf(self) -> bool:
-        """Whether this tensor was made by a user rather than by an operation on tracked tensors.
+        """Whether this tensor was created by a user rather than by an operation on tracked tensors.
 
         Examples
         --------
@@ -222,7 +222,7 @@ class Tensor(Methods, metaclass=_Kind):
     def __dir__(self) -> list[str]:
         hidden = {"memory", "node", "record", "saved", "tracked"}  # the engine's own
         public = [name for name in super().__dir__() if name not in hidden and (name[:1] != "_" or name[:2] == "__")]
-        return [name for name in public if _has(type(self), name)]
+        return [name for name in public if _is_available(type(self), name)]
 
     def __copy__(self) -> Tensor:
         if self.record is not None:
@@ -237,16 +237,16 @@ class Tensor(Methods, metaclass=_Kind):
     # ------------------------------------------------------------------------------------------- gradients
 
     def backward(self, seed: Any = None, create_graph: bool = False, retain_graph: bool = False) -> None:
-        """Add the gradient of this tensor to ``.grad`` of every leaf it was made from.
+        """Add the gradient of this tensor to ``.grad`` of every leaf that it depends on.
 
         Parameters
         ----------
         seed
             The gradient to start from, of this tensor's shape; 1 for a tensor with one element.
         create_graph
-            Record the backward pass, so that the gradients (tensors, then) can be differentiated again.
+            Record the backward pass, so that the gradients, which are tensors then, can be differentiated again.
         retain_graph
-            Keep the graph for another backward pass. By default it is freed when this one is done.
+            Keep the graph for another backward pass. By default it is freed after this one.
 
         Raises
         ------
@@ -293,7 +293,7 @@ class Tensor(Methods, metaclass=_Kind):
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return call(type(self), func, args, kwargs)
 
-    if not TYPE_CHECKING:  # for which ``array @ t`` would be an array
+    if not TYPE_CHECKING:  # otherwise type checkers would infer an array for ``array @ t``
 
         def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
             if self.node is not None and (dtype is None or np.dtype(dtype).kind not in "biu"):
@@ -349,7 +349,7 @@ class Tensor(Methods, metaclass=_Kind):
     __gt__: Comparison
     __ge__: Comparison
     __lt__, __le__, __gt__, __ge__ = map(nondifferentiable, (np.less, np.less_equal, np.greater, np.greater_equal))
-    if TYPE_CHECKING:  # as a Callable, it would not override that of object
+    if TYPE_CHECKING:  # an attribute annotated as a Callable would not override the method of object
 
         def __eq__(self, other: object) -> NDArray[np.bool]: ...  # type: ignore[override]
         def __ne__(self, other: object) -> NDArray[np.bool]: ...  # type: ignore[override]
@@ -363,7 +363,7 @@ class Tensor(Methods, metaclass=_Kind):
 
     __neg__, __pos__, __abs__ = _unary(np.negative), _unary(np.positive), _unary(np.absolute)
 
-    __floor__, __ceil__, __trunc__ = map(_whole, (math.floor, math.ceil, math.trunc))
+    __floor__, __ceil__, __trunc__ = map(_to_integer, (math.floor, math.ceil, math.trunc))
 
     def __round__(self, digits: int | None = None) -> Tensor:
         return self.round(digits or 0)
@@ -377,7 +377,7 @@ for _name, _instead in elsewhere(Tensor).items():
 
 
 def _joined(value: Any) -> Any:
-    """Nested lists with tensors in them, as a tensor."""
+    """Nested lists that contain tracked tensors, as a tensor."""
     nested = isinstance(value, (list, tuple)) and any_tracked(value)
     return _np.stack([_joined(item) for item in value]) if nested else value
 
@@ -388,23 +388,23 @@ def _rebuild(kind: type[Tensor], data: Any, requires_grad: bool, grad: Any) -> T
     return out
 
 
-_accumulating = allocate_lock()  # of `threading`, which would cost a millisecond to import
+_grad_lock = allocate_lock()  # `threading.Lock`, without importing `threading`, which takes a millisecond
 
 
 def _accumulate(tensor: Variable, gradient: Any, create_graph: bool) -> None:
-    """Add to ``.grad`` of a leaf; several threads may do so at once."""
+    """Add to ``.grad`` of a leaf. Thread-safe."""
     if create_graph and not isinstance(gradient, Tensor):
         gradient = Tensor(gradient)
-    with _accumulating:
+    with _grad_lock:
         before = tensor.grad
         if before is not None and before.shape != tensor.shape:
-            raise ShapeError(f"the .grad of a leaf of shape {tensor.shape} was set to one of shape {before.shape}")
+            raise ShapeError(f"the .grad of a leaf of shape {tensor.shape} was set to an array of shape {before.shape}")
         total = gradient if before is None else before + gradient
         tensor.grad = total if isinstance(total, Tensor) else np.asarray(total)
 
 
 def seed_for(output: Variable, seed: Any) -> Any:
-    """The gradient a backward pass starts from: ``seed`` in the shape and dtype of ``output``, or 1."""
+    """The gradient that a backward pass starts from: ``seed`` in the dtype of ``output``, or 1."""
     if output.data.dtype.kind == "c":
         raise TypeError("a complex tensor has no gradient to start from: take np.real, np.imag or np.abs of it")
     if seed is None:
@@ -418,5 +418,5 @@ def seed_for(output: Variable, seed: Any) -> Any:
     if seed.dtype.kind not in "fiub":
         raise TypeError(f"the seed must hold real numbers, not {seed.dtype}")
     if seed.shape != output.shape:
-        raise ShapeError(f"the seed has shape {seed.shape}, the tensor {output.shape}: they must be the same")
+        raise ShapeError(f"the seed has shape {seed.shape}, the tensor {output.shape}: they must be equal")
     return seed.astype(output.dtype, copy=False)

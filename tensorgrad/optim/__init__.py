@@ -13,11 +13,11 @@
         average.update()
 
 Keyword names, defaults and numerics are PyTorch's. Weight decay is *coupled* where it is added to the gradient
-(an L2 penalty: SGD, Adam, RMSprop, Adagrad) and *decoupled* where it shrinks the weights beside the step (AdamW);
-NAdam and RAdam take ``decoupled_weight_decay``.
+(an L2 penalty: SGD, Adam, RMSprop, Adagrad) and *decoupled* where it is applied to the weights directly (AdamW); NAdam
+and RAdam have the parameter ``decoupled_weight_decay``.
 
-Large parameters are updated with the help of NumPy's BLAS where there is one to use; see `tensorgrad.blas`. The last
-digits are then not those of NumPy alone, which ``TENSORGRAD_BLAS=0`` in the environment brings back.
+Large parameters are updated by NumPy's BLAS if it is available; see `tensorgrad.blas`. The results may then differ from
+those of NumPy in the last digits; ``TENSORGRAD_BLAS=0`` in the environment disables it.
 """
 
 from tensorgrad.optim.adagrad import Adagrad, RMSprop

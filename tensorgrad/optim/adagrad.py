@@ -1,4 +1,4 @@
-"""Adagrad and RMSprop: each weight has a rate of its own, from the squares of its gradients."""
+"""Adagrad and RMSprop: the learning rate of each weight is scaled by the squares of its gradients."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Adagrad(Optimizer):
     params, lr, weight_decay, maximize
         See `Optimizer`.
     lr_decay
-        How soon the rate falls.
+        The decay of the learning rate.
     initial_accumulator_value
-        The first ``v``: more of it makes the first steps shorter.
+        The initial ``v``; a larger value makes the first steps smaller.
     eps
         Added to the root.
 
@@ -85,13 +85,13 @@ class RMSprop(Optimizer):
     params, lr, weight_decay, maximize
         See `Optimizer`.
     alpha
-        The part of a running mean that stays at an update, in [0, 1).
+        The smoothing constant of the running means, in [0, 1).
     eps
         Added to the root.
     momentum
         In [0, 1).
     centered
-        Divide by the deviation of the gradient from its mean rather than by its size.
+        Whether to divide by an estimate of the standard deviation of the gradient instead of its root mean square.
 
     Examples
     --------
@@ -125,7 +125,7 @@ class RMSprop(Optimizer):
             a = state["grad_avg"]
             axpby(1 - self.alpha, d, self.alpha, a, s)
             np.subtract(v, np.square(a, out=s), out=s)
-            v = np.maximum(s, 0, out=s)  # a variance, but for rounding; PyTorch has NaN where it is below 0
+            v = np.maximum(s, 0, out=s)  # may be negative due to rounding, where PyTorch returns NaN
         np.add(np.sqrt(v, out=s), self.eps, out=s)
         step = np.divide(d, s, out=s)
         if self.momentum:

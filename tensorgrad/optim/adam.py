@@ -1,4 +1,4 @@
-"""Adam and its family: a running mean of the gradient, over the root of a running mean of its square."""
+"""Adam and its variants: a running mean of the gradient, divided by the root of a running mean of its square."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tensorgrad.optim.optimizer import Optimizer, Params, State, both_in_range, 
 
 
 class _Moments(Optimizer):
-    """What the family shares: ``m`` and ``v``, called ``exp_avg`` and ``exp_avg_sq`` in the state as in PyTorch's."""
+    """Base class with the running means ``m`` and ``v``, named ``exp_avg`` and ``exp_avg_sq`` in the state."""
 
     _in_blocks = True
 
@@ -31,7 +31,7 @@ class _Moments(Optimizer):
         self._bias1, self._bias2 = 1 - beta1 ** state["step"], 1 - beta2 ** state["step"]
 
     def _moments(self, d: Array, state: State, s: Array) -> tuple[Array, Array]:
-        """``m`` and ``v`` with ``d`` in them."""
+        """Update ``m`` and ``v`` with ``d``, and return them."""
         (beta1, beta2), m, v = self.betas, state["exp_avg"], state["exp_avg_sq"]
         axpby(1 - beta1, d, beta1, m, s)
         axpby(1 - beta2, np.square(d, out=s), beta2, v, s)
@@ -48,7 +48,7 @@ class Adam(_Moments):
         v = beta2 * v + (1 - beta2) * d**2
         p = p - lr * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)        at the t-th update, t = 1, 2, ...
 
-    Weight decay is coupled: scaled along with the gradient, and so weaker where gradients are large. `AdamW` has it
+    Weight decay is coupled: it is scaled like the gradient, and so weaker where gradients are large. In `AdamW` it is
     decoupled. Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015, algorithm 1.
 
     Parameters
@@ -86,20 +86,20 @@ class Adam(_Moments):
         m, v = self._moments(d, state, s)
         if self.amsgrad:
             v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
-        scale = math.sqrt(self._bias2)  # of the root and of eps: one pass over the array less
+        scale = math.sqrt(self._bias2)  # applied to eps and the rate: saves a pass over the array
         np.add(np.sqrt(v, out=s), self.eps * scale, out=s)
         self._descend(p, np.divide(m, s, out=s), self.lr * scale / self._bias1, s)
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: all weights shrink alike, whatever their gradients.
+    """Adam with decoupled weight decay: all weights decay at the same rate, independent of their gradients.
 
     ::
 
         p = p * (1 - lr * weight_decay) - lr * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)
 
-    with ``m`` and ``v`` of the gradient alone; see `Adam`. Source: Loshchilov and Hutter, "Decoupled weight decay
-    regularization", 2019; as in PyTorch, ``lr`` is a factor of the decay.
+    with ``m`` and ``v`` computed from the gradient only; see `Adam`. Source: Loshchilov and Hutter, "Decoupled weight
+    decay regularization", 2019; as in PyTorch, the decay is multiplied by ``lr``.
 
     Examples
     --------
@@ -136,7 +136,7 @@ class NAdam(_Moments):
     betas, eps
         See `Adam`.
     momentum_decay
-        How soon the momentum reaches beta1.
+        The rate at which the momentum approaches beta1.
     decoupled_weight_decay
         Whether weight decay is decoupled, as in `AdamW`, or coupled, as in `Adam`.
 
@@ -186,9 +186,8 @@ class RAdam(_Moments):
         r       = sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
         p = p - lr * (m / (1 - beta1**t)) * (r * sqrt(1 - beta2**t) / (sqrt(v) + eps)  if rho > 5 else  1)
 
-    with ``m`` and ``v`` as in `Adam`: while too few gradients were seen for ``v`` to mean something, the step is that
-    of plain momentum. Source: Liu et al., "On the variance of the adaptive learning rate and beyond", 2020, algorithm
-    2.
+    with ``m`` and ``v`` as in `Adam`. In the first steps, in which the variance of ``v`` is too large, the step is that
+    of momentum. Source: Liu et al., "On the variance of the adaptive learning rate and beyond", 2020, algorithm 2.
 
     Parameters
     ----------
@@ -218,7 +217,7 @@ class RAdam(_Moments):
     def _begin(self, p: Array, state: State) -> None:
         super()._begin(p, state)
         t, beta2 = state["step"], self.betas[1]
-        longest = 2 / (1 - beta2) - 1  # rho_inf: the length of the simple average that v stands for
+        longest = 2 / (1 - beta2) - 1  # rho_inf: the length of the simple moving average that v approximates
         length = longest - 2 * t * beta2**t / self._bias2
         self._rate, self._rectified = self.lr / self._bias1, length > 5
         if self._rectified:

@@ -1,4 +1,4 @@
-"""Large parameters cut into blocks, so that what one NumPy call leaves in the cache is there for the next."""
+"""Large parameters split into blocks that fit in the cache."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 from tensorgrad.engine.tape import Array
 
-BYTES = 1 << 18  # of a block: the five that Adam works on fit into a second-level cache of 2 MiB
+BYTES = 1 << 18  # per block: the five arrays of Adam fit in a second-level cache of 2 MiB
 
 Block: TypeAlias = tuple[Array, Array, dict[str, Any], tuple[Array, ...]]
 
 
 class Blocks:
-    """A parameter, what is remembered of it, and scratch, in blocks of at most ``size`` elements: views, made once.
+    """Views of a parameter, its state and scratch arrays, in blocks of at most ``size`` elements; created once.
 
-    A parameter that has no more elements, or is not contiguous, is one block as it is.
+    A parameter that is smaller or not contiguous is a single block.
     """
 
     def __init__(self, p: Array, state: dict[str, Any], size: int, like: Callable[[Array], tuple[Array, ...]]) -> None:
@@ -37,9 +37,9 @@ class Blocks:
         ]
 
     def fit(self, p: Array, state: dict[str, Any], size: int) -> bool:
-        """Whether these are still the blocks of this parameter and state."""
-        mine, its, length, entries = self.of
-        if p is not mine or state is not its or size != length or len(state) != entries:
+        """Whether the blocks are those of this parameter and state."""
+        own_p, own_state, own_size, entries = self.of
+        if p is not own_p or state is not own_state or size != own_size or len(state) != entries:
             return False
         return not self.cut or all(state[what] is x for what, x in self.arrays.items())
 
@@ -49,8 +49,8 @@ class Blocks:
             ((p, state, scratch),) = self.views
             return [(p, g, state, scratch)]
         if np.may_share_memory(g, self.of[0]):
-            g = g.copy()  # set by hand; the blocks before would have changed it
-        vector = g.ravel(self.order)  # a copy if it is laid out otherwise
+            g = g.copy()  # set by the user; the update of earlier blocks would change it
+        vector = g.ravel(self.order)  # a copy if its memory layout differs
         return [(p, vector[at], *rest) for at, (p, *rest) in zip(self.parts, self.views, strict=True)]
 
 

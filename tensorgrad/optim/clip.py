@@ -1,7 +1,7 @@
-"""Gradients made shorter before a step: by their norm all together, or each element by itself.
+"""Gradient clipping, by the norm of all gradients or element by element.
 
-Clipped gradients are new arrays: those that `backward` leaves may be shared between parameters, or read-only.
-They are plain ones even where `backward` left tensors (``create_graph=True``): the clipping is not differentiated.
+Clipped gradients are new arrays, because those set by `backward` may be shared between parameters, or read-only. They
+are arrays even if `backward` set tensors (``create_graph=True``): the clipping is not differentiated.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from tensorgrad.optim.optimizer import Params, by_name
 def clip_grad_norm(params: Params, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False) -> float:
     """Scale all gradients by ``min(1, max_norm / (norm + 1e-6))``, and return the norm they had.
 
-    The norm is that of all gradients of ``params`` (a Tensor, several, or a dict of them) written one after the
-    other. PyTorch's ``clip_grad_norm_``. Source: Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent
-    neural networks", 2013, algorithm 1.
+    The norm is that of the concatenated gradients of ``params`` (a Tensor, several, or a dict of them). Equivalent to
+    PyTorch's ``clip_grad_norm_``. Source: Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural
+    networks", 2013, algorithm 1.
 
     Parameters
     ----------
     params
-        Those without a gradient are passed over.
+        Parameters without a gradient are skipped.
     max_norm
-        The norm not to be exceeded.
+        The maximum norm.
     norm_type
-        The order of the norm: greater than 0, ``math.inf`` for the largest absolute value.
+        The order of the norm, greater than 0; ``math.inf`` for the largest absolute value.
     error_if_nonfinite
-        Raise, before anything changes, where the norm is infinite or NaN. By default such gradients become zero
-        and NaN, as in PyTorch.
+        Raise an error, before any gradient is changed, if the norm is infinite or NaN. By default such gradients become
+        zero and NaN, as in PyTorch.
 
     Raises
     ------
@@ -58,22 +58,22 @@ def clip_grad_norm(params: Params, max_norm: float, norm_type: float = 2.0, erro
     norm = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
     if error_if_nonfinite and not math.isfinite(norm):
         raise RuntimeError(
-            f"the norm of all gradients is {norm}: look for the first operation that overflowed, or lower the "
-            "learning rate; error_if_nonfinite=False scales the gradients all the same"
+            f"the norm of all gradients is {norm}: find the first operation that overflowed, or lower the learning "
+            "rate; error_if_nonfinite=False scales the gradients anyway"
         )
     factor = max_norm / (norm + 1e-6)
-    if not factor >= 1:  # NaN too
-        with np.errstate(invalid="ignore"):  # 0 * inf: the norm, infinite, tells of it
+    if not factor >= 1:  # also for NaN
+        with np.errstate(invalid="ignore"):  # 0 * inf: the returned norm is infinite
             for p, g in zip(owners, gradients, strict=True):
                 p.grad = np.asarray(np.multiply(g, factor))
     return norm
 
 
 def clip_grad_value(params: Params, clip_value: float) -> None:
-    """Bring every element of the gradients of ``params`` into ``[-clip_value, clip_value]``; NaN stays NaN.
+    """Clip every element of the gradients of ``params`` to ``[-clip_value, clip_value]``; NaN stays NaN.
 
-    PyTorch's ``clip_grad_value_``. ``params`` are a Tensor, several, or a dict of them; those without a gradient are
-    passed over.
+    Equivalent to PyTorch's ``clip_grad_value_``. ``params`` is a Tensor, several, or a dict of them; those without a
+    gradient are skipped.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The exponential moving average of weights: often better on unseen data than the last weights."""
+"""The exponential moving average of weights, which often generalizes better than the last weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class EMA:
 
     ::
 
-        average = decay * average + (1 - decay) * p         (from the values at the beginning)
+        average = decay * average + (1 - decay) * p         (starting from the initial values)
 
     ::
 
@@ -33,19 +33,19 @@ class EMA:
         with ema.average_parameters():
             accuracy = evaluate(model)
 
-    Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992, for the mean that
-    this one forgets the beginning of.
+    Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992, for the uniform mean.
 
     Parameters
     ----------
     params
-        Tensors, or a dict of them by name as `nn.parameters` gives; frozen ones too. One that does not hold
-        floating-point numbers has no average, and is left alone.
+        Tensors, or a dict of them by name as returned by `nn.parameters`, including frozen ones. Tensors that do not
+        hold floating-point numbers are ignored.
     decay
-        The part of the average that stays at an update, in [0, 1).
+        The decay rate of the average, in [0, 1).
     warm_up
-        Begin with a shorter memory, so that the first values are soon forgotten: the decay of the t-th update, t =
-        1, 2, ..., is ``min(decay, (1 + t) / (10 + t))``, as in TensorFlow's ``ExponentialMovingAverage``.
+        Whether to reduce the decay in the first updates, so that the initial values have less weight: in the t-th
+        update, t = 1, 2, ..., it is ``min(decay, (1 + t) / (10 + t))``, as in TensorFlow's
+        ``ExponentialMovingAverage``.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class EMA:
     def __init__(self, params: Params, decay: float = 0.999, warm_up: bool = False) -> None:
         self.params: dict[str, Tensor] = {name: p for name, p in by_name(params).items() if p.dtype.kind == "f"}
         if not self.params:
-            raise ValueError("there is nothing to average: no tensor of floating-point numbers was given")
+            raise ValueError("nothing to average: params contains no tensor of floating-point numbers")
         self.decay = in_range("decay", decay, 1)
         self.warm_up = warm_up
         self.updates = 0
@@ -97,11 +97,10 @@ class EMA:
 
     @contextmanager
     def average_parameters(self) -> Iterator[None]:
-        """Replace the parameters by their averages inside the block; restore them afterwards, even after an exception.
+        """Replace the parameters by their averages inside the block; exception-safe.
 
-        Nothing is recorded inside, as under `no_grad`: a graph would need the averages after they are gone. What
-        is written to the parameters inside is lost.
-        A pending backward pass keeps the values that it needs.
+        Nothing is recorded inside the block, as under `no_grad`, and changes to the parameters in it are lost. Pending
+        backward passes are not affected.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""What all optimizers share: parameters by name, checks before anything changes, and a state that can be saved."""
+"""The base class of optimizers: named parameters, checks before any change, and a state that can be saved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.optim.blocks import BYTES, Blocks
 
 Params: TypeAlias = "Tensor | Iterable[Tensor] | Mapping[str, Tensor]"
-State: TypeAlias = dict[str, Any]  # what is remembered of one parameter: arrays of its shape, and numbers
+State: TypeAlias = dict[str, Any]  # the state of one parameter: arrays of its shape, and numbers
 
 
 class Optimizer:
@@ -27,15 +27,15 @@ class Optimizer:
     Parameters
     ----------
     params
-        Tensors, or a dict of them by name as `nn.parameters` gives. One that requires no gradient, or has
-        none at a step, is left alone.
+        Tensors, or a dict of them by name as returned by `nn.parameters`. Those that require no gradient, or have none
+        at a step, are not changed.
     lr
         The learning rate; an attribute, for a schedule to set.
     weight_decay
         Coupled (added to the gradient, and so the same as a penalty ``weight_decay / 2 * sum(p**2)``) or, where
-        ``decoupled_weight_decay`` is true, decoupled: ``p`` is multiplied by ``1 - lr * weight_decay`` beside the step.
+        ``decoupled_weight_decay`` is true, decoupled: ``p`` is also multiplied by ``1 - lr * weight_decay``.
     maximize
-        Climb instead of descend: the gradient is taken with the opposite sign.
+        Maximize instead of minimize: the sign of the gradient is reversed.
 
     Examples
     --------
@@ -50,9 +50,9 @@ class Optimizer:
     """
 
     decoupled_weight_decay = False
-    eps = 0.0  # what is added to a divisor, by those that divide
+    eps = 0.0  # added to a divisor, by optimizers that divide
     _scratches = 2  # arrays like `p` that `_update` may write to
-    _in_blocks = False  # whether `_update` treats each element by itself, and so may be given some of them at a time
+    _in_blocks = False  # whether `_update` is elementwise, so that it can be called for a block of elements
 
     def __init__(self, params: Params, lr: float, weight_decay: float = 0.0, maximize: bool = False) -> None:
         self.params = by_name(params)
@@ -83,16 +83,16 @@ class Optimizer:
             p.grad = None
 
     def step(self) -> None:
-        """Update every parameter that has a gradient. A pending backward pass keeps the values that it needs.
+        """Update every parameter that has a gradient. Pending backward passes are not affected.
 
         Raises
         ------
         ShapeError
-            If a gradient, set by hand, has another shape than its parameter.
+            If a gradient set by the user has another shape than its parameter.
         TypeError
-            If a gradient, set by hand, does not hold real numbers.
+            If a gradient set by the user does not hold real numbers.
         ValueError
-            If a parameter is read-only, or ``eps`` vanishes in its precision.
+            If a parameter is read-only, or ``eps`` underflows in its dtype.
 
         Examples
         --------
@@ -120,7 +120,7 @@ class Optimizer:
                 self._update(block, self._direction(block, d, scratch[0]), part, *scratch)
 
     def _checked(self, name: str, p: Tensor) -> Array:
-        """The gradient of a parameter that may be written to, in the dtype of the parameter."""
+        """The gradient of a parameter, in the dtype of the parameter, after checks of both."""
         g, value = p.grad, p.data
         if type(g) is not np.ndarray:
             g = np.asarray(value_of(g))
@@ -129,15 +129,15 @@ class Optimizer:
             raise ShapeError(f"parameter {name!r} has shape {p.shape}, its .grad {g.shape}: they must agree")
         if value.dtype.kind != "f" or g.dtype.kind not in "fiub":
             raise TypeError(f"parameter {name!r} is {p.dtype}, its .grad {g.dtype}: optimizers take real numbers")
-        if 0 < self.eps < np.finfo(value.dtype).tiny:  # a gradient of 0 would be divided by 0
+        if 0 < self.eps < np.finfo(value.dtype).tiny:  # a gradient of 0 would cause a division by 0
             raise ValueError(
-                f"parameter {name!r} is {p.dtype}, in which eps={self.eps} vanishes: write eps=1e-4, or make the "
-                "parameters float32"
+                f"parameter {name!r} is {p.dtype}, in which eps={self.eps} underflows: use eps=1e-4, or float32 "
+                "parameters"
             )
         return g if g.dtype is value.dtype else g.astype(value.dtype)  # the square of an int8 would overflow
 
     def _scratch_like(self, p: Array) -> tuple[Array, ...]:
-        """Arrays to write to, laid out like ``p``; the same ones for all that are alike."""
+        """Scratch arrays with the memory layout of ``p``, shared between parameters of the same layout."""
         layout = p.shape, p.strides, p.dtype
         if layout not in self._scratch:
             self._scratch[layout] = tuple(np.empty_like(p) for _ in range(self._scratches))
@@ -148,36 +148,36 @@ class Optimizer:
         return BYTES // p.itemsize if self._in_blocks else p.size
 
     def _new_state(self, p: Array) -> State:
-        """What is remembered of a parameter before its first update: arrays and numbers by their names."""
+        """The state of a parameter before its first update: arrays and numbers by name."""
         return {}
 
     def _begin(self, p: Array, state: State) -> None:
-        """Do what a step does once for a parameter, however many calls of `_update` follow: count, compute rates."""
+        """Called once per parameter and step, before the calls of `_update` for its blocks."""
 
     def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
-        """Change ``p`` in place. ``d`` is the gradient to descend along: only to be read, or the first scratch.
+        """Change ``p`` in place. ``d`` is the gradient to descend along: read-only, or the first scratch array.
 
-        Where ``_in_blocks`` is true, ``p`` and ``d`` may be blocks of the parameter and its gradient; then ``state``
-        has the same blocks of its arrays, and no numbers.
+        If ``_in_blocks`` is true, ``p`` and ``d`` may be blocks of the parameter and its gradient; ``state`` then
+        contains the corresponding blocks of its arrays, and no numbers.
         """
         raise NotImplementedError
 
     def _direction(self, p: Array, g: Array, out: Array) -> Array:
-        """The gradient with coupled weight decay, and with the sign for descent."""
+        """The gradient with coupled weight decay, negated if ``maximize``."""
         if self.weight_decay and not self.decoupled_weight_decay:
             np.multiply(p, self.weight_decay, out=out)
             return np.subtract(out, g, out=out) if self.maximize else np.add(out, g, out=out)
         return np.negative(g, out=out) if self.maximize else g
 
     def _descend(self, p: Array, step: Array, rate: float = 1.0, scratch: Array | None = None) -> None:
-        """Subtract ``rate * step``, beside the decoupled weight decay; ``scratch`` may be ``step``."""
+        """Subtract ``rate * step``, and apply decoupled weight decay; ``scratch`` may be ``step``."""
         decay = self.lr * self.weight_decay if self.decoupled_weight_decay else 0
         axpby(-rate, step, 1 - decay, p, scratch)
 
     # ------------------------------------------------------------------------------------------- saving
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of all that is remembered, as arrays by ``"what.parameter"``: what `tg.save` writes.
+        """Copies of the states, as arrays by ``"entry.parameter"``, for `tg.save`.
 
         Examples
         --------
@@ -195,12 +195,12 @@ class Optimizer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` gave, all of it or nothing.
+        """Restore a state returned by `state_dict`; on an error, nothing is changed.
 
         Raises
         ------
         CheckpointError
-            If an entry belongs to no parameter, has another shape, or others of its parameter are missing.
+            If an entry belongs to no parameter or has another shape, or entries of a parameter are missing.
 
         Examples
         --------
@@ -217,7 +217,7 @@ class Optimizer:
             name, what = known.get(key, ("", ""))
             blank = layouts[name][what] if key in known else None
             if blank is None or np.shape(value) != np.shape(blank) or np.asarray(value).dtype.kind not in "fiu":
-                raise CheckpointError(f"the optimizer's state {key!r} fits no parameter of the network")
+                raise CheckpointError(f"the optimizer's state {key!r} matches no parameter of the network")
             if isinstance(blank, np.ndarray):
                 array = np.empty_like(blank)  # in the memory layout of its parameter
                 array[...] = value
@@ -230,11 +230,11 @@ class Optimizer:
         self._state = loaded
 
     def _layout(self, p: Array) -> State:
-        """What a saved state of a parameter consists of."""
+        """A state with the entries and shapes of a saved state of a parameter."""
         return self._new_state(p)
 
     def _key(self, what: str, name: str) -> str:
-        """Under which key a state is saved; ``what`` has no dot, so that a key says what belongs to whom."""
+        """The key of an entry in `state_dict`; ``what`` contains no dot, so that keys are unique."""
         return f"{what}.{name}"
 
 
@@ -244,9 +244,9 @@ def by_name(params: Params) -> dict[str, Tensor]:
     Raises
     ------
     TypeError
-        If one is not a Tensor.
+        If a parameter is not a Tensor.
     ValueError
-        If one is there twice.
+        If a parameter occurs twice.
     """
     if isinstance(params, Tensor):
         params = [params]
@@ -266,13 +266,13 @@ def check_writable(name: str, p: Tensor) -> None:
 
 
 def in_range(what: str, value: float, end: float = np.inf, *, closed: bool = False) -> float:
-    """The value, if it is at least 0 and less than ``end``, or at it if ``closed``; else a ValueError, for NaN too."""
+    """The value, if it is in [0, end), or [0, end] if ``closed``; otherwise, also for NaN, raise a ValueError."""
     if not (0 <= value < end or (closed and value == end)):
         raise ValueError(f"{what} must be in [0, {end}{']' if closed else ')'}, got {value}")
     return value
 
 
 def both_in_range(betas: tuple[float, float]) -> tuple[float, float]:
-    """The two rates of decay of the family of Adam, each at least 0 and less than 1."""
+    """The two decay rates of Adam and its variants, each in [0, 1)."""
     beta1, beta2 = betas
     return in_range("betas[0]", beta1, 1), in_range("betas[1]", beta2, 1)

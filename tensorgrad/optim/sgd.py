@@ -28,11 +28,11 @@ class SGD(Optimizer):
     params, lr, weight_decay, maximize
         See `Optimizer`.
     momentum
-        In [0, 1]; at 1, the velocity never fades.
+        In [0, 1]; at 1, the velocity does not decay.
     dampening
-        Of the gradient as it enters the velocity, in [0, 1].
+        The velocity is updated with ``1 - dampening`` times the gradient; in [0, 1].
     nesterov
-        Look ahead along the velocity; needs momentum and no dampening. Source: Sutskever et al., "On the importance of
+        Use Nesterov momentum; requires momentum and no dampening. Source: Sutskever et al., "On the importance of
         initialization and momentum in deep learning", 2013.
 
     Examples
@@ -54,14 +54,14 @@ class SGD(Optimizer):
         self.dampening = in_range("dampening", dampening, 1, closed=True)
         self.nesterov = nesterov
         if nesterov and (not momentum or dampening):
-            raise ValueError("nesterov needs momentum > 0 and no dampening")
+            raise ValueError("nesterov requires momentum > 0 and no dampening")
 
     def _begin(self, p: Array, state: State) -> None:
         self._first = bool(self.momentum) and "velocity" not in state
         if self._first:
             state["velocity"] = np.zeros_like(p)
-        # Without momentum, p = (1 - decay) * p - lr * grad, unless rounding this factor would change the decay by more
-        # than a 32nd, or lose it.
+        # Without momentum, p = (1 - decay) * p - lr * grad, unless rounding of the factor would change the decay by
+        # more than 1/32, or remove it.
         decay = self.lr * self.weight_decay
         exact = not decay or decay >= 8 * _resolution(p.dtype)
         self._keep = 1 - decay if exact and not self.momentum else None
@@ -79,7 +79,7 @@ class SGD(Optimizer):
             return
         if self.momentum:
             v = state["velocity"]
-            if self._first:  # undamped
+            if self._first:  # without dampening
                 np.copyto(v, d)
             else:
                 blas.axpby(1 - self.dampening, d, self.momentum, v, s)
@@ -94,7 +94,7 @@ class SGD(Optimizer):
         return {"velocity": p}
 
     def _key(self, what: str, name: str) -> Any:
-        return name  # the velocity is all there is
+        return name  # the state consists of the velocity only
 
 
 @cache

@@ -1,6 +1,6 @@
-"""Choices between elements: the larger, the one a condition says, the one within bounds, the one that is a number.
+"""Functions that select between elements: maximum and minimum, where, clip, nan_to_num, select and similar functions.
 
-A tie shares the gradient; the boundary of ``clip`` passes it; what was not chosen has gradient 0, whatever stood there.
+At a tie the gradient is shared; on the boundary, ``clip`` passes it; elements that were not selected have gradient 0.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ where = primitive(np.where)
 clip = primitive(np.clip)
 nan_to_num = primitive(np.nan_to_num)
 
-_WEAK = (int, float, complex)  # Python's numbers take on the dtype of what they meet
+_WEAK = (int, float, complex)  # Python scalars, which do not determine the dtype of the result
 
 # fmt: off
 rule(np.maximum,    lambda g, _ans, x, y: _chosen(g, _ans, ~(x <= y), x, y),  # not less, as a NaN is
@@ -73,14 +73,14 @@ def _where(condition: Array, x: Array = None, y: Array = None) -> Array:
     if x is None and y is None:
         return np.nonzero(condition)
     if x is None or y is None:
-        raise ValueError("where: give both x and y, or neither")
+        raise ValueError("where: pass both x and y, or neither")
     return where(condition, x, y)
 
 
 @implements(np.clip)
 def _clip(a: Array, a_min: Array = None, a_max: Array = None, *, min: Array = None, max: Array = None) -> Array:
     if not (min is None or a_min is None) or not (max is None or a_max is None):
-        raise ValueError("clip: give a bound as a_min or min, a_max or max, not as both")
+        raise ValueError("clip: a bound can be given as a_min or min, a_max or max, not as both")
     return clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
@@ -91,7 +91,7 @@ def _nan_to_num(x: Array, copy: bool = True, nan: Any = 0.0, posinf: Any = None,
     if copy:
         return out
     x[...] = out
-    return x if x.ndim else out  # as NumPy, of a number
+    return x if x.ndim else out  # as in NumPy, for a 0-d array
 
 
 @implements(np.select)
@@ -99,7 +99,7 @@ def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Arra
     """For each element, the first choice whose condition holds."""
     if not len(condlist) == len(choicelist) > 0:
         raise ValueError(
-            f"select: give as many conditions as choices, at least one, got {len(condlist)} and {len(choicelist)}"
+            f"select: expected as many conditions as choices, at least one, got {len(condlist)} and {len(choicelist)}"
         )
     for i, condition in enumerate(condlist):
         if np.asarray(value_of(condition)).dtype != bool:
@@ -116,22 +116,22 @@ def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Arra
 def choose(a: Array, choices: Sequence[Array], *, mode: Any = "raise") -> Array:
     """``choices[a[i]][i]`` for each element ``i``; ``mode`` specifies how out-of-range values of ``a`` are treated."""
     choices = list(choices)
-    index = np.choose(value_of(a), list(range(len(choices))), mode=mode)  # within range now, or NumPy's error
+    index = np.choose(value_of(a), list(range(len(choices))), mode=mode)  # valid indices, or NumPy's error
     return np.select([index == k for k in range(len(choices))], choices, choices[-1])
 
 
 @implements(np.piecewise)
 def piecewise(x: Array, condlist: Any, funclist: Sequence[Callable[..., Array] | Array], *args: Any) -> Array:
-    """Each function (or value) where its condition holds; the last true one wins. An extra one is the default."""
+    """Apply each function (or value) where its condition is true, later ones last. An extra one is the default."""
     if np.isscalar(condlist) or (np.ndim(condlist[0]) == 0 and x.ndim != 0):
         condlist = [condlist]
     conditions = [np.asarray(value_of(condition), bool) for condition in condlist]
     if len(conditions) == len(funclist) - 1:
         conditions.append(~np.any(conditions, axis=0))
     if len(conditions) != len(funclist):
-        raise ValueError(f"piecewise: {len(conditions)} conditions go with as many functions or one more, "
+        raise ValueError(f"piecewise: with {len(conditions)} conditions, as many functions or one more are expected, "
                          f"got {len(funclist)}")  # fmt: skip
-    out = np.where(False, x, 0)  # zeros that are on the tape
+    out = np.where(False, x, 0)  # zeros, recorded
     for condition, value in zip(conditions, funclist, strict=True):
         if callable(value):
             part = x[condition]

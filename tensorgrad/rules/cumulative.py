@@ -1,4 +1,4 @@
-"""Running sums and products along an axis, and integrals of samples."""
+"""Cumulative sums and products along an axis, and integration of samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tensorgrad.rules.shapes import asarray
 
 @primitive
 def recurrence(x: Array, y: Array) -> Array:
-    """``s[i] = x[i] * s[i - 1] + y[i]`` along the first axis, from ``s[0] = y[0]``; 0 times anything is 0."""
+    """``s[i] = x[i] * s[i - 1] + y[i]`` along the first axis, with ``s[0] = y[0]`` and ``0 * inf = 0``."""
     out = np.array(y, np.result_type(x, y))
     finite = bool(np.isfinite(x).all())
     for i in range(1, len(out)):
@@ -35,31 +35,31 @@ rule(recurrence, lambda g, ans, x, _y: _backward(x, g) * _delay(ans, 0),
 
 
 def _delay(x: Array, first: float) -> Array:
-    """``x[i - 1]`` in the place of ``x[i]``."""
+    """``x`` shifted by one along the first axis: ``x[i - 1]`` at ``i``, and ``first`` at 0."""
     return np.concatenate([np.full_like(x[:1], first), x[:-1]])
 
 
 def _backward(x: Array, g: Array) -> Array:
-    """The transpose of `recurrence` in ``y``, which runs the other way: ``s[i] = x[i + 1] * s[i + 1] + g[i]``."""
+    """The transpose of `recurrence` as a function of ``y``: ``s[i] = x[i + 1] * s[i + 1] + g[i]``, from the end."""
     return np.flip(recurrence(_delay(np.flip(x, 0), 0), np.flip(g, 0)), 0)
 
 
 def _cumprod_dx(g: Array, ans: Array, x: Array, axis: int) -> Array:
-    """What is before ``x[i]``, times a sum over all that ends after it; zeros are not divided by, so they may be there.
+    """The product of the elements before ``x[i]``, times a sum over all products that contain it; without division.
 
-    That sum is nested as in Horner's scheme: ``g[i] + x[i + 1] * (g[i + 1] + x[i + 2] * (...))``.
+    The sum is evaluated by Horner's scheme: ``g[i] + x[i + 1] * (g[i + 1] + x[i + 2] * (...))``.
     """
     g, ans, x = (np.swapaxes(z, 0, axis) for z in (g, ans, np.reshape(x, g.shape)))
     before, after = _delay(ans, 1), _backward(x, g)
-    if not np.isfinite(value_of(before)).all():  # after an overflow or a NaN, what is not used has gradient 0
+    if not np.isfinite(value_of(before)).all():  # after an overflow or NaN, unused elements have gradient 0
         before = np.where(value_of(after) == 0, 0, before)
     return np.swapaxes(before * after, 0, axis)
 
 
 def _cumulative(running: Callable[..., Array], x: Array, axis: int | None, dtype: Any, first: int | None) -> Array:
-    """`numpy.cumulative_sum` and its like, of any number of axes only if told which."""
+    """`numpy.cumulative_sum` or `numpy.cumulative_prod`, computed by ``running`` and preceded by ``first`` if given."""
     if axis is None and x.ndim > 1:
-        raise ValueError("of an array with more than one axis, tell which: axis is required")
+        raise ValueError("axis is required for an array with more than one axis")
     out = running(x, axis=axis, dtype=dtype)
     if first is None:
         return out
@@ -70,19 +70,19 @@ def _cumulative(running: Callable[..., Array], x: Array, axis: int | None, dtype
 
 @implements(np.cumulative_sum)
 def cumulative_sum(x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
-    """Running sums, beginning with 0 if ``include_initial``."""
+    """Cumulative sums, starting with 0 if ``include_initial``."""
     return _cumulative(np.cumsum, x, axis, dtype, 0 if include_initial else None)
 
 
 @implements(np.cumulative_prod)
 def cumulative_prod(x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
-    """Running products, beginning with 1 if ``include_initial``."""
+    """Cumulative products, starting with 1 if ``include_initial``."""
     return _cumulative(np.cumprod, x, axis, dtype, 1 if include_initial else None)
 
 
 @implements(np.trapezoid)
 def trapezoid(y: Array, x: Array = None, dx: Any = 1.0, axis: int = -1) -> Array:
-    """The integral of straight lines through the points ``(x, y)``, or of points ``dx`` apart."""
+    """The integral by the trapezoidal rule, for samples at ``x`` or with spacing ``dx``."""
     y = asarray(y)
     if x is not None:
         x = asarray(x)

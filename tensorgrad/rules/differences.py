@@ -1,4 +1,4 @@
-"""Functions of neighbours along an axis: differences, slopes, interpolation between knots."""
+"""Functions of adjacent elements along an axis: differences, numerical gradients, linear interpolation."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ def _interp(x: Array, xp: Array, fp: Array, left: Any = None, right: Any = None,
 
 
 def _between(x: Array, xp: Array) -> tuple[Any, Any, Array]:
-    """The knots before and after each ``x`` and the gap between them, infinite beyond the last knot."""
+    """The indices of the knots before and after each ``x``, and their distance; infinite beyond the last knot."""
     i = np.clip(np.searchsorted(xp, x, "right") - 1, 0, None)
     k = np.minimum(i + 1, len(xp) - 1)
     return i, k, np.where(i == k, np.inf, xp[k] - xp[i])
 
 
 def _slope(x: Array, xp: Array, fp: Array) -> Array:
-    """The slope to the right of each ``x``; none where the ends are drawn out."""
+    """The slope to the right of each ``x``; 0 outside the knots, where the interpolation is constant."""
     i, k, gap = _between(x, xp)
     return np.where(np.less(x, xp[0]), 0, (fp[k] - fp[i]) / gap)
 
 
 def _spread(g: Array, x: Array, xp: Array) -> Array:
-    """Hand each gradient to the two knots that its ``x`` lies between, in their portions."""
-    x = np.where(np.isnan(x) & (g == 0), xp[0], x)  # what was not used may be NaN
+    """Distribute each gradient to the two knots around its ``x``, by their interpolation weights."""
+    x = np.where(np.isnan(x) & (g == 0), xp[0], x)  # unused elements may be NaN
     i, k, gap = _between(x, xp)
-    portion = (np.clip(x, xp[0], xp[-1]) - xp[i]) / gap
-    return scatter(g - g * portion, index=i, shape=xp.shape) + scatter(g * portion, index=k, shape=xp.shape)
+    weight = (np.clip(x, xp[0], xp[-1]) - xp[i]) / gap
+    return scatter(g - g * weight, index=i, shape=xp.shape) + scatter(g * weight, index=k, shape=xp.shape)
 
 
 def _inside(g: Array, x: Array, xp: Array, left: Any, right: Any) -> Array:
-    """The gradient where ``x`` was not given another value than those at the knots."""
+    """The gradient, with 0 where the result is ``left`` or ``right``."""
     g = g if left is None else np.where(np.less(x, xp[0]), 0, g)
     return g if right is None else np.where(np.greater(x, xp[-1]), 0, g)
 
@@ -70,7 +70,7 @@ def _inside(g: Array, x: Array, xp: Array, left: Any, right: Any) -> Array:
 
 @implements(np.diff)
 def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Array:
-    """Each element less the one before, ``n`` times."""
+    """The ``n``-th discrete difference along an axis."""
     if n < 0:
         raise ValueError(f"diff: order must be non-negative but got {n}")
     if n == 0:
@@ -94,7 +94,7 @@ def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any 
 
 @implements(np.ediff1d)
 def ediff1d(ary: Array, to_end: Any = None, to_begin: Any = None) -> Array:
-    """The differences of all elements in a row, with others before and after them."""
+    """The differences of consecutive elements of the flattened array, with optional elements before and after."""
     ary = np.ravel(asarray(ary))
 
     def beside(name: str, x: Any) -> list[Array]:
@@ -102,7 +102,7 @@ def ediff1d(ary: Array, to_end: Any = None, to_begin: Any = None) -> Array:
             return []
         x = np.ravel(asarray(x))
         if not np.can_cast(x.dtype, ary.dtype, "same_kind"):
-            raise TypeError(f"ediff1d: {name} of {x.dtype} does not go into an array of {ary.dtype}")
+            raise TypeError(f"ediff1d: cannot cast {name} from {x.dtype} to {ary.dtype}")
         return [x if x.dtype == ary.dtype else x.astype(ary.dtype)]
 
     return np.concatenate([*beside("to_begin", to_begin), ary[1:] - ary[:-1], *beside("to_end", to_end)])
@@ -110,7 +110,7 @@ def ediff1d(ary: Array, to_end: Any = None, to_begin: Any = None) -> Array:
 
 @implements(np.gradient)
 def gradient(f: Array, *spacing: Array, axis: Any = None, edge_order: int = 1) -> Any:
-    """Slopes along each axis, of second order inside; ``spacing`` is a step, or the coordinates, of each axis."""
+    """Numerical gradient by central differences; ``spacing`` is the step, or the coordinates, of each axis."""
     f = asarray(f)
     if f.dtype.kind in "iub":
         f = f.astype(np.float64)
@@ -120,7 +120,7 @@ def gradient(f: Array, *spacing: Array, axis: Any = None, edge_order: int = 1) -
     if len(spacing) == 1 and np.ndim(spacing[0]) == 0:
         spacing *= len(axes)
     if len(spacing) != len(axes):
-        raise TypeError(f"gradient: give one spacing, or one for each of {len(axes)} axes, got {len(spacing)}")
+        raise TypeError(f"gradient: expected one spacing, or one for each of {len(axes)} axes, got {len(spacing)}")
     if edge_order not in (1, 2):
         raise ValueError(f"gradient: edge_order must be 1 or 2, got {edge_order}")
     slopes = tuple(_slopes(f, h, axis, edge_order) for axis, h in zip(axes, spacing, strict=True))
@@ -128,7 +128,7 @@ def gradient(f: Array, *spacing: Array, axis: Any = None, edge_order: int = 1) -
 
 
 def _slopes(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
-    """Between neighbours the slope is known; inside, weigh those on both sides; at the edges, draw them out."""
+    """The weighted mean of the slopes on both sides of each element; one-sided at the edges."""
     n = f.shape[axis]
     if n <= edge_order:
         raise ValueError(f"gradient: axis {axis} has {n} elements, edge_order={edge_order} needs {edge_order + 1}")
@@ -139,17 +139,17 @@ def _slopes(f: Array, spacing: Array, axis: int, edge_order: int) -> Array:
         step = step[0]
     f = np.swapaxes(f, axis, -1)
     slope = np.diff(f) / step
-    turn = slope[..., 1:] - slope[..., :-1]
+    change = slope[..., 1:] - slope[..., :-1]
     if np.ndim(step) == 0:
-        portion = 0.5
-        inside = (f[..., 2:] - f[..., :-2]) / (2 * step)  # whatever stands in the middle, NaN perhaps
+        weight = 0.5
+        inside = (f[..., 2:] - f[..., :-2]) / (2 * step)  # does not depend on the element itself, which may be NaN
     else:
-        portion = step[:-1] / (step[:-1] + step[1:])
-        inside = slope[..., :-1] + turn * portion
+        weight = step[:-1] / (step[:-1] + step[1:])
+        inside = slope[..., :-1] + change * weight
     first, last = slope[..., :1], slope[..., -1:]
     if edge_order == 2:
-        first = first - (turn * portion)[..., :1]
-        last = last + (turn * (1 - portion))[..., -1:]
+        first = first - (change * weight)[..., :1]
+        last = last + (change * (1 - weight))[..., -1:]
     out = np.swapaxes(np.concatenate([first, inside, last], -1), axis, -1)
     return out if out.dtype == f.dtype else out.astype(f.dtype)
 

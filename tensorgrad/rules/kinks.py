@@ -1,8 +1,8 @@
 """Derivatives at kinks: 0 for ``|x|`` at 0, for a norm at 0.
 
-Such a choice is one of a value only. It says nothing of how the slope changes: ``norm(x) ** 2`` is smooth at 0, and of
-its second derivative a chosen 0 would make 0, where it is 2. So what is here has the value that was chosen, and the
-derivative of what it was chosen for: at the kink infinite or NaN, which stays without effect where it is not used.
+Only the value of the derivative is chosen, not its own derivative: ``norm(x) ** 2`` is smooth at 0, and if the chosen 0
+were differentiated, its second derivative would be 0 instead of 2. The functions here return the chosen value, but have
+the derivative of the original expression: infinite or NaN at the kink, which has no effect where it is not used.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from tensorgrad.engine.tape import Array, value_of
 
 @primitive
 def zero_where(slope: Array, *, kink: Any) -> Array:
-    """``slope``, but for a value of 0 at kinks."""
+    """``slope``, with 0 at kinks."""
     return np.where(kink, 0, slope)
 
 
 @primitive
 def side(x: Array) -> Array:
-    """On which side of 0 ``x`` lies, the slope of ``|x|``: its sign, of derivative 0 but in a composition smooth at 0.
+    """The sign of ``x``, which is the slope of ``|x|``. Its derivative is 0, or NaN at 0 if ``g`` is 0 there.
 
-    Of ``f(|x|)`` the slope is ``f'(|x|)``, here ``g``, times this. If ``g`` is 0 where ``x`` is, it may be smooth, as
-    ``|x| ** 2`` is; what it changes by is not known here, so that it is not a number.
+    The slope of ``f(|x|)`` is ``f'(|x|)``, here ``g``, times the sign. If ``g`` is 0 where ``x`` is 0, the composition
+    may be smooth, as ``|x| ** 2`` is; its second derivative is not known here, hence NaN.
     """
     return np.sign(x)
 
 
 @primitive
 def jump(x: Array) -> Array:
-    """0, of derivative 0, but for that of `side`: what is added to a share of 1/2 that changes where ``x`` is 0."""
+    """Zeros with the derivative of `side`, to be added to a share of 1/2 that is discontinuous where ``x`` is 0."""
     return np.zeros_like(x)
 
 
@@ -47,7 +47,7 @@ also_complex(zero_where)
 
 
 def settled(slope: Array, kink: Any) -> Array:
-    """`zero_where`, skipped if there are no kinks."""
+    """``slope`` with 0 at kinks; `zero_where` is only called if there are any."""
     kink = value_of(kink)
     return zero_where(slope, kink=kink) if np.any(kink) else slope
 

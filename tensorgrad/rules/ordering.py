@@ -1,6 +1,6 @@
 """Functions that sort or select elements: sort, partition, take, unique and similar functions.
 
-They determine from the values which elements to take, and then index.
+The indices of the elements are determined from the values; the selection is then an indexing operation.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from tensorgrad.rules.shapes import asarray
 
 
 def along(x: Array, axis: int, entry: Any) -> Array:
-    """``x[..., entry, ...]``, with ``entry`` in the place of an axis."""
+    """``x[..., entry, ...]``, where ``entry`` is the index along ``axis``."""
     rest = (slice(None),)
     return x[(*rest * axis, entry)] if axis >= 0 else x[(..., entry, *rest * (-axis - 1))]
 
 
 def each_row(name: str, x: Array, indices: Any, axis: int) -> tuple[Any, ...]:
-    """The index of the elements that, in each row along an axis, its row of ``indices`` names."""
+    """The index that `numpy.take_along_axis` uses for ``indices``."""
     axis, indices = normalize_axis_index(axis, x.ndim), value_of(indices)
     if np.ndim(indices) != x.ndim:
-        raise ValueError(f"{name}: indices must have {x.ndim} axes as the array, got {np.ndim(indices)}")
+        raise ValueError(f"{name}: indices must have {x.ndim} axes, like the array, got {np.ndim(indices)}")
     index = list(np.ogrid[tuple(slice(n) for n in x.shape)])
     index[axis] = indices
     return tuple(index)
@@ -34,13 +34,13 @@ def each_row(name: str, x: Array, indices: Any, axis: int) -> tuple[Any, ...]:
 
 @primitive
 def reorder(x: Array, *, order: Any, axis: int) -> Array:
-    """The elements along an axis in another order, in each row its own: ``order`` is a permutation."""
+    """Permute the elements along an axis; ``order`` has a permutation for each row."""
     return np.take_along_axis(x, order, axis)
 
 
 @primitive
 def put_back(x: Array, *, order: Any, axis: int) -> Array:
-    """The elements in the order they were in before `reorder`."""
+    """The inverse of `reorder`."""
     out = np.empty_like(x)
     np.put_along_axis(out, order, x, axis)
     return out
@@ -54,23 +54,23 @@ rule(put_back, lambda g, _ans, _x, *, order, axis: reorder(g, order=order, axis=
 
 @implements(np.sort)
 def sort(a: Array, axis: int | None = -1, kind: Any = None, *, stable: Any = None) -> Array:
-    """In increasing order along an axis. Equal elements stay in the order they were in, whichever the ``kind``."""
+    """Sort along an axis. The sort is stable for every ``kind``."""
     a, axis = _or_all(a, axis)
-    if not (current_mode().recording and any_tracked(a)):  # the order itself is not asked for
+    if not (current_mode().recording and any_tracked(a)):  # the permutation is not needed
         return type(a)(np.sort(value_of(a), axis, kind, stable=stable))
     return reorder(a, order=np.argsort(value_of(a), axis, stable=True), axis=axis)
 
 
 @implements(np.partition)
 def partition(a: Array, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Array:
-    """With element ``kth`` where sorting would put it, the smaller ones before and the larger ones behind."""
+    """Element ``kth`` in its sorted position, smaller elements before it and larger ones after it."""
     a, axis = _or_all(a, axis)
     return reorder(a, order=np.argpartition(value_of(a), value_of(kth), axis, kind), axis=axis)
 
 
 @implements(np.take)
 def take(a: Array, indices: Any, axis: int | None = None, *, mode: Any = "raise") -> Array:
-    """The elements ``indices`` along an axis, of all elements by default; beyond the ends as ``mode`` says."""
+    """The elements at ``indices`` along an axis, or of the flattened array; ``mode`` is for out-of-bounds indices."""
     a, axis = _or_all(np.atleast_1d(a), axis)
     axis = normalize_axis_index(axis, a.ndim)
     numbers = np.arange(a.shape[axis])
@@ -79,14 +79,14 @@ def take(a: Array, indices: Any, axis: int | None = None, *, mode: Any = "raise"
 
 @implements(np.take_along_axis)
 def take_along_axis(arr: Array, indices: Any, axis: int | None = -1) -> Array:
-    """In each row along an axis the elements that its row of ``indices`` names."""
+    """The elements of each row along an axis at the indices in the corresponding row of ``indices``."""
     arr, axis = _or_all(asarray(arr), axis)
     return arr[each_row("take_along_axis", arr, indices, axis)]
 
 
 @implements(np.compress)
 def compress(condition: Any, a: Array, axis: int | None = None) -> Array:
-    """Along an axis the elements where ``condition`` holds."""
+    """The elements along an axis where ``condition`` is true."""
     a, axis = _or_all(np.atleast_1d(a), axis)
     axis = normalize_axis_index(axis, a.ndim)
     return along(a, axis, _mask(np.compress(value_of(condition), np.arange(a.shape[axis])), a.shape[axis]))
@@ -94,13 +94,13 @@ def compress(condition: Any, a: Array, axis: int | None = None) -> Array:
 
 @implements(np.extract)
 def extract(condition: Any, arr: Array) -> Array:
-    """All elements where ``condition`` holds."""
+    """All elements where ``condition`` is true."""
     return np.compress(np.ravel(value_of(condition)), arr)
 
 
 @implements(np.delete)
 def delete(arr: Array, obj: Any, axis: int | None = None) -> Array:
-    """Along an axis all elements but those that ``obj`` names."""
+    """All elements along an axis except those at ``obj``."""
     arr, axis = _or_all(arr, axis)
     axis = normalize_axis_index(axis, arr.ndim)
     return along(arr, axis, _mask(np.delete(np.arange(arr.shape[axis]), value_of(obj)), arr.shape[axis]))
@@ -108,22 +108,22 @@ def delete(arr: Array, obj: Any, axis: int | None = None) -> Array:
 
 @implements(np.trim_zeros)
 def trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
-    """What is left without the zeros in front (``"f"``) and at the back (``"b"``) of each axis, as a view."""
+    """A view without leading (``"f"``) and trailing (``"b"``) zeros along each axis."""
     trim = trim.lower()
     if trim not in ("f", "b", "fb", "bf"):
         raise ValueError(f"trim_zeros: trim must be 'f', 'b' or 'fb', got {trim!r}")
     index = [slice(None)] * filt.ndim
-    taken = np.nonzero(np.atleast_1d(value_of(filt)))
+    nonzero = np.nonzero(np.atleast_1d(value_of(filt)))
     for k in range(filt.ndim) if axis is None else normalize_axis_tuple(axis, filt.ndim):
-        front, back = (taken[k].min(), taken[k].max() + 1) if taken[k].size else (0, 0)
+        front, back = (nonzero[k].min(), nonzero[k].max() + 1) if nonzero[k].size else (0, 0)
         index[k] = slice(front * ("f" in trim), back if "b" in trim or not back else None)
-    return filt[(*index, ...)]  # a view of a number, too
+    return filt[(*index, ...)]  # a view also if 0-d
 
 
 @implements(np.unique)
 def unique(ar: Array, return_index: bool = False, return_inverse: Any = False, return_counts: Any = False,
            axis: int | None = None, *, equal_nan: bool = True) -> Any:  # fmt: skip
-    """The different elements in order; of equal ones it is the first whose gradient they have."""
+    """The sorted unique elements. Among equal elements, the first gets the gradient."""
     found = np.unique(value_of(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan)
     kept = np.take(ar, found[1], axis)
     rest = found[1 if return_index else 2 :]
@@ -132,23 +132,23 @@ def unique(ar: Array, return_index: bool = False, return_inverse: Any = False, r
 
 @implements(np.bincount)
 def bincount(x: Any, weights: Array = None, minlength: int = 0) -> Array:
-    """How often each of 0, 1, 2, ... occurs; with weights, the sum of its weights."""
+    """The number of occurrences of each of 0, 1, 2, ...; with weights, the sum of their weights."""
     x = value_of(x)
     counts = np.bincount(x, minlength=minlength)
     if weights is None:
         return counts
     if np.shape(weights) != np.shape(x):
-        raise ValueError(f"bincount: each number needs a weight, got shapes {np.shape(x)} and {np.shape(weights)}")
+        raise ValueError(f"bincount: x and weights have different shapes, {np.shape(x)} and {np.shape(weights)}")
     return scatter(np.astype(asarray(weights), np.float64), index=np.array(x, np.intp), shape=counts.shape)
 
 
 def _or_all(x: Array, axis: int | None) -> tuple[Array, int]:
-    """Flatten if ``axis`` is None."""
+    """The array and the axis; the flattened array and 0 if ``axis`` is None."""
     return (np.ravel(x), 0) if axis is None else (x, axis)
 
 
 def _mask(kept: Any, n: int) -> Any:
-    """Positions as a boolean mask, which cannot select an element twice."""
+    """A boolean mask of length ``n`` that is true at ``kept``."""
     mask = np.zeros(n, bool)
     mask[kept] = True
     return mask

@@ -1,4 +1,4 @@
-"""Windows that slide over an array, convolution of vectors, and padding."""
+"""Sliding windows, convolution of vectors, and padding."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tensorgrad.errors import NoRuleError
 from tensorgrad.rules.ordering import along
 from tensorgrad.rules.shapes import asarray, cast_to_fit
 
-_MOVING = ("edge", "reflect", "symmetric", "wrap")  # modes of `numpy.pad` that pad with elements of the array
+_COPYING = ("edge", "reflect", "symmetric", "wrap")  # modes of `numpy.pad` that pad with elements of the array
 
 
 @primitive
 def windows(x: Array, *, axis: int, size: int) -> Array:
-    """All windows along an axis, as a view: window ``i`` starts at element ``i`` and lies along a new last axis."""
+    """All windows along an axis, as a view: window ``i`` starts at element ``i`` and extends along a new last axis."""
     return sliding_window_view(x, size, axis)
 
 
@@ -30,7 +30,7 @@ def overlap_add(x: Array, *, axis: int) -> Array:
     axis = normalize_axis_index(axis, x.ndim - 1)
     x = np.moveaxis(x, axis, -2)  # (..., i, j)
     if x.shape[-2] < x.shape[-1]:
-        x = np.swapaxes(x, -2, -1)  # i and j play the same part: add as few slices as there may be
+        x = np.swapaxes(x, -2, -1)  # i and j are interchangeable: add the smaller number of slices
     *rest, n, size = x.shape
     out = np.zeros((*rest, n + size - 1), wide(x.dtype) or x.dtype)
     for j in range(size):
@@ -48,7 +48,7 @@ also_complex(windows, overlap_add)
 
 @implements(sliding_window_view)
 def _sliding_window_view(x: Array, window_shape: Any, axis: Any = None) -> Array:
-    """All windows of these lengths, the elements of each along new axes at the end."""
+    """All windows of these lengths, with their elements along new axes at the end."""
     sizes = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
     axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
     if len(sizes) != len(axes):
@@ -63,7 +63,7 @@ def _sliding_window_view(x: Array, window_shape: Any, axis: Any = None) -> Array
 
 @primitive
 def convolve(x: Array, y: Array, *, mode: Any) -> Array:
-    """`numpy.convolve` in the modes ``"full"`` and ``"valid"``; in the latter ``y`` is not longer than ``x``."""
+    """`numpy.convolve` for the modes ``"full"`` and ``"valid"``; for the latter, ``y`` is not longer than ``x``."""
     return np.convolve(x, y, mode)
 
 
@@ -88,13 +88,13 @@ def _convolve(a: Array, v: Array, mode: Any = "full") -> Array:
 
 @implements(np.correlate)
 def correlate(a: Array, v: Array, mode: Any = "valid") -> Array:
-    """``sum(a[n + k] * conj(v[n]))`` for every shift ``k`` at which the two overlap, wholly with ``"valid"``."""
+    """``sum(a[n + k] * conj(v[n]))`` for all shifts ``k`` with an overlap (``"valid"``: with a full overlap)."""
     if np.ndim(a) == 0 or np.ndim(v) == 0:
-        raise ValueError("correlate: both inputs must have an axis")
-    turned = np.conj(asarray(v))[::-1] if np.iscomplexobj(v) else asarray(v)[::-1]
-    if mode == "same" and np.size(a) < np.size(v):  # centred as if ``a`` were the one that moves
-        return np.convolve(a, turned, "full")[np.size(a) // 2 :][: len(v)]
-    return np.convolve(a, turned, mode)
+        raise ValueError("correlate: both inputs must be at least one-dimensional")
+    reverse = np.conj(asarray(v))[::-1] if np.iscomplexobj(v) else asarray(v)[::-1]
+    if mode == "same" and np.size(a) < np.size(v):  # centred with respect to the longer input, as in NumPy
+        return np.convolve(a, reverse, "full")[np.size(a) // 2 :][: len(v)]
+    return np.convolve(a, reverse, mode)
 
 
 also_complex(convolve, np.convolve, np.correlate)
@@ -105,7 +105,7 @@ also_complex(convolve, np.convolve, np.correlate)
 
 @primitive
 def pad(x: Array, *, widths: Any, inside: tuple[slice, ...], constant_values: Any) -> Array:
-    """Pad with a constant; ``x`` is the slice ``inside`` of the result."""
+    """Pad with a constant; the slices ``inside`` of the result are ``x``."""
     return np.pad(x, widths, constant_values=constant_values)
 
 
@@ -115,10 +115,10 @@ also_complex(pad)
 
 @implements(np.pad)
 def _pad(array: Array, pad_width: Any, mode: Any = "constant", *, constant_values: Any = None) -> Array:
-    if mode not in ("constant", *_MOVING):
+    if mode not in ("constant", *_COPYING):
         raise NoRuleError(
             f"np.pad: no gradient rule for mode {mode!r}; there is one for 'constant' (with constant_values), "
-            f"{', '.join(map(repr, _MOVING))}. Join parts with np.concatenate, or pad t.data if no gradient is wanted."
+            f"{', '.join(map(repr, _COPYING))}. Use np.concatenate, or pad t.data if no gradient is needed."
         )
     if array.ndim == 0:
         return np.copy(array)
@@ -130,18 +130,18 @@ def _pad(array: Array, pad_width: Any, mode: Any = "constant", *, constant_value
             return _pad_with(array, widths, values)
         return pad(array, widths=widths, inside=inside, constant_values=values)
     if constant_values is not None:
-        raise ValueError(f"pad: constant_values belong to mode 'constant', not to {mode!r}")
+        raise ValueError(f"pad: constant_values are not supported for mode {mode!r}")
     padded = np.copy(array)
     for axis, n in enumerate(array.shape):
-        numbers = np.pad(np.arange(n), widths[axis], mode)  # of the elements along the axis
-        if len(numbers) > n:
-            front, back = numbers[: widths[axis][0]], numbers[widths[axis][0] + n :]
+        indices = np.pad(np.arange(n), widths[axis], mode)  # of the elements along the axis
+        if len(indices) > n:
+            front, back = indices[: widths[axis][0]], indices[widths[axis][0] + n :]
             padded = np.concatenate([along(padded, axis, front), padded, along(padded, axis, back)], axis)
     return padded
 
 
 def _pad_with(x: Array, widths: Any, values: Any) -> Array:
-    """Pad with constants that are tensors, one axis after the other, so that the last one has the corners."""
+    """Pad with constants that are tensors, one axis after the other; the corners get those of the last axis."""
     values = values if isinstance(values, Variable) else np.asarray(values, like=x)
     values = cast_to_fit(np.broadcast_to(values, (x.ndim, 2)), x.dtype)
     for axis, (before, after) in enumerate(widths):
@@ -152,7 +152,7 @@ def _pad_with(x: Array, widths: Any, values: Any) -> Array:
 
 
 def _pairs(pad_width: Any, ndim: int) -> Any:
-    """The widths before and behind each axis, written out."""
+    """The widths before and after each axis, as an array of shape ``(ndim, 2)``."""
     if isinstance(pad_width, dict):
         given = {range(ndim)[axis]: width for axis, width in pad_width.items()}
         return np.array([np.broadcast_to(given.get(axis, 0), 2) for axis in range(ndim)])

@@ -1,9 +1,9 @@
 """Derivatives of functions: products with the Jacobian from both sides, the Jacobian, the Hessian, and its products.
 
-``f`` takes one or several inputs, arrays or nested lists, tuples and dicts of them, and returns a tensor or such a
-structure of tensors. All results have the structure of the inputs they belong to: a single input gives a single
-result, several give a tuple. Results are arrays; they are tensors, to be differentiated again, if an input is a tensor
-that requires a gradient (so that these functions nest), or if ``create_graph=True`` asks for it.
+``f`` takes one or several inputs, which are arrays or nested lists, tuples and dicts of arrays, and returns a tensor or
+such a structure of tensors. Results have the structure of the inputs: a single result for a single input, a tuple for
+several inputs. Results are arrays. They are tensors, which can be differentiated again, if an input is a tensor that
+requires a gradient (so that these functions can be nested) or ``create_graph`` is True.
 
 >>> import numpy as np, tensorgrad as tg
 >>> tg.hessian(lambda x: np.sum(x**3), np.array([1.0, 2.0]))
@@ -44,8 +44,8 @@ def vjp(f: Function, *inputs: Any, create_graph: bool = False) -> tuple[Any, Cal
     Returns
     -------
     outputs, pullback
-        ``pullback(g)``, ``g`` of the structure and shapes of the outputs, can be called any number of times. Without
-        ``g``, for an output with one element, it is the gradient.
+        ``pullback(g)``, where ``g`` has the structure and shapes of the outputs, can be called any number of times.
+        For an output with one element, ``pullback()`` is the gradient.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def vjp(f: Function, *inputs: Any, create_graph: bool = False) -> tuple[Any, Cal
 
 
 def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = False) -> tuple[Any, Any]:
-    """The outputs of ``f``, and their derivatives along ``tangents``: ``J @ v``.
+    """The outputs of ``f``, and the Jacobian-vector products ``J @ v`` for ``tangents``.
 
     Takes one forward and two backward passes: the pullback is linear in its argument, and its transpose is the
     pushforward. Source: Townsend, "A new trick for calculating Jacobian vector products", 2017.
@@ -99,7 +99,7 @@ def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = False) -> 
 
 
 def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
-    """All partial derivatives of all outputs: of shape ``output.shape + input.shape`` for each pair of them.
+    """The Jacobian: an array of shape ``output.shape + input.shape`` for each pair of an output and an input.
 
     Takes one forward pass, and one backward pass for each element of the outputs.
 
@@ -136,10 +136,10 @@ def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
 
 
 def hessian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
-    """All second derivatives of a function whose output has one element: of shape ``input.shape + input.shape``.
+    """The Hessian of a function whose output has one element: an array of shape ``input.shape + input.shape``.
 
-    For several or nested inputs, a block for each pair: the structure of the inputs, with the same structure at each
-    leaf. Takes one forward pass, and one backward pass more than the inputs have elements.
+    For several or nested inputs, there is a block for each pair: the structure of the inputs, with the same structure
+    at each leaf. Takes one forward pass, and one backward pass more than the number of elements of the inputs.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def hvp(f: Function, inputs: Any, vectors: Any, create_graph: bool = False) -> A
 
 
 class Call:
-    """One evaluation of a function at inputs of its own, which supports any number of backward passes."""
+    """One evaluation of a function on copies of its inputs, which supports any number of backward passes."""
 
     def __init__(self, f: Function, inputs: tuple[Any, ...], create_graph: bool, inner: bool | None = None) -> None:
         if not inputs:
@@ -182,7 +182,7 @@ class Call:
         start = next_number()
         self.inputs: list[Any] = [_own(x) for x in trees.leaves(list(inputs))]
         with recorded():
-            copies = [np.positive(x) for x in self.inputs]  # which f may write to
+            copies = [np.positive(x) for x in self.inputs]  # f may write to these
             returned = f(*trees.refill(inputs, copies))
         self.structure = returned
         self.outputs: list[Any] = trees.leaves(returned)
@@ -190,8 +190,8 @@ class Call:
             if not isinstance(out, Variable):
                 self.outputs[k] = _constant(out, copies)
         own = {x.node for x in self.inputs if x.is_leaf}
-        outside = recording and (len(own) < len(self.inputs) or _reach_outside(self.outputs, own, start))
-        self.create_graph = bool(create_graph if inner is None else inner) or outside
+        nested = recording and (len(own) < len(self.inputs) or _depend_on_others(self.outputs, own, start))
+        self.create_graph = bool(create_graph if inner is None else inner) or nested
         self.pass_recorded = create_graph or self.create_graph
         values = self.outputs if self.create_graph else [out.data.copy() for out in self.outputs]
         self.result = trees.refill(returned, values)
@@ -202,7 +202,7 @@ class Call:
         found = [None] * len(self.inputs)
         for seed, out in zip(seeds, outputs, strict=True):
             if seed is None and out.size != 1:
-                raise ShapeError(f"an output of shape {out.shape} needs a gradient of that shape to pull back")
+                raise ShapeError(f"an output of shape {out.shape} needs a gradient of the same shape to pull back")
         pass_recorded = self.pass_recorded or (current_mode().recording and any_tracked(seeds))
         if any(out.tracked for out in outputs):
             found = grad(outputs, self.inputs, seeds, create_graph=pass_recorded, retain_graph=True)
@@ -215,14 +215,14 @@ class Call:
 
 
 def _own(x: Any) -> Any:
-    """A tensor for this call alone: what else the input was used for is not its gradient."""
+    """A new tensor for this call, so that its gradient does not include other uses of the input."""
     if isinstance(x, Tensor) and x.tracked and current_mode().recording:
         return np.positive(x)
     array = as_array(x.data if isinstance(x, Variable) else x)
     if array.dtype.kind != "f":
         raise TypeError(
-            f"inputs must be floating-point to be differentiated, got {array.dtype}: write x.astype(float), or leave "
-            "this one to the function (lambda x: f(x, labels))"
+            f"inputs to differentiate must be floating-point, got {array.dtype}: write x.astype(float), or bind this "
+            "argument (lambda x: f(x, labels))"
         )
     return Tensor(array, requires_grad=True)
 
@@ -236,16 +236,16 @@ def _constant(out: Any, inputs: list[Any]) -> Tensor:
         or any(np.may_share_memory(out, x.data) for x in inputs)
     ):
         raise TypeError(
-            f"f must return tensors, or constants, got {type(out).__name__}: compute it from the inputs with NumPy's "
-            "functions, without .data or .item() on the way"
+            f"f must return tensors or constants, got {type(out).__name__}: compute the result from the inputs with "
+            "NumPy's functions, without .data or .item()"
         )
     return Tensor(
         np.asarray(out, np.result_type(out, np.float32) if isinstance(out, (np.ndarray, np.number)) else float)
     )
 
 
-def _reach_outside(outputs: list[Any], own: set[Node], start: int) -> bool:
-    """Whether outputs depend on something tracked that was there before, such as a variable of a closure."""
+def _depend_on_others(outputs: list[Any], own: set[Node], start: int) -> bool:
+    """Whether outputs depend on tracked tensors created before the call, such as a variable of a closure."""
     stack: list[Node] = [out.node for out in outputs if out.node is not None]
     seen = set(stack)
     while stack:
@@ -253,7 +253,7 @@ def _reach_outside(outputs: list[Any], own: set[Node], start: int) -> bool:
         if node in own:
             continue
         if isinstance(node, Leaf):
-            if node.tensor() is not None:  # else it was made by f, for a derivative inside of this one
+            if node.tensor() is not None:  # otherwise f created it, for a nested derivative
                 return True
             continue
         assert isinstance(node, Record)
@@ -271,21 +271,21 @@ def _gradient(f: Function) -> Function:
         call = Call(f, inputs, True)
         if len(call.outputs) != 1 or call.outputs[0].size != 1:
             shapes = ", ".join(str(out.shape) for out in call.outputs)
-            raise ShapeError(f"a Hessian is that of a function with one number as its output, got {shapes}: sum it up")
+            raise ShapeError(f"a Hessian needs a function whose output has one element, got {shapes}: sum the output")
         return call.as_inputs(call.pull([0], [None]))
 
     return gradient
 
 
 def _full(g: Any, like: Any, as_tensor: bool) -> Any:
-    """Zeros where there is no gradient; and a tensor or an array, as it was asked for."""
+    """A gradient, or zeros if there is none, as a tensor if ``as_tensor``."""
     if g is None:
         g = np.zeros(like.shape, like.dtype)
     return Tensor(g) if as_tensor and not isinstance(g, Variable) else g
 
 
 def _like(vectors: tuple[Any, ...], call: Call, what: str) -> list[Any]:
-    """The leaves of ``vectors``, each of the shape of its input."""
+    """The leaves of ``vectors``, which must have the shapes of the inputs."""
     leaves = trees.leaves_like(call.arguments, vectors, what)
     shapes, expected = [np.shape(value_of(v)) for v in leaves], [x.shape for x in call.inputs]
     if shapes != expected:

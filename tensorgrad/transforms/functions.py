@@ -43,10 +43,10 @@ def grad(outputs: Callable[..., Any], inputs: int | Sequence[int] = ..., *, argn
 
 def grad(outputs: Any, inputs: Any = _MISSING, grad_outputs: Any = None, create_graph: bool = False,
          retain_graph: bool = False, *, argnums: Any = _MISSING, has_aux: bool = False) -> Any:  # fmt: skip
-    """Gradients of ``outputs`` with respect to ``inputs``; or, of a function, the function that computes its gradient.
+    """Gradients of tensors with respect to other tensors, or the function that computes the gradient of a function.
 
-    Of tensors, ``tg.grad(outputs, inputs)`` computes gradients without touching any ``.grad``, as in PyTorch. Of a
-    function, ``tg.grad(f)`` is the function that computes the gradient of ``f``, as in JAX: see `value_and_grad`.
+    For tensors, ``tg.grad(outputs, inputs)`` computes gradients without changing any ``.grad``, as in PyTorch. For a
+    function, ``tg.grad(f)`` is the function that computes the gradient of ``f``, as in JAX; see `value_and_grad`.
 
     Parameters
     ----------
@@ -89,19 +89,19 @@ def grad(outputs: Any, inputs: Any = _MISSING, grad_outputs: Any = None, create_
     is_function = callable(outputs) and not isinstance(outputs, Variable)
     if not is_function:
         if argnums is not _MISSING or has_aux:
-            raise TypeError("argnums and has_aux are for the gradient of a function, tg.grad(f, argnums=0); "
+            raise TypeError("argnums and has_aux are supported for functions only, tg.grad(f, argnums=0); "
                             f"the first argument is a {type(outputs).__name__}")  # fmt: skip
         if inputs is _MISSING:
             raise TypeError("grad of tensors needs the inputs as well: write tg.grad(outputs, inputs), or tg.grad(f) "
                             "for the gradient of a function")  # fmt: skip
         return gradients.grad(outputs, inputs, grad_outputs, create_graph, retain_graph)
     if grad_outputs is not None or create_graph or retain_graph:
-        raise TypeError("grad_outputs, create_graph and retain_graph are for tensors, tg.grad(outputs, inputs): the "
-                        "gradient of a function, tg.grad(f)(x), is recorded if x requires a gradient")  # fmt: skip
+        raise TypeError("grad_outputs, create_graph and retain_graph are supported for tensors only, tg.grad(outputs, "
+                        "inputs): tg.grad(f)(x) is recorded if x requires a gradient")  # fmt: skip
     if argnums is _MISSING:
         argnums = 0 if inputs is _MISSING else inputs
     elif inputs is not _MISSING:
-        raise TypeError("grad of a function takes nothing else beside argnums: write tg.grad(f, argnums)(*inputs)")
+        raise TypeError("grad of a function takes no inputs: write tg.grad(f, argnums)(*inputs)")
     both = value_and_grad(outputs, argnums, has_aux)
 
     @functools.wraps(outputs, updated=())
@@ -123,16 +123,16 @@ def value_and_grad(
         A function whose value has one element.
     argnums
         The position of the argument to differentiate with respect to, or a sequence of positions. Such an argument is
-        an array, or a nested list, tuple or dict of arrays. All others are passed on as they are.
+        an array, or a nested list, tuple or dict of arrays. Other arguments are passed on unchanged.
     has_aux
-        ``f`` returns a pair: the value, and something else that is not differentiated.
+        Whether ``f`` returns a pair of the value and an auxiliary result that is not differentiated.
 
     Returns
     -------
     function
-        Of the same arguments as ``f``. It returns ``(value, gradient)``, or ``((value, aux), gradient)``; for a
-        sequence of positions, the gradient is a tuple. They are arrays; tensors, which can be differentiated again, if
-        an argument or a variable of the closure of ``f`` requires a gradient.
+        A function with the arguments of ``f``. It returns ``(value, gradient)``, or ``((value, aux), gradient)``; for
+        a sequence of positions, the gradient is a tuple. The results are arrays, or tensors, which can be
+        differentiated again, if an argument or a variable of the closure of ``f`` requires a gradient.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def value_and_grad(
     2.5 [1. 2.] 3.0
     """
     if isinstance(f, Variable) or not callable(f):
-        raise TypeError(f"the gradient of a function is asked for, got {type(f).__name__}: of tensors, write "
+        raise TypeError(f"value_and_grad takes a function, got {type(f).__name__}: for tensors, write "
                         "tg.grad(outputs, inputs)")  # fmt: skip
     numbers = _numbers(argnums)
     name = getattr(f, "__name__", type(f).__name__)
@@ -158,15 +158,15 @@ def value_and_grad(
     def both(*args: Any, **kwargs: Any) -> Any:
         for number in numbers:
             if not -len(args) <= number < len(args):
-                raise TypeError(f"grad of {name}: there is no positional argument {number} among {len(args)}; what is "
-                                "differentiated is passed by position")  # fmt: skip
+                raise TypeError(f"grad of {name}: there is no positional argument {number} among {len(args)}; pass the "
+                                "arguments to differentiate by position")  # fmt: skip
         aux: list[Any] = []
 
-        def of_chosen(*chosen: Any) -> Any:
-            given = list(args)
+        def partial(*chosen: Any) -> Any:
+            replaced = list(args)
             for number, x in zip(numbers, chosen, strict=True):
-                given[number] = x
-            out = f(*given, **kwargs)
+                replaced[number] = x
+            out = f(*replaced, **kwargs)
             if not has_aux:
                 return out
             if not isinstance(out, tuple) or len(out) != 2:
@@ -174,11 +174,11 @@ def value_and_grad(
             aux.append(out[1])
             return out[0]
 
-        call = Call(of_chosen, tuple(args[number] for number in numbers), False)
+        call = Call(partial, tuple(args[number] for number in numbers), False)
         if len(call.outputs) != 1 or call.outputs[0].size != 1:
             shapes = ", ".join(str(out.shape) for out in call.outputs)
-            raise ShapeError(f"a gradient is that of a function with one number as its value, got {shapes} from "
-                             f"{name}: sum it up, or take tg.jacobian")  # fmt: skip
+            raise ShapeError(f"a gradient needs a function whose value has one element, got {shapes} from "
+                             f"{name}: sum the value, or use tg.jacobian")  # fmt: skip
         found = trees.refill(call.arguments, call.pull([0], [None]))
         if has_aux:
             rest = aux[0] if call.create_graph else trees.transform(value_of, aux[0])
@@ -189,10 +189,10 @@ def value_and_grad(
 
 
 def _numbers(argnums: Any) -> tuple[int, ...]:
-    """Positions of arguments."""
+    """``argnums`` as a tuple."""
     numbers = tuple(argnums) if isinstance(argnums, Sequence) and not isinstance(argnums, str) else (argnums,)
     if not numbers or not all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):
-        raise TypeError("argnums is the position of an argument, or a sequence of positions, got "
+        raise TypeError("argnums must be the position of an argument, or a sequence of positions, got "
                         f"{type(argnums).__name__}: write tg.grad(f)(x) for the gradient at x, and tg.grad(y, x) for "
                         "that of a tensor")  # fmt: skip
     return numbers

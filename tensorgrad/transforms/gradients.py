@@ -28,7 +28,7 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool
             if tensor.dtype.kind == "c" and role == "input":
                 raise TypeError(f"input {i + 1} of grad is complex: gradients are with respect to real tensors")
             if not tensor.tracked and role == "input":
-                raise RuntimeError(f"input {i + 1} of grad requires no gradient: make it with requires_grad=True")
+                raise RuntimeError(f"input {i + 1} of grad requires no gradient: create it with requires_grad=True")
     create_graph = create_graph or (current_mode().recording and any_tracked(seeds))
     roots = [
         (output, seed_for(output, seed) if create_graph else value_of(seed_for(output, seed)))
@@ -36,14 +36,14 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool
         if output.tracked
     ]
     if not roots:
-        raise RuntimeError("grad of outputs that require no gradient: nothing they were made from does")
+        raise RuntimeError("grad of outputs that require no gradient: they depend on no tensor that requires one")
     nodes = [tensor.node for tensor in inputs]
     found = backward_pass(roots, nodes, create_graph=create_graph, retain_graph=retain_graph)
     gradients: list[Any] = [found.get(node) for node in nodes]
     given: set[Any] = set()
     for i, node in enumerate(nodes):
         if gradients[i] is not None and node in given:
-            gradients[i] = np.positive(gradients[i])  # each result is an array of its own
+            gradients[i] = np.positive(gradients[i])  # results must not share memory
         given.add(node)
     if create_graph:
         gradients = [Tensor(g) if isinstance(g, (np.ndarray, np.generic)) else g for g in gradients]

@@ -24,23 +24,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 def checkpoint(f: F) -> F:
     """A function like ``f`` that recomputes its intermediate values in the backward pass instead of storing them.
 
-    A chain of ``n`` equal layers, checkpointed in parts of ``sqrt(n)``, keeps the values between the parts and those
-    inside of one part in place of all ``n``, for one more forward pass.
+    For a chain of ``n`` equal layers, checkpointed in parts of ``sqrt(n)`` layers, the values between the parts and
+    inside one part are stored instead of all ``n``, at the cost of another forward pass.
     Source: Chen et al., "Training deep nets with sublinear memory cost", 2016.
 
     Parameters
     ----------
     f
-        A function of tensors, or of nested lists, tuples and dicts with tensors and anything else in them, that returns
-        a tensor or such a structure. It may use leaf tensors from outside, the parameters of a model. It is called
-        twice and must do the same both times; a `numpy.random.Generator` among its arguments is reset
-        for the second call. Side effects, such as updating the running statistics of `batch_norm`, occur twice.
+        A function of tensors, or of nested lists, tuples and dicts that contain tensors, that returns a tensor or such
+        a structure. It may use leaf tensors that are not arguments, such as the parameters of a model. It is called
+        twice and must compute the same values both times; a `numpy.random.Generator` among its arguments is reset for
+        the second call. Side effects, such as updating the running statistics of `batch_norm`, occur twice.
 
     Raises
     ------
     RuntimeError
         In the forward pass, if ``f`` uses a computed tensor that is not among its arguments; in the backward pass, if
-        it does not give the same values again.
+        it does not compute the same values again.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def checkpoint(f: F) -> F:
 
 @primitive
 def recomputed(*sources: Array, part: _Part) -> Array:
-    """What ``f`` gave: the sources are the tensors that it was computed from."""
+    """The result of ``f``; the sources are the tensors that it was computed from."""
     return part.value
 
 
@@ -81,13 +81,13 @@ class _Part:
     def __init__(self, f: Callable[..., Any], arguments: Any) -> None:
         self.f = f
         self.structure = arguments
-        self.leaves = _as_they_were(trees.leaves(arguments))
+        self.leaves = _with_copied_generators(trees.leaves(arguments))
         self.places = [k for k, leaf in enumerate(self.leaves) if isinstance(leaf, Variable)]
         self.inputs: Any = [self.leaves[k] for k in self.places]
         self.tracked = [_tracked(x) for x in self.inputs]
         for k in self.places:
             self.leaves[k] = None  # the record keeps their values
-        self.outside: list[Any] = []  # leaves that f uses and is not given
+        self.outside: list[Any] = []  # leaves that f uses and that are not arguments
         self.value: Any = None
 
     def run(self, inputs: list[Any], leaves: list[Any]) -> Any:
@@ -98,7 +98,7 @@ class _Part:
         return self.f(*args, **kwargs)
 
     def first_run(self) -> Any:
-        """What the function returns; on the way, find out what it is computed from."""
+        """Call the function, and determine which leaves its result depends on."""
         start = next_number()
         inputs = [_own(x.data, tracked) for x, tracked in zip(self.inputs, self.tracked, strict=True)]
         returned = self.run(inputs, trees.leaves(self.structure))
@@ -111,7 +111,7 @@ class _Part:
         for record in reachable([packed.node]):
             if record.number < start:
                 raise RuntimeError(
-                    f"the checkpointed function uses a tensor that was computed before ({record.row.name!r} at "
+                    f"the checkpointed function uses a tensor that was computed outside ({record.row.name!r} at "
                     f"{record.where()}): pass it as an argument"
                 )
             for parent in record.parents or ():
@@ -121,16 +121,16 @@ class _Part:
         return returned
 
     def gradients(self, needed: Any, g: Any, ans: Any, sources: tuple[Any, ...]) -> dict[int, Any]:
-        """The gradients for these of the sources, by computing the function once more."""
+        """The gradients of the sources in ``needed``, by calling the function again."""
         create_graph = current_mode().origin is not None
         with recorded():
             inputs = [_own(x, tracked) for x, tracked in zip(sources, self.tracked, strict=False)]
             with _with_values(self.outside, sources[len(inputs) :]):
-                packed: Any = _pack(self.run(inputs, _as_they_were(self.leaves)))
-        if packed is None or not _as_before(packed.data, value_of(ans)):
+                packed: Any = _pack(self.run(inputs, _with_copied_generators(self.leaves)))
+        if packed is None or not _equal_but_for_rounding(packed.data, value_of(ans)):
             raise RuntimeError(
-                "the checkpointed function gave other values when it was called again: pass its random generator as an "
-                "argument, and overwrite no array that it reads"
+                "the checkpointed function computed other values when it was called again: pass its random generator "
+                "as an argument, and do not overwrite arrays that it reads"
             )
         nodes = {i: (*inputs, *self.outside)[i].node for i in needed}
         found = backward_pass(
@@ -141,7 +141,7 @@ class _Part:
 
 @contextlib.contextmanager
 def _with_values(tensors: list[Any], values: Sequence[Any]) -> Iterator[None]:
-    """Inside, tensors have the values that a record saved, where they have been overwritten since."""
+    """Inside the block, tensors have the values that a record saved, even if they have been overwritten since."""
     pairs = [(t, value_of(v)) for t, v in zip(tensors, values, strict=True) if t is not None]
     changed = [(t, t.data, t.saved, v) for t, v in pairs if t.data is not v]
     for tensor, _, _, value in changed:
@@ -153,8 +153,8 @@ def _with_values(tensors: list[Any], values: Sequence[Any]) -> Iterator[None]:
             tensor.data, tensor.saved = data, saved
 
 
-def _as_before(again: Any, first: Any) -> bool:
-    """Equal but for rounding, which may differ with how arrays lie in memory."""
+def _equal_but_for_rounding(again: Any, first: Any) -> bool:
+    """Whether two results are equal but for rounding, which may depend on the memory layout."""
     if again.shape != first.shape or not first.size:
         return bool(again.shape == first.shape)
     size = np.max(np.abs(first), initial=0, where=np.isfinite(first))
@@ -162,18 +162,18 @@ def _as_before(again: Any, first: Any) -> bool:
 
 
 def _own(x: Any, tracked: bool) -> Any:
-    """A value as a tensor of its own, to which gradients are pulled back and no further."""
+    """A new tensor of a value, at which the inner backward pass ends."""
     if isinstance(x, Variable):
         return np.positive(x)  # type: ignore[call-overload]
     if not tracked:
         return Tensor(x)
-    if x.dtype.kind == "c":  # no leaf, but the result of one
+    if x.dtype.kind == "c":  # leaves are real, so make it a result of one
         return Tensor(np.zeros(x.shape, x.real.dtype), requires_grad=True) + x
     return Tensor(x, requires_grad=True)
 
 
-def _as_they_were(leaves: list[Any]) -> list[Any]:
-    """The arguments; of generators, whose state moves on with every draw, copies."""
+def _with_copied_generators(leaves: list[Any]) -> list[Any]:
+    """The arguments, with copies of random generators, whose state changes with every draw."""
     memo: dict[int, Any] = {}
     generators = (np.random.Generator, np.random.RandomState)
     return [copy.deepcopy(leaf, memo) if isinstance(leaf, generators) else leaf for leaf in leaves]
@@ -184,7 +184,7 @@ def _tracked(leaf: Any) -> bool:
 
 
 def _pack(returned: Any) -> Any:
-    """All tensors on the tape in what a function returned, as one tensor."""
+    """All tracked tensors in what a function returned, as one tensor."""
     outputs = [leaf for leaf in trees.leaves(returned) if _tracked(leaf)]
     if len(outputs) < 2:
         return outputs[0] if outputs else None
@@ -192,7 +192,7 @@ def _pack(returned: Any) -> Any:
 
 
 def _unpack(returned: Any, packed: Any) -> Any:
-    """What a function returned, with parts of ``packed`` in place of the tensors that it was packed from."""
+    """What a function returned, with parts of ``packed`` in place of its tracked tensors."""
     if sum(map(_tracked, trees.leaves(returned))) == 1:
         return trees.transform(lambda leaf: packed if _tracked(leaf) else leaf, returned)
     end = 0

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def leaves(tree: Any) -> list[Any]:
-    """All leaves, depth first; a dict's in the order of its keys."""
+    """All leaves, depth first; those of a dict in the order of its keys."""
     return list(_iterate(tree))
 
 
@@ -25,7 +25,7 @@ def _iterate(tree: Any) -> Iterator[Any]:
 
 
 def leaves_like(structure: Any, tree: Any, what: str) -> list[Any]:
-    """The leaves of a tree, in the order of those of a structure that it must be like: a dict's by their keys."""
+    """The leaves of a tree in the order of the leaves of ``structure``, which it must match; dicts match by key."""
     if _is_dataclass(structure):
         if type(tree) is not type(structure):
             raise ValueError(f"{what} must be a {type(structure).__name__}, got {type(tree).__name__}")
@@ -48,12 +48,12 @@ def leaves_like(structure: Any, tree: Any, what: str) -> list[Any]:
 def transform(fn: Callable[[Any], Any], tree: Any) -> Any:
     """The same structure, with ``fn(leaf)`` in place of each leaf, called in the order of `leaves`."""
     if _is_dataclass(tree):
-        made = copy.copy(tree)
+        new = copy.copy(tree)
         for name, item in _fields(tree).items():
-            object.__setattr__(made, name, transform(fn, item))  # of a frozen one, too
-        return made
+            object.__setattr__(new, name, transform(fn, item))  # works for frozen dataclasses as well
+        return new
     if isinstance(tree, dict):
-        new = copy.copy(tree)  # of the same kind, with the same order of keys
+        new = copy.copy(tree)  # preserves the class and the order of the keys
         for key, item in tree.items():
             new[key] = transform(fn, item)
         return new
@@ -65,7 +65,7 @@ def transform(fn: Callable[[Any], Any], tree: Any) -> Any:
 
 
 def refill(tree: Any, new: list[Any]) -> Any:
-    """The same structure, with the leaves of the list in place of its own."""
+    """The same structure, with the elements of the list as its leaves."""
     rest = iter(new)
     return transform(lambda _: next(rest), tree)
 

@@ -225,7 +225,7 @@ def test_float16_needs_an_eps_that_it_has(kind, chosen):
     if kind is SGD:
         optimizer.step()
         return
-    with pytest.raises(ValueError, match=r"'h' is float16, in which eps=1e-\d+ vanishes: write eps=1e-4, or make"):
+    with pytest.raises(ValueError, match=r"'h' is float16, in which eps=1e-\d+ underflows: use eps=1e-4, or float32"):
         optimizer.step()
     assert optimizer.state_dict() == {}
     kind(params, **(chosen | {"eps": 1e-4, "weight_decay": 0.0})).step()
