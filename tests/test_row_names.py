@@ -27,6 +27,11 @@ def rules_in(tree):
                 yield keyword.value, [names[1], *names[3:], *rest]
 
 
+def is_named(args, name):
+    """Whether these are one argument, of this name."""
+    return [getattr(arg, "id", "") for arg in args] == [name]
+
+
 def faults(source):
     """Arguments that are saved but not read, or read but not saved."""
     for vjp, names in rules_in(ast.parse(source)):
@@ -34,6 +39,8 @@ def faults(source):
         for name in names:
             uses = [parents[node] for node in ast.walk(vjp.body) if isinstance(node, ast.Name) and node.id == name]
             reads = [use for use in uses if not (isinstance(use, ast.Attribute) and use.attr in OUTLINE)]
+            if name == "_ans":  # as the second argument of a part of the rule, it is handed on as it is
+                reads = [use for use in reads if not (isinstance(use, ast.Call) and is_named(use.args[1:2], name))]
             if bool(reads) == name.startswith("_"):
                 yield f"line {vjp.lineno}: {name}"
 
@@ -48,6 +55,9 @@ def test_a_row_names_what_it_reads(path):
     [
         ("rule(f, lambda g, _ans, x, y: g * y, lambda g, _ans, x, _y: g * x)", ["line 1: x"]),
         ("rule(f, lambda g, _ans, _x: g * _x)", ["line 1: _x"]),
+        ("rule(f, lambda g, _ans, x: f_dx(g, _ans, x))", []),
+        ("rule(f, lambda g, _ans, x: f_dx(g, x, _ans))", ["line 1: _ans"]),
+        ("rule(f, lambda g, _ans, x: f_dx(g, x) * _ans)", ["line 1: _ans"]),
         ("rule(f, lambda g, ans, _x: g * _x.shape[0])", ["line 1: ans"]),
         ("rule(f, lambda g, _ans, _x, axis=None: np.sum(g, axis))", []),
         ("rule(f, each=lambda g, _ans, i, *parts, axis: g[i])", ["line 1: parts"]),
