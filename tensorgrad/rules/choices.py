@@ -47,17 +47,17 @@ rule(nan_to_num,    lambda g, _ans, x, *, nan=0.0, posinf=None, neginf=None: np.
 # fmt: on
 
 
-def _chosen(g: Array, ans: Array, strictly: Array, x: Array, y: Array) -> Array:
+def _chosen(g: Array, _ans: Array, strictly: Array, x: Array, y: Array) -> Array:
     """``g`` where ``x`` is chosen, half of it at a tie with ``y``, 0 elsewhere.
 
     At a tie of two tracked inputs, what is smooth again, as ``maximum(x, -x) ** 2`` is, has a second derivative that is
-    known only if ``g`` is a multiple ``q * ans`` and ``ans`` is 0: that of ``q * x``. Elsewhere it is NaN.
+    known only if ``g`` is a multiple ``q`` of the result, and that is 0: as of ``q * x``. Elsewhere it is NaN.
     """
     tie = x == y
     share = strictly + tie * g.dtype.type(0.5)
     if not (any_tracked([x]) and any_tracked([y]) and np.any(value_of(tie))):
         return g * share
-    q = quotient(g, ans, x)
+    q = quotient(g, _ans, x)
     if q is None:
         return g * (share + jump(x - y))
     return q * np.where(share != 0, x, 0) * (share + jump(np.where(x == 0, 1, x - y)))
