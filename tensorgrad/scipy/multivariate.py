@@ -1,0 +1,86 @@
+"""Distributions of vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.special as sp
+
+from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.errors import ShapeError
+from tensorgrad.functional.arguments import floating, in_precision_of
+from tensorgrad.scipy.linalg import solve_triangular
+
+_LOG_2PI = math.log(2 * math.pi)
+
+
+class MultivariateNormal:
+    """The normal distribution of vectors, as `scipy.stats.multivariate_normal`.
+
+    ``x`` is ``(..., D)``, ``mean`` ``(D,)``, and ``cov`` a positive definite matrix ``(D, D)``, a vector of
+    variances, or one variance for all; the results are ``(...)``.
+    Raises ``LinAlgError`` if ``cov`` is not positive definite.
+
+    Examples
+    --------
+    >>> mean = tg.Tensor([0.0, 0.0], requires_grad=True)
+    >>> tg.grad(tg.scipy.stats.multivariate_normal.logpdf(np.ones(2), mean, np.diag([1.0, 4.0])), mean)
+    array([1.  , 0.25])
+    """
+
+    def logpdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Array:
+        """The logarithm of the density at ``x``."""
+        x = floating(x)
+        mean, cov = (in_precision_of(x, p) for p in (mean, cov))
+        d = max(x.shape[-1:], mean.shape[-1:], cov.shape[-1:], key=len)
+        d = d[0] if d else 1
+        if cov.ndim < 2:
+            cov = np.diag(np.broadcast_to(cov, (d,)))
+        if cov.shape != (d, d) or mean.shape not in ((), (d,)):
+            raise ShapeError(f"multivariate_normal: x (..., D), mean (D,) and cov (D, D) must belong together, got "
+                             f"{x.shape}, {mean.shape} and {cov.shape}")  # fmt: skip
+        factor = np.linalg.cholesky(cov)
+        z = np.reshape(np.broadcast_to(x - mean, (*x.shape[:-1], d)), (-1, d))
+        z = np.reshape(np.matrix_transpose(solve_triangular(factor, z.T, lower=True)), (*x.shape[:-1], d))
+        return -0.5 * np.sum(np.square(z), axis=-1) - np.sum(np.log(np.diagonal(factor))) - 0.5 * d * _LOG_2PI
+
+    def pdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Array:
+        """The density at ``x``."""
+        return np.exp(self.logpdf(x, mean, cov))
+
+
+class Dirichlet:
+    """Dirichlet's distribution of ``K`` shares that sum to 1, as `scipy.stats.dirichlet`.
+
+    ``x`` is ``(K,)`` or ``(K, N)``, or without the last share; ``alpha`` is ``(K,)``; the results are ``()`` or
+    ``(N,)``. Raises ``ValueError`` if the shares do not sum to 1 or one is negative, or an ``alpha`` is not positive.
+
+    Examples
+    --------
+    >>> alpha = tg.Tensor([1.0, 1.0], requires_grad=True)
+    >>> tg.grad(tg.scipy.stats.dirichlet.logpdf(np.array([0.5, 0.5]), alpha), alpha)
+    array([0.3069, 0.3069])
+    """
+
+    def logpdf(self, x: Any, alpha: Any) -> Array:
+        """The logarithm of the density at ``x``."""
+        x = floating(x)
+        alpha = in_precision_of(x, alpha)
+        if alpha.ndim != 1 or x.ndim not in (1, 2) or len(x) not in (alpha.size, alpha.size - 1):
+            raise ShapeError(f"dirichlet: x (K,) or (K, N) and alpha (K,) must belong together, got {x.shape} and "
+                             f"{alpha.shape}")  # fmt: skip
+        if len(x) < alpha.size:
+            x = np.concatenate([x, 1 - np.sum(x, axis=0, keepdims=True)])
+        values, far = value_of(x), 1e-9 + 10 * np.finfo(x.dtype).eps
+        if np.any(values < 0) or np.any(np.abs(np.sum(values, axis=0) - 1) > far):
+            raise ValueError("dirichlet: the shares x must not be negative, and sum to 1 along the first axis")
+        if not np.all(value_of(alpha) > 0):
+            raise ValueError("dirichlet: alpha must be positive")
+        constant = sp.gammaln(np.sum(alpha)) - np.sum(sp.gammaln(alpha))
+        return constant + np.sum(sp.xlogy(alpha - 1, x.T).T, axis=0)
+
+    def pdf(self, x: Any, alpha: Any) -> Array:
+        """The density at ``x``."""
+        return np.exp(self.logpdf(x, alpha))
