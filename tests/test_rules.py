@@ -52,7 +52,7 @@ def test_every_function_of_the_gradient_table_is_in_the_test_table(monkeypatch):
         row.fn(*tracked(row.inputs()))
     used = watcher.used
     rows = {entry.run.row for entry in entries.values() if hasattr(entry.run, "row")}
-    modules = {row: getattr(row.fn, "__module__", None) or "" for row in rows}  # none of ufuncs of SciPy; see tests/scipy
+    modules = {row: getattr(row.fn, "__module__", None) or "" for row in rows}  # ufuncs have none
     known = {row.name for row, module in modules.items() if module.startswith(("numpy", "tensorgrad"))
              and not module.startswith(("tensorgrad.rules.special", "tensorgrad.scipy"))}  # fmt: skip
     internal = {
