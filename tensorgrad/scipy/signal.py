@@ -56,7 +56,8 @@ def _convolution(x: Array, y: Array, mode: str, axes: tuple[int, ...], method: s
                          f"shapes {x.shape} and {y.shape}")  # fmt: skip
     whole = _full(x, y, axes=axes, method=method)
     if mode == "same":
-        return _part(whole, axes, [(n - 1) // 2 for _, n in sizes], [m for m, _ in sizes])
+        starts = [(n - m) // 2 for m, n in zip(x.shape, whole.shape, strict=True)]  # of a batch, too, as in SciPy
+        return _part(whole, tuple(range(x.ndim)), starts, x.shape)
     return _part(whole, axes, [min(m, n) - 1 for m, n in sizes], [abs(m - n) + 1 for m, n in sizes])
 
 
@@ -92,7 +93,8 @@ def convolve(in1: Array, in2: Array, mode: str = "full", method: str = "auto") -
 def fftconvolve(in1: Array, in2: Array, mode: str = "full", axes: Any = None) -> Array:
     """The convolution over ``axes`` (all, by default) by Fourier transforms, as `scipy.signal.fftconvolve`.
 
-    Shapes along ``axes`` as in `convolve`; the other axes are a batch, and broadcast.
+    Shapes along ``axes`` as in `convolve`; the other axes are a batch, and broadcast. With "same", the result has the
+    shape of ``in1`` in these, too.
 
     Examples
     --------
