@@ -69,7 +69,9 @@ def is_of(value, kind):
     parts = typing.get_args(kind)
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         return any(is_of(value, part) for part in parts)
-    return isinstance(value, typing.get_origin(kind) or kind)
+    origin = typing.get_origin(kind) or kind
+    origin = getattr(origin, "__value__", origin)  # NDArray is an alias by the statement `type`, from Python 3.12 on
+    return isinstance(value, typing.get_origin(origin) or origin)
 
 
 def test_a_stated_type_that_is_wrong_is_noticed():
