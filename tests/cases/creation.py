@@ -8,9 +8,12 @@ from cases.rows import Row, real
 A3 = np.array([1.5, 0.5, 2.25])
 
 
-def made(parts, like, **options):
-    """`numpy.array`, and of tensors with ``like=``."""
-    return np.array(parts, like=like, **options) if isinstance(like, tg.Tensor) else np.array(parts, **options)
+def made(parts, *inputs, **options):
+    """`numpy.array`; with ``like=`` if an input is a tensor."""
+    for x in inputs:
+        if isinstance(x, tg.Tensor):
+            return np.array(parts, like=x, **options)
+    return np.array(parts, **options)
 
 
 def filled(shape, value, **options):
@@ -24,9 +27,10 @@ def filled(shape, value, **options):
 
 # fmt: off
 ROWS = [
-    Row("array",         lambda x, y: made([x[0], 2.0, y, 1], x),             real, [(2,), ()]),
-    Row("array 2",       lambda x, y: made([[x[0], y], (3, x[1])], y),        real, [(2,), ()]),
-    Row("array 3",       lambda x, y: made([[[x, y], [y, A3]], [[A3, x], [[1, y[1], 2.0], x]]], x), real, [(3,), (3,)]),
+    Row("array",         lambda x, y: made([x[0], 2.0, y, 1], x, y),          real, [(2,), ()]),
+    Row("array 2",       lambda x, y: made([[x[0], y], (3, x[1])], x, y),     real, [(2,), ()]),
+    Row("array 3",       lambda x, y: made([[[x, y], [y, A3]], [[A3, x], [[1, y[1], 2.0], x]]], x, y), real,
+                         [(3,), (3,)]),
     Row("array copy",    lambda x: made(x, x) * 2,                            real, [(2, 3)]),
     Row("array ndmin",   lambda x: made([x, A3], x, ndmin=3),                 real, [(3,)]),
     Row("array order",   lambda x: made([x, x * x], x, order="F"),            real, [(3,)]),
