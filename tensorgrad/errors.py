@@ -8,6 +8,7 @@
     ├── FreedGraphError (RuntimeError)     a second backward pass over a graph that the first one freed
     ├── OverwriteError (RuntimeError)      a saved value was overwritten through an ndarray, under detect_anomaly
     ├── AssignmentError (RuntimeError)     ``t[index] = value`` that cannot be recorded: the error says why
+    ├── CompileError (TypeError)           a function that `compile` cannot record and replay
     ├── AnomalyError (FloatingPointError)  the first NaN or infinity, under detect_anomaly
     ├── GradcheckError (AssertionError)    an analytic gradient disagrees with the numeric one
     ├── ShapeError (ValueError)            shapes that do not belong together
@@ -19,7 +20,7 @@
 Each also derives from the built-in exception in brackets, so that callers can catch it without importing tensorgrad.
 """
 
-__all__ = ["AnomalyError", "AssignmentError", "CheckpointError", "ConfigError", "DataError", "DataNotFoundError",
+__all__ = ["AnomalyError", "AssignmentError", "CheckpointError", "CompileError", "ConfigError", "DataError", "DataNotFoundError",
            "FreedGraphError", "GradcheckError", "GradientLostError", "NoRuleError", "OverwriteError", "ShapeError",
            "TensorgradError"]  # fmt: skip
 
@@ -46,6 +47,10 @@ class OverwriteError(TensorgradError, RuntimeError):
 
 class AssignmentError(TensorgradError, RuntimeError):
     """An assignment to elements that cannot be recorded."""
+
+
+class CompileError(TensorgradError, TypeError):
+    """A function that `compile` cannot record and replay."""
 
 
 class AnomalyError(TensorgradError, FloatingPointError):

@@ -10,8 +10,20 @@ import numpy as np
 from tensorgrad.errors import NoRuleError
 
 
+NDARRAYS: set[type] = {np.ndarray}
+"""ndarray, and the class of the objects that stand in for one while `tensorgrad.compiling` records a program."""
+
+
+def memory(x: Any) -> Any:
+    """The ndarray that an array, or an object that stands in for one, has its elements in."""
+    return x if isinstance(x, np.ndarray) or type(x) not in NDARRAYS else x.value
+
+
 def as_array(x: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
     """A plain ndarray; of subclasses whose arithmetic is another, one that would lose its meaning is refused."""
+    if type(x) in NDARRAYS:
+        x = x if type(x) is np.ndarray else x.as_array()
+        return x if dtype is None or x.dtype == dtype else x.astype(dtype)  # type: ignore[no-any-return]
     if isinstance(x, np.ndarray) and hasattr(x, "mask"):  # numpy.ma, not imported for this
         raise TypeError("a masked array would lose its mask here: fill it, and leave elements out with np.where")
     out = np.asarray(x, dtype)
@@ -22,7 +34,7 @@ def as_array(x: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
 
 def plain(x: Any) -> Any:
     """An argument that is no tensor: lists and tables as arrays, fractions as floats, anything else as it is."""
-    if type(x) in AS_THEY_ARE or isinstance(x, np.generic):
+    if type(x) in AS_THEY_ARE or isinstance(x, np.generic) or type(x) in NDARRAYS:
         return x
     if isinstance(x, (list, tuple)) or hasattr(x, "__array__"):  # of pandas, xarray, PyTorch
         return as_array(x)
@@ -35,7 +47,7 @@ def plain(x: Any) -> Any:
 def operand(x: Any) -> Any:
     """What stands beside a tensor in arithmetic: `plain`, and a number or an array of numbers, or else refused."""
     x = plain(x)
-    if np.asarray(x).dtype.kind != "O":
+    if as_array(x).dtype.kind != "O":
         return x
     raise _refused(x)
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from tensorgrad.engine.tape import Node, Outline, Variable, any_tracked
+from tensorgrad.foreign import NDARRAYS, memory
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _ndarray, _new, _weakref = np.ndarray, object.__new__, weakref.ref
@@ -86,8 +87,8 @@ class Memory:
         if self.bounds is None:
             self.bounds = array("q")
         for tensor in [ref() for ref in self.tensors[len(self.bounds) // 2 :]]:
-            self.bounds.extend((0, 0) if tensor is None else byte_bounds(tensor.data))
-        low, high = byte_bounds(region)
+            self.bounds.extend((0, 0) if tensor is None else byte_bounds(memory(tensor.data)))
+        low, high = byte_bounds(memory(region))
         starts, ends = np.frombuffer(self.bounds, np.int64).reshape(-1, 2).T
         near = [self.tensors[i]() for i in np.flatnonzero((starts < high) & (ends > low)).tolist()]
         return [tensor for tensor in near if tensor is not None and overlap(tensor.data, region)]
@@ -195,6 +196,8 @@ def is_view(ans: Array, values: Any) -> bool:
 
 def is_new(out: Any, g: Any, ans: Any, inputs: Any) -> bool:
     """Whether a rule created this array and kept no reference to it, so that it may be modified and returned."""
+    if type(out) is not _ndarray and type(out) in NDARRAYS:
+        return bool(out.trace.take(out))
     unshared = type(out) is _ndarray and out.base is None and sys.getrefcount(out) <= _REFERENCES_OF_NEW
     return unshared and out is not g and out is not ans and all([out is not x for x in inputs])
 

@@ -24,6 +24,7 @@ from tensorgrad.engine.sums import total, total_of_array, widened
 from tensorgrad.engine.tape import Array, Leaf, Mode, Node, Record, Variable, set_mode
 from tensorgrad.engine.zero_rule import Needed, ZeroRule
 from tensorgrad.errors import FreedGraphError, ShapeError
+from tensorgrad.foreign import NDARRAYS
 
 Parents: TypeAlias = tuple[Node | None, ...]
 _ndarray = np.ndarray
@@ -63,10 +64,11 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
     kept: Any = targets or ()
     mode, kind = tape.current_mode(), type(roots[0][0]) if create_graph else None
     zero_rule = ZeroRule(seeds, records, create_graph, used)
+    inspected = create_graph or (bool(observers) and tape.tracer() is None)
     set_mode(Mode(create_graph, None, mode.read_only))
     try:
         with np.errstate(divide="ignore", invalid="ignore"):
-            current = _Pass(seeds, zero_rule, kind, mode.read_only, create_graph or bool(observers))
+            current = _Pass(seeds, zero_rule, kind, mode.read_only, inspected)
             current.run(records, useful, kept, past_targets)
             if not current.applies_zero_rule and current.has_nan():
                 current = _Pass(seeds, zero_rule, kind, mode.read_only, applies_zero_rule=True)
@@ -94,7 +96,10 @@ class _Pass:
         self.nan_seen = False
         self.added_in_place: set[Node] = set()  # nodes whose adjoint was modified by an ``add_to``
         self.kind, self.read_only = kind, read_only  # kind: the class of the tensors for rules, in a recorded pass
-        self.is_fast_path = kind is None and not read_only and not applies_zero_rule
+        self.tracer = tape.tracer()
+        self.is_ordinary = kind is None and not read_only and not applies_zero_rule
+        self.is_fast_path = self.is_ordinary and self.tracer is None
+        self.own_kind = _ndarray if self.tracer is None else self.tracer.kind  # the class of arrays that it may modify
 
     def run(self, records: list[Record], useful: set[Node] | None, kept: set[Node], past_targets: bool) -> None:
         """Process all records from the newest to the oldest; keep the adjoints of the nodes in ``kept``."""
@@ -114,7 +119,7 @@ class _Pass:
         row, params, saved, inputs = record.row, record.params, record.ans, record.inputs
         if inputs is None or parents is None:
             raise _freed_error(record)
-        if row.add_to is not None and self.is_fast_path and self._is_postponed(record, g, parents):
+        if row.add_to is not None and self.is_ordinary and self._is_postponed(record, g, parents):
             return
         if inputs is not parents:
             inputs = values_of(inputs)
@@ -124,21 +129,24 @@ class _Pass:
             g, is_unbroadcast = _broadcast_to(g, record.shape), False
         if not self.is_fast_path:
             g, ans, inputs = self._prepare(record, g, ans, inputs)  # type: ignore[assignment]
-        adjoints, rules, i = self.adjoints, row.vjps, 0
+        adjoints, rules, together, i = self.adjoints, row.vjps, row.together, 0
+        if self.tracer is not None:
+            rules, together = self.tracer.followed(row)
         is_fast = self.is_fast_path and not is_unbroadcast
         try:
-            if row.together is not None:
+            if together is not None:
                 needed = Needed([i for i, parent in enumerate(parents) if parent is not None])
                 needed.used = functools.partial(self.zero_rule.used, record)
-                found, inputs = row.together(g, ans, needed, *inputs, **params), ()
+                found, inputs = together(g, ans, needed, *inputs, **params), ()
                 if type(found) is not dict or not found.keys() >= {*needed}:
                     raise TypeError(f"the rule of {row.name!r} must return a dict for inputs {needed}, got {found}")
                 rules = tuple([lambda *_, i=i, **__: found[i] for i in range(len(parents))])
             for i, parent in enumerate(parents):
                 if parent is None:
                     continue
-                if row.add_to is not None and self.is_fast_path and self._is_owned(parent):
-                    row.add_to(adjoints[parent], g, i, *inputs, **params)
+                if row.add_to is not None and self.is_ordinary and self._is_owned(parent):
+                    add_to = row.add_to if self.tracer is None else self.tracer.adding(row)
+                    add_to(adjoints[parent], g, i, *inputs, **params)
                     if g.size != 1 or not 0 < abs(g) < math.inf:  # a nonzero scalar is used: its NaN is not replaced
                         self.added_in_place.add(parent)
                     continue
@@ -164,8 +172,8 @@ class _Pass:
     def _add(self, node: Node, out: Array, row: Row, g: Array, ans: Array, inputs: Sequence[Any]) -> None:
         """Add a gradient to the adjoint of a node, in place if the pass owns the array."""
         adjoint = self.adjoints.get(node)
-        if out.size > _LARGE and self.is_fast_path:
-            operands = [x for x in (g, ans, *inputs) if type(x) is _ndarray]
+        if out.size > _LARGE and self.is_ordinary:
+            operands = [x for x in (g, ans, *inputs) if type(x) in NDARRAYS]
             are_smaller = row.together is None and sum([x.size for x in operands]) < out.size
             self.nan_seen = self.nan_seen or (not _all_finite(operands) if are_smaller else _has_nan(out))
         if adjoint is None:
@@ -188,7 +196,8 @@ class _Pass:
     def _is_owned(self, node: Node) -> bool:
         """Whether the adjoint of a node is an array of its full shape that this pass may modify."""
         adjoint = self.adjoints.get(node) if node in self.owned and self.kind is None else None
-        return type(adjoint) is _ndarray and adjoint.shape == node.shape and adjoint.dtype == node.dtype
+        is_array = type(adjoint) is self.own_kind and (self.tracer is None or not adjoint.is_scalar)
+        return is_array and adjoint.shape == node.shape and adjoint.dtype == node.dtype
 
     def _prepare(self, record: Record, g: Array, ans: Array, inputs: Sequence[Any]) -> tuple[Any, Any, Sequence[Any]]:
         """The arguments for a rule in a pass that is recorded, observed or read-only."""
@@ -212,7 +221,7 @@ class _Pass:
     def make_independent(self) -> None:
         """Broadcast each gradient that is returned to its full shape, and copy those that share memory."""
         for node, g in self.adjoints.items():
-            if isinstance(g, Variable):
+            if type(g) is not _ndarray and not isinstance(g, np.generic):
                 full: Array = g if g.shape == node.shape else np.broadcast_to(g, node.shape)  # type: ignore[call-overload]
                 self.adjoints[node] = full if node in self.owned else np.positive(full)
             elif not (self._is_owned(node) and g.base is None):
@@ -283,7 +292,7 @@ def _undo_broadcast(out: Array, shape: tuple[int, ...]) -> Array:
 
 def _broadcast_to(g: Array, shape: tuple[int, ...]) -> Array:
     """`numpy.broadcast_to`; for few elements a new array, which is several times as fast."""
-    is_small = not isinstance(g, Variable) and math.prod(shape) <= _LARGE
+    is_small = type(g) is _ndarray and math.prod(shape) <= _LARGE
     return np.full(shape, g, g.dtype) if is_small else np.broadcast_to(g, shape)
 
 
@@ -316,6 +325,8 @@ def _all_finite(arrays: Sequence[Any]) -> bool:
 
 def _is_bounded(x: Any) -> bool:
     """Whether the sum of squares, computed by BLAS, is finite: the fastest proof that all elements are."""
+    if type(x) is not _ndarray and type(x) in NDARRAYS:  # in a recorded program, a condition of its validity
+        return bool(x.trace.require(_is_bounded, x))
     if type(x) is not _ndarray or x.dtype.char not in "fd" or not x.flags.forc:
         return False
     vector = x.ravel("K")

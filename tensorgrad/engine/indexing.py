@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.registry import also_complex, primitive, rule
-from tensorgrad.engine.tape import Array, Variable
+from tensorgrad.engine.tape import Array, Variable, as_array
 
 _BASIC = (slice, type(None), type(...), int, np.integer, np.bool_)
 _MANY_ADDITIONS = 1 << 22  # of float32 to one element: they lose at least a quarter of a digit
@@ -22,7 +22,7 @@ def getitem(x: Array, *, index: Any) -> Array:
 @primitive
 def scatter(values: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
     """An array of zeros with ``values`` added at ``index``: the transpose of indexing."""
-    out = np.zeros(shape, values.dtype)
+    out = np.zeros_like(values, shape=shape)
     if may_repeat(index):
         _add_at(out, index, values)
     else:
@@ -60,7 +60,7 @@ def _accumulator_dtype(values: Any) -> Any:
 def may_repeat(index: Any) -> bool:
     """Whether an index can select the same element twice: only integer arrays can."""
     entries = index if isinstance(index, tuple) else (index,)
-    return any(not isinstance(entry, _BASIC) and np.asarray(entry).dtype != bool for entry in entries)
+    return any(not isinstance(entry, _BASIC) and as_array(entry).dtype != bool for entry in entries)
 
 
 def as_index(index: Any) -> Any:

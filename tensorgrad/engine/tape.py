@@ -9,15 +9,18 @@ A record holds the values of tensors in `Saved` objects, which protect them agai
 
 from __future__ import annotations
 
+import functools
 import math
 import weakref
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import CodeType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
 from tensorgrad.engine.caller import line_of
+from tensorgrad.foreign import NDARRAYS
 from tensorgrad.foreign import as_array as as_array
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from tensorgrad.engine.registry import Row
 
 Array: TypeAlias = Any  # an ndarray or NumPy scalar; a tensor where a backward pass is itself recorded
+T = TypeVar("T")
 NO_PARAMS: dict[str, Any] = {}
 
 
@@ -153,6 +157,21 @@ _mode: ContextVar[Mode] = ContextVar("tensorgrad mode", default=Mode())  # noqa:
 current_mode, set_mode = _mode.get, _mode.set
 
 
+_tracer: ContextVar[Any] = ContextVar("tensorgrad tracer", default=None)  # the trace of `compiling`, while it records
+tracer, set_tracer = _tracer.get, _tracer.set
+
+
+def as_one_call(fn: Callable[..., T]) -> Callable[..., T]:
+    """A function that updates parameters or gradients; a recorded program calls it as a whole."""
+
+    @functools.wraps(fn)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        trace = tracer()
+        return fn(*args, **kwargs) if trace is None else trace.effect(functools.partial(fn, *args, **kwargs))
+
+    return run
+
+
 # ------------------------------------------------------------------------------------------------ values
 
 
@@ -169,7 +188,7 @@ def as_result(name: str, ans: Any) -> np.ndarray[Any, Any]:
     """The result of a function as an array. Refuses lists and tuples of arrays, which `numpy.asarray` would stack."""
     if isinstance(ans, (tuple, list)):
         raise TypeError(f"{name} returned a {type(ans).__name__}, not one array: join several, and split them outside")
-    return np.asarray(ans)
+    return as_array(ans) if type(ans) in NDARRAYS else np.asarray(ans)
 
 
 def any_tracked(x: Any) -> bool:

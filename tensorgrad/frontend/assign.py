@@ -22,6 +22,7 @@ from tensorgrad.engine.record import attach
 from tensorgrad.engine.registry import Row, also_complex, primitive, row_of, rule
 from tensorgrad.engine.tape import Node, Variable, current_mode, leaf_of, value_of
 from tensorgrad.errors import AssignmentError
+from tensorgrad.foreign import memory
 
 
 @primitive
@@ -130,7 +131,7 @@ def _record_elsewhere(others: list[Variable], value: Any, region: Any, written: 
     ordered = written.reshape(-1)[order]
     for tensor in others if ordered.size else ():
         data = tensor.data
-        first = data.__array_interface__["data"][0]
+        first = memory(data).__array_interface__["data"][0]
         if data.ndim and data.flags.c_contiguous and ordered[0] >= first and ordered[-1] < first + data.nbytes:
             index = np.unravel_index((written - first) // data.itemsize, data.shape)
             _record(_ASSIGNED, tensor, tensor.node, value, {"index": index})
@@ -146,7 +147,7 @@ def _record_elsewhere(others: list[Variable], value: Any, region: Any, written: 
 def _region(data: Any, index: Any) -> Any:
     """The elements selected by an index, as a view if possible, even for a single element."""
     region = data[index]
-    if type(region) is np.ndarray:
+    if region.ndim or region.base is not None:
         return region
     return data[(*index, ...)] if isinstance(index, tuple) else data[index, ...]
 
@@ -184,7 +185,7 @@ def _check_writable(target: Variable, others: list[Variable]) -> None:
 
 def _addresses(x: Any) -> Any:
     """The memory address of each element."""
-    addresses = np.array(x.__array_interface__["data"][0])
+    addresses = np.array(memory(x).__array_interface__["data"][0])
     for n, step in zip(x.shape, x.strides, strict=True):
         addresses = addresses[..., None] + np.arange(n) * step
     return addresses
@@ -194,4 +195,4 @@ def _is_same_view(a: Any, b: Any) -> bool:
     """Whether two arrays have the same address, shape, strides and dtype."""
     if (a.shape, a.strides, a.dtype) != (b.shape, b.strides, b.dtype):
         return False
-    return bool(a.__array_interface__["data"][0] == b.__array_interface__["data"][0])
+    return bool(memory(a).__array_interface__["data"][0] == memory(b).__array_interface__["data"][0])

@@ -400,7 +400,7 @@ def _accumulate(tensor: Variable, gradient: Any, create_graph: bool) -> None:
         if before is not None and before.shape != tensor.shape:
             raise ShapeError(f"the .grad of a leaf of shape {tensor.shape} was set to an array of shape {before.shape}")
         total = gradient if before is None else before + gradient
-        tensor.grad = total if isinstance(total, Tensor) else np.asarray(total)
+        tensor.grad = total if isinstance(total, Tensor) else as_array(total)
 
 
 def seed_for(output: Variable, seed: Any) -> Any:
@@ -414,7 +414,7 @@ def seed_for(output: Variable, seed: Any) -> Any:
         return np.ones(output.shape, output.dtype)
     if isinstance(seed, Variable) and seed.shape == output.shape and seed.dtype.kind in "fiub":
         return seed if seed.dtype == output.dtype else _np.astype(seed, output.dtype)
-    seed = np.asarray(value_of(seed))
+    seed = as_array(value_of(seed))
     if seed.dtype.kind not in "fiub":
         raise TypeError(f"the seed must hold real numbers, not {seed.dtype}")
     if seed.shape != output.shape:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tensorgrad.blas import axpby
 from tensorgrad.engine.aliasing import keep_saved
-from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.engine.tape import Array, as_one_call, value_of
 from tensorgrad.errors import CheckpointError, ShapeError
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.optim.blocks import BYTES, Blocks
@@ -49,6 +49,7 @@ class Optimizer:
     array([ 0.5, -1.5])
     """
 
+    compile_as_one_call = True  # see `tensorgrad.compile`
     decoupled_weight_decay = False
     eps = 0.0  # added to a divisor, by optimizers that divide
     _scratches = 2  # arrays like `p` that `_update` may write to
@@ -82,6 +83,7 @@ class Optimizer:
         for p in self.params.values():
             p.grad = None
 
+    @as_one_call
     def step(self) -> None:
         """Update every parameter that has a gradient. Pending backward passes are not affected.
 

@@ -1,0 +1,178 @@
+"""The program as the source of two Python functions: ``compute``, which changes nothing outside, and ``commit``."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import linecache
+import operator
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.compiling import passes
+from tensorgrad.compiling.trace import Instruction, Traced, TracedGenerator, leaves_of, mapped
+
+_OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
+
+
+class BranchError(Exception):
+    """A guard does not hold: the recorded program is not the one for these values."""
+
+
+def holds(x: Any, value: bool) -> None:
+    """Raise `BranchError` unless a condition is what it was in the recorded call."""
+    if bool(x) is not value:
+        raise BranchError
+
+
+class Source:
+    """The text of a program, and the names that it uses."""
+
+    def __init__(self, memory: passes.Memory, names: dict[int, str]) -> None:
+        self.memory = memory
+        self.names = dict(names)  # by ``id`` of a stand-in
+        self.namespace: dict[str, Any] = {"holds": holds}
+        self._constants: dict[int, str] = {}
+        self._taken = set(self.names.values()) | set(dir(builtins)) | {"holds", "np"}
+        self._count = 0
+        self._last: Any = None
+
+    def lines(self, program: Sequence[Instruction]) -> list[str]:
+        """A line for each instruction that has something to do when the program runs."""
+        return [line for step in program for line in self._line(step)]
+
+    def name(self, x: Traced) -> str:
+        """The name of an array; one that exists before the program runs is put into the namespace."""
+        if id(x) not in self.names:
+            donor = self.memory.in_place.get(id(x))
+            if donor is not None:
+                self.names[id(x)] = self.name(donor)
+            else:
+                self._count += 1
+                self.names[id(x)] = self._free(f"t{self._count}")
+        name = self.names[id(x)]
+        if id(x) in self.memory.arrays:
+            self.namespace.setdefault(name, self.memory.arrays[id(x)])
+        return name
+
+    def _free(self, wanted: str) -> str:
+        name, n = re.sub(r"\W", "_", wanted) or "x", 1
+        if name[0].isdigit() or keyword.iskeyword(name):
+            name = f"x_{name}"
+        base = name
+        while name in self._taken:
+            n += 1
+            name = f"{base}_{n}"
+        self._taken.add(name)
+        return name
+
+    def give_name(self, x: Traced, wanted: str) -> str:
+        """Name an array, if it has no name yet."""
+        if id(x) not in self.names:
+            self.names[id(x)] = self._free(wanted)
+        return self.names[id(x)]
+
+    def constant(self, value: Any, wanted: str = "c") -> str:
+        """The name of an object that the program uses."""
+        if id(value) not in self._constants:
+            name = self._free(wanted)
+            self._constants[id(value)] = name
+            self.namespace[name] = value
+        return self._constants[id(value)]
+
+    # ------------------------------------------------------------------------------------------- expressions
+
+    def expression(self, x: Any) -> str:
+        """An argument as source."""
+        if isinstance(x, Traced):
+            return self.name(x)
+        if isinstance(x, TracedGenerator):
+            return x.name
+        kind = type(x)
+        if kind in (int, bool, str, type(None), type(...)) or (kind is float and np.isfinite(x)):
+            return repr(x)
+        if kind is slice:
+            return f"slice({', '.join(map(self.expression, (x.start, x.stop, x.step)))})"
+        if kind is tuple:
+            return f"({', '.join(map(self.expression, x))}{',' if len(x) == 1 else ''})"
+        if kind is list:
+            return f"[{', '.join(map(self.expression, x))}]"
+        if kind is dict:
+            return f"{{{', '.join(f'{key!r}: {self.expression(item)}' for key, item in x.items())}}}"
+        return self.constant(x, getattr(x, "__name__", "c") if callable(x) else "c")
+
+    def _index(self, index: Any) -> str:
+        if isinstance(index, tuple) and index:
+            return ", ".join(map(self._index_entry, index)) + ("," if len(index) == 1 else "")
+        return self._index_entry(index)
+
+    def _index_entry(self, x: Any) -> str:
+        if type(x) is slice:
+            parts = ["" if part is None else self.expression(part) for part in (x.start, x.stop, x.step)]
+            return ":".join(parts if x.step is not None else parts[:2])
+        return self.expression(x)
+
+    def _function(self, fn: Any) -> str:
+        if passes.is_reduction(fn):
+            return f"{self._function(fn.__self__)}.reduce"
+        return self.constant(fn, getattr(fn, "__name__", "f"))
+
+    def _call(self, step: Instruction) -> str:
+        fn, args = step.fn, step.args
+        if fn is operator.getitem:
+            return f"{self.expression(args[0])}[{self._index(args[1])}]"
+        if fn is operator.setitem:
+            return f"{self.expression(args[0])}[{self._index(args[1])}] = {self.expression(args[2])}"
+        given = [self.expression(x) for x in args]
+        named = [f"{name}={self.expression(value)}" for name, value in step.kwargs.items()]
+        method = getattr(fn, "__name__", "")
+        if getattr(np.ndarray, method, None) is fn or (args and isinstance(args[0], TracedGenerator)):
+            return f"{given[0]}.{method}({', '.join(given[1:] + named)})"
+        return f"{self._function(fn)}({', '.join(given + named)})"
+
+    def _line(self, step: Instruction) -> list[str]:
+        if step.kind == "guard":
+            x = self.expression(step.args[0])
+            condition = x if step.fn is bool else f"{self._function(step.fn)}({x})"
+            return [self._commented(f"holds({condition}, {step.args[1]})", step, None)]
+        out = step.out
+        if isinstance(out, Traced) and id(out) in self.memory.arrays:
+            if passes.is_blank(step):
+                return [self._commented(f"{self.name(out)}.fill(0)", step, out)]
+            if not passes.takes_out(step):
+                return []  # a view of an array that exists before the program runs
+            target = f"out={self.name(out)}"
+            return [self._commented(f"{self._call(step)[:-1]}, {target})", step, out)]
+        if out is None:
+            return [self._commented(self._call(step), step, step.writes[0] if step.writes else None)]
+        names = _pattern(mapped(lambda x: self.name(x) if isinstance(x, Traced) else "_", out))
+        first = next(iter(leaves_of(out)), None)
+        return [self._commented(f"{names} = {self._call(step)}", step, first)]
+
+    def _commented(self, line: str, step: Instruction, x: Any) -> str:
+        """A line with the shape of its result, and the user's line where that changes."""
+        notes = [str(x.shape)] if isinstance(x, Traced) else []
+        where = step.where
+        place = where.code.co_filename, where.line, where.gradient_of
+        if place != self._last:
+            self._last = place
+            text = linecache.getline(where.code.co_filename, where.line).strip()
+            notes.append(f"gradient of {where.gradient_of}: {text}" if where.gradient_of else text)
+        return f"{line:<58}  # {'  '.join(filter(None, notes))}".rstrip("# ").rstrip()
+
+
+def _pattern(tree: Any) -> str:
+    if isinstance(tree, (tuple, list)):
+        return f"({', '.join(map(_pattern, tree))}{',' if len(tree) == 1 else ''})"
+    if isinstance(tree, dict):
+        raise NotImplementedError
+    return str(tree)
+
+
+def function(name: str, parameters: Sequence[str], lines: Sequence[str], result: str) -> str:
+    """The source of a function."""
+    body = [*lines, f"return {result}"] if result else list(lines) or ["pass"]
+    return "\n".join([f"def {name}({', '.join(parameters)}):", *(f"    {line}" for line in body)])

@@ -1,0 +1,166 @@
+"""What a recorded program depends on: its arguments, and everything that the function reaches from outside.
+
+The function's closure, the globals it names, its bound object and its arguments are searched for tensors, and for plain
+values. A replay is made only while all of them are what they were in the recorded call.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.caller import in_package
+from tensorgrad.engine.tape import Leaf, Variable
+from tensorgrad.errors import CompileError
+
+_PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype, type)
+_MANY = 50_000  # places; a function that reaches more is not searched to the end
+
+
+class Reach:
+    """The tensors, generators and other values that a function and its arguments reach."""
+
+    def __init__(self, fn: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+        self.tensors: dict[int, tuple[Variable, str]] = {}
+        self.generators: dict[int, tuple[np.random.Generator, str]] = {}
+        self.places: list[tuple[Any, Any, Any]] = []  # a container, a key, and what was there
+        self.cells: list[tuple[types.CellType, Any]] = []
+        self.lengths: list[tuple[Any, int]] = []
+        self._seen: set[int] = set()
+        self._alive: list[Any] = []
+        self._visit([(fn, ""), *((value, name) for name, value in arguments.items())])
+
+    def _visit(self, start: list[tuple[Any, str]]) -> None:
+        todo = deque(start)  # breadth first, so that names are short
+        while todo and len(self.places) < _MANY:
+            x, name = todo.popleft()
+            if isinstance(x, _PLAIN) or id(x) in self._seen:
+                continue
+            self._seen.add(id(x))
+            self._alive.append(x)
+            if isinstance(x, Variable):
+                self.tensors[id(x)] = x, name
+            elif isinstance(x, np.random.Generator):
+                self.generators[id(x)] = x, name
+            else:
+                todo += self._inside(x, name)
+
+    def _inside(self, x: Any, name: str) -> Iterator[tuple[Any, str]]:
+        """What an object refers to, with its name; the places are noted."""
+        if isinstance(x, types.FunctionType):
+            yield from self._of_function(x)
+        elif isinstance(x, types.MethodType):
+            yield from ((x.__func__, ""), (x.__self__, name or "self"))
+        elif isinstance(x, functools.partial):
+            yield from ((x.func, name), (x.args, name), (x.keywords, name))
+        elif isinstance(x, (list, tuple, dict)):
+            if not isinstance(x, tuple):
+                self.lengths.append((x, len(x)))
+            for key, item in x.items() if isinstance(x, dict) else enumerate(x):
+                if not isinstance(x, tuple):
+                    self.places.append((x, key, item))
+                yield item, f"{name}.{key}" if name else str(key)
+        elif hasattr(x, "compile_as_one_call"):  # an optimizer, which a replay calls as a whole
+            yield x.params, "" if name in ("optimizer", "opt") else name
+        elif hasattr(x, "__dict__") and not isinstance(x, (types.ModuleType, type, np.ndarray)):
+            prefix = "" if name == "self" else name
+            for key, item in vars(x).items():
+                self.places.append((vars(x), key, item))
+                yield item, f"{prefix}.{key}" if prefix else key
+            if not in_package[getattr(type(x).__init__, "__code__", _NO_CODE).co_filename]:
+                yield from ((f, "") for kind in type(x).__mro__ for f in vars(kind).values() if _is_users(f))
+
+    def _of_function(self, fn: types.FunctionType) -> Iterator[tuple[Any, str]]:
+        if in_package[fn.__code__.co_filename]:
+            return
+        for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+            self.cells.append((cell, value))
+            yield value, name
+        for name in _names(fn.__code__):
+            if name in fn.__globals__:
+                value = fn.__globals__[name]
+                self.places.append((fn.__globals__, name, value))
+                if not isinstance(value, types.FunctionType) or _is_users(value):
+                    yield value, name
+        yield from ((value, "") for value in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()))
+
+    def changed(self) -> str | None:
+        """The name of a place that has another value by now; None if there is none."""
+        for container, key, value in self.places:
+            try:
+                if container[key] is not value and not is_same(container[key], value):
+                    return str(key)
+            except (KeyError, IndexError):
+                return str(key)
+        for cell, value in self.cells:
+            if cell.cell_contents is not value and not is_same(cell.cell_contents, value):
+                return "a variable of an enclosing function"
+        for container, length in self.lengths:
+            if len(container) != length:
+                return f"the length of a {type(container).__name__}"
+        return None
+
+
+def is_same(x: Any, y: Any) -> bool:
+    """Whether two plain values are equal, as far as a program can tell."""
+    return type(x) is type(y) and isinstance(x, _PLAIN) and bool(x == y)
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """The names of globals that a function and the functions inside it may read."""
+    inner = [const for const in code.co_consts if isinstance(const, types.CodeType)]
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _is_users(x: Any) -> bool:
+    return isinstance(x, types.FunctionType) and not _is_installed(x.__code__.co_filename)
+
+
+@functools.cache
+def _is_installed(filename: str) -> bool:
+    return in_package[filename] or "site-packages" in filename or filename == functools.__file__
+
+
+_NO_CODE = (lambda: None).__code__
+
+
+# ------------------------------------------------------------------------------------------------ arguments
+
+
+def signature(tree: Any) -> Any:
+    """A key that is equal for arguments to which the same program applies."""
+    kind = type(tree)
+    if kind is np.ndarray:
+        return tree.shape, tree.dtype, tree.strides if tree.ndim > 1 else tree.flags.c_contiguous
+    if kind in (int, float, bool, str, bytes, type(None), complex):
+        return kind, tree
+    if kind in (list, tuple):
+        return kind, *map(signature, tree)
+    if kind is dict:
+        return kind, *[(key, signature(item)) for key, item in tree.items()]
+    if isinstance(tree, Variable):
+        return kind, tree.node is None, signature(tree.data)
+    if isinstance(tree, np.random.Generator):
+        return (kind,)
+    if isinstance(tree, np.generic):
+        return kind, tree.item()
+    return kind, id(tree)
+
+
+def of_tensor(tensor: Variable) -> tuple[Any, ...]:
+    """What a program assumes of a captured tensor."""
+    if tensor.node is not None and not isinstance(tensor.node, Leaf):
+        raise CompileError(
+            "a tensor that was computed outside the compiled function requires a gradient: its graph would have to be "
+            "differentiated again in every call. Pass it as an argument after .detach(), or compute it inside."
+        )
+    return tensor, tensor.data, tensor.node is None, tensor.grad is None

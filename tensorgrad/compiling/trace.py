@@ -1,0 +1,471 @@
+"""Recording a program: a duck array stands in for every array, and notes each NumPy call on it.
+
+While a program is recorded, the ordinary engine runs: the forward pass, the rules and the optimizer. A `Traced` is in
+place of each array that may differ in the next call. It computes what NumPy computes, and appends the call to the
+`Trace`. Whatever would take a value out of NumPy, such as ``float(x)`` or ``if x > 0``, raises `EscapeError`, because a
+replay would repeat it with the value of the recorded call.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import os
+import sys
+from _thread import get_ident
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from tensorgrad.engine.caller import in_package, line_of
+from tensorgrad.engine.tape import Outline, Record, Variable, set_tracer, tracer
+from tensorgrad.errors import CompileError
+from tensorgrad.foreign import NDARRAYS
+
+if TYPE_CHECKING:
+    from tensorgrad.engine.registry import Row
+
+_UNPACKED = (list, tuple)
+_METADATA = frozenset(
+    (np.shape, np.ndim, np.size, np.may_share_memory, np.shares_memory, np.result_type, np.can_cast, np.iscomplexobj,
+     np.isrealobj, np.min_scalar_type, np.common_type)
+)  # fmt: skip
+_WRITES_FIRST = frozenset((np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis))
+_WRITING_METHODS = frozenset(("fill", "sort", "partition", "put", "resize", "setfield", "setflags"))
+_ESCAPES = frozenset(("item", "tolist", "tobytes", "tofile", "dump", "dumps", "data", "ctypes", "__array_interface__"))
+
+
+class EscapeError(CompileError):
+    """A value would leave the program, which a replay could not repeat."""
+
+
+class Instruction:
+    """One call of the program."""
+
+    __slots__ = ("args", "fn", "kind", "kwargs", "out", "where", "writes")
+
+    def __init__(self, fn: Callable[..., Any], args: Any, kwargs: dict[str, Any], out: Any, writes: list[Traced],
+                 where: Where, kind: str = "call") -> None:  # fmt: skip
+        self.fn, self.args, self.kwargs, self.out, self.writes = fn, args, kwargs, out, writes
+        self.where, self.kind = where, kind  # a kind is "call", "guard", "draw" or "effect"
+
+    def reads(self) -> Iterator[Traced]:
+        """The arrays that the call receives."""
+        yield from traced_in((self.args, self.kwargs))
+
+    def results(self) -> Iterator[Traced]:
+        """The arrays that the call creates."""
+        yield from traced_in(self.out)
+
+
+class Where:
+    """The line that called an operation, and the operation whose gradient is computed, if any."""
+
+    __slots__ = ("code", "gradient_of", "instruction")
+
+    def __init__(self, code: Any, instruction: int, gradient_of: str = "") -> None:
+        self.code, self.instruction, self.gradient_of = code, instruction, gradient_of
+
+    def __str__(self) -> str:
+        return line_of(self.code, self.instruction)
+
+    @property
+    def line(self) -> int:
+        """The line number."""
+        spans = self.code.co_lines()
+        found = next((line for start, end, line in spans if start <= self.instruction < end), None)
+        return int(found or self.code.co_firstlineno)
+
+
+class Traced(NDArrayOperatorsMixin):
+    """An array while a program is recorded: its value in the recorded call, and its place in the program."""
+
+    __slots__ = ("__weakref__", "is_scalar", "made", "name", "storage", "trace", "value")
+
+    value: np.ndarray[Any, Any]
+    storage: int  # identifies the memory, which views share
+    made: int  # how many instructions there were before the one that creates it
+    name: str  # of an argument or a captured array; "" for a result
+
+    def __init__(self, trace: Trace, value: Any, name: str = "") -> None:
+        self.trace, self.name, self.is_scalar = trace, name, not isinstance(value, np.ndarray)
+        self.value, self.made = np.asarray(value), len(trace.instructions)
+        self.storage = trace.storage_of(self.value)
+
+    dtype = property(lambda self: self.value.dtype)
+    shape = property(lambda self: self.value.shape)
+    ndim = property(lambda self: self.value.ndim)
+    size = property(lambda self: self.value.size)
+    itemsize = property(lambda self: self.value.itemsize)
+    nbytes = property(lambda self: self.value.nbytes)
+    strides = property(lambda self: self.value.strides)
+    flags = property(lambda self: self.value.flags)
+    base = property(lambda self: self.value.base)
+    T = property(lambda self: self.trace.call(np.transpose, (self,), {}))
+    mT = property(lambda self: self.trace.call(np.matrix_transpose, (self,), {}))  # noqa: N815  (NumPy's name)
+    real = property(lambda self: self.trace.call(np.real, (self,), {}))
+    imag = property(lambda self: self.trace.call(np.imag, (self,), {}))
+
+    def as_array(self) -> Traced:
+        """A stand-in for an ndarray; itself, unless it stands in for a NumPy scalar."""
+        return self.trace.call(np.asarray, (self,), {}) if self.is_scalar else self  # type: ignore[no-any-return]
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(x, Variable) for x in inputs):
+            return NotImplemented
+        fn = ufunc if method == "__call__" else getattr(ufunc, method)
+        out = kwargs.get("out")
+        if out is not None and any(isinstance(x, Traced) and x.is_scalar for x in out):
+            del kwargs["out"]  # ``x += 1`` of a NumPy scalar, which is immutable
+        return self.trace.call(fn, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if any(issubclass(kind, Variable) for kind in types):
+            return NotImplemented
+        return self.trace.call(func, args, kwargs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.trace.call(operator.getitem, (self, index), {})
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.trace.call(operator.setitem, (self, index, value), {})
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(len(self.value)))
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(np.ndarray, name, None)
+        if name in _ESCAPES or not callable(method) or name.startswith("__"):
+            if name.startswith("__") or method is None:
+                raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+            raise self.trace.escape(f".{name}")
+        return lambda *args, **kwargs: self.trace.call(method, (self, *args), kwargs)
+
+    def __bool__(self) -> bool:
+        return self.trace.branch(self)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise self.trace.escape("its conversion to an ndarray")
+
+    def __float__(self) -> float:
+        raise self.trace.escape("float()")
+
+    def __int__(self) -> int:
+        raise self.trace.escape("int()")
+
+    def __complex__(self) -> complex:
+        raise self.trace.escape("complex()")
+
+    def __index__(self) -> int:
+        raise self.trace.escape("its use as a Python integer")
+
+    def __format__(self, spec: str) -> str:
+        raise self.trace.escape("printing it")
+
+    def __repr__(self) -> str:
+        raise self.trace.escape("printing it")
+
+    __hash__ = object.__hash__
+
+
+NDARRAYS.add(Traced)
+
+
+class TracedGenerator:
+    """A random generator while a program is recorded. A replay draws from the generator it is given, in this order."""
+
+    def __init__(self, trace: Trace, generator: np.random.Generator, name: str) -> None:
+        self._trace, self._generator, self.name = trace, generator, name
+
+    def __getattr__(self, method: str) -> Any:
+        function = getattr(np.random.Generator, method, None)
+        if not callable(function) or method in ("spawn", "shuffle"):
+            raise self._trace.escape(f"Generator.{method}")
+        return lambda *args, **kwargs: self._trace.call(function, (self, *args), kwargs, kind="draw")
+
+
+class Trace:
+    """The program recorded so far."""
+
+    kind = Traced
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self.captured: dict[int, Traced] = {}  # arrays of tensors that exist outside, by ``id``
+        self.fixed: dict[int, Traced] = {}  # other arrays, which do not change
+        self.constants: list[tuple[Any, Where]] = []  # arrays made or found by the function, with the line of their use
+        self.storages: dict[int, int] = {}
+        self.alive: list[Any] = []  # so that an ``id`` is not used twice
+        self.thread = get_ident()
+        self.record: Record | None = None  # whose rule is running
+        self.rule_start = 0  # how many instructions there were before it
+        self.taken: set[int] = set()  # arrays that a backward pass has for itself, by ``id``
+        self.depth = 0  # of calls by `run`
+        self.tensors: dict[int, Any] = {}  # captured tensors, by ``id``; see `guards.Capture`
+        self.names: dict[int, str] = {}
+
+    def storage_of(self, value: Any) -> int:
+        """The number of the memory that an array uses."""
+        root = value
+        while isinstance(root.base, np.ndarray):
+            root = root.base
+        self.alive.append(root)
+        return self.storages.setdefault(id(root), len(self.storages))
+
+    def capture(self, array: Any, name: str) -> Traced:
+        """The stand-in for an array that exists outside the program; one for each array."""
+        if id(array) not in self.captured:
+            self.captured[id(array)] = Traced(self, array, name)
+            self.alive.append(array)
+        return self.captured[id(array)]
+
+    def constant(self, array: Any) -> Traced:
+        """A stand-in for an array without which a call would not be seen, because its other arguments are indices."""
+        if id(array) not in self.fixed:
+            self.fixed[id(array)] = Traced(self, array)
+            self.alive.append(array)
+        return self.fixed[id(array)]
+
+    # ------------------------------------------------------------------------------------------- calls
+
+    def call(self, fn: Callable[..., Any], args: Any, kwargs: dict[str, Any], kind: str = "call") -> Any:
+        """Run a NumPy function on the values, and append the call."""
+        if get_ident() != self.thread or tracer() is not self:
+            return fn(*values_in(args), **values_in(kwargs))  # of a tensor that another thread uses
+        if fn in _METADATA:
+            return fn(*values_in(args), **values_in(kwargs))
+        out = kwargs.get("out")
+        writes = [x for x in (out if isinstance(out, tuple) else (out,)) if x is not None]
+        name = getattr(fn, "__name__", "")
+        is_method = isinstance(getattr(np.ndarray, name, None), type(np.ndarray.sum)) and fn is getattr(np.ndarray, name, None)
+        if fn is operator.setitem or fn in _WRITES_FIRST or name == "at" or (is_method and name in _WRITING_METHODS):
+            writes.append(args[0])
+        for target in writes:
+            if not isinstance(target, Traced):
+                raise self.escape("a write into an array that is not part of the program")
+        ans = fn(*values_in(args), **values_in(kwargs))
+        where = self.where()
+        self._note_constants((args, kwargs), where)
+        if writes:
+            result: Any = writes[0] if out is not None else None
+            if out is not None and isinstance(ans, tuple):
+                result = tuple(writes)
+            self.instructions.append(Instruction(fn, args, kwargs, None, writes, where, kind))
+            return result
+        for x in args:
+            if isinstance(x, Traced) and ans is x.value:  # such as ``astype(copy=False)``
+                return x
+        result = self._wrapped(ans)
+        self.instructions.append(Instruction(fn, args, kwargs, result, [], where, kind))
+        return result
+
+    def _wrapped(self, ans: Any) -> Any:
+        if isinstance(ans, tuple) and hasattr(ans, "_fields"):
+            return type(ans)(*map(self._wrapped, ans))
+        if isinstance(ans, _UNPACKED):
+            return type(ans)(map(self._wrapped, ans))
+        if isinstance(ans, (np.ndarray, np.generic, int, float, complex)):
+            return Traced(self, ans)
+        if ans is None:
+            return None
+        raise self.escape(f"a result of type {type(ans).__name__}")
+
+    def _note_constants(self, tree: Any, where: Where) -> None:
+        for x in leaves_of(tree):
+            if isinstance(x, np.ndarray) and x.size:
+                self.constants.append((x, where))
+
+    def run(self, fn: Callable[..., Any], args: Any, params: dict[str, Any]) -> Any:
+        """Run a function of the gradient table: traced through or, where values would leave it, as one instruction."""
+        if not any(True for _ in traced_in((args, params))):
+            return fn(*args, **params)
+        args = [self.constant(x) if type(x) is np.ndarray else x for x in args]
+        start, self.depth = len(self.instructions), self.depth + 1
+        constants = len(self.constants)
+        try:
+            return fn(*args, **params)
+        except EscapeError:
+            del self.instructions[start:], self.constants[constants:]
+            if self.depth > 1:
+                raise
+            set_tracer(None)
+            try:
+                ans = fn(*values_in(args), **values_in(params))
+            finally:
+                set_tracer(self)
+            if ans is None or isinstance(ans, Variable):
+                raise
+            outlined = tuple([_outline(x) if isinstance(x, Record) else x for x in args])
+            result = self._wrapped(ans) if not isinstance(ans, dict) else {k: self._wrapped(x) for k, x in ans.items()}
+            self.instructions.append(Instruction(fn, outlined, params, result, [], self.where()))
+            self._note_constants((args, params), self.where())
+            return result
+        finally:
+            self.depth -= 1
+
+    def effect(self, fn: Callable[[], Any]) -> Any:
+        """Run something that updates parameters or gradients, such as an optimizer, as one instruction."""
+        tensors = list(self.tensors.values())
+        before = [(t, t.data, t.grad) for t in tensors]
+        for t in tensors:
+            t.data, t.grad = _value(t.data), _value(t.grad)
+        given = [(t.data, t.grad) for t in tensors]
+        set_tracer(None)
+        try:
+            ans = fn()
+            replaced = any(t.data is not data for t, (data, _) in zip(tensors, given, strict=True))
+            changed = [t.grad is not grad for t, (_, grad) in zip(tensors, given, strict=True)]
+            grads = [t.grad for t in tensors]
+        finally:
+            set_tracer(self)
+            for t, data, grad in before:
+                t.data, t.grad = data, grad
+        if replaced:
+            raise CompileError(f"tg.compile cannot replay an update at {self.where()} that replaces `.data`")
+        results = []
+        for t, grad, is_new in zip(tensors, grads, changed, strict=True):
+            if is_new:
+                t.grad = None if grad is None else Traced(self, grad)
+                results.append((t, t.grad))
+        value = Traced(self, ans) if isinstance(ans, (int, float, np.generic, np.ndarray)) else None
+        known = [(t, grad) for t, _, grad in before if grad is None or isinstance(grad, Traced)]
+        writes = list(self.captured.values())
+        self.instructions.append(Instruction(fn, known, {}, (value, results), writes, self.where(), "effect"))
+        return value
+
+    def followed(self, row: Row) -> tuple[list[Any], Any]:
+        """The rules of a row, to be run by `run`."""
+
+        def follow(vjp: Any) -> Any:
+            return lambda *args, **params: self.run(vjp, args, params)
+
+        together = None if row.together is None else follow(row.together)
+        return [follow(vjp) if callable(vjp) else vjp for vjp in row.vjps], together
+
+    def adding(self, row: Row) -> Callable[..., None]:
+        """The function that adds a gradient to another in place, run as one instruction."""
+
+        def run(total: Traced, *args: Any, **params: Any) -> None:
+            assert row.add_to is not None
+            row.add_to(total.value, *values_in(args), **values_in(params))
+            args = tuple([_outline(x) if isinstance(x, Record) else x for x in args])
+            self.instructions.append(Instruction(row.add_to, (total, *args), params, None, [total], self.where()))
+            self._note_constants((args, params), self.where())
+
+        return run
+
+    def take(self, x: Traced) -> bool:
+        """Whether the rule that is running created this array, so that it may be modified. Answers yes once."""
+        is_new = x.made >= self.rule_start and x.value.base is None and not x.is_scalar and id(x) not in self.taken
+        self.taken.add(id(x))
+        return is_new
+
+    def require(self, condition: Callable[[Any], bool], x: Traced) -> bool:
+        """A condition that a replay checks, too."""
+        value = condition(x.value)
+        self.instructions.append(Instruction(condition, (x, value), {}, None, [], self.where(), "guard"))
+        return value
+
+    def branch(self, x: Traced) -> bool:
+        """A branch inside tensorgrad: the program holds as long as it goes the same way."""
+        value = bool(x.value)
+        if get_ident() != self.thread or tracer() is not self:
+            return value
+        if self.depth or not in_package[sys._getframe(2).f_code.co_filename]:
+            raise self.escape("a branch that depends on it")
+        self.instructions.append(Instruction(bool, (x, value), {}, None, [], self.where(), "guard"))
+        return value
+
+    # ------------------------------------------------------------------------------------------- places
+
+    def where(self) -> Where:
+        """The line of the user's code that runs."""
+        if self.record is not None:
+            return Where(self.record.code, self.record.instruction, self.record.row.name)
+        frame: Any = sys._getframe(1)
+        while _is_library(frame.f_code.co_filename) and frame.f_back is not None:
+            frame = frame.f_back
+        return Where(frame.f_code, frame.f_lasti)
+
+    def escape(self, what: str) -> EscapeError:
+        """The error for a value that would leave the program."""
+        return EscapeError(
+            f"tg.compile cannot follow {what} at {self.where()}: a value computed inside the compiled function would "
+            "be used outside NumPy, and a replay could not repeat that. Return the array and do this outside."
+        )
+
+    # ------------------------------------------------------------------------------------------- as an observer
+
+    def after_call(self, *_: Any) -> None:
+        """Nothing: `call` records."""
+
+    def after_recording(self, *_: Any) -> None:
+        """Nothing."""
+
+    def before_rules(self, record: Record) -> None:
+        """Remember whose gradient is computed."""
+        if tracer() is self:
+            self.record, self.rule_start = record, len(self.instructions)
+
+    def after_rule(self, *_: Any) -> None:
+        """Forget it."""
+        if tracer() is self:
+            self.record = None
+
+
+@functools.cache
+def _is_library(filename: str) -> bool:
+    return in_package[filename] or filename.startswith(os.path.dirname(np.__file__) + os.sep)
+
+
+def _outline(record: Record) -> Outline:
+    outline = Outline()
+    outline.shape, outline.dtype = record.shape, record.dtype
+    return outline
+
+
+def leaves_of(tree: Any) -> Iterator[Any]:
+    """Everything in nested tuples, lists, dicts and slices."""
+    if isinstance(tree, _UNPACKED):
+        for item in tree:
+            yield from leaves_of(item)
+    elif isinstance(tree, dict):
+        yield from leaves_of(list(tree.values()))
+    elif isinstance(tree, slice):
+        yield from (tree.start, tree.stop, tree.step)
+    else:
+        yield tree
+
+
+def traced_in(tree: Any) -> Iterator[Traced]:
+    """The stand-ins in a structure."""
+    return (x for x in leaves_of(tree) if isinstance(x, Traced))
+
+
+def mapped(fn: Callable[[Any], Any], tree: Any) -> Any:
+    """A structure with ``fn`` applied to its leaves."""
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*[mapped(fn, item) for item in tree])
+    if type(tree) in _UNPACKED:
+        return type(tree)([mapped(fn, item) for item in tree])
+    if type(tree) is dict:
+        return {key: mapped(fn, item) for key, item in tree.items()}
+    return fn(tree)
+
+
+def _value(x: Any) -> Any:
+    if isinstance(x, Traced):
+        return x.value[()] if x.is_scalar else x.value
+    return x._generator if isinstance(x, TracedGenerator) else x
+
+
+def values_in(tree: Any) -> Any:
+    """A structure with the values in place of the stand-ins."""
+    return mapped(_value, tree)
