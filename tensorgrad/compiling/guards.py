@@ -31,6 +31,7 @@ class Reach:
         self.places: list[tuple[Any, Any, Any]] = []  # a container, a key, and what was there
         self.cells: list[tuple[types.CellType, Any]] = []
         self.lengths: list[tuple[Any, int]] = []
+        self.arrays: list[tuple[Any, Any, Any, str]] = []  # containers, keys, and the arrays there with their names
         self._seen: set[int] = set()
         self._alive: list[Any] = []
         self._visit([(fn, ""), *((value, name) for name, value in arguments.items())])
@@ -62,16 +63,18 @@ class Reach:
             if not isinstance(x, tuple):
                 self.lengths.append((x, len(x)))
             for key, item in x.items() if isinstance(x, dict) else enumerate(x):
+                inner = f"{name}.{key}" if name else str(key)
                 if not isinstance(x, tuple):
-                    self.places.append((x, key, item))
-                yield item, f"{name}.{key}" if name else str(key)
+                    self._note(x, key, item, inner)
+                yield item, inner
         elif hasattr(x, "compile_as_one_call"):  # an optimizer, which a replay calls as a whole
             yield x.params, "" if name in ("optimizer", "opt") else name
         elif hasattr(x, "__dict__") and not isinstance(x, (types.ModuleType, type, np.ndarray)):
             prefix = "" if name == "self" else name
             for key, item in vars(x).items():
-                self.places.append((vars(x), key, item))
-                yield item, f"{prefix}.{key}" if prefix else key
+                inner = f"{prefix}.{key}" if prefix else key
+                self._note(vars(x), key, item, inner)
+                yield item, inner
             if not in_package[getattr(type(x).__init__, "__code__", _NO_CODE).co_filename]:
                 yield from ((f, "") for kind in type(x).__mro__ for f in vars(kind).values() if _is_users(f))
 
@@ -84,14 +87,21 @@ class Reach:
             except ValueError:  # not assigned yet
                 continue
             self.cells.append((cell, value))
+            if type(value) is np.ndarray:
+                self.arrays.append((cell, None, value, name))
             yield value, name
         for name in _names(fn.__code__):
             if name in fn.__globals__:
                 value = fn.__globals__[name]
-                self.places.append((fn.__globals__, name, value))
+                self._note(fn.__globals__, name, value, name)
                 if not isinstance(value, types.FunctionType) or _is_users(value):
                     yield value, name
         yield from ((value, "") for value in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()))
+
+    def _note(self, container: Any, key: Any, value: Any, name: str) -> None:
+        self.places.append((container, key, value))
+        if type(value) is np.ndarray:
+            self.arrays.append((container, key, value, name))
 
     def changed(self) -> str | None:
         """The name of a place that has another value by now; None if there is none."""
@@ -108,6 +118,19 @@ class Reach:
             if len(container) != length:
                 return f"the length of a {type(container).__name__}"
         return None
+
+
+def put(container: Any, key: Any, value: Any) -> None:
+    """Set what is at a place."""
+    if isinstance(container, types.CellType):
+        container.cell_contents = value
+    else:
+        container[key] = value
+
+
+def at(container: Any, key: Any) -> Any:
+    """What is at a place."""
+    return container.cell_contents if isinstance(container, types.CellType) else container.get(key) if isinstance(container, dict) else container[key]
 
 
 def is_same(x: Any, y: Any) -> bool:

@@ -193,6 +193,7 @@ class Memory:
         x, read = step.out, list(step.reads())
         for y in read:
             fits = (y.shape, y.dtype, y.strides) == (x.shape, x.dtype, x.strides) and id(y) in self.arrays
+            fits = fits and self.arrays[id(y)].flags.writeable
             alone = all(z is y for z in read if z.storage == y.storage)
             if fits and alone and last[y.storage] == i and y.storage in self._memory:
                 return y

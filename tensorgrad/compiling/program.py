@@ -11,7 +11,7 @@ import numpy as np
 
 from tensorgrad.compiling import passes
 from tensorgrad.compiling.emit import Source, function
-from tensorgrad.compiling.guards import Reach, is_same, of_tensor
+from tensorgrad.compiling.guards import Reach, at, is_same, of_tensor, put
 from tensorgrad.compiling.trace import Instruction, Trace, Traced, TracedGenerator, leaves_of, mapped, traced_in
 from tensorgrad.engine.record import observers
 from tensorgrad.engine.tape import Record, Variable, current_mode, set_tracer
@@ -53,6 +53,8 @@ class Recording:
             tensor.data = trace.capture(data, name)
             if isinstance(tensor.grad, np.ndarray):
                 tensor.grad = self.entry_grads[key] = Traced(trace, tensor.grad, f"{name}.grad")
+        for container, key, array, name in self.reach.arrays:
+            put(container, key, trace.capture(array, name))
         trace.tensors = {key: entry[0] for key, entry in self.tensors.items()}
         observers.append(trace)
         set_tracer(trace)
@@ -63,21 +65,27 @@ class Recording:
                 if str(generator.bit_generator.state) != before:
                     raise CompileError("the compiled function draws from a generator that is not an argument: pass it "
                                        "as an argument, so that every replay draws from it")  # fmt: skip
-            changed = self.reach.changed()
-            if changed is not None:
-                raise CompileError(f"the compiled function changes {changed!r}, which a replay would not do: change "
-                                   "it outside")  # fmt: skip
+            for t, data, *_ in self.tensors.values():
+                if t.data is not trace.captured[id(data)]:
+                    raise CompileError("the compiled function replaces the `.data` of a tensor: write into it, as in "
+                                       "w.data[...] = x or w.data -= x")  # fmt: skip
             self.outputs = mapped(self._output, result)
         finally:
             set_tracer(None)
             observers.remove(trace)
-            self.final_data = {key: t.data for key, (t, *_) in self.tensors.items()}
+            replaced = [name for container, key, array, name in self.reach.arrays
+                        if at(container, key) is not trace.captured[id(array)]]  # fmt: skip
+            for container, key, array, _ in self.reach.arrays:
+                put(container, key, array)
             self.final_grads = {key: t.grad for key, (t, *_) in self.tensors.items()}
             for tensor, data, *_ in self.tensors.values():
-                here = tensor.data
-                tensor.data = data if here is trace.captured[id(data)] else _released(here)
+                tensor.data = data
                 tensor.grad = _released(tensor.grad)
                 tensor.saved = None
+        changed = [*replaced, *filter(None, [self.reach.changed()])]
+        if changed:
+            raise CompileError(f"the compiled function sets {changed[0]!r}, which a replay would not do: do it outside"
+                               ", or write into an array, as in x[...] = y")  # fmt: skip
         self.result = mapped(_own, self.outputs)
 
     def _output(self, x: Any) -> Any:
@@ -183,9 +191,7 @@ class Program:
         grads = [(t, r.final_grads[key]) for key, (t, *_) in r.tensors.items()
                  if r.final_grads[key] is not r.entry_grads.get(key) or isinstance(r.final_grads[key], Traced)]  # fmt: skip
         grads = [(t, g) for t, g in grads if g is None or isinstance(g, Traced)]
-        data = [(r.tensors[key][0], x) for key, x in r.final_data.items()
-                if isinstance(x, Traced) and x is not r.trace.captured[id(r.tensors[key][1])]]  # fmt: skip
-        kept = [x for _, x in (*grads, *data) if isinstance(x, Traced)]
+        kept = [x for _, x in grads if isinstance(x, Traced)]
         for step in r.trace.instructions:
             if step.kind == "effect":
                 kept += [g for _, g in step.args if isinstance(g, Traced)]
@@ -197,9 +203,10 @@ class Program:
         program = passes.without_repeated_guards(program)
         program, replaced = passes.without_copies(program, [*kept, *results])
         kept, results = ([replaced.get(id(x), x) for x in group] for group in (kept, results))
-        grads, data = ([(t, replaced.get(id(x), x)) for t, x in group] for group in (grads, data))
+        grads = [(t, replaced.get(id(x), x)) for t, x in grads]
+        outside = {x.storage for x in (*captured, *r.arguments) if isinstance(x, Traced)}
         first_write = next((i for i, step in enumerate(program) if step.kind == "effect"
-                            or any(x.name for x in step.writes)), len(program))  # fmt: skip
+                            or any(x.storage in outside for x in step.writes)), len(program))  # fmt: skip
         late = next((step for step in program[first_write:] if step.kind in ("guard", "draw")), None)
         if late is not None:
             raise CompileError(
@@ -219,7 +226,7 @@ class Program:
                     for key, g in r.entry_grads.items() if _is_read(g, program) or any(g is x for x in results)]  # fmt: skip
         parameters = [name for name, x in zip(self._names, r.arguments, strict=True) if x is not None]
         early = entering + source.lines(program[:first_write])
-        late_lines = self._commit(source, program[first_write:], grads, data)
+        late_lines = self._commit(source, program[first_write:], grads)
         handed = self._handed_over(source, program, first_write, results, kept)
         outputs = mapped(lambda x: Output(x.kind, replaced.get(id(x.data), x.data)) if isinstance(x, Output)
                          else replaced.get(id(x), x), r.outputs)  # fmt: skip
@@ -274,7 +281,7 @@ class Program:
 
         return text(outputs)
 
-    def _commit(self, source: Source, program: Sequence[Instruction], grads: Any, data: Any) -> list[str]:
+    def _commit(self, source: Source, program: Sequence[Instruction], grads: Any) -> list[str]:
         lines = []
         for step in program:
             if step.kind == "effect":
@@ -291,9 +298,6 @@ class Program:
                 lines += source.lines([step])
         for tensor, g in grads:
             lines.append(f"{self._tensor(source, tensor)}.grad = {'None' if g is None else source.name(g)}")
-        copy = source.constant(np.array, "array")
-        for tensor, x in data:
-            lines.append(f"{self._tensor(source, tensor)}.data = {copy}({source.name(x)})")
         return lines
 
     def _tensor(self, source: Source, tensor: Variable) -> str:

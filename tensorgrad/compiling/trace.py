@@ -273,6 +273,8 @@ class Trace:
             return type(ans)(map(self._wrapped, ans))
         if isinstance(ans, (np.ndarray, np.generic, int, float, complex)):
             return Traced(self, ans)
+        if isinstance(ans, str):
+            raise self.escape("printing it")
         if ans is None:
             return None
         raise self.escape(f"a result of type {type(ans).__name__}")
@@ -310,7 +312,7 @@ class Trace:
         finally:
             self.depth -= 1
 
-    def effect(self, fn: Callable[[], Any]) -> Any:
+    def effect(self, fn: Callable[[], Any], sets_grad: bool) -> Any:
         """Run something that updates parameters or gradients, such as an optimizer, as one instruction."""
         tensors = list(self.tensors.values())
         before = [(t, t.data, t.grad) for t in tensors]
@@ -321,7 +323,7 @@ class Trace:
         try:
             ans = fn()
             replaced = any(t.data is not data for t, (data, _) in zip(tensors, given, strict=True))
-            changed = [t.grad is not grad for t, (_, grad) in zip(tensors, given, strict=True)]
+            changed = [sets_grad or t.grad is not grad for t, (_, grad) in zip(tensors, given, strict=True)]
             grads = [t.grad for t in tensors]
         finally:
             set_tracer(self)
@@ -396,6 +398,11 @@ class Trace:
 
     def escape(self, what: str) -> EscapeError:
         """The error for a value that would leave the program."""
+        frame: Any = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename == __file__:
+            frame = frame.f_back
+        if in_package[frame.f_code.co_filename]:
+            what = f"{what} in {frame.f_code.co_name}"
         return EscapeError(
             f"tg.compile cannot follow {what} at {self.where()}: a value computed inside the compiled function would "
             "be used outside NumPy, and a replay could not repeat that. Return the array and do this outside."

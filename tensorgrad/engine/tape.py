@@ -161,15 +161,20 @@ _tracer: ContextVar[Any] = ContextVar("tensorgrad tracer", default=None)  # the 
 tracer, set_tracer = _tracer.get, _tracer.set
 
 
-def as_one_call(fn: Callable[..., T]) -> Callable[..., T]:
-    """A function that updates parameters or gradients; a recorded program calls it as a whole."""
+def as_one_call(*, sets_grad: bool = False) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Decorate a function that updates parameters, or sets ``.grad``: a recorded program calls it as a whole."""
 
-    @functools.wraps(fn)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        trace = tracer()
-        return fn(*args, **kwargs) if trace is None else trace.effect(functools.partial(fn, *args, **kwargs))
+    def decorate(fn: Callable[..., T]) -> Callable[..., T]:
+        @functools.wraps(fn)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            trace = tracer()
+            if trace is None:
+                return fn(*args, **kwargs)
+            return trace.effect(functools.partial(fn, *args, **kwargs), sets_grad)
 
-    return run
+        return run
+
+    return decorate
 
 
 # ------------------------------------------------------------------------------------------------ values

@@ -14,7 +14,7 @@ import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
 from tensorgrad.engine.sums import wide
-from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.engine.tape import Array, as_array, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.activations import softplus
 from tensorgrad.functional.arguments import (
@@ -162,7 +162,7 @@ def _scores(name: str, x: Array) -> Array:
 
 def _labels(name: str, shape: tuple[int, ...], targets: Array, ignore_index: int) -> tuple[Array, Array]:
     """Class numbers for scores of this shape, and which of them do not count: None, if all do."""
-    labels = np.array(value_of(targets))  # a copy: the tape keeps it
+    labels = np.copy(as_array(value_of(targets)))  # a copy: the tape keeps it
     expected = (shape[0], *shape[2:])
     if labels.shape != expected:
         wanted = "-1" if len(expected) == 1 else ", ".join(map(str, expected))
@@ -184,7 +184,7 @@ def _labels(name: str, shape: tuple[int, ...], targets: Array, ignore_index: int
 
 def _check_one_hot(targets: Array) -> None:
     """Of integer targets in the shape of the logits: each must be a single 1 among zeros."""
-    values = np.asarray(value_of(targets))
+    values = as_array(value_of(targets))
     if values.dtype.kind in "iub" and not np.all((values != 0).sum(axis=1) * values.max(axis=1, initial=0) == 1):
         raise ValueError("integer targets in the shape of the logits must be one-hot: a single 1 among the classes")
 

@@ -14,7 +14,7 @@ from tensorgrad.engine.tape import as_one_call, value_of
 from tensorgrad.optim.optimizer import Params, by_name
 
 
-@as_one_call
+@as_one_call(sets_grad=True)
 def clip_grad_norm(params: Params, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False) -> float:
     """Scale all gradients by ``min(1, max_norm / (norm + 1e-6))``, and return the norm they had.
 
@@ -70,7 +70,7 @@ def clip_grad_norm(params: Params, max_norm: float, norm_type: float = 2.0, erro
     return norm
 
 
-@as_one_call
+@as_one_call(sets_grad=True)
 def clip_grad_value(params: Params, clip_value: float) -> None:
     """Clip every element of the gradients of ``params`` to ``[-clip_value, clip_value]``; NaN stays NaN.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.aliasing import keep_saved
-from tensorgrad.engine.tape import Array
+from tensorgrad.engine.tape import Array, as_one_call
 from tensorgrad.errors import CheckpointError
 from tensorgrad.frontend.modes import no_grad
 from tensorgrad.frontend.tensor import Tensor
@@ -60,6 +60,8 @@ class EMA:
     array([13., 14.])
     """
 
+    compile_as_one_call = True  # see `tensorgrad.compile`
+
     def __init__(self, params: Params, decay: float = 0.999, warm_up: bool = False) -> None:
         self.params: dict[str, Tensor] = {name: p for name, p in by_name(params).items() if p.dtype.kind == "f"}
         if not self.params:
@@ -71,6 +73,7 @@ class EMA:
         self._scratch: dict[Any, Array] = {}
         self._swapped = 0
 
+    @as_one_call()
     def update(self) -> None:
         """Update the averages with the current values.
 

@@ -83,7 +83,7 @@ class Optimizer:
         for p in self.params.values():
             p.grad = None
 
-    @as_one_call
+    @as_one_call()
     def step(self) -> None:
         """Update every parameter that has a gradient. Pending backward passes are not affected.
 
