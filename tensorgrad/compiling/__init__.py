@@ -12,7 +12,8 @@ import numpy as np
 
 from tensorgrad.compiling.emit import BranchError
 from tensorgrad.compiling.guards import signature
-from tensorgrad.compiling.program import Program, Recording, check_agreement
+from tensorgrad.compiling.program import Program
+from tensorgrad.compiling.recording import Recording, check_agreement
 from tensorgrad.engine.record import observers
 from tensorgrad.engine.tape import Variable, current_mode, tracer
 from tensorgrad.errors import CompileError

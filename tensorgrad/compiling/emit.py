@@ -172,7 +172,6 @@ def _pattern(tree: Any) -> str:
     return str(tree)
 
 
-def function(name: str, parameters: Sequence[str], lines: Sequence[str], result: str) -> str:
+def function(name: str, parameters: Sequence[str], lines: Sequence[str]) -> str:
     """The source of a function."""
-    body = [*lines, f"return {result}"] if result else list(lines) or ["pass"]
-    return "\n".join([f"def {name}({', '.join(parameters)}):", *(f"    {line}" for line in body)])
+    return "\n".join([f"def {name}({', '.join(parameters)}):", *(f"    {line}" for line in lines)])

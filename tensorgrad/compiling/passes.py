@@ -53,15 +53,19 @@ def without_dead_code(program: list[Instruction], outputs: Iterable[Traced], cap
 
 
 def without_repeated_guards(program: list[Instruction]) -> list[Instruction]:
-    """Each guard once. A guard that the same array is finite is passed over as well."""
+    """Without guards that follow the same guard, if the array was not written to in between."""
     seen: set[Any] = set()
+    checked: list[tuple[Any, int]] = []
     out = []
     for step in program:
         if step.kind == "guard":
-            key = id(step.args[0])
+            key = step.fn, id(step.args[0])
             if key in seen:
                 continue
             seen.add(key)
+            checked.append((key, step.args[0].storage))
+        written = {x.storage for x in step.writes}
+        seen -= {key for key, storage in checked if storage in written}
         out.append(step)
     return out
 
@@ -94,13 +98,18 @@ def without_copies(program: list[Instruction], outputs: Sequence[Traced]
             and (source.shape, source.dtype, source.strides) == (copy.shape, copy.dtype, copy.strides)
             and source.name == ""  # a result of the program
             and copy.storage not in written
-            and (copy.storage not in kept_forever or (source.storage not in kept_forever and source.value.base is None))
+            and (copy.storage not in kept_forever or (source.storage not in kept_forever and source.owns_memory))
             and not any(i < at <= used[copy.storage] for at in written.get(source.storage, ()))
         ):
             replaced[id(copy)] = source
-            if copy.storage in kept_forever:
+            old = copy.storage
+            for later in program[i:]:  # views of the copy are views of the source from now on
+                for x in (*later.results(), *later.reads(), *later.writes):
+                    if x.storage == old:
+                        x.storage = source.storage
+            if old in kept_forever:
                 kept_forever.add(source.storage)
-            used[source.storage] = max(used[source.storage], used[copy.storage])
+            used[source.storage] = max(used[source.storage], used[old])
             continue
         out.append(step)
     return out, replaced
@@ -117,7 +126,7 @@ def _with(step: Instruction, change: Any) -> Instruction:
 def takes_out(step: Instruction) -> bool:
     """Whether the function can write its result into an array that it is given."""
     fn, x = step.fn, step.out
-    if not isinstance(x, Traced) or step.writes or x.is_scalar or x.value.base is not None or "out" in step.kwargs:
+    if not isinstance(x, Traced) or step.writes or x.is_scalar or not x.owns_memory or "out" in step.kwargs:
         return False
     if step.kwargs.get("dtype") is not None or step.kind != "call":
         return False
@@ -179,7 +188,7 @@ class Memory:
 
     def _allocate(self, x: Traced, shared: bool) -> None:
         if not shared:
-            self.arrays[id(x)] = np.empty_like(x.value)
+            self.arrays[id(x)] = np.ndarray(x.shape, x.dtype, strides=x.strides)
             return
         free = self._free.get(x.nbytes)
         memory = free.pop() if free else np.empty(max(x.nbytes, 1), np.uint8)
@@ -203,7 +212,7 @@ class Memory:
 def _is_blank(step: Instruction) -> bool:
     """Whether the instruction creates an array of zeros."""
     is_zeros = step.fn is np.zeros_like and isinstance(step.out, Traced) and step.kind == "call"
-    return is_zeros and not step.out.is_scalar and step.out.value.base is None
+    return is_zeros and not step.out.is_scalar and step.out.owns_memory
 
 
 is_blank = _is_blank

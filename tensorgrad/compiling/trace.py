@@ -9,6 +9,7 @@ replay would repeat it with the value of the recorded call.
 from __future__ import annotations
 
 import functools
+import math
 import operator
 import os
 import sys
@@ -82,7 +83,8 @@ class Where:
 class Traced(NDArrayOperatorsMixin):
     """An array while a program is recorded: its value in the recorded call, and its place in the program."""
 
-    __slots__ = ("__weakref__", "is_scalar", "made", "name", "storage", "trace", "value")
+    __slots__ = ("__weakref__", "dtype", "is_scalar", "made", "name", "owns_memory", "shape", "storage", "strides", "trace",
+                 "value")  # fmt: skip
 
     value: np.ndarray[Any, Any]
     storage: int  # identifies the memory, which views share
@@ -92,15 +94,13 @@ class Traced(NDArrayOperatorsMixin):
     def __init__(self, trace: Trace, value: Any, name: str = "") -> None:
         self.trace, self.name, self.is_scalar = trace, name, not isinstance(value, np.ndarray)
         self.value, self.made = np.asarray(value), len(trace.instructions)
-        self.storage = trace.storage_of(self.value)
+        self.shape, self.dtype, self.strides = self.value.shape, self.value.dtype, self.value.strides
+        self.owns_memory, self.storage = self.value.base is None, trace.storage_of(self.value)
 
-    dtype = property(lambda self: self.value.dtype)
-    shape = property(lambda self: self.value.shape)
-    ndim = property(lambda self: self.value.ndim)
-    size = property(lambda self: self.value.size)
-    itemsize = property(lambda self: self.value.itemsize)
-    nbytes = property(lambda self: self.value.nbytes)
-    strides = property(lambda self: self.value.strides)
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: math.prod(self.shape))
+    itemsize = property(lambda self: self.dtype.itemsize)
+    nbytes = property(lambda self: math.prod(self.shape) * self.dtype.itemsize)
     flags = property(lambda self: self.value.flags)
     base = property(lambda self: self.value.base)
     T = property(lambda self: self.trace.call(np.transpose, (self,), {}))
@@ -133,12 +133,14 @@ class Traced(NDArrayOperatorsMixin):
         self.trace.call(operator.setitem, (self, index, value), {})
 
     def __len__(self) -> int:
-        return len(self.value)
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return int(self.shape[0])
 
     def __iter__(self) -> Iterator[Any]:
         if not self.ndim:
             raise TypeError("iteration over a 0-d array")
-        return (self[i] for i in range(len(self.value)))
+        return (self[i] for i in range(len(self)))
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(np.ndarray, name, None)
@@ -384,6 +386,15 @@ class Trace:
             raise self.escape("a branch that depends on it")
         self.instructions.append(Instruction(bool, (x, value), {}, None, [], self.where(), "guard"))
         return value
+
+    def release(self) -> None:
+        """Drop the values of the recorded call, except those of arrays that exist outside."""
+        outside = {*map(id, self.captured.values()), *map(id, self.fixed.values())}
+        for step in self.instructions:
+            for x in (*step.results(), *step.reads(), *step.writes):
+                if id(x) not in outside:
+                    x.value = None  # type: ignore[assignment]
+        self.alive = [x.value for x in (*self.captured.values(), *self.fixed.values())]
 
     # ------------------------------------------------------------------------------------------- places
 
