@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tensorgrad import errors, functional, nn, optim, rules, schedules  # noqa: F401  (rules fills the gradient table)
+from tensorgrad.compiling import compile
 from tensorgrad.debug.anomaly import detect_anomaly
 from tensorgrad.debug.gradcheck import gradcheck, gradgradcheck
 from tensorgrad.engine.registry import primitive, rule
@@ -38,6 +39,7 @@ __all__ = [
     "Tensor",
     "array",
     "checkpoint",
+    "compile",
     "data",
     "detect_anomaly",
     "draw",

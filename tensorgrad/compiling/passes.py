@@ -115,6 +115,23 @@ def without_copies(program: list[Instruction], outputs: Sequence[Traced]
     return out, replaced
 
 
+def with_changes_last(program: Sequence[Instruction], outside: set[int]) -> tuple[list[Instruction], list[Instruction]]:
+    """The instructions that change nothing outside, and after them those that do, with all that depends on these."""
+    early: list[Instruction] = []
+    late: list[Instruction] = []
+    read: set[int] = set()  # by the late ones
+    written: set[int] = set()
+    for step in program:
+        reads, writes = ({x.storage for x in xs if x.size} for xs in (step.reads(), step.writes))
+        if step.kind == "effect" or writes & (outside | read | written) or reads & written:
+            late.append(step)
+            read |= reads
+            written |= writes | {x.storage for x in step.results()}
+        else:
+            early.append(step)
+    return early, late
+
+
 def _with(step: Instruction, change: Any) -> Instruction:
     return Instruction(step.fn, mapped(change, step.args), mapped(change, step.kwargs), step.out,
                        [change(x) for x in step.writes], step.where, step.kind)  # fmt: skip

@@ -12,7 +12,7 @@ from tensorgrad.compiling import passes
 from tensorgrad.compiling.emit import Source, function
 from tensorgrad.compiling.guards import is_same
 from tensorgrad.compiling.recording import Output, Recording
-from tensorgrad.compiling.trace import Instruction, Traced, TracedGenerator, leaves_of, mapped, traced_in
+from tensorgrad.compiling.trace import PYTHON, Instruction, Traced, TracedGenerator, leaves_of, mapped, traced_in
 from tensorgrad.engine.tape import Variable, current_mode
 from tensorgrad.errors import CompileError
 
@@ -58,9 +58,7 @@ class Program:
         self.outputs = mapped(now, r.outputs)
         self.kept, self.results = [now(x) for x in kept], [now(x) for x in results]
         outside = {x.storage for x in (*captured, *r.arguments) if isinstance(x, Traced)}
-        split = [step.kind == "effect" or any(x.size and x.storage in outside for x in step.writes) for step in program]
-        first = split.index(True) if True in split else len(program)
-        self.early, self.late = program[:first], program[first:]
+        self.early, self.late = passes.with_changes_last(program, outside)
         for step in self.late:
             if step.kind in ("guard", "draw"):
                 raise CompileError(
@@ -134,6 +132,8 @@ class Program:
             if isinstance(x, Output):
                 return f"{source.constant(x.kind, x.kind.__name__)}({copy}({source.name(x.data)}))"
             if isinstance(x, Traced):
+                if x.number in PYTHON:
+                    return f"{x.number.__name__}({source.name(x)})"
                 return f"{copy}({source.name(x)})" + ("[()]" if x.is_scalar else "")
             if isinstance(x, tuple) and hasattr(x, "_fields"):
                 return f"{source.constant(type(x), type(x).__name__)}({', '.join(map(text, x))})"

@@ -12,7 +12,7 @@ import numpy as np
 from tensorgrad.compiling import passes
 from tensorgrad.compiling.emit import Source, function
 from tensorgrad.compiling.guards import Reach, at, is_same, of_tensor, put
-from tensorgrad.compiling.trace import Instruction, Trace, Traced, TracedGenerator, leaves_of, mapped, traced_in
+from tensorgrad.compiling.trace import Instruction, Trace, Traced, TracedGenerator, leaves_of, mapped, values_in
 from tensorgrad.engine.record import observers
 from tensorgrad.engine.tape import Record, Variable, current_mode, set_tracer
 from tensorgrad.errors import CompileError
@@ -121,7 +121,7 @@ def _own(x: Any) -> Any:
     if isinstance(x, Output):
         return x.kind(x.data.value.copy())  # type: ignore[call-arg]
     if isinstance(x, Traced):
-        return x.value[()] if x.is_scalar else x.value.copy()
+        return values_in(x) if x.is_scalar else x.value.copy()
     return x
 
 

@@ -28,6 +28,7 @@ from tensorgrad.foreign import NDARRAYS
 if TYPE_CHECKING:
     from tensorgrad.engine.registry import Row
 
+PYTHON = (bool, int, float, complex)
 _UNPACKED = (list, tuple)
 _METADATA = frozenset(
     (np.shape, np.ndim, np.size, np.may_share_memory, np.shares_memory, np.result_type, np.can_cast, np.iscomplexobj,
@@ -83,20 +84,23 @@ class Where:
 class Traced(NDArrayOperatorsMixin):
     """An array while a program is recorded: its value in the recorded call, and its place in the program."""
 
-    __slots__ = ("__weakref__", "dtype", "is_scalar", "made", "name", "owns_memory", "shape", "storage", "strides", "trace",
+    __slots__ = ("__weakref__", "dtype", "made", "name", "number", "owns_memory", "shape", "storage", "strides", "trace",
                  "value")  # fmt: skip
 
     value: np.ndarray[Any, Any]
     storage: int  # identifies the memory, which views share
+    number: type | None  # the class of a NumPy scalar or a Python number; None for an array
     made: int  # how many instructions there were before the one that creates it
     name: str  # of an argument or a captured array; "" for a result
 
     def __init__(self, trace: Trace, value: Any, name: str = "") -> None:
-        self.trace, self.name, self.is_scalar = trace, name, not isinstance(value, np.ndarray)
+        self.trace, self.name = trace, name
+        self.number = None if isinstance(value, np.ndarray) else type(value)
         self.value, self.made = np.asarray(value), len(trace.instructions)
         self.shape, self.dtype, self.strides = self.value.shape, self.value.dtype, self.value.strides
         self.owns_memory, self.storage = self.value.base is None, trace.storage_of(self.value)
 
+    is_scalar = property(lambda self: self.number is not None)
     ndim = property(lambda self: len(self.shape))
     size = property(lambda self: math.prod(self.shape))
     itemsize = property(lambda self: self.dtype.itemsize)
@@ -480,7 +484,7 @@ def mapped(fn: Callable[[Any], Any], tree: Any) -> Any:
 
 def _value(x: Any) -> Any:
     if isinstance(x, Traced):
-        return x.value[()] if x.is_scalar else x.value
+        return x.value if x.number is None else x.value.item() if x.number in PYTHON else x.value[()]
     return x._generator if isinstance(x, TracedGenerator) else x
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.backward import backward_pass
-from tensorgrad.engine.tape import any_tracked, current_mode, value_of
+from tensorgrad.engine.tape import Variable, any_tracked, current_mode, value_of
 from tensorgrad.frontend.tensor import Tensor, seed_for
 
 
@@ -46,5 +46,5 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool
             gradients[i] = np.positive(gradients[i])  # results must not share memory
         given.add(node)
     if create_graph:
-        gradients = [Tensor(g) if isinstance(g, (np.ndarray, np.generic)) else g for g in gradients]
+        gradients = [Tensor(g) if g is not None and not isinstance(g, Variable) else g for g in gradients]
     return tuple(gradients) if several_inputs else gradients[0]
