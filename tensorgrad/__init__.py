@@ -12,7 +12,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tensorgrad import errors, functional, nn, optim, rules, schedules  # noqa: F401  (rules fills the gradient table)
-from tensorgrad.compiling import compile
 from tensorgrad.debug.anomaly import detect_anomaly
 from tensorgrad.debug.gradcheck import gradcheck, gradgradcheck
 from tensorgrad.engine.registry import primitive, rule
@@ -29,6 +28,7 @@ from tensorgrad.transforms.recompute import checkpoint
 if TYPE_CHECKING:
     from tensorgrad import data
     from tensorgrad.checkpoints import Checkpoint, load, save
+    from tensorgrad.compiling import compile
     from tensorgrad.drawing import Drawing, draw
 
 __version__ = "0.2.0"
@@ -66,7 +66,7 @@ __all__ += functional.__all__
 
 # Files and pictures, whose modules of the standard library take longer to import than all the rest: at their first use.
 _ON_USE = {"data": "data", "Checkpoint": "checkpoints", "load": "checkpoints", "save": "checkpoints",
-           "Drawing": "drawing", "draw": "drawing"}  # fmt: skip
+           "Drawing": "drawing", "draw": "drawing", "compile": "compiling"}  # fmt: skip
 
 
 if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name

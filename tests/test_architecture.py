@@ -80,6 +80,7 @@ MAY_IMPORT = {
     "scipy": {"errors", "engine", "frontend", "rules", "functional"},
     "nn": {"errors", "engine", "frontend", "functional"},
     "optim": {"errors", "blas", "engine", "frontend"},
+    "compiling": {"errors", "foreign", "engine"},
     "schedules": {"errors", "engine"},
     "checkpoints": {"errors", "engine"},
     "data": {"errors"},

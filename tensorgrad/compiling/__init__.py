@@ -19,7 +19,7 @@ from tensorgrad.engine.tape import Variable, current_mode, tracer
 from tensorgrad.errors import CompileError
 
 P, R = ParamSpec("P"), TypeVar("R")
-_MOST_PROGRAMS = 8
+_MOST_PROGRAMS, _MOST_RECORDINGS = 8, 64  # for arguments of one kind, and in all
 _NESTED = (list, tuple, dict)
 
 
@@ -27,15 +27,16 @@ class Compiled(Generic[P, R]):
     """A function that is replayed where it was recorded, and otherwise called."""
 
     def __init__(self, fn: Callable[P, R]) -> None:
-        self._fn = fn
+        self.compiled_function = fn
         self._signature = inspect.signature(fn)
         self._recordings: dict[Any, Recording] = {}
         self._programs: dict[Any, list[Program]] = {}
         self._flat_programs: list[Program] = []  # those of flat arguments, the newest first
-        self._gave_up = False
+        self._gave_up, self._count = False, 0
         self._busy = _thread_lock()
         self._newest: Program | None = None
         functools.update_wrapper(self, fn)
+        self.__name__ = getattr(fn, "__name__", type(fn).__name__)
 
     @property
     def source(self) -> str:
@@ -47,7 +48,7 @@ class Compiled(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function."""
         if tracer() is not None or observers or self._gave_up or not self._busy.acquire(blocking=False):
-            return self._fn(*args, **kwargs)
+            return self.compiled_function(*args, **kwargs)
         try:
             return self._call(args, kwargs)
         finally:
@@ -64,14 +65,15 @@ class Compiled(Generic[P, R]):
         for program in programs:
             if program.applies(*leaves):
                 return self._replay(program, leaves, args, kwargs)
-        if len(programs) >= _MOST_PROGRAMS or len(self._programs) > 8 * _MOST_PROGRAMS:
+        self._count += 1
+        if len(programs) >= _MOST_PROGRAMS or self._count > _MOST_RECORDINGS:
             self._gave_up = True
             what = programs[-1].reach.changed() if programs else "the shape or the value of an argument"
-            warnings.warn(f"tg.compile has recorded {self._fn.__name__} {_MOST_PROGRAMS} times, because "
-                          f"{what or 'a parameter'} keeps changing, and calls it without compiling from now on: pass a "
-                          "number that changes as an array", stacklevel=3)  # fmt: skip
-            return self._fn(*args, **kwargs)
-        recording = Recording(self._fn, names, leaves, rebuilt)
+            warnings.warn(f"tg.compile has recorded {self.__name__} {self._count} times, because {what or 'a parameter'} "
+                          "keeps changing, and calls it without compiling from now on: pass a number that changes as "
+                          "an array", stacklevel=3)  # fmt: skip
+            return self.compiled_function(*args, **kwargs)
+        recording = Recording(self.compiled_function, names, leaves, rebuilt)
         first = self._recordings.pop(key, None)
         if first is not None and first.reach.changed() is None and _same_state(first, recording):
             check_agreement(first, recording)
@@ -90,7 +92,7 @@ class Compiled(Generic[P, R]):
         except (BranchError, FloatingPointError):
             for i, state in zip(program.draws, states, strict=True):
                 leaves[i].bit_generator.state = state
-            return self._fn(*args, **kwargs)
+            return self.compiled_function(*args, **kwargs)
 
     def _flat(self, args: Any, kwargs: Any) -> tuple[list[str], list[Any], Callable[[Sequence[Any]], Any]]:
         """The arguments as a list, their names, and the function that puts a list into the same form."""
@@ -111,7 +113,7 @@ class Compiled(Generic[P, R]):
         try:
             bound = self._signature.bind(*args, **kwargs).arguments
         except TypeError:
-            self._fn(*args, **kwargs)
+            self.compiled_function(*args, **kwargs)
             raise
         by_position = list(bound)[: len(args)]
         for i, x in enumerate(args):
@@ -147,9 +149,57 @@ def _thread_lock() -> Any:
 
 
 def compile(fn: Callable[P, R]) -> Compiled[P, R]:
-    """Record a function at its first two calls, and replay it as a flat list of NumPy calls from then on.
+    """Record a function at its first calls, and replay it as a flat list of NumPy calls from then on.
 
-    The function may do a whole training step: forward pass, `backward`, and the optimizer. A replay gives the same
-    numbers, without the tape and without allocating memory.
+    A replay gives the numbers of an ordinary call, without the tape, and without allocating memory for large results.
+    The function may be a whole training step: forward pass, `backward`, gradient clipping and the optimizer.
+
+    What may change from call to call: the values of arrays that are arguments, parameters and other arrays outside that
+    are written to in place, the state and settings of optimizers (``optimizer.lr``), and random numbers drawn from a
+    generator that is an argument. A change of anything else is noticed, and the function recorded anew: the shapes,
+    dtypes and memory layouts of arguments, the values of arguments that are numbers, ``requires_grad``, and the
+    variables, attributes and global names that the function refers to.
+
+    Where the values of a call take another way than those of the recorded one (a branch inside tensorgrad, a NaN), the
+    function is called as it is. The first two calls with arguments of one kind are recorded and compared.
+
+    Parameters
+    ----------
+    fn
+        A function of arrays, tensors, random generators, numbers, and lists, tuples and dicts of these. It returns
+        arrays, tensors and numbers in such structures; the caller owns the results.
+
+    Returns
+    -------
+    Compiled
+        A callable with the same arguments. ``.source`` is the newest program, as Python.
+
+    Raises
+    ------
+    CompileError
+        At a call, if the function does what a replay could not repeat: if it takes a value out of an array, as
+        ``float(x)`` and ``if x > 0`` do, sets a variable outside, returns a tensor whose backward pass has not run, or
+        computes differently in two calls of the same kind. The message names the line.
+
+    See Also
+    --------
+    docs/compile.md : What is followed and what is refused, with the reasons.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = tg.optim.SGD([w], lr=0.1)
+    >>> @tg.compile
+    ... def step(x):
+    ...     optimizer.zero_grad()
+    ...     loss = np.sum((x * w) ** 2)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> for k in range(4):
+    ...     loss = step(np.array([1.0, k]))
+    >>> print(step.source.partition("#")[0].strip())
+    def compute(x):
+        multiply(x, w, out=t1)
     """
     return Compiled(fn)

@@ -67,6 +67,8 @@ class Reach:
                 if not isinstance(x, tuple):
                     self._note(x, key, item, inner)
                 yield item, inner
+        elif hasattr(x, "compiled_function"):
+            yield x.compiled_function, name
         elif hasattr(x, "compile_as_one_call"):  # an optimizer, which a replay calls as a whole
             yield x.params, "" if name in ("optimizer", "opt") else name
         elif hasattr(x, "__dict__") and not isinstance(x, (types.ModuleType, type, np.ndarray)):

@@ -162,7 +162,8 @@ class Program:
             ]
         for container, key, value in self.reach.places:
             owner = source.constant(container, "container")
-            place = f"{owner}.get({key!r})" if isinstance(container, dict) else f"{owner}[{key!r}]"
+            index = source.expression(key)
+            place = f"{owner}.get({index})" if isinstance(container, dict) else f"{owner}[{index}]"
             conditions.append(_equal(source, place, value))
         for cell, value in self.reach.cells:
             conditions.append(_equal(source, f"{source.constant(cell, 'cell')}.cell_contents", value))

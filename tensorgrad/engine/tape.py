@@ -9,13 +9,11 @@ A record holds the values of tensors in `Saved` objects, which protect them agai
 
 from __future__ import annotations
 
-import functools
 import math
 import weakref
-from collections.abc import Callable
 from contextvars import ContextVar
 from types import CodeType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from tensorgrad.engine.registry import Row
 
 Array: TypeAlias = Any  # an ndarray or NumPy scalar; a tensor where a backward pass is itself recorded
-T = TypeVar("T")
 NO_PARAMS: dict[str, Any] = {}
 
 
@@ -159,22 +156,6 @@ current_mode, set_mode = _mode.get, _mode.set
 
 _tracer: ContextVar[Any] = ContextVar("tensorgrad tracer", default=None)  # the trace of `compiling`, while it records
 tracer, set_tracer = _tracer.get, _tracer.set
-
-
-def as_one_call(*, sets_grad: bool = False) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Decorate a function that updates parameters, or sets ``.grad``: a recorded program calls it as a whole."""
-
-    def decorate(fn: Callable[..., T]) -> Callable[..., T]:
-        @functools.wraps(fn)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            trace = tracer()
-            if trace is None:
-                return fn(*args, **kwargs)
-            return trace.effect(functools.partial(fn, *args, **kwargs), sets_grad)
-
-        return run
-
-    return decorate
 
 
 # ------------------------------------------------------------------------------------------------ values

@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from tensorgrad.engine.tape import as_one_call, value_of
+from tensorgrad.engine.tape import value_of
+from tensorgrad.optim.one_call import as_one_call
 from tensorgrad.optim.optimizer import Params, by_name
 
 

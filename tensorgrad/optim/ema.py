@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.aliasing import keep_saved
-from tensorgrad.engine.tape import Array, as_one_call
+from tensorgrad.engine.tape import Array
 from tensorgrad.errors import CheckpointError
 from tensorgrad.frontend.modes import no_grad
 from tensorgrad.frontend.tensor import Tensor
+from tensorgrad.optim.one_call import as_one_call
 from tensorgrad.optim.optimizer import Params, by_name, check_writable, in_range
 
 

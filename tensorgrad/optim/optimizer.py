@@ -9,10 +9,11 @@ import numpy as np
 
 from tensorgrad.blas import axpby
 from tensorgrad.engine.aliasing import keep_saved
-from tensorgrad.engine.tape import Array, as_one_call, value_of
+from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.errors import CheckpointError, ShapeError
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.optim.blocks import BYTES, Blocks
+from tensorgrad.optim.one_call import as_one_call
 
 Params: TypeAlias = "Tensor | Iterable[Tensor] | Mapping[str, Tensor]"
 State: TypeAlias = dict[str, Any]  # the state of one parameter: arrays of its shape, and numbers

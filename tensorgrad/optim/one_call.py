@@ -1,0 +1,27 @@
+"""Functions that `tensorgrad.compile` calls as a whole instead of recording what they do."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tensorgrad.engine.tape import tracer
+
+T = TypeVar("T")
+
+
+def as_one_call(*, sets_grad: bool = False) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Decorate a function that updates parameters, or sets ``.grad``: a recorded program calls it as a whole."""
+
+    def decorate(fn: Callable[..., T]) -> Callable[..., T]:
+        @functools.wraps(fn)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            trace = tracer()
+            if trace is None:
+                return fn(*args, **kwargs)
+            return trace.effect(functools.partial(fn, *args, **kwargs), sets_grad)
+
+        return run
+
+    return decorate
