@@ -20,9 +20,9 @@
 Each also derives from the built-in exception in brackets, so that callers can catch it without importing tensorgrad.
 """
 
-__all__ = ["AnomalyError", "AssignmentError", "CheckpointError", "CompileError", "ConfigError", "DataError", "DataNotFoundError",
-           "FreedGraphError", "GradcheckError", "GradientLostError", "NoRuleError", "OverwriteError", "ShapeError",
-           "TensorgradError"]  # fmt: skip
+__all__ = ["AnomalyError", "AssignmentError", "CheckpointError", "CompileError", "ConfigError", "DataError",
+           "DataNotFoundError", "FreedGraphError", "GradcheckError", "GradientLostError", "NoRuleError",
+           "OverwriteError", "ShapeError", "TensorgradError"]  # fmt: skip
 
 
 class TensorgradError(Exception):

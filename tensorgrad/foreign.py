@@ -9,7 +9,6 @@ import numpy as np
 
 from tensorgrad.errors import NoRuleError
 
-
 NDARRAYS: set[type] = {np.ndarray}
 """ndarray, and the class of the objects that stand in for one while `tensorgrad.compiling` records a program."""
 

@@ -8,17 +8,16 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-import numpy as np
-
 from tensorgrad.compiling.emit import BranchError
 from tensorgrad.compiling.guards import signature
 from tensorgrad.compiling.program import Program
 from tensorgrad.compiling.recording import Recording, check_agreement
 from tensorgrad.engine.record import observers
-from tensorgrad.engine.tape import Variable, current_mode, tracer
+from tensorgrad.engine.tape import current_mode, tracer
 from tensorgrad.errors import CompileError
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 _MOST_PROGRAMS, _MOST_RECORDINGS = 8, 64  # for arguments of one kind, and in all
 _NESTED = (list, tuple, dict)
 
@@ -69,9 +68,11 @@ class Compiled(Generic[P, R]):
         if len(programs) >= _MOST_PROGRAMS or self._count > _MOST_RECORDINGS:
             self._gave_up = True
             what = programs[-1].reach.changed() if programs else "the shape or the value of an argument"
-            warnings.warn(f"tg.compile has recorded {self.__name__} {self._count} times, because {what or 'a parameter'} "
-                          "keeps changing, and calls it without compiling from now on: pass a number that changes as "
-                          "an array", stacklevel=3)  # fmt: skip
+            warnings.warn(
+                f"tg.compile has recorded {self.__name__} {self._count} times, because {what or 'a parameter'} keeps "
+                "changing, and calls it without compiling from now on: pass a number that changes as an array",
+                stacklevel=3,
+            )
             return self.compiled_function(*args, **kwargs)
         recording = Recording(self.compiled_function, names, leaves, rebuilt)
         first = self._recordings.pop(key, None)
@@ -88,7 +89,9 @@ class Compiled(Generic[P, R]):
     def _replay(self, program: Program, leaves: Sequence[Any], args: Any, kwargs: Any) -> R:
         states = [leaves[i].bit_generator.state for i in program.draws]
         try:
-            return cast(R, program.replay([leaves[i].data if is_tensor else leaves[i] for i, is_tensor in program.taken]))
+            return cast(
+                R, program.replay([leaves[i].data if is_tensor else leaves[i] for i, is_tensor in program.taken])
+            )
         except (BranchError, FloatingPointError):
             for i, state in zip(program.draws, states, strict=True):
                 leaves[i].bit_generator.state = state
@@ -137,9 +140,7 @@ class Compiled(Generic[P, R]):
 def _same_state(first: Recording, second: Recording) -> bool:
     """Whether the captured tensors were in the same state at both recordings."""
     a, b = first.tensors, second.tensors
-    return a.keys() == b.keys() and all(
-        a[key][1] is b[key][1] and a[key][2:] == b[key][2:] for key in a
-    )
+    return a.keys() == b.keys() and all(a[key][1] is b[key][1] and a[key][2:] == b[key][2:] for key in a)
 
 
 def _thread_lock() -> Any:

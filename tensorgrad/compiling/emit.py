@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.compiling import passes
-from tensorgrad.compiling.trace import Instruction, Traced, TracedGenerator, leaves_of, mapped
+from tensorgrad.compiling.trace import Instruction
+from tensorgrad.compiling.traced import Traced, TracedGenerator, leaves_of, mapped
 
 _OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 
@@ -34,10 +35,11 @@ class Source:
     def __init__(self, memory: passes.Memory, names: dict[int, str]) -> None:
         self.memory = memory
         self.names = dict(names)  # by ``id`` of a stand-in
-        self.namespace: dict[str, Any] = {"holds": holds}
+        self.namespace: dict[str, Any] = {"holds": holds, "inf": np.inf, "nan": np.nan}
         self._constants: dict[int, str] = {}
-        self._taken = set(self.names.values()) | set(dir(builtins)) | {"holds", "np"}
+        self._taken = set(self.names.values()) | set(dir(builtins)) | {"holds", "inf", "nan", "np"}
         self._count = 0
+        self.views: list[str] = []  # of arrays that exist before the program runs
         self._last: Any = None
 
     def lines(self, program: Sequence[Instruction]) -> list[str]:
@@ -50,6 +52,8 @@ class Source:
             donor = self.memory.in_place.get(id(x))
             if donor is not None:
                 self.names[id(x)] = self.name(donor)
+            elif id(x) in self.memory.views:
+                self.names[id(x)] = self._free(f"{self.name(self.memory.views[id(x)])}_view")
             else:
                 self._count += 1
                 self.names[id(x)] = self._free(f"t{self._count}")
@@ -92,8 +96,10 @@ class Source:
         if isinstance(x, TracedGenerator):
             return x.name
         kind = type(x)
-        if kind in (int, bool, str, type(None), type(...)) or (kind is float and np.isfinite(x)):
+        if kind in (int, float, bool, str, type(None)):
             return repr(x)
+        if x is ...:
+            return "..."
         if kind is slice:
             return f"slice({', '.join(map(self.expression, (x.start, x.stop, x.step)))})"
         if kind is tuple:
@@ -116,9 +122,9 @@ class Source:
         return self.expression(x)
 
     def _function(self, fn: Any) -> str:
-        if passes.is_reduction(fn):
-            return f"{self._function(fn.__self__)}.reduce"
-        return self.constant(fn, getattr(fn, "__name__", "f"))
+        if isinstance(getattr(fn, "__self__", None), np.ufunc):
+            return f"{self._function(fn.__self__)}.{fn.__name__}"
+        return self.constant(fn, getattr(fn, "__name__", "f").strip("_"))
 
     def _call(self, step: Instruction) -> str:
         fn, args = step.fn, step.args
@@ -129,6 +135,10 @@ class Source:
         given = [self.expression(x) for x in args]
         named = [f"{name}={self.expression(value)}" for name, value in step.kwargs.items()]
         method = getattr(fn, "__name__", "")
+        if fn is np.ndarray.transpose and len(args) == 1:
+            return f"{given[0]}.T"
+        if method == "<lambda>":
+            return f"{self.constant(fn, f'gradient_of_{step.where.gradient_of}')}({', '.join(given + named)})"
         if getattr(np.ndarray, method, None) is fn or (args and isinstance(args[0], TracedGenerator)):
             return f"{given[0]}.{method}({', '.join(given[1:] + named)})"
         return f"{self._function(fn)}({', '.join(given + named)})"
@@ -143,7 +153,8 @@ class Source:
             if passes.is_blank(step):
                 return [self._commented(f"{self.name(out)}.fill(0)", step, out)]
             if not passes.takes_out(step):
-                return []  # a view of an array that exists before the program runs
+                self.views.append(f"# {self.name(out)} = {self._call(step)}")  # exists before the program runs
+                return []
             target = f"out={self.name(out)}"
             return [self._commented(f"{self._call(step)[:-1]}, {target})", step, out)]
         if out is None:

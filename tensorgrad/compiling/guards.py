@@ -72,13 +72,14 @@ class Reach:
         elif hasattr(x, "compile_as_one_call"):  # an optimizer, which a replay calls as a whole
             yield x.params, "" if name in ("optimizer", "opt") else name
         elif hasattr(x, "__dict__") and not isinstance(x, (types.ModuleType, type, np.ndarray)):
-            prefix = "" if name == "self" else name
-            for key, item in vars(x).items():
-                inner = f"{prefix}.{key}" if prefix else key
-                self._note(vars(x), key, item, inner)
-                yield item, inner
-            if not in_package[getattr(type(x).__init__, "__code__", _NO_CODE).co_filename]:
-                yield from ((f, "") for kind in type(x).__mro__ for f in vars(kind).values() if _is_users(f))
+            yield from self._of_object(x, "" if name == "self" else name)
+
+    def _of_object(self, x: Any, name: str) -> Iterator[tuple[Any, str]]:
+        for key, item in vars(x).items():
+            inner = f"{name}.{key}" if name else key
+            self._note(vars(x), key, item, inner)
+            yield item, inner
+        yield from ((f, "") for kind in type(x).__mro__ for f in vars(kind).values() if _is_users(f))
 
     def _of_function(self, fn: types.FunctionType) -> Iterator[tuple[Any, str]]:
         if in_package[fn.__code__.co_filename]:
@@ -132,7 +133,9 @@ def put(container: Any, key: Any, value: Any) -> None:
 
 def at(container: Any, key: Any) -> Any:
     """What is at a place."""
-    return container.cell_contents if isinstance(container, types.CellType) else container.get(key) if isinstance(container, dict) else container[key]
+    if isinstance(container, types.CellType):
+        return container.cell_contents
+    return container.get(key) if isinstance(container, dict) else container[key]
 
 
 def is_same(x: Any, y: Any) -> bool:
@@ -140,10 +143,10 @@ def is_same(x: Any, y: Any) -> bool:
     return type(x) is type(y) and isinstance(x, _PLAIN) and bool(x == y)
 
 
-def _names(code: types.CodeType) -> set[str]:
+def _names(code: types.CodeType) -> list[str]:
     """The names of globals that a function and the functions inside it may read."""
     inner = [const for const in code.co_consts if isinstance(const, types.CodeType)]
-    return set(code.co_names).union(*map(_names, inner))
+    return list(dict.fromkeys([*code.co_names, *[name for function in inner for name in _names(function)]]))
 
 
 def _is_users(x: Any) -> bool:
@@ -153,9 +156,6 @@ def _is_users(x: Any) -> bool:
 @functools.cache
 def _is_installed(filename: str) -> bool:
     return in_package[filename] or "site-packages" in filename or filename == functools.__file__
-
-
-_NO_CODE = (lambda: None).__code__
 
 
 # ------------------------------------------------------------------------------------------------ arguments

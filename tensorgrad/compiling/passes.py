@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.compiling.trace import Instruction, Traced, leaves_of, mapped
+from tensorgrad.compiling.trace import Instruction
+from tensorgrad.compiling.traced import Traced, leaves_of, mapped
 
 _SHORTER = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.amax: np.maximum, np.min: np.minimum,
             np.amin: np.minimum, np.any: np.logical_or, np.all: np.logical_and}  # fmt: skip
@@ -22,21 +23,28 @@ _COPIES = (np.positive, np.copy, np.ndarray.copy, np.asarray)
 
 
 def with_direct_calls(program: list[Instruction]) -> list[Instruction]:
-    """``np.sum(x)`` as ``np.add.reduce(x, axis=None)``, which is what it comes to."""
-    out = []
-    for step in program:
-        ufunc = _SHORTER.get(step.fn)
-        if ufunc is not None and len(step.args) <= 2 and step.kwargs.keys() <= {"axis", "keepdims", "dtype"}:
-            axis = step.args[1] if len(step.args) > 1 else step.kwargs.get("axis")
-            rest = {name: value for name, value in step.kwargs.items() if name != "axis" and value is not np._NoValue}
-            step = Instruction(ufunc.reduce, (step.args[0],), {"axis": axis, **rest}, step.out, step.writes,
-                               step.where, step.kind)  # fmt: skip
-        elif step.fn is np.reshape and step.args[2:] == ("C",):
-            step = Instruction(np.ndarray.reshape, step.args[:2], step.kwargs, step.out, [], step.where, step.kind)
-        elif step.fn in _AS_METHODS and len(step.args) <= 2 + (step.fn is np.swapaxes) and not step.kwargs:
-            step = Instruction(_AS_METHODS[step.fn], step.args, step.kwargs, step.out, step.writes, step.where, step.kind)
-        out.append(step)
-    return out
+    """``np.sum(x)`` as ``np.add.reduce(x, axis=None)``, which is what it comes to, and other functions as methods."""
+    return [Instruction(*_direct(step), step.out, step.writes, step.where, step.kind) for step in program]
+
+
+def _direct(step: Instruction) -> tuple[Any, Any, dict[str, Any]]:
+    fn, args, kwargs = step.fn, step.args, step.kwargs
+    ufunc = _SHORTER.get(fn) if kwargs.keys() <= {"axis", "keepdims", "dtype"} else None
+    if (ufunc is not None or is_reduction(fn)) and len(args) <= 2 and "out" not in kwargs:
+        named = {"axis": args[1] if len(args) > 1 else kwargs.get("axis", None if ufunc is not None else 0), **kwargs}
+        usual = {"keepdims": (False, np._NoValue), "dtype": (None,), "initial": (np._NoValue,), "where": (True,)}
+        named = {name: x for name, x in named.items() if not any(x is y for y in usual.get(name, ()))}
+        return fn if ufunc is None else ufunc.reduce, args[:1], named
+    if kwargs or not args or not isinstance(args[0], Traced):
+        return fn, args, kwargs
+    if fn is np.reshape and args[2:] == ("C",):
+        return np.ndarray.reshape, args[:2], {}
+    if fn in _AS_METHODS and len(args) <= 2 + (fn is np.swapaxes):
+        axes = [x % args[0].ndim for x in args[1:]] if fn is np.swapaxes else None
+        if args[0].ndim == 2 and (axes in ([0, 1], [1, 0]) or (fn is np.transpose and args[1:] in ((), (None,)))):
+            return np.ndarray.transpose, args[:1], {}
+        return _AS_METHODS[fn], args, {}
+    return fn, args, kwargs
 
 
 def without_dead_code(program: list[Instruction], outputs: Iterable[Traced], captured: Iterable[Traced]
@@ -171,6 +179,7 @@ class Memory:
                  results: Iterable[Traced]) -> None:  # fmt: skip
         self.arrays: dict[int, Any] = {id(x): x.value for x in captured}
         self.in_place: dict[int, Traced] = {}  # a result, and the argument whose memory it takes over
+        self.views: dict[int, Traced] = {}  # a view, and the array that it is a view of
         self._fixed = {x.storage for x in captured}  # storages that have an address before the program runs
         self._memory: dict[int, Any] = {}
         self._free: dict[int, list[Any]] = {}
@@ -178,23 +187,24 @@ class Memory:
         for i, step in enumerate(program):
             for x in (*step.reads(), *step.results(), *step.writes):
                 last[x.storage] = i
-        own = {x.storage for x in own}
-        last.update(dict.fromkeys((*own, *[x.storage for x in results]), len(program)))
+        kept = {x.storage for x in own}
+        last.update(dict.fromkeys((*kept, *[x.storage for x in results]), len(program)))
         for i, step in enumerate(program):
             x = step.out
             if takes_out(step) or _is_blank(step):
-                donor = self._donor(step, i, last) if x.storage not in own else None
+                donor = self._donor(step, i, last) if x.storage not in kept else None
                 if donor is not None:
                     self.in_place[id(x)] = donor
                     self._memory[x.storage] = self._memory.pop(donor.storage)
                     self.arrays[id(x)] = self.arrays[id(donor)]
                 else:
-                    self._allocate(x, shared=x.storage not in own)
+                    self._allocate(x, shared=x.storage not in kept)
                 self._fixed.add(x.storage)
             elif is_view(step) and x.storage in self._fixed and all(id(y) in self.arrays for y in step.reads()):
                 view = step.fn(*mapped(self._array, step.args), **mapped(self._array, step.kwargs))
                 if isinstance(view, np.ndarray) and np.may_share_memory(view, self._array(next(step.reads()))):
                     self.arrays[id(x)] = view
+                    self.views[id(x)] = next(step.reads())
             for y in {z.storage: z for z in (*step.reads(), *step.results(), *step.writes)}.values():
                 if last[y.storage] == i and y.storage in self._memory:
                     memory = self._memory.pop(y.storage)

@@ -12,7 +12,7 @@ from tensorgrad.compiling import passes
 from tensorgrad.compiling.emit import Source, function
 from tensorgrad.compiling.guards import is_same
 from tensorgrad.compiling.recording import Output, Recording
-from tensorgrad.compiling.trace import PYTHON, Instruction, Traced, TracedGenerator, leaves_of, mapped, traced_in
+from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, mapped, traced_in
 from tensorgrad.engine.tape import Variable, current_mode
 from tensorgrad.errors import CompileError
 
@@ -28,7 +28,9 @@ class Program:
     def __init__(self, recording: Recording, names: Sequence[str], leaves: Sequence[Any]) -> None:
         self.recording, self.names, self.mode = recording, names, current_mode()
         self.reach, self.arity = recording.reach, len(names)
-        self.leaves = [type(leaf) if x is not None else leaf for x, leaf in zip(recording.arguments, leaves, strict=True)]
+        self.leaves = [
+            type(leaf) if x is not None else leaf for x, leaf in zip(recording.arguments, leaves, strict=True)
+        ]
         self.taken = [(i, isinstance(leaves[i], Variable)) for i, x in enumerate(recording.arguments) if x is not None]
         self.draws = [i for i, x in enumerate(recording.arguments) if isinstance(x, TracedGenerator)]
         self._optimize()
@@ -77,10 +79,14 @@ class Program:
         source = Source(memory, {id(x): name for x, name in zip(r.arguments, self.names, strict=True) if x is not None})
         for x in captured:
             source.give_name(x, x.name or "array")
+        for x in trace.fixed.values():
+            source.give_name(x, "constant")
         for tensor, g in self.grads:
             if g is not None:
                 source.give_name(g, f"d_{source.name(trace.captured[id(r.tensors[id(tensor)][1])])}")
-        read = {id(x) for step in (*self.early, *self.late) for x in (*step.reads(), *step.writes)} | set(map(id, self.results))
+        read = {id(x) for step in (*self.early, *self.late) for x in (*step.reads(), *step.writes)} | set(
+            map(id, self.results)
+        )
         entering = [
             f"{source.give_name(g, g.name)} = {self._tensor(source, r.tensors[key][0])}.grad"
             for key, g in r.entry_grads.items()
@@ -95,7 +101,12 @@ class Program:
         handed = list(dict.fromkeys(source.name(x) for x in used if id(x) in created))
         early.append(f"return {_tuple(handed)}")
         late.append(f"return {self._result(source)}")
-        self.source = function("compute", parameters, early) + "\n\n" + function("commit", [*parameters, *handed], late)
+        views = [] if not source.views else ["# views of arrays that exist before:", *source.views]
+        self.source = (
+            function("compute", parameters, [*views, *early])
+            + "\n\n"
+            + function("commit", [*parameters, *handed], late)
+        )
         applies = function("applies", self.names, [f"return {' and '.join(self._conditions(source))}"])
         exec(compile(f"{self.source}\n\n{applies}", "<tg.compile>", "exec"), source.namespace)
         self.compute, self.commit, self.applies = (source.namespace[name] for name in ("compute", "commit", "applies"))
@@ -104,22 +115,28 @@ class Program:
 
     def _commit(self, source: Source) -> list[str]:
         """The lines that change parameters and gradients."""
-        lines = []
+        lines: list[str] = []
+        there: dict[int, Any] = {}  # the gradient that each tensor has by then
         for step in self.late:
-            lines += self._effect(source, step) if step.kind == "effect" else source.lines([step])
-        return lines + [self._set_grad(source, tensor, g) for tensor, g in self.grads]
+            if step.kind != "effect":
+                lines += source.lines([step])
+                continue
+            lines += self._set_grads(source, step.args, there)
+            value, results = step.out
+            call = f"{source.constant(step.fn, step.fn.func.__qualname__.replace('.', '_'))}()"  # type: ignore[attr-defined]
+            lines.append(call if value is None else f"{source.name(value)} = {call}")
+            for tensor, g in results:
+                there[id(tensor)] = g
+                lines += [] if g is None else [f"{source.name(g)} = {self._tensor(source, tensor)}.grad"]
+        return lines + self._set_grads(source, self.grads, there)
 
-    def _effect(self, source: Source, step: Instruction) -> list[str]:
-        value, results = step.out
-        call = f"{source.constant(step.fn, step.fn.func.__qualname__.replace('.', '_'))}()"  # type: ignore[attr-defined]
-        return [
-            *[self._set_grad(source, tensor, g) for tensor, g in step.args],
-            call if value is None else f"{source.name(value)} = {call}",
-            *[f"{source.name(g)} = {self._tensor(source, tensor)}.grad" for tensor, g in results if g is not None],
-        ]
-
-    def _set_grad(self, source: Source, tensor: Variable, g: Traced | None) -> str:
-        return f"{self._tensor(source, tensor)}.grad = {'None' if g is None else source.name(g)}"
+    def _set_grads(self, source: Source, pairs: Any, there: dict[int, Any]) -> list[str]:
+        lines = []
+        for tensor, g in pairs:
+            if there.get(id(tensor), there) is not g:
+                there[id(tensor)] = g
+                lines.append(f"{self._tensor(source, tensor)}.grad = {'None' if g is None else source.name(g)}")
+        return lines
 
     def _tensor(self, source: Source, tensor: Variable) -> str:
         return source.constant(tensor, f"{self.reach.tensors[id(tensor)][1]}_tensor")
@@ -188,7 +205,7 @@ def _tuple(items: Any) -> str:
 
 
 def _of_argument(source: Source, name: str, x: Any, leaf: Any) -> list[str]:
-    """The conditions that an argument is of the kind that was recorded; ``leaf`` is its value or, of arrays, its class."""
+    """The conditions that an argument is of the kind recorded; ``leaf`` is its value or, of arrays, its class."""
     if x is None:
         if not isinstance(leaf, _NUMBERS):
             return [f"{name} is {source.constant(leaf, 'value')}"]

@@ -3,91 +3,112 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tensorgrad.compiling import passes
-from tensorgrad.compiling.emit import Source, function
-from tensorgrad.compiling.guards import Reach, at, is_same, of_tensor, put
-from tensorgrad.compiling.trace import Instruction, Trace, Traced, TracedGenerator, leaves_of, mapped, values_in
+from tensorgrad.compiling.guards import Reach, at, of_tensor, put
+from tensorgrad.compiling.trace import Trace
+from tensorgrad.compiling.traced import Traced, TracedGenerator, leaves_of, mapped, value_of, values_in
 from tensorgrad.engine.record import observers
-from tensorgrad.engine.tape import Record, Variable, current_mode, set_tracer
+from tensorgrad.engine.tape import Record, Variable, set_tracer
 from tensorgrad.errors import CompileError
 
 
 class Recording:
     """One call, run on stand-ins. It has the effects and the result of an ordinary call."""
 
-    def __init__(self, fn: Callable[..., Any], names: Sequence[str], leaves: Sequence[Any],
-                 rebuilt: Callable[[Sequence[Any]], Any]) -> None:  # fmt: skip
-        self.trace = trace = Trace()
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        names: Sequence[str],
+        leaves: Sequence[Any],
+        rebuilt: Callable[[Sequence[Any]], tuple[Any, Any]],
+    ) -> None:
+        self.trace = Trace()
         self.reach = Reach(fn, dict(zip(names, leaves, strict=True)))
-        self.arguments: list[Any] = []
-        given = []
-        passed = {id(x) for x in leaves}
-        for name, x in zip(names, leaves, strict=True):
-            if isinstance(x, np.ndarray):
-                self.arguments.append(Traced(trace, x, name))
-            elif isinstance(x, np.random.Generator):
-                self.arguments.append(TracedGenerator(trace, x, name))
-            elif isinstance(x, Variable) and x.node is None:
-                stand_in = type(x)(x.data)
-                stand_in.data = Traced(trace, x.data, name)
-                self.arguments.append(stand_in.data)
-                given.append(stand_in)
-                continue
-            else:
-                self.arguments.append(None)
-                given.append(x)
-                continue
-            given.append(self.arguments[-1])
-        states = [(g, str(g.bit_generator.state)) for g, _ in self.reach.generators.values() if id(g) not in passed]
-        self.tensors = {key: of_tensor(t) for key, (t, _) in self.reach.tensors.items()
-                        if t.node is not None or key not in passed}  # fmt: skip
-        self.entry_grads: dict[int, Traced] = {}
-        for key, (tensor, data, _, _) in self.tensors.items():
-            name = self.reach.tensors[key][1]
-            tensor.data = trace.capture(data, name)
-            if isinstance(tensor.grad, np.ndarray):
-                tensor.grad = self.entry_grads[key] = Traced(trace, tensor.grad, f"{name}.grad")
-        for container, key, array, name in self.reach.arrays:
-            put(container, key, trace.capture(array, name))
-        trace.tensors = {key: entry[0] for key, entry in self.tensors.items()}
-        observers.append(trace)
-        set_tracer(trace)
+        passed = set(map(id, leaves))
+        self.tensors = {
+            key: of_tensor(tensor)
+            for key, (tensor, _) in self.reach.tensors.items()
+            if tensor.node is not None or key not in passed
+        }
+        self.arguments: list[Any] = []  # the stand-in of each argument; None for what has none
+        given = [self._argument(name, x) for name, x in zip(names, leaves, strict=True)]
+        hidden = [g for g, _ in self.reach.generators.values() if id(g) not in passed]
+        states = [str(g.bit_generator.state) for g in hidden]
+        self._enter()
         try:
             args, kwargs = rebuilt(given)
             result = fn(*args, **kwargs)
-            for generator, before in states:
-                if str(generator.bit_generator.state) != before:
-                    raise CompileError("the compiled function draws from a generator that is not an argument: pass it "
-                                       "as an argument, so that every replay draws from it")  # fmt: skip
-            for t, data, *_ in self.tensors.values():
-                if t.data is not trace.captured[id(data)]:
-                    raise CompileError("the compiled function replaces the `.data` of a tensor: write into it, as in "
-                                       "w.data[...] = x or w.data -= x")  # fmt: skip
+            self._check(states != [str(g.bit_generator.state) for g in hidden])
             self.outputs = mapped(self._output, result)
         finally:
-            set_tracer(None)
-            observers.remove(trace)
-            replaced = [name for container, key, array, name in self.reach.arrays
-                        if at(container, key) is not trace.captured[id(array)]]  # fmt: skip
-            for container, key, array, _ in self.reach.arrays:
-                put(container, key, array)
-            self.final_grads = {key: t.grad for key, (t, *_) in self.tensors.items()}
-            for tensor, data, *_ in self.tensors.values():
-                tensor.data = data
-                tensor.grad = _released(tensor.grad)
-                tensor.saved = None
-        changed = [*replaced, *filter(None, [self.reach.changed()])]
-        if changed:
-            raise CompileError(f"the compiled function sets {changed[0]!r}, which a replay would not do: do it outside"
-                               ", or write into an array, as in x[...] = y")  # fmt: skip
+            replaced = self._leave()
+        if changed := replaced or self.reach.changed():
+            raise CompileError(
+                f"the compiled function sets {changed!r}, which a replay would not do: do it outside, or write into an "
+                "array, as in x[...] = y"
+            )
         self.result = mapped(_own, self.outputs)
-        trace.release()
+        self.trace.release()
+
+    def _argument(self, name: str, x: Any) -> Any:
+        """What the function is given in place of an argument."""
+        given: Any = x
+        stand_in: Any = None
+        if isinstance(x, np.ndarray):
+            given = stand_in = Traced(self.trace, x, name)
+        elif isinstance(x, np.random.Generator):
+            given = stand_in = TracedGenerator(self.trace, x, name)
+        elif isinstance(x, Variable) and x.node is None:
+            given = object.__new__(type(x))
+            given.data = stand_in = Traced(self.trace, x.data, name)
+            given.grad = given.node = given.saved = given.memory = None
+        self.arguments.append(stand_in)
+        return given
+
+    def _enter(self) -> None:
+        """Put stand-ins into the tensors and in place of the arrays that the function reaches."""
+        self.entry_grads: dict[int, Traced] = {}
+        for key, (tensor, data, *_) in self.tensors.items():
+            name = self.reach.tensors[key][1]
+            tensor.data = self.trace.capture(data, name)
+            if isinstance(tensor.grad, np.ndarray):
+                tensor.grad = self.entry_grads[key] = Traced(self.trace, tensor.grad, f"{name}.grad")
+        for container, key, array, name in self.reach.arrays:
+            put(container, key, self.trace.capture(array, name))
+        self.trace.tensors = {key: tensor for key, (tensor, *_) in self.tensors.items()}
+        observers.append(self.trace)
+        set_tracer(self.trace)
+
+    def _leave(self) -> str:
+        """Put everything back; return the name of an array that was replaced by another, if there is one."""
+        set_tracer(None)
+        observers.remove(self.trace)
+        replaced = ""
+        for container, key, array, name in self.reach.arrays:
+            if at(container, key) is not self.trace.captured[id(array)]:
+                replaced = name
+            put(container, key, array)
+        self.final_grads = {key: tensor.grad for key, (tensor, *_) in self.tensors.items()}
+        for tensor, data, *_ in self.tensors.values():
+            tensor.data, tensor.grad, tensor.saved = data, value_of(tensor.grad), None
+        return replaced
+
+    def _check(self, drew: bool) -> None:
+        """Refuse what a replay would not do."""
+        if drew:
+            raise CompileError(
+                "the compiled function draws from a generator that is not an argument: pass it as an argument, so that "
+                "every replay draws from it"
+            )
+        if any(t.data is not self.trace.captured[id(data)] for t, data, *_ in self.tensors.values()):
+            raise CompileError(
+                "the compiled function replaces the `.data` of a tensor: write into it, as in w.data[...] = x or "
+                "w.data -= x"
+            )
 
     def _output(self, x: Any) -> Any:
         if isinstance(x, Variable):
@@ -112,10 +133,6 @@ class Output:
         self.kind, self.data = kind, data
 
 
-def _released(x: Any) -> Any:
-    return x.value if isinstance(x, Traced) else x
-
-
 def _own(x: Any) -> Any:
     """A result as the caller gets it: a copy."""
     if isinstance(x, Output):
@@ -137,7 +154,9 @@ def check_agreement(first: Recording, second: Recording) -> None:
     same |= {id(x): second.entry_grads.get(key) for key, x in first.entry_grads.items()}
     for one, other in zip(a, b, strict=False):
         pairs = list(zip(leaves_of((one.args, one.kwargs)), leaves_of((other.args, other.kwargs)), strict=False))
-        if not _is_same_function(one.fn, other.fn) or not all(_agree(fixed.get(id(x), x), fixed.get(id(y), y), same) for x, y in pairs):
+        if not _is_same_function(one.fn, other.fn) or not all(
+            _agree(fixed.get(id(x), x), fixed.get(id(y), y), same) for x, y in pairs
+        ):
             raise CompileError(
                 f"tg.compile cannot replay the function: at {other.where}, two calls with arguments of the same kind "
                 f"called {getattr(one.fn, '__name__', one.fn)} with different constants. A value that changes from "
@@ -165,7 +184,9 @@ def _agree(x: Any, y: Any, same: dict[int, Any]) -> bool:
 
 def _is_same_function(f: Any, g: Any) -> bool:
     if isinstance(f, functools.partial) and isinstance(g, functools.partial):  # of an effect
-        return f.func is g.func and f.keywords == g.keywords and all(x is y or x == y for x, y in zip(f.args, g.args, strict=True))
+        return (
+            f.func is g.func
+            and f.keywords == g.keywords
+            and all(x is y or x == y for x, y in zip(f.args, g.args, strict=True))
+        )
     return f is g or f == g or getattr(f, "__code__", f) is getattr(g, "__code__", None)
-
-

@@ -1,42 +1,35 @@
-"""Recording a program: a duck array stands in for every array, and notes each NumPy call on it.
+"""Recording a program: the list of NumPy calls that a function makes.
 
 While a program is recorded, the ordinary engine runs: the forward pass, the rules and the optimizer. A `Traced` is in
-place of each array that may differ in the next call. It computes what NumPy computes, and appends the call to the
-`Trace`. Whatever would take a value out of NumPy, such as ``float(x)`` or ``if x > 0``, raises `EscapeError`, because a
-replay would repeat it with the value of the recorded call.
+place of each array that may differ in the next call, and appends each call to the `Trace`.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 import operator
-import os
 import sys
 from _thread import get_ident
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from tensorgrad.compiling.traced import UNPACKED, Traced, leaves_of, traced_in, value_of, values_in
 from tensorgrad.engine.caller import in_package, line_of
 from tensorgrad.engine.tape import Outline, Record, Variable, set_tracer, tracer
 from tensorgrad.errors import CompileError
-from tensorgrad.foreign import NDARRAYS
 
 if TYPE_CHECKING:
     from tensorgrad.engine.registry import Row
 
-PYTHON = (bool, int, float, complex)
-_UNPACKED = (list, tuple)
 _METADATA = frozenset(
     (np.shape, np.ndim, np.size, np.may_share_memory, np.shares_memory, np.result_type, np.can_cast, np.iscomplexobj,
      np.isrealobj, np.min_scalar_type, np.common_type)
 )  # fmt: skip
 _WRITES_FIRST = frozenset((np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis))
 _WRITING_METHODS = frozenset(("fill", "sort", "partition", "put", "resize", "setfield", "setflags"))
-_ESCAPES = frozenset(("item", "tolist", "tobytes", "tofile", "dump", "dumps", "data", "ctypes", "__array_interface__"))
 
 
 class EscapeError(CompileError):
@@ -79,122 +72,6 @@ class Where:
         spans = self.code.co_lines()
         found = next((line for start, end, line in spans if start <= self.instruction < end), None)
         return int(found or self.code.co_firstlineno)
-
-
-class Traced(NDArrayOperatorsMixin):
-    """An array while a program is recorded: its value in the recorded call, and its place in the program."""
-
-    __slots__ = ("__weakref__", "dtype", "made", "name", "number", "owns_memory", "shape", "storage", "strides", "trace",
-                 "value")  # fmt: skip
-
-    value: np.ndarray[Any, Any]
-    storage: int  # identifies the memory, which views share
-    number: type | None  # the class of a NumPy scalar or a Python number; None for an array
-    made: int  # how many instructions there were before the one that creates it
-    name: str  # of an argument or a captured array; "" for a result
-
-    def __init__(self, trace: Trace, value: Any, name: str = "") -> None:
-        self.trace, self.name = trace, name
-        self.number = None if isinstance(value, np.ndarray) else type(value)
-        self.value, self.made = np.asarray(value), len(trace.instructions)
-        self.shape, self.dtype, self.strides = self.value.shape, self.value.dtype, self.value.strides
-        self.owns_memory, self.storage = self.value.base is None, trace.storage_of(self.value)
-
-    is_scalar = property(lambda self: self.number is not None)
-    ndim = property(lambda self: len(self.shape))
-    size = property(lambda self: math.prod(self.shape))
-    itemsize = property(lambda self: self.dtype.itemsize)
-    nbytes = property(lambda self: math.prod(self.shape) * self.dtype.itemsize)
-    flags = property(lambda self: self.value.flags)
-    base = property(lambda self: self.value.base)
-    T = property(lambda self: self.trace.call(np.transpose, (self,), {}))
-    mT = property(lambda self: self.trace.call(np.matrix_transpose, (self,), {}))  # noqa: N815  (NumPy's name)
-    real = property(lambda self: self.trace.call(np.real, (self,), {}))
-    imag = property(lambda self: self.trace.call(np.imag, (self,), {}))
-
-    def as_array(self) -> Traced:
-        """A stand-in for an ndarray; itself, unless it stands in for a NumPy scalar."""
-        return self.trace.call(np.asarray, (self,), {}) if self.is_scalar else self  # type: ignore[no-any-return]
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if any(isinstance(x, Variable) for x in inputs):
-            return NotImplemented
-        fn = ufunc if method == "__call__" else getattr(ufunc, method)
-        out = kwargs.get("out")
-        if out is not None and any(isinstance(x, Traced) and x.is_scalar for x in out):
-            del kwargs["out"]  # ``x += 1`` of a NumPy scalar, which is immutable
-        return self.trace.call(fn, inputs, kwargs)
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if any(issubclass(kind, Variable) for kind in types):
-            return NotImplemented
-        return self.trace.call(func, args, kwargs)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.trace.call(operator.getitem, (self, index), {})
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        self.trace.call(operator.setitem, (self, index, value), {})
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of unsized object")
-        return int(self.shape[0])
-
-    def __iter__(self) -> Iterator[Any]:
-        if not self.ndim:
-            raise TypeError("iteration over a 0-d array")
-        return (self[i] for i in range(len(self)))
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(np.ndarray, name, None)
-        if name in _ESCAPES or not callable(method) or name.startswith("__"):
-            if name.startswith("__") or method is None:
-                raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
-            raise self.trace.escape(f".{name}")
-        return lambda *args, **kwargs: self.trace.call(method, (self, *args), kwargs)
-
-    def __bool__(self) -> bool:
-        return self.trace.branch(self)
-
-    def __array__(self, *_: Any, **__: Any) -> Any:
-        raise self.trace.escape("its conversion to an ndarray")
-
-    def __float__(self) -> float:
-        raise self.trace.escape("float()")
-
-    def __int__(self) -> int:
-        raise self.trace.escape("int()")
-
-    def __complex__(self) -> complex:
-        raise self.trace.escape("complex()")
-
-    def __index__(self) -> int:
-        raise self.trace.escape("its use as a Python integer")
-
-    def __format__(self, spec: str) -> str:
-        raise self.trace.escape("printing it")
-
-    def __repr__(self) -> str:
-        raise self.trace.escape("printing it")
-
-    __hash__ = object.__hash__
-
-
-NDARRAYS.add(Traced)
-
-
-class TracedGenerator:
-    """A random generator while a program is recorded. A replay draws from the generator it is given, in this order."""
-
-    def __init__(self, trace: Trace, generator: np.random.Generator, name: str) -> None:
-        self._trace, self._generator, self.name = trace, generator, name
-
-    def __getattr__(self, method: str) -> Any:
-        function = getattr(np.random.Generator, method, None)
-        if not callable(function) or method in ("spawn", "shuffle"):
-            raise self._trace.escape(f"Generator.{method}")
-        return lambda *args, **kwargs: self._trace.call(function, (self, *args), kwargs, kind="draw")
 
 
 class Trace:
@@ -250,7 +127,9 @@ class Trace:
         out = kwargs.get("out")
         writes = [x for x in (out if isinstance(out, tuple) else (out,)) if x is not None]
         name = getattr(fn, "__name__", "")
-        is_method = isinstance(getattr(np.ndarray, name, None), type(np.ndarray.sum)) and fn is getattr(np.ndarray, name, None)
+        is_method = isinstance(getattr(np.ndarray, name, None), type(np.ndarray.sum)) and fn is getattr(
+            np.ndarray, name, None
+        )
         if fn is operator.setitem or fn in _WRITES_FIRST or name == "at" or (is_method and name in _WRITING_METHODS):
             writes.append(args[0])
         for target in writes:
@@ -275,7 +154,7 @@ class Trace:
     def _wrapped(self, ans: Any) -> Any:
         if isinstance(ans, tuple) and hasattr(ans, "_fields"):
             return type(ans)(*map(self._wrapped, ans))
-        if isinstance(ans, _UNPACKED):
+        if isinstance(ans, UNPACKED):
             return type(ans)(map(self._wrapped, ans))
         if isinstance(ans, (np.ndarray, np.generic, int, float, complex)):
             return Traced(self, ans)
@@ -323,7 +202,7 @@ class Trace:
         tensors = list(self.tensors.values())
         before = [(t, t.data, t.grad) for t in tensors]
         for t in tensors:
-            t.data, t.grad = _value(t.data), _value(t.grad)
+            t.data, t.grad = value_of(t.data), value_of(t.grad)
         given = [(t.data, t.grad) for t in tensors]
         set_tracer(None)
         try:
@@ -444,50 +323,10 @@ class Trace:
 
 @functools.cache
 def _is_library(filename: str) -> bool:
-    return in_package[filename] or filename.startswith(os.path.dirname(np.__file__) + os.sep)
+    return in_package[filename] or Path(np.__file__).parent in Path(filename).parents
 
 
 def _outline(record: Record) -> Outline:
     outline = Outline()
     outline.shape, outline.dtype = record.shape, record.dtype
     return outline
-
-
-def leaves_of(tree: Any) -> Iterator[Any]:
-    """Everything in nested tuples, lists, dicts and slices."""
-    if isinstance(tree, _UNPACKED):
-        for item in tree:
-            yield from leaves_of(item)
-    elif isinstance(tree, dict):
-        yield from leaves_of(list(tree.values()))
-    elif isinstance(tree, slice):
-        yield from (tree.start, tree.stop, tree.step)
-    else:
-        yield tree
-
-
-def traced_in(tree: Any) -> Iterator[Traced]:
-    """The stand-ins in a structure."""
-    return (x for x in leaves_of(tree) if isinstance(x, Traced))
-
-
-def mapped(fn: Callable[[Any], Any], tree: Any) -> Any:
-    """A structure with ``fn`` applied to its leaves."""
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*[mapped(fn, item) for item in tree])
-    if type(tree) in _UNPACKED:
-        return type(tree)([mapped(fn, item) for item in tree])
-    if type(tree) is dict:
-        return {key: mapped(fn, item) for key, item in tree.items()}
-    return fn(tree)
-
-
-def _value(x: Any) -> Any:
-    if isinstance(x, Traced):
-        return x.value if x.number is None else x.value.item() if x.number in PYTHON else x.value[()]
-    return x._generator if isinstance(x, TracedGenerator) else x
-
-
-def values_in(tree: Any) -> Any:
-    """A structure with the values in place of the stand-ins."""
-    return mapped(_value, tree)

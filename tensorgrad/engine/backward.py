@@ -195,9 +195,10 @@ class _Pass:
 
     def _is_owned(self, node: Node) -> bool:
         """Whether the adjoint of a node is an array of its full shape that this pass may modify."""
-        adjoint = self.adjoints.get(node) if node in self.owned and self.kind is None else None
-        is_array = type(adjoint) is self.own_kind and (self.tracer is None or not adjoint.is_scalar)
-        return is_array and adjoint.shape == node.shape and adjoint.dtype == node.dtype
+        adjoint: Any = self.adjoints.get(node) if node in self.owned and self.kind is None else None
+        if type(adjoint) is not self.own_kind or (self.tracer is not None and adjoint.is_scalar):
+            return False
+        return adjoint.shape == node.shape and bool(adjoint.dtype == node.dtype)
 
     def _prepare(self, record: Record, g: Array, ans: Array, inputs: Sequence[Any]) -> tuple[Any, Any, Sequence[Any]]:
         """The arguments for a rule in a pass that is recorded, observed or read-only."""
@@ -222,7 +223,7 @@ class _Pass:
         """Broadcast each gradient that is returned to its full shape, and copy those that share memory."""
         for node, g in self.adjoints.items():
             if type(g) is not _ndarray and not isinstance(g, np.generic):
-                full: Array = g if g.shape == node.shape else np.broadcast_to(g, node.shape)  # type: ignore[call-overload]
+                full: Array = g if g.shape == node.shape else np.broadcast_to(g, node.shape)
                 self.adjoints[node] = full if node in self.owned else np.positive(full)
             elif not (self._is_owned(node) and g.base is None):
                 self.adjoints[node] = np.full(node.shape, g, node.dtype)

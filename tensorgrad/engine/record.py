@@ -18,7 +18,18 @@ import numpy as np
 from tensorgrad.engine import tape
 from tensorgrad.engine.aliasing import frozen, is_view, outline_of, save, share_with_source
 from tensorgrad.engine.caller import in_package
-from tensorgrad.engine.tape import NO_PARAMS, Leaf, Mode, Node, Record, Variable, as_result, current_mode, node_of, tracer
+from tensorgrad.engine.tape import (
+    NO_PARAMS,
+    Leaf,
+    Mode,
+    Node,
+    Record,
+    Variable,
+    as_result,
+    current_mode,
+    node_of,
+    tracer,
+)
 from tensorgrad.errors import NoRuleError
 from tensorgrad.foreign import AS_THEY_ARE, operand
 from tensorgrad.foreign import plain as _plain

@@ -52,9 +52,9 @@ def check(seeds, order):
 
 
 @pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("start", range(0, 60, 20), ids="seeds from {}".format)
+@pytest.mark.parametrize("start", range(0, 20, 10), ids="seeds from {}".format)
 def test_random_programs(start, order):
-    check(range(START + start, START + start + 20), order)
+    check(range(START + start, START + start + 10), order)
 
 
 @pytest.mark.slow

@@ -1,0 +1,196 @@
+"""What stands in for arrays and random generators while a program is recorded.
+
+A `Traced` computes what NumPy computes, and notes each call in its `trace.Trace`. Whatever would take a value out of
+NumPy, such as ``float(x)`` or ``if x > 0``, raises an error, because a replay would repeat it with the value of the
+recorded call.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from tensorgrad.engine.tape import Variable
+from tensorgrad.foreign import NDARRAYS
+
+if TYPE_CHECKING:
+    from tensorgrad.compiling.trace import Trace
+
+PYTHON = (bool, int, float, complex)
+UNPACKED = (list, tuple)
+_ESCAPES = frozenset(("item", "tolist", "tobytes", "tofile", "dump", "dumps", "data", "ctypes"))
+
+
+class Traced(NDArrayOperatorsMixin):
+    """An array while a program is recorded: its value in the recorded call, and its place in the program."""
+
+    __slots__ = (
+        "__weakref__", "dtype", "made", "name", "number", "owns_memory", "shape", "storage", "strides", "trace",
+        "value",
+    )  # fmt: skip
+
+    value: np.ndarray[Any, Any]
+    storage: int  # identifies the memory, which views share
+    number: type | None  # the class of a NumPy scalar or a Python number; None for an array
+    made: int  # how many instructions there were before the one that creates it
+    name: str  # of an argument or a captured array; "" for a result
+
+    def __init__(self, trace: Trace, value: Any, name: str = "") -> None:
+        self.trace, self.name = trace, name
+        self.number = None if isinstance(value, np.ndarray) else type(value)
+        self.value, self.made = np.asarray(value), len(trace.instructions)
+        self.shape, self.dtype, self.strides = self.value.shape, self.value.dtype, self.value.strides
+        self.owns_memory, self.storage = self.value.base is None, trace.storage_of(self.value)
+
+    is_scalar = property(lambda self: self.number is not None)
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: math.prod(self.shape))
+    itemsize = property(lambda self: self.dtype.itemsize)
+    nbytes = property(lambda self: math.prod(self.shape) * self.dtype.itemsize)
+    flags = property(lambda self: self.value.flags)
+    base = property(lambda self: self.value.base)
+    T = property(lambda self: self.trace.call(np.transpose, (self,), {}))
+    mT = property(lambda self: self.trace.call(np.matrix_transpose, (self,), {}))  # noqa: N815  (NumPy's name)
+    real = property(lambda self: self.trace.call(np.real, (self,), {}))
+    imag = property(lambda self: self.trace.call(np.imag, (self,), {}))
+
+    def as_array(self) -> Traced:
+        """A stand-in for an ndarray; itself, unless it stands in for a NumPy scalar."""
+        return self.trace.call(np.asarray, (self,), {}) if self.is_scalar else self
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(x, Variable) for x in inputs):
+            return NotImplemented
+        fn = ufunc if method == "__call__" else getattr(ufunc, method)
+        out = kwargs.get("out")
+        if out is not None and any(isinstance(x, Traced) and x.is_scalar for x in out):
+            del kwargs["out"]  # ``x += 1`` of a NumPy scalar, which is immutable
+        return self.trace.call(fn, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if any(issubclass(kind, Variable) for kind in types):
+            return NotImplemented
+        return self.trace.call(func, args, kwargs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.trace.call(operator.getitem, (self, index), {})
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.trace.call(operator.setitem, (self, index, value), {})
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(len(self)))
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(np.ndarray, name, None)
+        if name in _ESCAPES or not callable(method) or name.startswith("__"):
+            if name.startswith("__") or method is None:
+                raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+            raise self.trace.escape(f".{name}")
+        return lambda *args, **kwargs: self.trace.call(method, (self, *args), kwargs)
+
+    def __bool__(self) -> bool:
+        return self.trace.branch(self)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise self.trace.escape("its conversion to an ndarray")
+
+    def __float__(self) -> float:
+        raise self.trace.escape("float()")
+
+    def __int__(self) -> int:
+        raise self.trace.escape("int()")
+
+    def __complex__(self) -> complex:
+        raise self.trace.escape("complex()")
+
+    def __index__(self) -> int:
+        raise self.trace.escape("its use as a Python integer")
+
+    def __format__(self, spec: str) -> str:
+        raise self.trace.escape("printing it")
+
+    def __repr__(self) -> str:
+        raise self.trace.escape("printing it")
+
+    __hash__ = object.__hash__
+
+
+def _deferring(method: Any) -> Any:
+    """An operator that leaves tensors to their own operators, so that a record has the line of the user's code."""
+    return lambda self, other: NotImplemented if isinstance(other, Variable) else method(self, other)
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge", "eq", "ne"):
+    setattr(Traced, f"__{_name}__", _deferring(getattr(NDArrayOperatorsMixin, f"__{_name}__")))
+
+NDARRAYS.add(Traced)
+
+
+class TracedGenerator:
+    """A random generator while a program is recorded. A replay draws from the generator it is given, in this order."""
+
+    def __init__(self, trace: Trace, generator: np.random.Generator, name: str) -> None:
+        self._trace, self._generator, self.name = trace, generator, name
+
+    def __getattr__(self, method: str) -> Any:
+        function = getattr(np.random.Generator, method, None)
+        if not callable(function) or method in ("spawn", "shuffle"):
+            raise self._trace.escape(f"Generator.{method}")
+        return lambda *args, **kwargs: self._trace.call(function, (self, *args), kwargs, kind="draw")
+
+
+# ------------------------------------------------------------------------------------------------ structures
+
+
+def leaves_of(tree: Any) -> Iterator[Any]:
+    """Everything in nested tuples, lists, dicts and slices."""
+    if isinstance(tree, UNPACKED):
+        for item in tree:
+            yield from leaves_of(item)
+    elif isinstance(tree, dict):
+        yield from leaves_of(list(tree.values()))
+    elif isinstance(tree, slice):
+        yield from (tree.start, tree.stop, tree.step)
+    else:
+        yield tree
+
+
+def traced_in(tree: Any) -> Iterator[Traced]:
+    """The stand-ins in a structure."""
+    return (x for x in leaves_of(tree) if isinstance(x, Traced))
+
+
+def mapped(fn: Callable[[Any], Any], tree: Any) -> Any:
+    """A structure with ``fn`` applied to its leaves."""
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*[mapped(fn, item) for item in tree])
+    if type(tree) in UNPACKED:
+        return type(tree)([mapped(fn, item) for item in tree])
+    if type(tree) is dict:
+        return {key: mapped(fn, item) for key, item in tree.items()}
+    return fn(tree)
+
+
+def value_of(x: Any) -> Any:
+    """What a stand-in stands for; anything else unchanged."""
+    if isinstance(x, Traced):
+        return x.value if x.number is None else x.value.item() if x.number in PYTHON else x.value[()]
+    return x._generator if isinstance(x, TracedGenerator) else x
+
+
+def values_in(tree: Any) -> Any:
+    """A structure with the values in place of the stand-ins."""
+    return mapped(value_of, tree)
