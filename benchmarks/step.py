@@ -4,7 +4,8 @@
 
 A step gathers a batch from 60,000 images (random ones), runs linear, relu, linear and cross-entropy forward and
 backward, and updates by SGD with weight decay; float32. "Plain NumPy" is the step as one writes it by hand, "tuned
-NumPy" allocates nothing and folds the learning rate into the gradient. In the rows "+ penalty" the decay is an L2
+NumPy" allocates nothing and folds the learning rate into the gradient. tensorgrad's step is measured as it is written,
+and recorded and replayed by `tensorgrad.compile`. In the rows "+ penalty" the decay is an L2
 penalty in the loss instead, whose value is computed too. That all reach the same losses and weights is checked first.
 ``--blas on`` lets tensorgrad update weights by BLAS, where its version can. With ``--allocator default`` those that
 allocate pay for memory as the C library happens to hand it out, which is a matter of luck: see `measuring.keep_memory`.
@@ -182,8 +183,11 @@ class Tensorgrad(Contender):
         self.optimizer = tg.optim.SGD(tg.nn.parameters(self.params), LR, weight_decay=0 if self.penalty else DECAY)
 
     def step(self, chosen: Any) -> float:
+        return float(self.on_batch(self.task.images[chosen], self.task.labels[chosen]).item())
+
+    def on_batch(self, x: Any, y: Any) -> Any:
+        """The step, once the batch is gathered; returns the loss."""
         tg, w1, w2 = self.tg, self.w1, self.w2
-        x, y = self.task.images[chosen], self.task.labels[chosen]
         logits = tg.relu(x @ w1 + self.b1) @ w2 + self.b2
         loss = -np.mean(tg.log_softmax(logits)[np.arange(len(y)), y])
         if self.penalty:
@@ -191,10 +195,19 @@ class Tensorgrad(Contender):
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return loss.item()
+        return loss
 
     def weights(self) -> list[Any]:
         return [p.numpy() for p in self.params]
+
+
+class Compiled(Tensorgrad):
+    """The same step, recorded and replayed by `tensorgrad.compile`."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        step = super().on_batch
+        self.on_batch = self.tg.compile(lambda x, y: step(x, y))  # type: ignore[method-assign]
 
 
 class Jax(Contender):
@@ -244,10 +257,12 @@ def measure(batch: int, rounds: int, name: str, torch: bool, jax: bool) -> None:
     shared = task(batch)
     contenders: dict[str, Contender] = {"plain NumPy": PlainNumPy(shared), "tuned NumPy": TunedNumPy(shared)}
     contenders |= {"PyTorch": PyTorch(shared)} if torch else {}
-    contenders |= {name: Tensorgrad(shared)} | ({"jax.jit": Jax(shared)} if jax else {})
+    contenders |= {name: Tensorgrad(shared), f"{name}, compiled": Compiled(shared)}
+    contenders |= {"jax.jit": Jax(shared)} if jax else {}
     shared = Task(shared.images, shared.labels, shared.batches, shared.start, penalty=True)
     penalized: dict[str, Contender] = {"plain NumPy + penalty": PlainNumPy(shared)}
-    penalized |= {f"{name} + penalty": Tensorgrad(shared)} | ({"jax.jit + penalty": Jax(shared)} if jax else {})
+    penalized |= {f"{name} + penalty": Tensorgrad(shared), f"{name}, compiled + penalty": Compiled(shared)}
+    penalized |= {"jax.jit + penalty": Jax(shared)} if jax else {}
     check(contenders)
     check(penalized)
 

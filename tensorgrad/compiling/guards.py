@@ -7,6 +7,7 @@ values. A replay is made only while all of them are what they were in the record
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -26,64 +27,76 @@ class Reach:
     """The tensors, generators and other values that a function and its arguments reach."""
 
     def __init__(self, fn: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+        self._names: set[str] = set()  # that the code of the functions reached mentions
+        known = -1
+        while known < len(self._names):  # further names make further attributes and methods count
+            known = len(self._names)
+            self._search([(fn, "", True), *((value, name, True) for name, value in arguments.items())])
+
+    def _search(self, start: list[tuple[Any, str, bool]]) -> None:
         self.tensors: dict[int, tuple[Variable, str]] = {}
         self.generators: dict[int, tuple[np.random.Generator, str]] = {}
         self.places: list[tuple[Any, Any, Any]] = []  # a container, a key, and what was there
         self.cells: list[tuple[types.CellType, Any]] = []
         self.lengths: list[tuple[Any, int]] = []
         self.arrays: list[tuple[Any, Any, Any, str]] = []  # containers, keys, and the arrays there with their names
-        self._seen: set[int] = set()
+        seen: dict[int, bool] = {}
         self._alive: list[Any] = []
-        self._visit([(fn, ""), *((value, name) for name, value in arguments.items())])
-
-    def _visit(self, start: list[tuple[Any, str]]) -> None:
         todo = deque(start)  # breadth first, so that names are short
         while todo and len(self.places) < _MANY:
-            x, name = todo.popleft()
-            if isinstance(x, _PLAIN) or id(x) in self._seen:
+            x, name, counts = todo.popleft()
+            if isinstance(x, _PLAIN) or seen.get(id(x), -1) >= counts:
                 continue
-            self._seen.add(id(x))
+            seen[id(x)] = counts
             self._alive.append(x)
             if isinstance(x, Variable):
-                self.tensors[id(x)] = x, name
+                self.tensors.setdefault(id(x), (x, name))
             elif isinstance(x, np.random.Generator):
-                self.generators[id(x)] = x, name
+                self.generators.setdefault(id(x), (x, name))
             else:
-                todo += self._inside(x, name)
+                todo += self._inside(x, name, counts)
 
-    def _inside(self, x: Any, name: str) -> Iterator[tuple[Any, str]]:
-        """What an object refers to, with its name; the places are noted."""
+    def _inside(self, x: Any, name: str, counts: bool) -> Iterator[tuple[Any, str, bool]]:
+        """What an object refers to, with its name, and whether a change of it counts; if so, its place is noted."""
         if isinstance(x, types.FunctionType):
-            yield from self._of_function(x)
+            yield from self._of_function(x, counts)
         elif isinstance(x, types.MethodType):
-            yield from ((x.__func__, ""), (x.__self__, name or "self"))
+            yield from ((x.__func__, "", counts), (x.__self__, "self", counts))
         elif isinstance(x, functools.partial):
-            yield from ((x.func, name), (x.args, name), (x.keywords, name))
+            yield from ((x.func, name, counts), (x.args, name, counts), (x.keywords, name, counts))
         elif isinstance(x, (list, tuple, dict)):
-            if not isinstance(x, tuple):
+            if not isinstance(x, tuple) and counts:
                 self.lengths.append((x, len(x)))
             for key, item in x.items() if isinstance(x, dict) else enumerate(x):
                 inner = f"{name}.{key}" if name else str(key)
-                if not isinstance(x, tuple):
+                if not isinstance(x, tuple) and counts:
                     self._note(x, key, item, inner)
-                yield item, inner
+                yield item, inner, counts
         elif hasattr(x, "compiled_function"):
-            yield x.compiled_function, name
+            yield x.compiled_function, name, counts
         elif hasattr(x, "compile_as_one_call"):  # an optimizer, which a replay calls as a whole
-            yield x.params, "" if name in ("optimizer", "opt") else name
+            yield x.params, "" if name in ("optimizer", "opt") else name, counts
         elif hasattr(x, "__dict__") and not isinstance(x, (types.ModuleType, type, np.ndarray)):
-            yield from self._of_object(x, "" if name == "self" else name)
+            yield from self._of_object(x, "" if name == "self" else name, counts)
 
-    def _of_object(self, x: Any, name: str) -> Iterator[tuple[Any, str]]:
+    def _of_object(self, x: Any, name: str, counts: bool) -> Iterator[tuple[Any, str, bool]]:
+        """The attributes and methods. Those of a user's class count if the code reached mentions their names."""
+        kind = type(x)
+        ours = in_package[getattr(sys.modules.get(kind.__module__), "__file__", None) or ""]
         for key, item in vars(x).items():
-            inner = f"{name}.{key}" if name else key
-            self._note(vars(x), key, item, inner)
-            yield item, inner
-        yield from ((f, "") for kind in type(x).__mro__ for f in vars(kind).values() if _is_users(f))
+            inner, is_used = f"{name}.{key}" if name else key, counts and (ours or key in self._names)
+            if is_used:
+                self._note(vars(x), key, item, inner)
+            yield item, inner, is_used
+        for base in kind.__mro__:
+            for key, function in vars(base).items():
+                if _is_users(function) and (key in self._names or (key == "__call__" and name)):
+                    yield function, "", counts
 
-    def _of_function(self, fn: types.FunctionType) -> Iterator[tuple[Any, str]]:
-        if in_package[fn.__code__.co_filename]:
+    def _of_function(self, fn: types.FunctionType, counts: bool) -> Iterator[tuple[Any, str, bool]]:
+        if in_package[fn.__code__.co_filename] or not counts:
             return
+        self._names.update(_names(fn.__code__))
         for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
@@ -92,14 +105,14 @@ class Reach:
             self.cells.append((cell, value))
             if type(value) is np.ndarray:
                 self.arrays.append((cell, None, value, name))
-            yield value, name
+            yield value, name, True
         for name in _names(fn.__code__):
             if name in fn.__globals__:
                 value = fn.__globals__[name]
                 self._note(fn.__globals__, name, value, name)
                 if not isinstance(value, types.FunctionType) or _is_users(value):
-                    yield value, name
-        yield from ((value, "") for value in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()))
+                    yield value, name, True
+        yield from ((value, "", True) for value in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()))
 
     def _note(self, container: Any, key: Any, value: Any, name: str) -> None:
         self.places.append((container, key, value))

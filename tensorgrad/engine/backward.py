@@ -196,7 +196,7 @@ class _Pass:
     def _is_owned(self, node: Node) -> bool:
         """Whether the adjoint of a node is an array of its full shape that this pass may modify."""
         adjoint: Any = self.adjoints.get(node) if node in self.owned and self.kind is None else None
-        if type(adjoint) is not self.own_kind or (self.tracer is not None and adjoint.is_scalar):
+        if type(adjoint) is not self.own_kind or getattr(adjoint, "is_scalar", False):
             return False
         return adjoint.shape == node.shape and bool(adjoint.dtype == node.dtype)
 

@@ -95,6 +95,29 @@ def test_too_many_programs_warn_and_the_function_is_called():
         many_calls()
 
 
+def test_what_the_function_does_not_mention_may_change():
+    class Trainer:
+        def __init__(self):
+            self.count, self.losses, self.scale = 0, [], 2.0
+
+        def __call__(self, x):
+            self.count += 1
+            self.losses.append(step(x))
+
+        def compute(self, x):
+            return np.sum(x) * self.scale
+
+    trainer = Trainer()
+    step = tg.compile(trainer.compute)
+    for k in range(6):
+        trainer(np.full(2, float(k)))
+    trainer.scale = 3.0
+    for k in range(4):
+        trainer(np.full(2, float(k)))
+    assert trainer.losses == [0.0, 4.0, 8.0, 12.0, 16.0, 20.0, 0.0, 6.0, 12.0, 18.0]
+    assert programs(step) == 2
+
+
 # ------------------------------------------------------------------------------------------------ zeros, NaN, infinity
 
 
