@@ -25,6 +25,7 @@ from tensorgrad.nn import (
     pooling,
     recurrent,
     state,
+    summaries,
 )
 from tensorgrad.nn.attention import *  # noqa: F403
 from tensorgrad.nn.containers import *  # noqa: F403
@@ -36,6 +37,7 @@ from tensorgrad.nn.normalization import *  # noqa: F403
 from tensorgrad.nn.pooling import *  # noqa: F403
 from tensorgrad.nn.recurrent import *  # noqa: F403
 from tensorgrad.nn.state import *  # noqa: F403
+from tensorgrad.nn.summaries import *  # noqa: F403
 
 __all__ = [
     *attention.__all__,
@@ -48,6 +50,7 @@ __all__ = [
     *pooling.__all__,
     *recurrent.__all__,
     *state.__all__,
+    *summaries.__all__,
 ]
 
 
