@@ -21,6 +21,7 @@ AT_A_POINT = [
     ("hardtanh of one value", lambda x: tg.hardtanh(x, 1, 1), [0, 1, 2],          [0, 0, 0]),
     ("max_pool ties", lambda x: tg.max_pool1d(x, 3),         [[[2, 2, 1, 0, 0, 0]]], [[[1/2, 1/2, 0, 1/3, 1/3, 1/3]]]),
     ("max_pool of -inf", lambda x: tg.max_pool1d(x, 2, padding=1), [[[-np.inf, 3, 2]]], [[[1/2, 1, 0]]]),
+    ("adaptive_max_pool ties", lambda x: tg.adaptive_max_pool1d(x, 2), [[[2, 2, 1, 1, 1]]], [[[1/2, 1/2, 1/3, 1/3, 1/3]]]),
     ("dropout(p=1)",  lambda x: tg.dropout(x, 1, np.random.default_rng(0)), [-1, 0, 2], [0, 0, 0]),
     ("l1_loss of equals", lambda x: tg.l1_loss(x, [1, 2], reduction="sum"), [1, 3], [0, 1]),
     ("huber_loss(delta)", lambda x: tg.huber_loss(x, [0, 0, 0], reduction="sum", delta=2), [-2, 0, 2], [-2, 0, 2]),

@@ -53,6 +53,11 @@ REFUSED = [
     ("pool stride 0",      lambda: tg.avg_pool2d(X, 2, stride=0),                            ValueError,    "stride must be at least 1"),
     ("pool padding -1",    lambda: tg.avg_pool2d(X, 2, padding=-1),                          ValueError,    "padding must be at least 0"),
     ("pool dilation 0",    lambda: tg.max_pool2d(X, 2, dilation=0),                          ValueError,    "dilation must be at least 1"),
+    ("adaptive axes",      lambda: tg.adaptive_avg_pool2d(X[0], 2),                          tg.ShapeError, r"x must have 4 axes.*x\[None\]"),
+    ("adaptive no pixels", lambda: tg.adaptive_max_pool2d(X[..., :0], 2),                    tg.ShapeError, r"no elements to pool, got shape \(1, 2, 4, 0\)"),
+    ("adaptive size 0",    lambda: tg.adaptive_avg_pool2d(X, (2, 0)),                        ValueError,    "output_size must be at least 1"),
+    ("adaptive sizes",     lambda: tg.adaptive_max_pool2d(X, (2, 2, 2)),                     ValueError,    "output_size must be an integer, or one for each of 2 axes"),
+    ("adaptive float",     lambda: tg.adaptive_avg_pool2d(X, 1.5),                           ValueError,    "output_size must be an integer"),
     ("pool too large",     lambda: tg.avg_pool2d(X, 5),                                      tg.ShapeError, "does not fit"),
 
     ("layer_norm shape",   lambda: tg.layer_norm(Q, 2),                                      tg.ShapeError, r"does not end in normalized_shape \(2,\)"),

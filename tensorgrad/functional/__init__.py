@@ -7,6 +7,7 @@ All of them accept arrays or tensors, and return arrays for arrays. Names, param
 from tensorgrad.frontend.methods import attach
 from tensorgrad.functional import (
     activations,
+    adaptive_pooling,
     attention,
     convolution,
     embeddings,
@@ -18,6 +19,7 @@ from tensorgrad.functional import (
     regularization,
 )
 from tensorgrad.functional.activations import *  # noqa: F403
+from tensorgrad.functional.adaptive_pooling import *  # noqa: F403
 from tensorgrad.functional.attention import *  # noqa: F403
 from tensorgrad.functional.convolution import *  # noqa: F403
 from tensorgrad.functional.embeddings import *  # noqa: F403
@@ -30,6 +32,7 @@ from tensorgrad.functional.regularization import *  # noqa: F403
 
 __all__: list[str] = []  # for type checkers, __init__.pyi has the names and signatures
 __all__ += activations.__all__
+__all__ += adaptive_pooling.__all__
 __all__ += attention.__all__
 __all__ += convolution.__all__
 __all__ += embeddings.__all__

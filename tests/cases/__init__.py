@@ -7,6 +7,7 @@ plain formula to compare with. One file a family, as in the gradient table itsel
 
 from cases import (
     activations,
+    adaptive_pooling,
     attention,
     choices,
     convolutions,
@@ -67,6 +68,7 @@ FAMILIES = [
     fft,
     activations,
     convolutions,
+    adaptive_pooling,
     normalization,
     attention,
     losses,
