@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -38,9 +38,14 @@ class Sequential:
 
     draws = True
 
-    def __init__(self, layers: Callable[..., Any] | Iterable[Callable[..., Any]] | Mapping[str, Callable[..., Any]],
-                 *more: Callable[..., Any]) -> None:  # fmt: skip
-        given: Any = [layers, *more] if more or not isinstance(layers, Iterable) else layers
+    @overload
+    def __init__(self, layers: Mapping[str, Callable[..., Any]]) -> None: ...
+    @overload
+    def __init__(self, layers: Iterable[Callable[..., Any]]) -> None: ...
+    @overload
+    def __init__(self, layers: Callable[..., Any], *more: Callable[..., Any]) -> None: ...
+    def __init__(self, layers: Any, *more: Callable[..., Any]) -> None:
+        given = [layers, *more] if more or not isinstance(layers, Iterable) else layers
         self.layers = dict(given) if isinstance(given, Mapping) else list(given)
         for name, layer in self._named():
             if not callable(layer):

@@ -194,4 +194,4 @@ def _shapes(out: Any) -> str:
         return f"({', '.join(map(_shapes, out))})"
     if isinstance(out, Mapping):
         return f"{{{', '.join(f'{name}: {_shapes(value)}' for name, value in out.items())}}}"
-    return str(out.shape) if hasattr(out, "shape") else type(out).__name__
+    return str(out.shape) if hasattr(out, "shape") else "None" if out is None else type(out).__name__
