@@ -19,6 +19,7 @@ from cases import (
     elementwise,
     fft,
     indexing,
+    interpolation,
     joining,
     linalg,
     losses,
@@ -34,8 +35,10 @@ from cases import (
     reductions,
     rounding,
     shapes,
+    sliding_blocks,
     statistics,
     trigonometry,
+    vectors,
     windows,
 )
 from cases.rows import Row, distinct, ids
@@ -69,6 +72,9 @@ FAMILIES = [
     activations,
     convolutions,
     adaptive_pooling,
+    interpolation,
+    sliding_blocks,
+    vectors,
     normalization,
     attention,
     losses,
