@@ -86,6 +86,7 @@ CASES = [
         {"padding": 1, "padding_mode": "circular"}, {"padding": "same", "padding_mode": "reflect"},
         {"padding": 2, "padding_mode": "replicate", "stride": 3})],
     Case("Conv2d", (4, 6, (3, 2)), IMAGES, stride=(1, 2), padding=(2, 0), dilation=(2, 1)),
+    Case("Conv2d", (4, 6, (2, 4)), IMAGES, padding="same", padding_mode="replicate"),
     *[Case(f"ConvTranspose{n}d", (4, 6, 3), IMAGES[: n + 2], **options) for n in (1, 2) for options in (
         {}, {"stride": 2, "padding": 1, "output_padding": 1}, {"groups": 2, "bias": False, "dilation": 2})],
     *[Case(f"{kind}{n}d", (2,), IMAGES[: n + 2], **options) for n in (1, 2) for kind in ("MaxPool", "AvgPool")
