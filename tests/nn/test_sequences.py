@@ -62,6 +62,18 @@ def test_states_of_the_first_step_follow_the_formula(kind):
     np.testing.assert_allclose(out.data[0], expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_dropout_is_between_layers(kind):
+    """Of three layers, the first is as without it, and so is the output of the last one, which is not dropped."""
+    layer = recurrent(kind, num_layers=3, dropout=0.5)
+    (_, plain), (out, last) = layer(X), layer(X, rng=RNG(1))
+    plain, last = (plain[0], last[0]) if kind == "LSTM" else (plain, last)
+    np.testing.assert_array_equal(last.data[0], plain.data[0])
+    assert np.abs(last.data[1:] - plain.data[1:]).max(axis=(1, 2)).min() > 1e-3
+    np.testing.assert_array_equal(out.data[-1], last.data[2])
+    assert (out.data != 0).all()
+
+
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("function", [lstm_states, gru_states], ids=["lstm", "gru"])
 def test_derivatives_of_a_recurrence(function, backwards):
