@@ -117,7 +117,7 @@ class LSTM(_Recurrent):
     rng
         The random generator for the initial weights, uniform in ``+-1 / sqrt(hidden_size)``.
     num_layers
-        The number of layers, each of which takes the states of the one below.
+        The number of layers; each takes the states of the one below.
     bias
         Whether there are biases.
     batch_first
