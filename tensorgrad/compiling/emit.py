@@ -159,6 +159,10 @@ class Source:
             return [self._commented(f"{self._call(step)[:-1]}, {target})", step, out)]
         if out is None:
             return [self._commented(self._call(step), step, step.writes[0] if step.writes else None)]
+        if type(out) is dict:  # gradients by input, of a rule that computes them together
+            found = self._free("gradients")
+            items = [f"{self.name(x)} = {found}[{key!r}]" for key, x in out.items() if isinstance(x, Traced)]
+            return [self._commented(f"{found} = {self._call(step)}", step, None), *items]
         names = _pattern(mapped(lambda x: self.name(x) if isinstance(x, Traced) else "_", out))
         first = next(iter(leaves_of(out)), None)
         return [self._commented(f"{names} = {self._call(step)}", step, first)]
@@ -178,8 +182,6 @@ class Source:
 def _pattern(tree: Any) -> str:
     if isinstance(tree, (tuple, list)):
         return f"({', '.join(map(_pattern, tree))}{',' if len(tree) == 1 else ''})"
-    if isinstance(tree, dict):
-        raise NotImplementedError
     return str(tree)
 
 

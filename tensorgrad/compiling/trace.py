@@ -293,7 +293,7 @@ class Trace:
     def escape(self, what: str) -> EscapeError:
         """The error for a value that would leave the program."""
         frame: Any = sys._getframe(1)
-        while frame is not None and frame.f_code.co_filename == __file__:
+        while frame is not None and Path(frame.f_code.co_filename).parent == Path(__file__).parent:
             frame = frame.f_back
         if in_package[frame.f_code.co_filename]:
             what = f"{what} in {frame.f_code.co_name}"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from tensorgrad.engine.caller import line_of
-from tensorgrad.foreign import NDARRAYS
+from tensorgrad.foreign import NDARRAYS as NDARRAYS
 from tensorgrad.foreign import as_array as as_array
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import numpy as np
 from tensorgrad.engine.aliasing import keep_saved, needs_recording, read_only
 from tensorgrad.engine.indexing import as_index, scatter
 from tensorgrad.engine.registry import Entry, Signature, entries
-from tensorgrad.engine.tape import Variable, any_tracked, current_mode, value_of
+from tensorgrad.engine.tape import Variable, any_tracked, as_array, current_mode, value_of
 from tensorgrad.errors import NoRuleError
 from tensorgrad.foreign import plain
 from tensorgrad.frontend.assign import assign
@@ -44,7 +44,7 @@ def call_ufunc(kind: type[Variable], ufunc: np.ufunc, method: str, inputs: Any, 
     if out is None and (ufunc, method) in _BY_METHOD:  # methods of ufuncs have the default axis 0
         return call(kind, _BY_METHOD[ufunc, method], inputs, {"axis": 0, **kwargs})
     if out is None and method == "outer" and not kwargs:
-        x, y = (z if isinstance(z, Variable) else np.asarray(z) for z in inputs)
+        x, y = (z if isinstance(z, Variable) else as_array(z) for z in inputs)
         return call(kind, ufunc, (entries[np.reshape].run(x, x.shape + (1,) * len(y.shape)), y), {})
     if method == "at" and ufunc in (np.add, np.subtract) and _requires_recording(inputs):
         return _add_at(ufunc, *inputs)
@@ -58,7 +58,7 @@ def _add_at(ufunc: np.ufunc, target: Any, index: Any, values: Any) -> None:
         raise NoRuleError(f"np.{ufunc.__name__}.at into an array that is not a tensor would lose the gradient: make it "
                           "a tensor, F = np.zeros(n, like=t).")  # fmt: skip
     index = as_index(index)
-    values = values if isinstance(values, Variable) else np.asarray(values)
+    values = values if isinstance(values, Variable) else as_array(values)
     values = entries[np.broadcast_to].run(values, shape=target.data[index].shape)
     values = values if values.dtype == target.dtype else entries[np.astype].run(values, target.dtype)
     added = scatter(values, index=index, shape=target.shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.engine.tape import Array, as_array, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import floating
 
@@ -61,7 +61,7 @@ def one_hot(indices: Array, num_classes: int = -1) -> Array:
 
 
 def _integers(name: str, x: Array) -> Array:
-    x = np.array(value_of(x))  # a copy: the tape keeps it
+    x = np.copy(as_array(value_of(x)))  # a copy: the tape keeps it
     if x.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {x.dtype}: write {name}.astype(int)")
     return x

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
+from tensorgrad.engine.tape import NDARRAYS, Array, Variable, any_tracked, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.modes import no_grad
 from tensorgrad.functional.arguments import floating, in_precision_of
@@ -195,7 +195,7 @@ def _last_axes(x: Array, normalized_shape: Any) -> tuple[int, ...]:
 def _check_running(name: str, running: Any, channels: int) -> None:
     if running is None:
         return
-    if not isinstance(running, (np.ndarray, Variable)) or running.dtype.kind != "f" or any_tracked(running):
+    if not (type(running) in NDARRAYS or isinstance(running, (np.ndarray, Variable))) or running.dtype.kind != "f" or any_tracked(running):
         raise TypeError(f"{name} must be an array of floats without a gradient, for it is updated in place")
     if running.shape != (channels,):
         raise ShapeError(f"{name} must have shape {(channels,)}, one for each channel, got {running.shape}")

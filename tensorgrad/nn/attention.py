@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad import functional
+from tensorgrad.engine.tape import as_array
 from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.functional.attention import attention_weights
@@ -166,7 +167,7 @@ class MultiheadAttention:
         return sum(np.where(mask, -np.inf, 0.0) if mask.dtype == bool else mask for mask in masks)
 
     def _checked(self, name: str, mask: Any, *shapes: tuple[int, ...]) -> Any:
-        mask = mask if isinstance(mask, Tensor) else np.asarray(mask)
+        mask = mask if isinstance(mask, Tensor) else as_array(mask)
         if mask.dtype.kind not in "bf":
             raise TypeError(f"{name} of {self!r} must hold booleans (true for keys that take no part) or floats "
                             f"(added to the scores), got {mask.dtype}")  # fmt: skip

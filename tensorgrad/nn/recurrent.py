@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tensorgrad import functional
+from tensorgrad.engine.tape import as_array
 from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.functional.recurrent import gru, lstm
@@ -74,7 +75,7 @@ class _Recurrent:
     def _steps_first(self, x: Any) -> Any:
         """The input as ``(T, N, input_size)``, after a check of its shape."""
         check_input(self, x, *(("N", "T") if self.batch_first else ("T", "N")), self.input_size)
-        x = x if isinstance(x, (Tensor, np.ndarray)) else np.asarray(x)
+        x = x if isinstance(x, (Tensor, np.ndarray)) else as_array(x)
         x = np.swapaxes(x, 0, 1) if self.batch_first else x
         if not x.shape[0]:
             raise ShapeError(f"{self!r} takes sequences of at least one step, got x of shape {x.shape}")
@@ -88,7 +89,7 @@ class _Recurrent:
         if shape_of(state) != shape:
             raise ShapeError(f"{self!r} takes {name} of shape {written(shape)}, (layers, N, hidden_size), got "
                              f"{shape_of(state)}")  # fmt: skip
-        return state if isinstance(state, (Tensor, np.ndarray)) else np.asarray(state)
+        return state if isinstance(state, (Tensor, np.ndarray)) else as_array(state)
 
     def __repr__(self) -> str:
         return call(self, self.input_size, self.hidden_size, num_layers=(self.num_layers, 1), bias=(self.bias, True),

@@ -12,7 +12,7 @@ import numpy as np
 
 from tensorgrad.engine.indexing import scatter
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
-from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
+from tensorgrad.engine.tape import Array, Variable, any_tracked, as_array, value_of
 from tensorgrad.rules.division import quotient
 from tensorgrad.rules.kinks import jump, side
 from tensorgrad.rules.shapes import asarray
@@ -102,7 +102,7 @@ def select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Arra
             f"select: expected as many conditions as choices, at least one, got {len(condlist)} and {len(choicelist)}"
         )
     for i, condition in enumerate(condlist):
-        if np.asarray(value_of(condition)).dtype != bool:
+        if as_array(value_of(condition)).dtype != bool:
             raise TypeError(f"select: condition {i} must be boolean")
     *choices, out = (x if type(x) in _WEAK else asarray(x) for x in (*choicelist, default))
     if not isinstance(out, Variable):
@@ -125,7 +125,7 @@ def piecewise(x: Array, condlist: Any, funclist: Sequence[Callable[..., Array] |
     """Apply each function (or value) where its condition is true, later ones last. An extra one is the default."""
     if np.isscalar(condlist) or (np.ndim(condlist[0]) == 0 and x.ndim != 0):
         condlist = [condlist]
-    conditions = [np.asarray(value_of(condition), bool) for condition in condlist]
+    conditions = [as_array(value_of(condition), bool) for condition in condlist]
     if len(conditions) == len(funclist) - 1:
         conditions.append(~np.any(conditions, axis=0))
     if len(conditions) != len(funclist):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tensorgrad.engine.registry import also_complex, implements
-from tensorgrad.engine.tape import Array, any_tracked, current_mode, value_of
+from tensorgrad.engine.tape import Array, any_tracked, as_array, current_mode, value_of
 from tensorgrad.errors import NoRuleError
 from tensorgrad.rules.reductions import in_front
 from tensorgrad.rules.shapes import asarray
@@ -107,7 +107,7 @@ def _quantile(a: Array, q: Any, axis: Any, method: str, keepdims: bool, nan: boo
     """Between the elements on both sides of a position, in proportion; without NaN if they are left out (``nan``)."""
     if method not in _POSITION:
         raise NoRuleError(f"no gradient rule for the quantile method {method!r}: use one of {', '.join(_POSITION)}")
-    at = np.asarray(value_of(q))
+    at = as_array(value_of(q))
     if at.ndim > 2 or not np.all((at >= 0) & (at <= 1)):
         raise ValueError("quantiles must be in the range 0 to 1 (percentiles 0 to 100), as a number or 1-d")
     a = asarray(a)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.registry import implements
-from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
+from tensorgrad.engine.tape import Array, Variable, any_tracked, as_array, value_of
 from tensorgrad.rules.ordering import each_row
 
 
@@ -20,7 +20,7 @@ def copyto(dst: Array, src: Array, casting: str = "same_kind", where: Any = True
     source = value_of(src)
     if not isinstance(source, (bool, int, float, complex)):
         if not isinstance(src, Variable):
-            src = source = np.asarray(source)
+            src = source = as_array(source)
         if not np.can_cast(source.dtype, dst.dtype, casting):  # type: ignore[arg-type]
             raise TypeError(f"copyto: cannot cast {source.dtype} to {dst.dtype} by the rule {casting!r}")
         extra = source.ndim - dst.ndim
@@ -62,14 +62,14 @@ def _repeated(v: Array, n: int) -> Array:
 @implements(np.place)
 def place(arr: Array, mask: Any, vals: Array) -> None:
     """``arr[mask] = vals``; short values are repeated."""
-    chosen = np.asarray(value_of(mask), bool).reshape(arr.shape)
+    chosen = as_array(value_of(mask), bool).reshape(arr.shape)
     arr[chosen] = _repeated(vals, int(np.count_nonzero(chosen)))
 
 
 @implements(np.putmask)
 def putmask(a: Array, mask: Any, values: Array) -> None:
     """``a.flat[i] = values.flat[i]`` where the mask is true; short values are repeated."""
-    chosen = np.asarray(value_of(mask), bool).reshape(a.shape)
+    chosen = as_array(value_of(mask), bool).reshape(a.shape)
     a[chosen] = np.reshape(_repeated(values, a.size), a.shape)[chosen]
 
 

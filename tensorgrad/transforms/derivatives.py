@@ -290,7 +290,7 @@ def _like(vectors: tuple[Any, ...], call: Call, what: str) -> list[Any]:
     shapes, expected = [np.shape(value_of(v)) for v in leaves], [x.shape for x in call.inputs]
     if shapes != expected:
         raise ShapeError(f"{what} must have the shapes of the inputs, {expected}, got {shapes}")
-    return [v if isinstance(v, Tensor) else np.asarray(v, x.dtype) for v, x in zip(leaves, call.inputs, strict=True)]
+    return [v if isinstance(v, Tensor) else as_array(v, x.dtype) for v, x in zip(leaves, call.inputs, strict=True)]
 
 
 def _as_tuple(x: Any) -> tuple[Any, ...]:
