@@ -139,14 +139,17 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"
 NDARRAYS.add(Traced)
 
 
-class TracedGenerator:
+class TracedGenerator(np.random.Generator):
     """A random generator while a program is recorded. A replay draws from the generator it is given, in this order."""
 
     def __init__(self, trace: Trace, generator: np.random.Generator, name: str) -> None:
+        super().__init__(generator.bit_generator)
         self._trace, self._generator, self.name = trace, generator, name
 
-    def __getattr__(self, method: str) -> Any:
-        function = getattr(np.random.Generator, method, None)
+    def __getattribute__(self, method: str) -> Any:
+        if method.startswith("_") or method == "name":
+            return super().__getattribute__(method)
+        function = getattr(np.random.Generator, method)
         if not callable(function) or method in ("spawn", "shuffle"):
             raise self._trace.escape(f"Generator.{method}")
         return lambda *args, **kwargs: self._trace.call(function, (self, *args), kwargs, kind="draw")

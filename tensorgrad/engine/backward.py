@@ -224,7 +224,8 @@ class _Pass:
         for node, g in self.adjoints.items():
             if type(g) is not _ndarray and not isinstance(g, np.generic):
                 full: Array = g if g.shape == node.shape else np.broadcast_to(g, node.shape)
-                self.adjoints[node] = full if node in self.owned else np.positive(full) if isinstance(g, Variable) else full.copy()
+                own = np.positive(full) if isinstance(g, Variable) else full.copy()
+                self.adjoints[node] = full if node in self.owned else own
             elif not (self._is_owned(node) and g.base is None):
                 self.adjoints[node] = np.full(node.shape, g, node.dtype)
 

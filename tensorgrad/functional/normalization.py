@@ -195,7 +195,8 @@ def _last_axes(x: Array, normalized_shape: Any) -> tuple[int, ...]:
 def _check_running(name: str, running: Any, channels: int) -> None:
     if running is None:
         return
-    if not (type(running) in NDARRAYS or isinstance(running, (np.ndarray, Variable))) or running.dtype.kind != "f" or any_tracked(running):
+    is_array = isinstance(running, (*NDARRAYS, Variable))
+    if not is_array or running.dtype.kind != "f" or any_tracked(running):
         raise TypeError(f"{name} must be an array of floats without a gradient, for it is updated in place")
     if running.shape != (channels,):
         raise ShapeError(f"{name} must have shape {(channels,)}, one for each channel, got {running.shape}")
