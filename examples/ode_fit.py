@@ -7,8 +7,8 @@ Lotka and Volterra's equations for the logarithms u, v of the numbers of hares a
     u' = alpha - beta exp(v),    v' = delta exp(u) - gamma
 
 have six unknowns: four rates, and both numbers in 1900. The measurements deviate from the solution by normal noise in
-the logarithm. `tensorgrad.scipy.integrate.solve_ivp` takes SciPy's steps and records them: `scipy.optimize.minimize` gets
-the gradient of the likelihood, and its Hessian at the maximum gives the standard errors. For comparison: the rates in
+the logarithm. `tensorgrad.scipy.integrate.solve_ivp` takes SciPy's steps and records them, so that SciPy's `minimize`
+gets the gradient of the likelihood; its Hessian at the maximum gives the standard errors. For comparison: the rates in
 Carpenter (2018), "Predator-prey population dynamics: the Lotka-Volterra model in Stan", are 0.55, 0.028, 0.80, 0.024.
 """
 
