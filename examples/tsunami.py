@@ -8,8 +8,7 @@ gradient takes one backward pass through the simulation of the shallow-water equ
 
     u_t = -g h_x,    v_t = -g h_y,    h_t = -((depth + h) u)_x - ((depth + h) v)_y
 
-which writes to h, u and v, as NumPy programs do. PyTorch refuses that, for the backward pass needs values that were
-overwritten; tensorgrad keeps them.
+which writes to h, u and v. PyTorch refuses that: what the backward pass needs is overwritten. Here it is kept.
 """
 
 import argparse
