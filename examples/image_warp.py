@@ -3,7 +3,7 @@
     python examples/image_warp.py --plot warp.png
 
 The images show the head phantom of Shepp and Logan (1974) in two positions, with noise. A warp samples the first image
-at the transformed coordinates of each pixel of the second. `np.floor(y).astype(int)` gives plain integers, which select
+at the transformed coordinates of each pixel of the second. `np.floor(z).astype(int)` gives plain integers, which select
 four neighbours, and the gradient flows through their weights. The fit begins with blurred images, whose difference has
 fewer local minima, and goes on with sharper ones.
 """
@@ -49,8 +49,8 @@ def phantom(x: Any, y: Any) -> Any:
 def sample(image: Any, x: Any, y: Any) -> Any:
     """The image at the points (x, y), interpolated between the four nearest pixels; 0 outside."""
     n, image = len(image), np.pad(image, 1)
-    row, column = (np.clip((z + 1) * n / 2 + 0.5, 0, n + 0.999) for z in (-y, x))
-    i, j = np.floor(row).astype(int), np.floor(column).astype(int)
+    row, column = (np.clip((z + 1) * n / 2 + 0.5, 0, n + 1) for z in (-y, x))
+    i, j = (np.minimum(np.floor(z).astype(int), n) for z in (row, column))
     a, b = row - i, column - j
     above = (1 - b) * image[i, j] + b * image[i, j + 1]
     below = (1 - b) * image[i + 1, j] + b * image[i + 1, j + 1]
