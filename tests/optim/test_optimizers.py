@@ -8,7 +8,7 @@ import pytest
 from optim.kinds import EACH
 
 import tensorgrad as tg
-from tensorgrad.optim import SGD, Adagrad, Adam, AdamW, NAdam, Optimizer, RAdam, RMSprop
+from tensorgrad.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, Optimizer, RAdam, RMSprop, Rprop
 
 
 def values(params):
@@ -38,7 +38,8 @@ def test_a_step_reads_gradients_and_writes_values_in_place(leaves, gradient, kin
         for name, p in params.items():
             assert p.data is memory[name]
             np.testing.assert_array_equal(p.grad, gradients[name])
-            assert (p.data != before[name]).all()
+            waits = kind is Rprop and step > 0  # where a sign has changed
+            assert waits or (p.data != before[name]).all()
 
 
 @EACH
@@ -104,7 +105,7 @@ def test_state_has_the_precision_of_its_parameter(leaves, run, kind, chosen):
     resumed.load_state_dict({key: np.asarray(x, np.float64) for key, x in optimizer.state_dict().items()})
     for state in (optimizer.state_dict(), resumed.state_dict()):
         for key, x in state.items():
-            number = key.startswith(("step.", "mu_product."))
+            number = key.startswith(("step.", "mu_product.", "eta.", "mu."))
             assert number or (x.dtype == np.float32 and x.shape == params[key[-1]].shape), key
             assert not key.startswith("step.") or (x.shape == () and x.dtype.kind == "i")
 
@@ -169,8 +170,10 @@ def test_zero_grad(leaves):
 @EACH
 def test_it_minimises(kind, chosen):
     p = tg.Tensor([3.0, -2.0], requires_grad=True)
-    optimizer = kind([p], **(chosen | {"weight_decay": 0.0, "maximize": False}))
-    base_lr, losses = 0.5 if kind is Adagrad else 0.02, []  # Adagrad's rates fall by themselves
+    optimizer = kind([p], **chosen)
+    optimizer.weight_decay, optimizer.maximize = 0.0, False
+    base_lr = {Adagrad: 0.5, Adamax: 0.1, Adadelta: 20.0}.get(kind, 0.02)  # those whose rates fall, or begin low
+    losses = []
     for step in range(1000):
         optimizer.lr = base_lr * (1 - step / 1000)
         optimizer.zero_grad()
@@ -222,7 +225,7 @@ def test_float16_needs_an_eps_that_it_has(kind, chosen):
     for p in params.values():
         p.grad = np.zeros_like(p.data)
     optimizer = kind(params, **chosen)
-    if kind is SGD:
+    if kind in (SGD, ASGD, Rprop):  # without a division
         optimizer.step()
         return
     with pytest.raises(ValueError, match=r"'h' is float16, in which eps=1e-\d+ underflows: use eps=1e-4, or float32"):
@@ -299,6 +302,15 @@ REFUSED = [
     (NAdam, W, {"momentum_decay": -1}, ValueError, "momentum_decay"),
     (RMSprop, W, {"alpha": 1.0}, ValueError, "alpha"),
     (RMSprop, W, {"momentum": 1.5}, ValueError, "momentum"),
+    (Adamax, W, {"betas": (0.9, 1.0)}, ValueError, r"betas\[1\]"),
+    (Adadelta, W, {"rho": 1.5}, ValueError, r"rho.*\[0, 1\]"),
+    (ASGD, W, {"lambd": -1}, ValueError, "lambd"),
+    (ASGD, W, {"alpha": -1}, ValueError, "alpha"),
+    (ASGD, W, {"t0": -1}, ValueError, "t0"),
+    (Rprop, W, {"etas": (1.2, 0.5)}, ValueError, r"0 < eta_minus < 1 < eta_plus, got \(1.2, 0.5\)"),
+    (Rprop, W, {"etas": (0.0, 1.2)}, ValueError, "etas"),
+    (Rprop, W, {"step_sizes": (1.0, 0.1)}, ValueError, "step_sizes"),
+    (Rprop, W, {"step_sizes": (-1.0, 0.1)}, ValueError, "step_sizes"),
     (Adagrad, W, {"lr_decay": -1}, ValueError, "lr_decay"),
     (Adagrad, W, {"initial_accumulator_value": -1}, ValueError, "initial_accumulator_value"),
 ]
