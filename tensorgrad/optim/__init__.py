@@ -12,6 +12,12 @@
         optimizer.step()
         average.update()
 
+Options of some of the parameters are given in parameter groups, whose rates a schedule scales together::
+
+    optimizer = tg.optim.AdamW([{"params": head}, {"params": body, "lr": 1e-4, "weight_decay": 0.0}], lr=1e-3)
+    ...
+    optimizer.scale_lr(schedule(update))
+
 Keyword names, defaults and numerics are PyTorch's. Weight decay is *decoupled* in AdamW, where it is applied to the
 weights directly, and *coupled* elsewhere, where it is added to the gradient (an L2 penalty); NAdam and RAdam have the
 parameter ``decoupled_weight_decay``.

@@ -6,7 +6,8 @@ import numpy as np
 
 from tensorgrad.blas import axpby
 from tensorgrad.engine.tape import Array
-from tensorgrad.optim.optimizer import Optimizer, Params, State, in_range
+from tensorgrad.optim.checks import in_range
+from tensorgrad.optim.optimizer import Optimizer, Params, State
 
 
 class Adagrad(Optimizer):

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from tensorgrad.engine.tape import value_of
-from tensorgrad.optim.optimizer import Params, by_name
+from tensorgrad.optim.checks import Params, by_name
 
 
 def clip_grad_norm(params: Params, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False) -> float:

@@ -13,7 +13,7 @@ from tensorgrad.engine.tape import Array
 from tensorgrad.errors import CheckpointError
 from tensorgrad.frontend.modes import no_grad
 from tensorgrad.frontend.tensor import Tensor
-from tensorgrad.optim.optimizer import Params, by_name, check_writable, in_range
+from tensorgrad.optim.checks import Params, by_name, check_writable, in_range
 
 
 class EMA:

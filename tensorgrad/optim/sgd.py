@@ -9,7 +9,8 @@ import numpy as np
 
 from tensorgrad import blas
 from tensorgrad.engine.tape import Array
-from tensorgrad.optim.optimizer import Optimizer, Params, State, in_range
+from tensorgrad.optim.checks import in_range
+from tensorgrad.optim.optimizer import Optimizer, Params, State
 
 
 class SGD(Optimizer):

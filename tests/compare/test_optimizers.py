@@ -87,6 +87,35 @@ def test_twenty_steps(name, dtype):
             np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=tolerance, atol=tolerance, err_msg=str(chosen))
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+def test_parameter_groups_with_a_schedule(name):
+    """The second group has a rate and an option of its own; a schedule scales both rates."""
+    rng = np.random.default_rng(0)
+    start = [rng.standard_normal(shape) for shape in SHAPES]
+    chosen = next(combinations(name))
+    own = {"lr": 3 * chosen["lr"]} | {
+        key: values[-1] for key, values in SETTINGS[name].items() if key in ("betas", "weight_decay", "etas", "rho")
+    }
+    ours = [tg.Tensor(x.copy(), requires_grad=True) for x in start]
+    theirs = [torch.tensor(x, requires_grad=True) for x in start]
+    optimizer, other = (
+        kind([{"params": params[:1]}, {"params": params[1:], **own}], **chosen)
+        for kind, params in ((getattr(tg.optim, name), ours), (getattr(torch.optim, name), theirs))
+    )
+    schedule = tg.schedules.exponential(0.7)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(other, 0.7)
+    for step in range(10):
+        optimizer.scale_lr(schedule(step))
+        for p, q in zip(ours, theirs, strict=True):
+            p.grad = np.cos(q.detach().numpy() * (step + 1)) + 0.1 * step
+            q.grad = torch.tensor(p.grad)
+        optimizer.step()
+        other.step()
+        scheduler.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-12, atol=1e-12, err_msg=str((chosen, own)))
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("norm_type", [2.0, 1.0, 3.0, 0.5, math.inf])
 def test_clipping(norm_type, dtype):
