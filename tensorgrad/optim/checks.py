@@ -27,7 +27,11 @@ def by_name(params: Params, first: int = 0) -> dict[str, Tensor]:
     named = dict(params) if isinstance(params, Mapping) else {str(i): p for i, p in enumerate(params, first)}
     for name, p in named.items():
         if not isinstance(p, Tensor):
-            remedy = ": parameter groups come in a list of dicts" if name == "params" or isinstance(p, Mapping) else ""
+            remedy = (
+                ": optimizers take parameter groups as a list of dicts"
+                if name == "params" or isinstance(p, Mapping)
+                else ""
+            )
             raise TypeError(f"parameter {name!r} must be a leaf Tensor, got {p!r:.80}{remedy}")
     if len({id(p) for p in named.values()}) < len(named):
         raise ValueError("the same parameter was given twice")

@@ -200,8 +200,8 @@ REFUSED = {
     "mixed": (lambda: SGD([{"params": leaf(1.0)}, leaf(1.0)]), TypeError, "group 1 must be a dict with the key 'params'"),
     "empty": (lambda: SGD([{"params": leaf(1.0)}, {"params": []}]), ValueError, "group 1 has no parameters"),
     "no tensor": (lambda: SGD([{"params": [1.0]}]), TypeError, "'0' must be a leaf Tensor"),
-    "one dict": (lambda: SGD({"params": [leaf(1.0)], "lr": 0.1}), TypeError, "'params'.*: parameter groups come in a list of dicts"),
-    "generator": (lambda: SGD({"params": [p]} for p in [leaf(1.0)]), TypeError, "parameter groups come in a list of dicts"),
+    "one dict": (lambda: SGD({"params": [leaf(1.0)], "lr": 0.1}), TypeError, "'params'.*: optimizers take parameter groups as a list of dicts"),
+    "generator": (lambda: SGD({"params": [p]} for p in [leaf(1.0)]), TypeError, "optimizers take parameter groups as a list of dicts"),
     "too many": (lambda: SGD([{"params": leaf(1.0)}], 0.1, 0.9, 7), TypeError, "positional"),
     "unknown to all": (lambda: SGD([{"params": leaf(1.0)}], rate=0.1), TypeError, "'rate'"),
 }  # fmt: skip
