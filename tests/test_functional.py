@@ -186,6 +186,7 @@ def test_nearest_indices_are_not_off_by_rounding():
         expected = [i * old // new for i in range(new)]
         np.testing.assert_array_equal(tg.interpolate(x[..., :old], new)[0, 0], expected)
     exact = tg.interpolate(x[..., :16], scale_factor=1.3, mode="nearest-exact")[0, 0]
+    np.testing.assert_array_equal(tg.interpolate(x[..., :3], scale_factor=1.3, mode="linear"), x[..., :3])  # 3 again
     assert exact.tolist() == [0, 1, 1, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11, 12, 13, 14, 15]
 
 

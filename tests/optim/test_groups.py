@@ -52,7 +52,8 @@ def test_a_resumed_run_is_the_same_run(leaves, run, tmp_path, kind, chosen):
         return kind([{"params": {n: params[n] for n in names}} for names in ("ws", "be")], **chosen)
 
     whole = leaves()
-    run(grouped(whole), range(8))
+    uninterrupted = grouped(whole)
+    run(uninterrupted, range(8))
     part = leaves()
     optimizer = grouped(part)
     run(optimizer, range(3))
@@ -65,6 +66,7 @@ def test_a_resumed_run_is_the_same_run(leaves, run, tmp_path, kind, chosen):
     run(resumed, range(3, 8))
     for name in whole:
         np.testing.assert_array_equal(part[name].data, whole[name].data)
+    np.testing.assert_equal(resumed.state_dict(), uninterrupted.state_dict())
 
 
 def test_a_state_that_does_not_fit_changes_no_group(run):
