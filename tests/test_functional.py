@@ -1,6 +1,7 @@
 """Functions of neural networks beyond their rows in the table: extreme values, and windows."""
 # ruff: noqa: E501  (tables, a row a line)
 
+import itertools
 import math
 
 import numpy as np
@@ -176,6 +177,17 @@ def test_interpolation_between_ends_is_exact_at_both():
     for weight, end in ((0, x), (1, y)):
         np.testing.assert_array_equal(tg.lerp(x, y, weight), end)
     assert tg.lerp(x, y, np.float64(0.3)).dtype == np.float32
+
+
+def test_nearest_indices_are_not_off_by_rounding():
+    """Of positions that are whole numbers, and of fractions as scale factors, by PyTorch 2.13 in float64."""
+    x = np.arange(30.0)[None, None]
+    for old, new in itertools.product(range(1, 31), range(1, 50)):
+        expected = [i * old // new for i in range(new)]
+        np.testing.assert_array_equal(tg.interpolate(x[..., :old], new)[0, 0], expected)
+    exact = tg.interpolate(x[..., :16], scale_factor=1.3, mode="nearest-exact")[0, 0]
+    np.testing.assert_array_equal(tg.interpolate(x[..., :3], scale_factor=1.3, mode="linear"), x[..., :3])  # 3 again
+    assert exact.tolist() == [0, 1, 1, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11, 12, 13, 14, 15]
 
 
 def test_vectors_of_length_zero_stay_finite():

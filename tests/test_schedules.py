@@ -41,6 +41,10 @@ VALUES = [
     ("cosine_restarts(4, eta_min=0.2)",           schedules.cosine_restarts(4, eta_min=0.2), [1, 0.6 + 0.4 * H, 0.6, 0.6 - 0.4 * H, 1, 0.6 + 0.4 * H, 0.6]),
     ("cosine_restarts(1, 2, 0.1, lr=0.5)",        schedules.cosine_restarts(1, 2, 0.1, lr=0.5), [1, 1, 0.6, 1, 0.6 + 0.4 * H, 0.6, 0.6 - 0.4 * H, 1]),
     ("cosine_restarts(T_0=1, T_mult=3)",          schedules.cosine_restarts(T_0=1, T_mult=3), [1, 1, 0.75, 0.25, 1]),
+    ("cyclic(0.2, 1, 2)",                         schedules.cyclic(0.2, 1, 2),               [0.2, 0.6, 1, 0.6, 0.2, 0.6, 1, 0.6]),
+    ("cyclic(0, 1, 1, 2, 'triangular2')",         schedules.cyclic(0, 1, 1, 2, "triangular2"), [0, 1, 0.5, 0, 0.5, 0.25, 0, 0.25]),
+    ("cyclic(0.1, 0.5, 1, mode='exp_range', gamma=0.5, lr=0.5)", schedules.cyclic(0.1, 0.5, 1, mode="exp_range", gamma=0.5, lr=0.5), [0.2, 0.6, 0.2, 0.3, 0.2]),
+    ("cyclic(0, 1, 1, scale_fn=...)",             schedules.cyclic(0, 1, 1, scale_fn=lambda cycle: 1 / cycle), [0, 1, 0, 1/2, 0, 1/3]),
     ("warm_up(schedules.constant(), 4)",          schedules.warm_up(schedules.constant(), 4), [0.25, 0.5, 0.75, 1, 1]),
     ("warm_up(schedules.constant(), 0)",          schedules.warm_up(schedules.constant(), 0), [1, 1]),
     ("warm_up(schedules.halving(2), 2)",          schedules.warm_up(schedules.halving(2), 2), [0.5, 1, 0.5, 0.5, 0.25]),
@@ -175,6 +179,20 @@ def test_lengths_below_one_are_refused(make, length):
             ValueError,
             "eta_min",
             id="schedules.cosine_restarts(5, 1, math.nan) ValueError 'eta_mi",
+        ),
+        pytest.param(
+            lambda: schedules.cyclic(0, 1, 0), ValueError, "step_size_up must be at least 1", id="cyclic up 0"
+        ),
+        pytest.param(lambda: schedules.cyclic(0, 1, 5, 0), ValueError, "step_size_down", id="cyclic down 0"),
+        pytest.param(lambda: schedules.cyclic(-1, 1), ValueError, "base_lr", id="cyclic base_lr"),
+        pytest.param(lambda: schedules.cyclic(0, math.nan), ValueError, "max_lr", id="cyclic max_lr"),
+        pytest.param(lambda: schedules.cyclic(0, 1, gamma=-1), ValueError, "gamma", id="cyclic gamma"),
+        pytest.param(lambda: schedules.cyclic(0, 1, mode="up"), ValueError, "'exp_range', got 'up'", id="cyclic mode"),
+        pytest.param(
+            lambda: schedules.cyclic(0, 1, scale_fn=abs, scale_mode="epoch"),
+            ValueError,
+            "scale_mode must be 'cycle' or 'iterations', got 'epoch'",
+            id="cyclic scale_mode",
         ),
         pytest.param(
             lambda: schedules.one_cycle(-1, 5),

@@ -127,15 +127,15 @@ class Trace:
         out = kwargs.get("out")
         writes = [x for x in (out if isinstance(out, tuple) else (out,)) if x is not None]
         name = getattr(fn, "__name__", "")
-        is_method = isinstance(getattr(np.ndarray, name, None), type(np.ndarray.sum)) and fn is getattr(
-            np.ndarray, name, None
-        )
+        is_method = getattr(np.ndarray, name, None) is fn
         if fn is operator.setitem or fn in _WRITES_FIRST or name == "at" or (is_method and name in _WRITING_METHODS):
             writes.append(args[0])
         for target in writes:
             if not isinstance(target, Traced):
                 raise self.escape("a write into an array that is not part of the program")
-        ans = fn(*values_in(args), **values_in(kwargs))
+        values = values_in(args)
+        run = functools.partial(getattr(values[0], name), *values[1:]) if is_method else functools.partial(fn, *values)
+        ans = run(**values_in(kwargs))  # a method of the value, which may be a NumPy scalar
         where = self.where()
         self._note_constants((args, kwargs), where)
         if writes:

@@ -9,6 +9,7 @@ from tensorgrad.functional import (
     activations,
     adaptive_pooling,
     attention,
+    classification,
     convolution,
     cumulative,
     embeddings,
@@ -25,6 +26,7 @@ from tensorgrad.functional import (
 from tensorgrad.functional.activations import *  # noqa: F403
 from tensorgrad.functional.adaptive_pooling import *  # noqa: F403
 from tensorgrad.functional.attention import *  # noqa: F403
+from tensorgrad.functional.classification import *  # noqa: F403
 from tensorgrad.functional.convolution import *  # noqa: F403
 from tensorgrad.functional.cumulative import *  # noqa: F403
 from tensorgrad.functional.embeddings import *  # noqa: F403
@@ -42,6 +44,7 @@ __all__: list[str] = []  # for type checkers, __init__.pyi has the names and sig
 __all__ += activations.__all__
 __all__ += adaptive_pooling.__all__
 __all__ += attention.__all__
+__all__ += classification.__all__
 __all__ += convolution.__all__
 __all__ += cumulative.__all__
 __all__ += embeddings.__all__

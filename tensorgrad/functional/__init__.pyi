@@ -75,6 +75,21 @@ def scaled_dot_product_attention(query: Values, key: Values, value: Values, attn
                                  dropout_p: float = 0.0, is_causal: bool = False, *, scale: float | None = None,
                                  rng: np.random.Generator | None = None) -> Any: ...
 
+# classification.py
+
+@overload
+def cross_entropy(logits: Tensor, targets: Values, weight: Values | None = None, *, ignore_index: int = -100,
+                  reduction: str = "mean", label_smoothing: float = 0.0) -> Tensor: ...
+@overload
+def cross_entropy(logits: Values, targets: Values, weight: Values | None = None, *, ignore_index: int = -100,
+                  reduction: str = "mean", label_smoothing: float = 0.0) -> Any: ...
+@overload
+def nll_loss(input: Tensor, target: Values, weight: Values | None = None, *, ignore_index: int = -100,
+             reduction: str = "mean") -> Tensor: ...
+@overload
+def nll_loss(input: Values, target: Values, weight: Values | None = None, *, ignore_index: int = -100,
+             reduction: str = "mean") -> Any: ...
+
 # convolution.py
 
 @overload
@@ -140,18 +155,6 @@ def interpolate(x: _Array, size: _Sizes | None = None, scale_factor: float | Seq
 
 # losses.py
 
-@overload
-def cross_entropy(logits: Tensor, targets: Values, weight: Values | None = None, *, ignore_index: int = -100,
-                  reduction: str = "mean", label_smoothing: float = 0.0) -> Tensor: ...
-@overload
-def cross_entropy(logits: Values, targets: Values, weight: Values | None = None, *, ignore_index: int = -100,
-                  reduction: str = "mean", label_smoothing: float = 0.0) -> Any: ...
-@overload
-def nll_loss(input: Tensor, target: Values, weight: Values | None = None, *, ignore_index: int = -100,
-             reduction: str = "mean") -> Tensor: ...
-@overload
-def nll_loss(input: Values, target: Values, weight: Values | None = None, *, ignore_index: int = -100,
-             reduction: str = "mean") -> Any: ...
 @overload
 def mse_loss(input: Tensor, target: Values, *, reduction: str = "mean") -> Tensor: ...
 @overload

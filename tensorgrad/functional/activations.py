@@ -1,6 +1,6 @@
 """Activation functions, elementwise, with PyTorch's names, parameters and conventions.
 
-``x`` has any shape, which the result keeps; one that is not of real numbers is a ``TypeError``.
+``x`` has any shape, which the result keeps (but for `glu`). They raise ``TypeError`` if it does not hold real numbers.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def softsign(x: Array) -> Array:
 
 @primitive
 def bounded(x: Array, *, low: float, high: float) -> Array:
-    """``x`` clipped to ``[low, high]``, of slope 0 on the boundary too."""
+    """``x`` clipped to ``[low, high]``, with gradient 0 on the boundary."""
     return np.clip(x, low, high)
 
 
@@ -122,7 +122,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
 def prelu(x: Array, weight: Array) -> Array:
     """`leaky_relu` with a slope that can be learned: ``weight`` of one element, or ``(C,)`` for ``x`` ``(N, C, ...)``.
 
-    The gradient at 0 is ``weight``. Raises `ShapeError` if the shapes do not belong together.
+    The gradient at 0 is ``weight``. Raises `ShapeError` if the shapes do not match.
 
     Source: He et al., "Delving deep into rectifiers", 2015.
 
@@ -191,7 +191,7 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     """``x`` times the probability that a normal variable is below ``x``.
 
     ``approximate="tanh"`` takes ``(1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2`` for that probability. Raises
-    ``ValueError`` for another word.
+    ``ValueError`` for other values.
 
     Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016.
 

@@ -18,7 +18,7 @@ __all__ = ["scaled_dot_product_attention"]
 def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_mask: Array = None,
                                  dropout_p: float = 0.0, is_causal: bool = False, *, scale: float | None = None,
                                  rng: np.random.Generator | None = None) -> Array:  # fmt: skip
-    """``softmax(query @ key.T * scale + attn_mask) @ value``: for each query, a mean of the values.
+    """``softmax(query @ key.T * scale + attn_mask) @ value``: for each query, a weighted mean of the values.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_ma
     Raises
     ------
     ShapeError, ValueError, TypeError
-        If shapes do not belong together, arguments contradict each other, or the mask holds integers.
+        If the shapes do not match, arguments contradict each other, or the mask holds integers.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Integers as vectors: rows of a table, and ones among zeros."""
+"""Integers as vectors: rows of a table, and one-hot vectors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> 
     """The rows ``weight[indices]``, ``(..., D)``, of a table ``(V, D)``; no gradient flows to row ``padding_idx``.
 
     Raises ``TypeError`` if the indices are not integers, ``IndexError`` if one is not in ``0 .. V - 1`` or
-    ``padding_idx`` is no row, and `ShapeError` if the table has not two axes.
+    ``padding_idx`` is not a row, and `ShapeError` if the table does not have two axes.
 
     Examples
     --------

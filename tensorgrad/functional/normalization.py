@@ -1,6 +1,6 @@
 """Normalization over features, over the batch, and over groups of channels.
 
-All of them subtract a mean (but for `rms_norm`), divide by a standard deviation, then scale and shift; they differ in
+All of them subtract a mean (except `rms_norm`), divide by a standard deviation, then scale and shift; they differ in
 the axes of the mean. Statistics of float16 are computed in float32; parameters that require no gradient are cast to
 the dtype of ``x``.
 """
@@ -53,7 +53,7 @@ def layer_norm(x: Array, normalized_shape: Any, weight: Array = None, bias: Arra
     """Standardize ``x`` over its last axes, which must have lengths ``normalized_shape``, an int or a tuple.
 
     ``weight`` and ``bias``, of that shape or None, scale and shift the result, which has the shape of ``x``. Raises
-    `ShapeError` if the shapes do not belong together.
+    `ShapeError` if the shapes do not match.
 
     Source: Ba et al., "Layer normalization", 2016.
 
@@ -73,8 +73,8 @@ def rms_norm(x: Array, normalized_shape: Any, weight: Array = None, eps: float |
     """``x / sqrt(mean(x**2) + eps) * weight``, where the mean is over the last axes, of lengths ``normalized_shape``.
 
     ``weight``, of that shape or None, scales the result, which has the shape of ``x``. ``eps`` is the resolution of
-    the dtype of ``x`` by default (for float16, that of float32). Raises `ShapeError` if the shapes do not belong
-    together.
+    the dtype of ``x`` by default (for float16, that of float32). Raises `ShapeError` if the shapes do not
+    match.
 
     Source: Zhang and Sennrich, "Root mean square layer normalization", 2019.
 
@@ -114,7 +114,7 @@ def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, 
     Raises
     ------
     ShapeError
-        If the shapes do not belong together.
+        If the shapes do not match.
     ValueError
         In training, if there is only one value per channel; otherwise, if there are no running statistics.
 
@@ -140,7 +140,7 @@ def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, 
     _check_running("running_var", running_var, channels)
     if not training:
         if running_mean is None or running_var is None:
-            raise ValueError("batch_norm out of training needs running_mean and running_var, or write training=True")
+            raise ValueError("batch_norm needs running_mean and running_var, or training=True")
         wide = _wide(x)
         mean, var = (
             np.reshape(value_of(running).astype(wide.dtype), column) for running in (running_mean, running_var)
@@ -164,7 +164,7 @@ def group_norm(x: Array, num_groups: int, weight: Array = None, bias: Array = No
     """Standardize each of ``num_groups`` groups of channels of ``x``, ``(N, C, ...)``, in each of the ``N``.
 
     ``weight`` and ``bias``, ``(C,)`` or None, scale and shift the channels. Raises `ShapeError` if the shapes do not
-    belong together, or the groups do not divide the channels.
+    match, or the groups do not divide the channels.
 
     Source: Wu and He, "Group normalization", 2018.
 
@@ -197,7 +197,7 @@ def _check_running(name: str, running: Any, channels: int) -> None:
         return
     is_array = isinstance(running, (*NDARRAYS, Variable))
     if not is_array or running.dtype.kind != "f" or any_tracked(running):
-        raise TypeError(f"{name} must be an array of floats without a gradient, for it is updated in place")
+        raise TypeError(f"{name} must be an array of floats without a gradient, because it is updated in place")
     if running.shape != (channels,):
         raise ShapeError(f"{name} must have shape {(channels,)}, one for each channel, got {running.shape}")
 

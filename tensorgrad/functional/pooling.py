@@ -2,8 +2,8 @@
 
 ``x`` is ``(N, C, *spatial)``; ``kernel_size``, ``stride`` (by default the size of the kernel), ``padding`` and
 ``dilation`` are one integer or one for each spatial axis. For a maximum, padding is -inf; in a mean it counts as zeros,
-unless ``count_include_pad=False``. ``ceil_mode`` lets a last window hang over the edge. Equal maxima share the
-gradient, as they do in `numpy.max`. Wrong shapes raise `ShapeError`, other wrong arguments ``ValueError``.
+unless ``count_include_pad=False``. ``ceil_mode`` allows a last window that extends beyond the edge. Equal maxima share
+the gradient, as they do in `numpy.max`. Wrong shapes raise `ShapeError`, other wrong arguments ``ValueError``.
 """
 
 from __future__ import annotations

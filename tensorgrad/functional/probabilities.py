@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _parameters_by_position(apply: F) -> F:
-    """``softmax(x, 1)`` as well as ``softmax(x, axis=1)``: for a primitive, what comes by position is an input."""
+    """Allow ``softmax(x, 1)`` for ``softmax(x, axis=1)``: a primitive takes positional arguments as inputs."""
     signature = inspect.signature(apply)
 
     @functools.wraps(apply)
@@ -37,9 +37,9 @@ def _parameters_by_position(apply: F) -> F:
 @_parameters_by_position
 @primitive
 def logsumexp(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
-    """``log(sum(exp(x)))`` over ``axis`` (all, by default), exact for entries of any size, -inf among them.
+    """``log(sum(exp(x)))`` over ``axis`` (all, by default), exact for entries of any size, including -inf.
 
-    ``(..., C)`` with ``axis=-1`` becomes ``(...)``, or ``(..., 1)`` with ``keepdims``; of no entries, it is -inf.
+    ``(..., C)`` with ``axis=-1`` becomes ``(...)``, or ``(..., 1)`` with ``keepdims``; for an empty axis, it is -inf.
     Raises ``AxisError`` if there is no such axis, ``TypeError`` if ``x`` is not of real numbers.
 
     Examples

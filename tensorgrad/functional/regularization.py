@@ -27,8 +27,7 @@ def dropout(x: Array, p: float, rng: np.random.Generator) -> Array:
     x = floating(x)
     if p == 0:
         return x
-    drawn = (
-        x.dtype if x.dtype in (np.float32, np.float64) else np.float64
-    )  # the only dtypes that Generator.random supports
+    supported = x.dtype in (np.float32, np.float64)  # by Generator.random
+    drawn = x.dtype if supported else np.float64
     keep = rng.random(x.shape, drawn) >= p
     return x * (keep * x.dtype.type(1 / (1 - p) if p < 1 else 0))

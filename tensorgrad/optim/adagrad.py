@@ -1,4 +1,4 @@
-"""Adagrad and RMSprop: the learning rate of each weight is scaled by the squares of its gradients."""
+"""Adagrad, RMSprop and Adadelta: the learning rate of each weight is scaled by the squares of its gradients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from tensorgrad.blas import axpby
 from tensorgrad.engine.tape import Array
-from tensorgrad.optim.optimizer import Optimizer, Params, State, in_range
+from tensorgrad.optim.checks import in_range
+from tensorgrad.optim.optimizer import Optimizer, Params, State
 
 
 class Adagrad(Optimizer):
@@ -133,3 +134,58 @@ class RMSprop(Optimizer):
             axpby(1, step, self.momentum, b)
             step = b
         self._descend(p, step, self.lr, s)
+
+
+class Adadelta(Optimizer):
+    """Adadelta, with PyTorch's keyword names, defaults and numerics.
+
+    ::
+
+        d = grad + weight_decay * p
+        v = rho * v + (1 - rho) * d**2
+        step = sqrt(u + eps) / sqrt(v + eps) * d
+        u = rho * u + (1 - rho) * step**2
+        p = p - lr * step
+
+    Weight decay is coupled. Source: Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1, where
+    ``lr`` is 1.
+
+    Parameters
+    ----------
+    params, lr, weight_decay, maximize
+        See `Optimizer`.
+    rho
+        The smoothing constant of the running means, in [0, 1].
+    eps
+        Added under the roots; a larger value makes the first steps larger.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 100.0], requires_grad=True)
+    >>> optimizer = tg.optim.Adadelta([w], eps=1e-2)
+    >>> np.sum(w**2).backward()
+    >>> optimizer.step()
+    >>> w.data
+    array([ 0.6877, 99.6838])
+    """
+
+    _in_blocks = True
+    _scratches = 3
+
+    def __init__(self, params: Params, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0,
+                 *, maximize: bool = False) -> None:  # fmt: skip
+        super().__init__(params, lr, weight_decay, maximize)
+        self.rho = in_range("rho", rho, 1, closed=True)
+        self.eps = in_range("eps", eps)
+
+    def _new_state(self, p: Array) -> State:
+        return {"square_avg": np.zeros_like(p), "acc_delta": np.zeros_like(p)}
+
+    def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
+        v, u, (_, s, root) = state["square_avg"], state["acc_delta"], scratch
+        axpby(1 - self.rho, np.square(d, out=s), self.rho, v, s)
+        np.sqrt(np.add(v, self.eps, out=root), out=root)
+        np.divide(np.sqrt(np.add(u, self.eps, out=s), out=s), root, out=s)
+        step = np.multiply(s, d, out=s)
+        axpby(1 - self.rho, np.square(step, out=root), self.rho, u, root)
+        self._descend(p, step, self.lr, root)

@@ -8,7 +8,8 @@ import numpy as np
 
 from tensorgrad.blas import axpby
 from tensorgrad.engine.tape import Array
-from tensorgrad.optim.optimizer import Optimizer, Params, State, both_in_range, in_range
+from tensorgrad.optim.checks import both_in_range, in_range
+from tensorgrad.optim.optimizer import Optimizer, Params, State
 
 
 class _Moments(Optimizer):

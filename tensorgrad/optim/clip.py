@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from tensorgrad.engine.tape import value_of
+from tensorgrad.optim.checks import Params, by_name
 from tensorgrad.optim.one_call import as_one_call
-from tensorgrad.optim.optimizer import Params, by_name
 
 
 @as_one_call(sets_grad=True)

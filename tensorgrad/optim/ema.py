@@ -1,4 +1,4 @@
-"""The exponential moving average of weights, which often generalizes better than the last weights."""
+"""The exponential moving average of the weights, which often generalizes better than the last weights."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tensorgrad.engine.tape import Array
 from tensorgrad.errors import CheckpointError
 from tensorgrad.frontend.modes import no_grad
 from tensorgrad.frontend.tensor import Tensor
+from tensorgrad.optim.checks import Params, by_name, check_writable, in_range
 from tensorgrad.optim.one_call import as_one_call
-from tensorgrad.optim.optimizer import Params, by_name, check_writable, in_range
 
 
 class EMA:
@@ -134,7 +134,7 @@ class EMA:
             self._swapped -= 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies of the averages as ``"average.parameter"``, and the number of ``"updates"``: what `tg.save` writes.
+        """Copies of the averages as ``"average.parameter"``, and the number of ``"updates"``, for `tg.save`.
 
         Examples
         --------
@@ -146,7 +146,7 @@ class EMA:
         return {"updates": np.array(self.updates), **averages}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` gave, all of it or nothing.
+        """Restore a state returned by `state_dict`; on an error, nothing is changed.
 
         Raises
         ------

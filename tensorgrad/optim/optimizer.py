@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias, cast
 
 import numpy as np
 
@@ -13,13 +13,25 @@ from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.errors import CheckpointError, ShapeError
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.optim.blocks import BYTES, Blocks
+from tensorgrad.optim.checks import by_name, check_writable, in_range
 from tensorgrad.optim.one_call import as_one_call
 
-Params: TypeAlias = "Tensor | Iterable[Tensor] | Mapping[str, Tensor]"
+Params: TypeAlias = "Tensor | Iterable[Tensor | Mapping[str, Any]] | Mapping[str, Tensor]"
 State: TypeAlias = dict[str, Any]  # the state of one parameter: arrays of its shape, and numbers
 
 
-class Optimizer:
+class _Grouped:
+    """Given a list of dicts, the constructor returns an optimizer of parameter groups."""
+
+    def __new__(cls, params: Any = (), *arguments: Any, **options: Any) -> Self:
+        if isinstance(params, (list, tuple)) and any(isinstance(group, Mapping) for group in params):
+            from tensorgrad.optim.groups import Groups  # which imports this module
+
+            return cast("Self", Groups.of(cast("type[Optimizer]", cls), params, arguments, options))
+        return super().__new__(cls)
+
+
+class Optimizer(_Grouped):
     """Base class of all optimizers. A subclass defines `_update`, and `_new_state` if it keeps a state.
 
     After the first step of each parameter, a step allocates memory only to convert a gradient to another dtype or
@@ -29,9 +41,11 @@ class Optimizer:
     ----------
     params
         Tensors, or a dict of them by name as returned by `nn.parameters`. Those that require no gradient, or have none
-        at a step, are not changed.
+        at a step, are not changed. Or *parameter groups*: a list of dicts, each with ``"params"`` and options of its
+        own, which take the place of those of the constructor.
     lr
-        The learning rate; an attribute, for a schedule to set.
+        The learning rate; an attribute, for a schedule to set. All options are attributes. Those of a group are
+        attributes of its element of `param_groups`, and also of the optimizer if all groups have the same value.
     weight_decay
         Coupled (added to the gradient, and so the same as a penalty ``weight_decay / 2 * sum(p**2)``) or, where
         ``decoupled_weight_decay`` is true, decoupled: ``p`` is also multiplied by ``1 - lr * weight_decay``.
@@ -48,6 +62,14 @@ class Optimizer:
     >>> Sign([w], lr=0.5).step()
     >>> w.data
     array([ 0.5, -1.5])
+
+    Parameter groups: here, no weight decay for the bias.
+
+    >>> w, b = (tg.Tensor([1.0], requires_grad=True) for _ in range(2))
+    >>> optimizer = tg.optim.SGD([{"params": {"w": w}}, {"params": {"b": b}, "weight_decay": 0.0}], weight_decay=0.1)
+    >>> optimizer.lr = 0.5
+    >>> [(group.lr, group.weight_decay) for group in optimizer.param_groups]
+    [(0.5, 0.1), (0.5, 0.0)]
     """
 
     compile_as_one_call = True  # see `tensorgrad.compile`
@@ -57,18 +79,46 @@ class Optimizer:
     _in_blocks = False  # whether `_update` is elementwise, so that it can be called for a block of elements
 
     def __init__(self, params: Params, lr: float, weight_decay: float = 0.0, maximize: bool = False) -> None:
-        self.params = by_name(params)
+        self.params = by_name(cast("Iterable[Tensor]", params))
         for name, p in self.params.items():
             if not p.is_leaf:
                 raise TypeError(f"parameter {name!r} must be a leaf Tensor, got {p!r:.80}")
         if not self.params:
             raise ValueError("the optimizer was given no parameters")
-        self.lr = in_range("lr", lr)
+        self.lr = self.initial_lr = in_range("lr", lr)
         self.weight_decay = in_range("weight_decay", weight_decay)
         self.maximize = maximize
         self._state: dict[str, State] = {}
         self._blocks: dict[str, Blocks] = {}
         self._scratch: dict[Any, tuple[Array, ...]] = {}  # by shape, strides and dtype
+
+    @property
+    def param_groups(self) -> list[Optimizer]:
+        """The parameter groups, each an optimizer with parameters and options of its own: here, the optimizer itself.
+
+        Examples
+        --------
+        >>> w, b = (tg.Tensor([1.0], requires_grad=True) for _ in range(2))
+        >>> optimizer = tg.optim.SGD([{"params": w}, {"params": b, "lr": 0.1}], lr=0.01)
+        >>> optimizer.param_groups[1].lr = 0.2
+        >>> [group.lr for group in optimizer.param_groups]
+        [0.01, 0.2]
+        """
+        return [self]
+
+    def scale_lr(self, factor: float) -> None:
+        """Set the learning rate of each parameter group to ``factor`` times its initial one.
+
+        Examples
+        --------
+        >>> w, b = (tg.Tensor([1.0], requires_grad=True) for _ in range(2))
+        >>> optimizer = tg.optim.SGD([{"params": w}, {"params": b, "lr": 0.1}], lr=0.01)
+        >>> optimizer.scale_lr(0.5)
+        >>> [group.lr for group in optimizer.param_groups]
+        [0.005, 0.05]
+        """
+        for group in self.param_groups:
+            group.lr = group.initial_lr * factor
 
     def zero_grad(self) -> None:
         """Set the gradients of all parameters to None.
@@ -105,11 +155,18 @@ class Optimizer:
         >>> w.data
         array([2.5, 3.5])
         """
-        due = [
+        for group, due in [(group, group._due()) for group in self.param_groups]:  # all checks come first
+            group._change(due)
+
+    def _due(self) -> list[tuple[str, Tensor, Array]]:
+        """The parameters that have a gradient, with their names and gradients, after checks of both."""
+        return [
             (name, p, self._checked(name, p))
             for name, p in self.params.items()
             if p.grad is not None and p.node is not None
         ]
+
+    def _change(self, due: list[tuple[str, Tensor, Array]]) -> None:
         for name, parameter, g in due:
             keep_saved(parameter)
             p, state, blocks = parameter.data, self._state.get(name), self._blocks.get(name)
@@ -192,8 +249,9 @@ class Optimizer:
         {'w': array([1., 1.])}
         """
         return {
-            self._key(what, name): np.array(value)
-            for name, state in self._state.items()
+            group._key(what, name): np.array(value)
+            for group in self.param_groups
+            for name, state in group._state.items()
             for what, value in state.items()
         }
 
@@ -213,8 +271,9 @@ class Optimizer:
         >>> optimizer.state_dict()
         {'w': array([0.5, 0.5])}
         """
-        layouts = {name: self._layout(p.data) for name, p in self.params.items()}
-        known = {self._key(what, name): (name, what) for name, layout in layouts.items() for what in layout}
+        groups = {name: group for group in self.param_groups for name in group.params}
+        layouts = {name: group._layout(group.params[name].data) for name, group in groups.items()}
+        known = {groups[name]._key(what, name): (name, what) for name, layout in layouts.items() for what in layout}
         loaded: dict[str, State] = {}
         for key, value in state.items():
             name, what = known.get(key, ("", ""))
@@ -230,7 +289,8 @@ class Optimizer:
         for name, entries in loaded.items():
             if missing := layouts[name].keys() - entries.keys():
                 raise CheckpointError(f"the optimizer's state of {name!r} lacks {', '.join(sorted(missing))}")
-        self._state = loaded
+        for group in self.param_groups:
+            group._state = {name: loaded[name] for name in group.params if name in loaded}
 
     def _layout(self, p: Array) -> State:
         """A state with the entries and shapes of a saved state of a parameter."""
@@ -239,43 +299,3 @@ class Optimizer:
     def _key(self, what: str, name: str) -> str:
         """The key of an entry in `state_dict`; ``what`` contains no dot, so that keys are unique."""
         return f"{what}.{name}"
-
-
-def by_name(params: Params) -> dict[str, Tensor]:
-    """Tensors by name: those of a dict, or numbered from "0".
-
-    Raises
-    ------
-    TypeError
-        If a parameter is not a Tensor.
-    ValueError
-        If a parameter occurs twice.
-    """
-    if isinstance(params, Tensor):
-        params = [params]
-    named = dict(params) if isinstance(params, Mapping) else {str(i): p for i, p in enumerate(params)}
-    for name, p in named.items():
-        if not isinstance(p, Tensor):
-            raise TypeError(f"parameter {name!r} must be a leaf Tensor, got {p!r:.80}")
-    if len({id(p) for p in named.values()}) < len(named):
-        raise ValueError("the same parameter was given twice")
-    return named
-
-
-def check_writable(name: str, p: Tensor) -> None:
-    """Raise a ValueError if a parameter is a read-only array."""
-    if not p.data.flags.writeable:
-        raise ValueError(f"parameter {name!r} is a read-only array: give the Tensor a copy of it")
-
-
-def in_range(what: str, value: float, end: float = np.inf, *, closed: bool = False) -> float:
-    """The value, if it is in [0, end), or [0, end] if ``closed``; otherwise, also for NaN, raise a ValueError."""
-    if not (0 <= value < end or (closed and value == end)):
-        raise ValueError(f"{what} must be in [0, {end}{']' if closed else ')'}, got {value}")
-    return value
-
-
-def both_in_range(betas: tuple[float, float]) -> tuple[float, float]:
-    """The two decay rates of Adam and its variants, each in [0, 1)."""
-    beta1, beta2 = betas
-    return in_range("betas[0]", beta1, 1), in_range("betas[1]", beta2, 1)

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent."""
+"""Stochastic gradient descent, and its variant that averages the weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from tensorgrad import blas
 from tensorgrad.engine.tape import Array
-from tensorgrad.optim.optimizer import Optimizer, Params, State, in_range
+from tensorgrad.optim.checks import in_range
+from tensorgrad.optim.optimizer import Optimizer, Params, State
 
 
 class SGD(Optimizer):
@@ -95,6 +96,71 @@ class SGD(Optimizer):
 
     def _key(self, what: str, name: str) -> Any:
         return name  # the state consists of the velocity only
+
+
+class ASGD(Optimizer):
+    """Averaged stochastic gradient descent, with PyTorch's keyword names, defaults and numerics.
+
+    ::
+
+        d = grad + weight_decay * p
+        p = p * (1 - lambd * eta) - eta * d
+        average = average + mu * (p - average)
+        eta = lr / (1 + lambd * lr * t)**alpha,   mu = 1 / max(1, t - t0)           after the t-th update, t = 1, 2, ...
+
+    from ``eta = lr`` and ``mu = 1``. Weight decay is coupled. The averages are the entries ``"ax.parameter"`` of
+    `state_dict`. Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
+
+    Parameters
+    ----------
+    params, lr, weight_decay, maximize
+        See `Optimizer`.
+    lambd
+        The decay of the weights and of the rate.
+    alpha
+        The power with which the rate decays.
+    t0
+        The number of updates before averaging begins; until then, the average is the last value.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 100.0], requires_grad=True)
+    >>> optimizer = tg.optim.ASGD({"w": w}, lr=0.1, lambd=0.0, t0=0)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     np.sum(w**2).backward()
+    ...     optimizer.step()
+    >>> w.data
+    array([ 0.64, 64.  ])
+    >>> optimizer.state_dict()["ax.w"]
+    array([ 0.64, 64.  ])
+    """
+
+    _in_blocks = True
+
+    def __init__(self, params: Params, lr: float = 1e-2, lambd: float = 1e-4, alpha: float = 0.75, t0: float = 1e6,
+                 weight_decay: float = 0.0, *, maximize: bool = False) -> None:  # fmt: skip
+        super().__init__(params, lr, weight_decay, maximize)
+        self.lambd = in_range("lambd", lambd)
+        self.alpha = in_range("alpha", alpha)
+        self.t0 = in_range("t0", t0)
+
+    def _new_state(self, p: Array) -> State:
+        return {"step": 0, "eta": float(self.lr), "mu": 1.0, "ax": np.zeros_like(p)}
+
+    def _begin(self, p: Array, state: State) -> None:
+        self._eta, self._mu = state["eta"], state["mu"]
+        state["step"] += 1
+        state["eta"] = self.lr / (1 + self.lambd * self.lr * state["step"]) ** self.alpha
+        state["mu"] = 1 / max(1, state["step"] - self.t0)
+
+    def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
+        average, s = state["ax"], scratch[1]
+        blas.axpby(-self._eta, d, 1 - self.lambd * self._eta, p, s)
+        if self._mu == 1:
+            np.copyto(average, p)
+        else:
+            np.add(average, np.multiply(np.subtract(p, average, out=s), self._mu, out=s), out=average)
 
 
 @cache

@@ -58,6 +58,7 @@ ROWS = [
     row("interpolate exact",          (1, 2, 3, 5),    (5, 2),    nearest_exact, size=(5, 2), mode="nearest-exact"),
     row("interpolate linear",         (2, 2, 3),       (7,),      linear,        size=7, mode="linear"),
     row("interpolate bilinear",       (1, 2, 3, 4),    (5, 3),    linear,        size=(5, 3), mode="bilinear"),
+    row("interpolate linear same",    (1, 1, 3),       (3,),      linear,        size=3, mode="linear"),
     row("interpolate bilinear twice", (1, 1, 2, 3),    (4, 6),    linear,        scale_factor=2.0, mode="bilinear"),
     row("interpolate trilinear",      (1, 1, 2, 1, 3), (3, 2, 2), linear,        size=(3, 2, 2), mode="trilinear"),
     row("interpolate corners",        (1, 2, 3, 4),    (5, 3),    by_corners,    True, size=(5, 3), mode="bilinear", align_corners=True),

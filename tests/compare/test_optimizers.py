@@ -26,6 +26,14 @@ SETTINGS = {
                 "momentum": [0, 0.9], "centered": [False, True], "maximize": [False, True]},
     "Adagrad": {"lr": [1e-2, 0.5], "lr_decay": [0, 0.1], "weight_decay": [0, 0.05],
                 "initial_accumulator_value": [0, 0.3], "eps": [1e-10, 1e-2], "maximize": [False, True]},
+    "Adamax":  {"lr": [2e-3, 0.1], "betas": BETAS, "eps": [1e-8, 1e-2], "weight_decay": [0, 0.05],
+                "maximize": [False, True]},
+    "Adadelta": {"lr": [1.0, 0.1], "rho": [0.9, 0.5], "eps": [1e-6, 1e-2], "weight_decay": [0, 0.05],
+                 "maximize": [False, True]},
+    "ASGD":    {"lr": [1e-2, 0.1], "lambd": [1e-4, 0.1], "alpha": [0.75, 0.5], "t0": [1e6, 3], "weight_decay": [0, 0.05],
+                "maximize": [False, True]},
+    "Rprop":   {"lr": [1e-2, 0.1], "etas": [(0.5, 1.2), (0.3, 1.5)], "step_sizes": [(1e-6, 50), (0.02, 0.05)],
+                "maximize": [False, True]},
     "NAdam":   {"lr": [2e-3, 0.1], "betas": BETAS, "eps": [1e-8, 1e-2], "weight_decay": [0, 0.05],
                 "momentum_decay": [4e-3, 0.5], "decoupled_weight_decay": [False, True], "maximize": [False, True]},
     "RAdam":   {"lr": [1e-3, 0.1], "betas": BETAS, "eps": [1e-8, 1e-2], "weight_decay": [0, 0.05],
@@ -77,6 +85,35 @@ def test_twenty_steps(name, dtype):
                 optimizer.step()
         for p, q in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=tolerance, atol=tolerance, err_msg=str(chosen))
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_parameter_groups_with_a_schedule(name):
+    """The second group has a rate and an option of its own; a schedule scales both rates."""
+    rng = np.random.default_rng(0)
+    start = [rng.standard_normal(shape) for shape in SHAPES]
+    chosen = next(combinations(name))
+    own = {"lr": 3 * chosen["lr"]} | {
+        key: values[-1] for key, values in SETTINGS[name].items() if key in ("betas", "weight_decay", "etas", "rho")
+    }
+    ours = [tg.Tensor(x.copy(), requires_grad=True) for x in start]
+    theirs = [torch.tensor(x, requires_grad=True) for x in start]
+    optimizer, other = (
+        kind([{"params": params[:1]}, {"params": params[1:], **own}], **chosen)
+        for kind, params in ((getattr(tg.optim, name), ours), (getattr(torch.optim, name), theirs))
+    )
+    schedule = tg.schedules.exponential(0.7)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(other, 0.7)
+    for step in range(10):
+        optimizer.scale_lr(schedule(step))
+        for p, q in zip(ours, theirs, strict=True):
+            p.grad = np.cos(q.detach().numpy() * (step + 1)) + 0.1 * step
+            q.grad = torch.tensor(p.grad)
+        optimizer.step()
+        other.step()
+        scheduler.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-12, atol=1e-12, err_msg=str((chosen, own)))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

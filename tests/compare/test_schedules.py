@@ -31,6 +31,12 @@ SCHEDULES = [
     *[(f"cosine_restarts {first} {times}", schedules.cosine_restarts(first, times, 1e-3, lr=BASE),
        lambda o, first=first, times=times: theirs.CosineAnnealingWarmRestarts(o, first, times, 1e-3))
       for first, times in ((10, 1), (5, 2), (3, 3), (50, 1))],
+    *[(f"cyclic {mode} {up} {down}", schedules.cyclic(0.02, 0.5, up, down, mode, 0.9, lr=BASE),
+       lambda o, mode=mode, up=up, down=down: theirs.CyclicLR(o, 0.02, 0.5, up, down, mode, 0.9, cycle_momentum=False))
+      for mode in ("triangular", "triangular2", "exp_range") for up, down in ((5, None), (3, 7), (8, 1), (100, 1))],
+    *[(f"cyclic {how}", schedules.cyclic(0.02, 0.5, 4, scale_fn=lambda x: 1 / (1 + x), scale_mode=how, lr=BASE),
+       lambda o, how=how: theirs.CyclicLR(o, 0.02, 0.5, 4, scale_fn=lambda x: 1 / (1 + x), scale_mode=how, cycle_momentum=False))
+      for how in ("cycle", "iterations")],
     ("one_cycle",   schedules.one_cycle(0.5, 50, lr=BASE),              lambda o: theirs.OneCycleLR(o, 0.5, 50)),
     *[(f"one_cycle {total} {pct} {how}{' three' * three}",
        schedules.one_cycle(0.5, total, pct, how, 10.0, 100.0, three, lr=BASE),

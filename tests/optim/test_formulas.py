@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad.optim import SGD, Adagrad, Adam, AdamW, NAdam, RAdam, RMSprop
+from tensorgrad.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
 
 
 def mean(values, beta):
@@ -70,6 +70,33 @@ def rmsprop(ds, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.0, centered=False):
     return lr * total
 
 
+def adamax(ds, lr=2e-3, betas=(0.9, 0.999), eps=1e-8):
+    t = len(ds)
+    largest = np.max([betas[1] ** (t - 1 - i) * (np.abs(d) + eps) for i, d in enumerate(ds)], axis=0)
+    return lr * corrected(ds, betas[0]) / largest
+
+
+def adadelta(ds, lr=1.0, rho=0.9, eps=1e-6):
+    steps = []
+    for t in range(1, len(ds) + 1):
+        u, v = mean(squares(steps), rho), mean(squares(ds[:t]), rho)
+        steps.append(np.sqrt((u + eps) / (v + eps)) * ds[t - 1])
+    return lr * steps[-1]
+
+
+def rprop(ds, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50.0)):
+    size, kept = lr, np.zeros_like(ds[0])
+    for d in ds:
+        agree = np.sign(d) * kept
+        size = np.clip(size * np.where(agree > 0, etas[1], np.where(agree < 0, etas[0], 1)), *step_sizes)
+        kept = np.where(agree < 0, 0, np.sign(d))
+    return size * kept
+
+
+def asgd(ds, lr=1e-2, alpha=0.75, lambd=0.0, t0=1e6):
+    return lr / (1 + lambd * lr * (len(ds) - 1)) ** alpha * ds[-1]
+
+
 def settings(**choices):
     return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
 
@@ -91,12 +118,17 @@ TABLE = [
                                 initial_accumulator_value=[0.0, 0.3], maximize=FLAG)),
     (RMSprop, rmsprop, settings(lr=[0.1], alpha=[0.99, 0.5], eps=[1e-3, 0.1], weight_decay=DECAY, momentum=[0.0, 0.9],
                                 centered=FLAG, maximize=FLAG)),
+    (Adamax, adamax, settings(lr=[0.1], betas=BETAS, eps=EPS, weight_decay=DECAY, maximize=FLAG)),
+    (Adadelta, adadelta, settings(lr=[1.0, 0.1], rho=[0.9, 0.5], eps=[1e-3, 0.1], weight_decay=DECAY, maximize=FLAG)),
+    (Rprop, rprop, settings(lr=[0.1], etas=[(0.5, 1.2), (0.3, 1.5)], step_sizes=[(1e-6, 50.0), (0.05, 0.2)],
+                            maximize=FLAG)),
+    (ASGD, asgd, settings(lr=[0.1], weight_decay=DECAY, lambd=[0.0], maximize=FLAG)),
 ]
 # fmt: on
 CASES = [
     pytest.param(kind, formula, chosen, id=f"{kind.__name__} " + " ".join(f"{k}={v}" for k, v in chosen.items()))
     for kind, formula, choices in TABLE
-    for chosen in [{"lr": 0.01}, *choices]
+    for chosen in [{"lr": 0.01} | ({"lambd": 0.0} if kind is ASGD else {}), *choices]
 ]
 
 
@@ -151,6 +183,16 @@ PYTORCH = [
     (RAdam, {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.05}, [0.9071481308711371, -1.9291312349234513]),
     (RAdam, {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.5, "decoupled_weight_decay": True},
      [0.6467865375623806, -1.3317627939374361]),
+    (Adamax, {}, [0.9972893718533223, -1.9980142132925862]),
+    (Adamax, {"lr": 0.1, "betas": (0.8, 0.9), "eps": 0.01, "weight_decay": 0.05},
+     [0.8256261457019308, -1.893943817194123]),
+    (Adadelta, {}, [0.9871439465665777, -2.0041899829378247]),
+    (Adadelta, {"lr": 0.5, "rho": 0.5, "eps": 0.1, "weight_decay": 0.05}, [0.38633327685688557, -1.8119886156416796]),
+    (ASGD, {}, [0.965208949064598, -2.0167892129462]),
+    (ASGD, {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 3.0, "weight_decay": 0.05},
+     [0.5276372217680853, -1.9253964522298221]),
+    (Rprop, {}, [0.9900799999999998, -1.9906]),
+    (Rprop, {"lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (1e-6, 0.2)}, [0.910875, -1.859125]),
 ]
 # fmt: on
 
@@ -173,7 +215,7 @@ def test_known_numbers():
     np.testing.assert_allclose(p.data, [0.8266], rtol=1e-14)
 
 
-@pytest.mark.parametrize("kind", [Adam, AdamW, NAdam, RAdam])
+@pytest.mark.parametrize("kind", [Adam, AdamW, Adamax, NAdam, RAdam, ASGD])
 def test_each_parameter_counts_its_own_updates(run, kind):
     p, late = (tg.Tensor([1.0, -2.0], requires_grad=True) for _ in range(2))
     optimizer = kind([p, late], lr=0.1)
@@ -186,6 +228,19 @@ def test_each_parameter_counts_its_own_updates(run, kind):
     optimizer.params = {"1": late}
     run(optimizer, range(2))
     np.testing.assert_array_equal(late.data, fresh.data)
+
+
+def test_averaging_begins_after_t0(run):
+    p = tg.Tensor([1.0, -2.0], requires_grad=True)
+    optimizer = ASGD([p], lr=0.1, lambd=0.2, alpha=0.5, t0=3)
+    seen = []
+    for step in range(7):
+        before = p.data.copy()
+        run(optimizer, [step])
+        eta = 0.1 / (1 + 0.2 * 0.1 * step) ** 0.5
+        np.testing.assert_allclose(p.data, before * (1 - 0.2 * eta) - eta * (np.cos(before * (step + 1)) + 0.1 * step))
+        seen.append(p.data.copy())
+    np.testing.assert_allclose(optimizer.state_dict()["ax.0"], np.mean(seen[4:], axis=0))
 
 
 def test_a_variance_that_rounding_makes_negative_is_zero():
