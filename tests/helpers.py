@@ -1,5 +1,8 @@
 """Functions that tests in several files use: leaves, and derivatives of functions of them."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 
 import tensorgrad as tg
@@ -81,3 +84,11 @@ def slopes(fn, x):
 def draw(*shape, seed=0):
     """Numbers from the standard normal distribution, the same ones for the same seed."""
     return np.random.default_rng(seed).standard_normal(shape)
+
+
+def example(name):
+    """The program ``examples/NAME.py`` as a module."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
