@@ -5,7 +5,7 @@
 
 Two convolutions look for strokes and how they meet, and pooling after each halves the image; a third one looks at what
 is left, and a linear layer gives ten scores. Batch normalization comes after pooling, where there is a quarter of the
-numbers to normalize. Images are shifted at random, so that the network does not see the same one in each epoch.
+numbers to normalize. Images of MNIST are shifted at random, so that the network does not see the same in each epoch.
 
 Choose settings with `--validate`: accuracy is then that on training images which were held out, and the test images are
 left alone until the settings are final.
@@ -35,8 +35,9 @@ def build(side: int, channels: int, rng: np.random.Generator) -> Sequential:
     })  # fmt: skip
 
 
-def shifted(images: Any, limit: int, rng: np.random.Generator) -> Any:
-    """Each of the images ``(B, 1, H, W)`` moved by up to ``limit`` pixels both ways; paper comes in at the edges."""
+def shifted(images: Any, rng: np.random.Generator) -> Any:
+    """Each of the images ``(B, 1, H, W)`` moved by up to a 28th of its side both ways; paper comes in at the edges."""
+    limit = images.shape[3] // 28  # 1 pixel for MNIST, and none for the digits
     padded = np.pad(images, ((0, 0), (0, 0), (limit, limit), (limit, limit)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[2:], axis=(2, 3))
     down, right = rng.integers(0, 2 * limit + 1, (2, len(images)))
@@ -51,7 +52,7 @@ def train(network: Sequential, x: Any, y: Any, o: argparse.Namespace, rng: np.ra
     for epoch in range(1, o.epochs + 1):
         bar = tqdm(tg.data.batches(len(y), o.batch_size, rng), f"epoch {epoch}/{o.epochs}", updates, unit=" batches")
         for batch in bar:
-            loss = tg.cross_entropy(network(shifted(x[batch], o.shift, rng)), y[batch])
+            loss = tg.cross_entropy(network(shifted(x[batch], rng)), y[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.lr = o.lr * schedule(len(losses))
@@ -69,7 +70,6 @@ def main(arguments: list[str] | None = None) -> float:
     parser.add_argument("--channels", type=int, default=16, help="of the first convolution; later twice, 4 times")
     parser.add_argument("--batch-size", type=int, default=128, help="images in an update; default: %(default)s")
     parser.add_argument("--lr", type=float, default=0.01, help="the highest learning rate; default: %(default)s")
-    parser.add_argument("--shift", type=int, default=1, help="of training images, in pixels; default: %(default)s")
     parser.add_argument("--validate", action="store_true", help="hold out a twelfth of the images, to report on")
     parser.add_argument("--seed", type=int, default=0, help="of weights, batches and shifts; default: %(default)s")
     o = parser.parse_args(arguments)

@@ -1,6 +1,6 @@
-"""An LSTM learns to write, character by character, from the pages of this repository.
+"""An LSTM learns to write, character by character, from the documentation.
 
-    python examples/lstm.py                                # learns from the README and docs/, then writes
+    python examples/lstm.py                                # learns from four pages of docs/, then writes
     python examples/lstm.py --text poems.txt --write 2000  # or from texts of yours
 
 The network reads one character after the other, keeps what matters in a state, and gives the probabilities of the next
@@ -35,7 +35,7 @@ class Writer:
         return self.output(x), state
 
 
-def train(model: Writer, ids: Any, steps: int, rng: np.random.Generator, lr: float = 4e-3) -> list[float]:
+def train(model: Writer, ids: Any, steps: int, rng: np.random.Generator, lr: float = 1e-2) -> list[float]:
     """Minimize the cross-entropy; return the losses."""
     parameters = tg.nn.parameters(model)
     optimizer = tg.optim.AdamW(parameters, weight_decay=0.01)
@@ -43,7 +43,7 @@ def train(model: Writer, ids: Any, steps: int, rng: np.random.Generator, lr: flo
     losses, strips, at = [], ids[: len(ids) // 32 * 32].reshape(32, -1), len(ids)  # to begin with: past the end
     for step in (bar := trange(steps, unit=" steps")):
         if at + 64 >= strips.shape[1]:
-            at, state = rng.integers(64), None
+            at, state = rng.integers(max(1, strips.shape[1] % 64)), None
         logits, state = model(strips[:, at : at + 64], state)
         loss = tg.cross_entropy(np.swapaxes(logits, 1, 2), strips[:, at + 1 : at + 65])
         at, state = at + 64, tuple(part.detach() for part in state)
@@ -60,9 +60,8 @@ def train(model: Writer, ids: Any, steps: int, rng: np.random.Generator, lr: flo
 def main(arguments: list[str] | None = None) -> float:
     """Train, write, and return the loss on the text that was held out."""
     parser = argparse.ArgumentParser(description="An LSTM that learns to write, character by character.")
-    root = Path(__file__).parents[1]
-    pages = [root / "README.md", *sorted(set(root.glob("docs/*.md")) - {root / "docs/gradients.md"})]  # a long table
-    parser.add_argument("--text", type=Path, nargs="+", default=pages, help="files; default: the README and docs/")
+    pages = [Path(__file__).parents[1] / f"docs/{page}.md" for page in ("guide", "how-it-works", "study", "typing")]
+    parser.add_argument("--text", type=Path, nargs="+", default=pages, help="files; default: four pages of docs/")
     parser.add_argument("--steps", type=int, default=1500, help="updates of the weights; default: %(default)s")
     parser.add_argument("--width", type=int, default=256, help="numbers in the state; default: %(default)s")
     parser.add_argument("--layers", type=int, default=1, help="of the LSTM; default: %(default)s")
@@ -74,6 +73,8 @@ def main(arguments: list[str] | None = None) -> float:
     text = "\n".join(path.read_text(encoding="utf-8") for path in o.text)
     characters, rng = sorted(set(text + o.start)), np.random.default_rng(o.seed)
     learn, held = np.split(np.array([characters.index(c) for c in text]), [len(text) * 9 // 10])
+    if len(learn) < 32 * 65:
+        parser.error(f"{len(text):,} characters are too few to learn from")
     model = Writer(len(characters), o.width, o.layers, rng)
     train(model, learn, o.steps, rng)
     with tg.no_grad():

@@ -79,15 +79,12 @@ def draw(file: str, model: dict[str, Any], test: Any, labels: Any, shape: Any, r
     """Test images beside what the decoder makes of them, new digits, and ways from each digit to the next."""
     from matplotlib.figure import Figure
 
-    def decode(z: Any) -> Any:
-        return tg.sigmoid(model["decoder"](z.astype(np.float32))).numpy()
-
     means = np.split(model["encoder"](test).numpy(), 2, axis=1)[0]
     digits = means[[np.flatnonzero(labels == digit)[0] for digit in (*range(10), 0)]]  # (11, latent)
-    panels = {"test images, each beside its reconstruction": np.stack([test[:50], decode(means[:50])], axis=1),
-              "new digits: random z, decoded": decode(rng.standard_normal((100, digits.shape[1]))),
-              "from each digit to the next, on a line in z": decode(np.linspace(digits[:-1], digits[1:], 10, axis=1)),
-              }  # fmt: skip
+    z = [means[:50], rng.standard_normal((100, means.shape[1])), *np.linspace(digits[:-1], digits[1:], 10, axis=1)]
+    again, new, ways = np.split(tg.sigmoid(model["decoder"](np.vstack(z, dtype=np.float32))).numpy(), [50, 150])
+    panels = {"test images, each beside its reconstruction": np.stack([test[:50], again], axis=1),
+              "new digits: random z, decoded": new, "from each digit to the next, on a line in z": ways}  # fmt: skip
     figure = Figure(figsize=(12, 4.3), layout="constrained")
     for axes, (title, x) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         grid = np.pad(x.reshape(10, 10, *shape), ((0, 0), (0, 0), (1, 0), (1, 0)))
