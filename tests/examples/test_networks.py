@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-
-import tensorgrad as tg
 from helpers import example
 
-WORDS = "tensor gradient array backward shape record rule leaf".split()
+import tensorgrad as tg
+
+WORDS = ["tensor", "gradient", "array", "backward", "shape", "record", "rule", "leaf"]
 
 
 def test_the_cnn_reads_digits():
