@@ -1,6 +1,6 @@
-"""An LSTM learns to write, character by character, from the documentation.
+"""An LSTM learns to write, character by character, from this project's pages.
 
-    python examples/lstm.py                                # learns from four pages of docs/, then writes
+    python examples/lstm.py                                # learns from its README and docs/, then writes
     python examples/lstm.py --text poems.txt --write 2000  # or from texts of yours
 
 The network reads one character after the other, keeps what matters in a state, and gives the probabilities of the next
@@ -60,8 +60,9 @@ def train(model: Writer, ids: Any, steps: int, rng: np.random.Generator, lr: flo
 def main(arguments: list[str] | None = None) -> float:
     """Train, write, and return the loss on the text that was held out."""
     parser = argparse.ArgumentParser(description="An LSTM that learns to write, character by character.")
-    pages = [Path(__file__).parents[1] / f"docs/{page}.md" for page in ("guide", "how-it-works", "study", "typing")]
-    parser.add_argument("--text", type=Path, nargs="+", default=pages, help="files; default: four pages of docs/")
+    names = "README", "CHANGELOG", "CONTRIBUTING", "docs/guide", "docs/how-it-works", "docs/study", "docs/typing"
+    pages = [Path(__file__).parents[1] / f"{name}.md" for name in names]
+    parser.add_argument("--text", type=Path, nargs="+", default=pages, help="files; default: pages of this project")
     parser.add_argument("--steps", type=int, default=1500, help="updates of the weights; default: %(default)s")
     parser.add_argument("--width", type=int, default=256, help="numbers in the state; default: %(default)s")
     parser.add_argument("--layers", type=int, default=1, help="of the LSTM; default: %(default)s")
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> float:
     parser.add_argument("--seed", type=int, default=0, help="of weights, batches and writing; default: %(default)s")
     o = parser.parse_args(arguments)
 
-    text = "\n".join(path.read_text(encoding="utf-8") for path in o.text)
+    text = " ".join(filter(None, "\n".join(path.read_text(encoding="utf-8") for path in o.text).split(" ")))
     characters, rng = sorted(set(text + o.start)), np.random.default_rng(o.seed)
     learn, held = np.split(np.array([characters.index(c) for c in text]), [len(text) * 9 // 10])
     if len(learn) < 32 * 65:

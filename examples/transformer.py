@@ -1,6 +1,6 @@
-"""A transformer learns to write, character by character, from the documentation.
+"""A transformer learns to write, character by character, from this project's pages.
 
-    python examples/transformer.py                                # learns from four pages of docs/, then writes
+    python examples/transformer.py                                # learns from its README and docs/, then writes
     python examples/transformer.py --text poems.txt --write 2000  # or from texts of yours
 
 For each character the network gives the probabilities of the one that follows: attention fetches what earlier places
@@ -71,8 +71,9 @@ def train(model: Any, ids: Any, steps: int, rng: Any, context: int = 64, lr: flo
 def main(arguments: list[str] | None = None) -> float:
     """Train, write, and return the loss on the text that was held out."""
     parser = argparse.ArgumentParser(description="A transformer that learns to write, character by character.")
-    pages = [Path(__file__).parents[1] / f"docs/{page}.md" for page in ("guide", "how-it-works", "study", "typing")]
-    parser.add_argument("--text", type=Path, nargs="+", default=pages, help="files; default: four pages of docs/")
+    names = "README", "CHANGELOG", "CONTRIBUTING", "docs/guide", "docs/how-it-works", "docs/study", "docs/typing"
+    pages = [Path(__file__).parents[1] / f"{name}.md" for name in names]
+    parser.add_argument("--text", type=Path, nargs="+", default=pages, help="files; default: pages of this project")
     parser.add_argument("--steps", type=int, default=1500, help="updates of the weights; default: %(default)s")
     parser.add_argument("--width", type=int, default=96, help="numbers for each character; default: %(default)s")
     parser.add_argument("--write", type=int, default=500, help="characters to write; default: %(default)s")
@@ -80,14 +81,13 @@ def main(arguments: list[str] | None = None) -> float:
     parser.add_argument("--seed", type=int, default=0, help="of weights, pieces and writing; default: %(default)s")
     o = parser.parse_args(arguments)
 
-    text = "\n".join(path.read_text(encoding="utf-8") for path in o.text)
+    text = " ".join(filter(None, "\n".join(path.read_text(encoding="utf-8") for path in o.text).split(" ")))
     characters, rng = sorted(set(text + o.start)), np.random.default_rng(o.seed)
     learn, held = np.split(np.array([characters.index(c) for c in text]), [len(text) * 9 // 10])
     model = Transformer(len(characters), 64, o.width, 3, rng)
     train(model, learn, o.steps, rng)
     with tg.no_grad():
-        reached = loss(model, held[: len(held) // 65 * 65].reshape(-1, 65)).item()
-        written = o.start
+        reached, written = loss(model, held[: len(held) // 65 * 65].reshape(-1, 65)).item(), o.start
         for _ in range(o.write):
             logits = model(np.array([[characters.index(c) for c in written[-64:]]])).numpy()[0, -1].astype(float)
             written += rng.choice(characters, p=tg.softmax(logits / 0.7))  # below 1: less adventurous
