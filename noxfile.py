@@ -31,8 +31,8 @@ IN_WHEEL = ("tensorgrad/py.typed", "tensorgrad/data/digits.npz", "tensorgrad/dat
             "tensorgrad/engine/tape.py", "tensorgrad/frontend/signatures.pyi",
             "tensorgrad/functional/__init__.pyi")  # fmt: skip
 IN_SDIST = ("train.py", "evaluate.py", "models/report.yaml", "training/run.py", "tests/cases/__init__.py", "README.md",
-            "LICENSE", "noxfile.py", "docs/how-it-works.md", "CONTRIBUTING.md", "CHANGELOG.md",
-            "tensorgrad/py.typed")  # fmt: skip
+            "LICENSE", "noxfile.py", "docs/how-it-works.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md",
+            "examples/gaussian_process.py", "tensorgrad/py.typed")  # fmt: skip
 BARE = """
 import numpy as np, tensorgrad as tg
 w = tg.Tensor(np.ones(3), requires_grad=True)
@@ -84,19 +84,19 @@ def slow(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv")
 def compare(session: nox.Session) -> None:
-    """Values and gradients beside those of PyTorch and HIPS autograd."""
+    """Values and gradients beside those of PyTorch, JAX and HIPS autograd."""
     session.install(TORCH)
     session.install("-e", ".[compare]")
-    session.run(
-        "python", "-m", "pytest", "-m", "compare", "tests/compare", *session.posargs, env={"OMP_NUM_THREADS": "1"}
-    )
+    tests = ("tests/compare", "tests/test_from_pytorch.py", "tests/test_from_autograd.py")
+    session.run("python", "-m", "pytest", "-m", "compare", *tests, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
     """The pages: what they show runs, what they link to exists, docs/gradients.md is what the table says."""
     session.run("python", "docs/gradients.py", "--check", "--fast")
-    session.run("python", "-m", "pytest", "-n0", "tests/test_readme.py", "tests/test_how_it_works.py")
+    pages = ("readme", "how_it_works", "from_autograd")
+    session.run("python", "-m", "pytest", "-n0", *(f"tests/test_{name}.py" for name in pages))
 
 
 @nox.session(venv_backend="none")

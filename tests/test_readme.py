@@ -7,8 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = [README, *(ROOT / "docs" / name for name in ("guide.md", "figures.md", "how-it-works.md")),
-         *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"))]  # fmt: skip
+PAGES = [README, *(ROOT / "docs" / name for name in ("guide.md", "figures.md", "how-it-works.md", "from-autograd.md")),
+         *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+         ROOT / "examples" / "README.md"]  # fmt: skip
+FOLDERS = "models|checkpoints|docs|studies|tensorgrad|benchmarks|examples"
 
 
 def blocks(page):
@@ -58,12 +60,13 @@ def test_figures_have_a_command_each():
 def names_nothing(text, folder):
     """What a page in this folder names and links to without it being there."""
     for name in re.findall(r"python (\S+\.py)", text) + re.findall(r"`(\w+\.py)`", text):
-        if not (ROOT / name).exists() and not any(list((ROOT / top).rglob(name)) for top in ("tensorgrad", "tests")):
+        folders = [ROOT / top for top in ("tensorgrad", "tests", "examples")]
+        if not (ROOT / name).exists() and not any(list(top.rglob(name)) for top in folders):
             yield name
-    for name in re.findall(r"(?<![\w/])(?:models|checkpoints|docs|studies|tensorgrad|benchmarks)/[\w./-]*\w", text):
+    for name in re.findall(rf"(?<![\w/])(?:{FOLDERS})/[\w./-]*\w", text):
         if not (ROOT / name).exists():
             yield name
-    prose = re.sub(r"```python\n.*?```", "", text, flags=re.DOTALL)
+    prose = re.sub(r"```python\n.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", prose):
         path, _, section = target.partition("#")
         if path.startswith("https:"):
