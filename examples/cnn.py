@@ -46,7 +46,8 @@ def shifted(images: Any, rng: np.random.Generator) -> Any:
 
 def train(network: Sequential, x: Any, y: Any, o: argparse.Namespace, rng: np.random.Generator) -> list[float]:
     """Minimize the cross-entropy on images ``x`` (N, 1, H, W) with labels ``y`` (N,); return the losses."""
-    optimizer, losses = tg.optim.AdamW(tg.nn.parameters(network)), []
+    optimizer = tg.optim.AdamW(tg.nn.parameters(network))
+    losses: list[float] = []
     updates = -(-len(y) // o.batch_size)  # in an epoch
     schedule = tg.schedules.one_cycle(1.0, o.epochs * updates)
     for epoch in range(1, o.epochs + 1):

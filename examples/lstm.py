@@ -57,7 +57,7 @@ def train(model: Writer, ids: Any, steps: int, rng: np.random.Generator, lr: flo
     return losses
 
 
-def main(arguments: list[str] | None = None) -> float:
+def main(arguments: list[str] | None = None) -> Any:
     """Train, write, and return the loss on the text that was held out."""
     parser = argparse.ArgumentParser(description="An LSTM that learns to write, character by character.")
     names = "README", "CHANGELOG", "CONTRIBUTING", "docs/guide", "docs/how-it-works", "docs/study", "docs/typing"

@@ -68,7 +68,7 @@ def train(model: Any, ids: Any, steps: int, rng: Any, context: int = 64, lr: flo
     return losses
 
 
-def main(arguments: list[str] | None = None) -> float:
+def main(arguments: list[str] | None = None) -> Any:
     """Train, write, and return the loss on the text that was held out."""
     parser = argparse.ArgumentParser(description="A transformer that learns to write, character by character.")
     names = "README", "CHANGELOG", "CONTRIBUTING", "docs/guide", "docs/how-it-works", "docs/study", "docs/typing"

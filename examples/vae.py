@@ -52,7 +52,7 @@ def train(model: dict[str, Any], x: Any, epochs: int, rng: np.random.Generator, 
     return losses
 
 
-def main(arguments: list[str] | None = None) -> float:
+def main(arguments: list[str] | None = None) -> Any:
     """Train, print, and draw; return the loss on the test images in nats per image."""
     parser = argparse.ArgumentParser(description="A variational autoencoder on handwritten digits.")
     parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits", help="default: %(default)s")
@@ -88,7 +88,7 @@ def draw(file: str, model: dict[str, Any], test: Any, labels: Any, shape: Any, r
     figure = Figure(figsize=(12, 4.3), layout="constrained")
     for axes, (title, x) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         grid = np.pad(x.reshape(10, 10, *shape), ((0, 0), (0, 0), (1, 0), (1, 0)))
-        axes.imshow(np.hstack(np.hstack(grid)), cmap="gray_r", vmin=0, vmax=1)
+        axes.imshow(grid.swapaxes(1, 2).reshape(10 * grid.shape[2], -1), cmap="gray_r", vmin=0, vmax=1)
         axes.set(title=title, xticks=[], yticks=[], frame_on=False)
     figure.savefig(file, dpi=110)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -38,8 +38,13 @@ class Sequential:
 
     draws = True
 
-    def __init__(self, layers: Callable[..., Any] | Iterable[Callable[..., Any]] | Mapping[str, Callable[..., Any]],
-                 *more: Callable[..., Any]) -> None:  # fmt: skip
+    @overload  # each kind by itself: in a union, type checkers take a dict of layers and functions for one of objects
+    def __init__(self, layers: Mapping[str, Callable[..., Any]]) -> None: ...
+    @overload
+    def __init__(self, layers: Iterable[Callable[..., Any]]) -> None: ...
+    @overload
+    def __init__(self, layers: Callable[..., Any], *more: Callable[..., Any]) -> None: ...
+    def __init__(self, layers: Any, *more: Callable[..., Any]) -> None:
         given: Any = [layers, *more] if more or not isinstance(layers, Iterable) else layers
         self.layers = dict(given) if isinstance(given, Mapping) else list(given)
         for name, layer in self._named():
