@@ -14,6 +14,8 @@ Randomness is an argument: a model called as ``model(x, rng)`` draws its dropout
 ``model(x)`` draws nothing.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from tensorgrad.nn import (
     attention,
     containers,
@@ -25,6 +27,7 @@ from tensorgrad.nn import (
     pooling,
     recurrent,
     state,
+    summaries,
 )
 from tensorgrad.nn.attention import *  # noqa: F403
 from tensorgrad.nn.containers import *  # noqa: F403
@@ -35,7 +38,9 @@ from tensorgrad.nn.modes import *  # noqa: F403
 from tensorgrad.nn.normalization import *  # noqa: F403
 from tensorgrad.nn.pooling import *  # noqa: F403
 from tensorgrad.nn.recurrent import *  # noqa: F403
+from tensorgrad.nn.spelling import missing
 from tensorgrad.nn.state import *  # noqa: F403
+from tensorgrad.nn.summaries import *  # noqa: F403
 
 __all__ = [
     *attention.__all__,
@@ -48,7 +53,13 @@ __all__ = [
     *pooling.__all__,
     *recurrent.__all__,
     *state.__all__,
+    *summaries.__all__,
 ]
+
+if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name
+
+    def __getattr__(name: str) -> Any:
+        raise AttributeError(f"module 'tensorgrad.nn' has no attribute {name!r}{missing(name)}")
 
 
 def __dir__() -> list[str]:

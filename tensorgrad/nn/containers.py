@@ -38,14 +38,14 @@ class Sequential:
 
     draws = True
 
-    @overload  # each kind by itself: in a union, type checkers take a dict of layers and functions for one of objects
+    @overload
     def __init__(self, layers: Mapping[str, Callable[..., Any]]) -> None: ...
     @overload
     def __init__(self, layers: Iterable[Callable[..., Any]]) -> None: ...
     @overload
     def __init__(self, layers: Callable[..., Any], *more: Callable[..., Any]) -> None: ...
     def __init__(self, layers: Any, *more: Callable[..., Any]) -> None:
-        given: Any = [layers, *more] if more or not isinstance(layers, Iterable) else layers
+        given = [layers, *more] if more or not isinstance(layers, Iterable) else layers
         self.layers = dict(given) if isinstance(given, Mapping) else list(given)
         for name, layer in self._named():
             if not callable(layer):

@@ -9,7 +9,6 @@ import numpy as np
 from tensorgrad import functional
 from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.tensor import Tensor
-from tensorgrad.functional.arguments import floating
 from tensorgrad.nn.checks import call, check_input, check_sizes, run, shape_of
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm", "RMSNorm"]
@@ -200,11 +199,7 @@ class RMSNorm:
     def __call__(self, x: Any) -> Any:
         """From ``(..., *normalized_shape)`` to the same shape."""
         check_input(self, x, "...", *self.normalized_shape)
-        axis = tuple(range(-len(self.normalized_shape), 0))
-        x = floating(x)
-        eps = np.finfo(x.dtype).eps if self.eps is None else self.eps
-        y = x / np.sqrt(np.mean(np.square(x), axis=axis, keepdims=True) + eps)
-        return y if self.weight is None else y * self.weight
+        return run(self, functional.rms_norm, x, self.normalized_shape, self.weight, self.eps)
 
     def __repr__(self) -> str:
         shape = self.normalized_shape

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from tensorgrad import functional
 from tensorgrad.nn.checks import call, check_input, run
 
-__all__ = ["AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"]
+__all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"]
 
 
 class _Pool:
@@ -98,3 +98,44 @@ class AvgPool2d(_AvgPool):
     """
 
     _names, _function = ("H", "W"), functional.avg_pool2d
+
+
+class _AdaptivePool:
+    _names: ClassVar[tuple[str, ...]]  # of the spatial axes
+    _function: ClassVar[Callable[..., Any]]
+
+    def __init__(self, output_size: Any) -> None:
+        self.output_size = output_size
+
+    def __call__(self, x: Any) -> Any:
+        check_input(self, x, "N", "C", *self._names)
+        return run(self, type(self)._function, x, self.output_size)
+
+    def __repr__(self) -> str:
+        return call(self, self.output_size)
+
+
+class AdaptiveAvgPool1d(_AdaptivePool):
+    """The means of ``output_size`` windows that cover ``(N, C, L)``, whatever its length.
+
+    Examples
+    --------
+    >>> tg.nn.AdaptiveAvgPool1d(2)(np.arange(6.0).reshape(1, 1, 6))
+    array([[[1., 4.]]])
+    """
+
+    _names, _function = ("L",), functional.adaptive_avg_pool1d
+
+
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """The means of ``output_size`` windows that cover ``(N, C, H, W)``, whatever its size; 1 for that of each channel.
+
+    The size is one integer for both axes, or one for each, of which None keeps the length of its axis.
+
+    Examples
+    --------
+    >>> tg.nn.AdaptiveAvgPool2d(1)(np.ones((2, 8, 7, 9))).shape
+    (2, 8, 1, 1)
+    """
+
+    _names, _function = ("H", "W"), functional.adaptive_avg_pool2d
