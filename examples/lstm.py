@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> Any:
     names = "README", "CHANGELOG", "CONTRIBUTING", "docs/guide", "docs/how-it-works", "docs/study", "docs/typing"
     pages = [Path(__file__).parents[1] / f"{name}.md" for name in names]
     parser.add_argument("--text", type=Path, nargs="+", default=pages, help="files; default: pages of this project")
-    parser.add_argument("--steps", type=int, default=1500, help="updates of the weights; default: %(default)s")
+    parser.add_argument("--steps", type=int, default=600, help="updates of the weights; default: %(default)s")
     parser.add_argument("--width", type=int, default=256, help="numbers in the state; default: %(default)s")
     parser.add_argument("--layers", type=int, default=1, help="of the LSTM; default: %(default)s")
     parser.add_argument("--write", type=int, default=500, help="characters to write; default: %(default)s")
@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> Any:
         written, state, last = o.start, None, o.start
         for _ in range(o.write):
             logits, state = model(np.array([[characters.index(c) for c in last]]), state)
-            last = rng.choice(characters, p=tg.softmax(logits.numpy()[0, -1].astype(float) / 0.7))  # less adventurous
+            last = rng.choice(characters, p=tg.softmax(logits.numpy()[0, -1].astype(float) / 0.5))  # less adventurous
             written += last
     print(f"{len(text):,} characters; loss on those held out: {reached:.3f} nats per character\n\n{written}")
     return reached

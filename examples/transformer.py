@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> Any:
     names = "README", "CHANGELOG", "CONTRIBUTING", "docs/guide", "docs/how-it-works", "docs/study", "docs/typing"
     pages = [Path(__file__).parents[1] / f"{name}.md" for name in names]
     parser.add_argument("--text", type=Path, nargs="+", default=pages, help="files; default: pages of this project")
-    parser.add_argument("--steps", type=int, default=1500, help="updates of the weights; default: %(default)s")
+    parser.add_argument("--steps", type=int, default=800, help="updates of the weights; default: %(default)s")
     parser.add_argument("--width", type=int, default=96, help="numbers for each character; default: %(default)s")
     parser.add_argument("--write", type=int, default=500, help="characters to write; default: %(default)s")
     parser.add_argument("--start", default="The ", help="what it writes begins with this; default: %(default)r")
@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> Any:
         reached, written = loss(model, held[: len(held) // 65 * 65].reshape(-1, 65)).item(), o.start
         for _ in range(o.write):
             logits = model(np.array([[characters.index(c) for c in written[-64:]]])).numpy()[0, -1].astype(float)
-            written += rng.choice(characters, p=tg.softmax(logits / 0.7))  # below 1: less adventurous
+            written += rng.choice(characters, p=tg.softmax(logits / 0.5))  # below 1: less adventurous
     print(f"{len(text):,} characters; loss on those held out: {reached:.3f} nats per character\n\n{written}")
     return reached
 
