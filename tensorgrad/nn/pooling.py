@@ -130,7 +130,7 @@ class AdaptiveAvgPool1d(_AdaptivePool):
 class AdaptiveAvgPool2d(_AdaptivePool):
     """The means of ``output_size`` windows that cover ``(N, C, H, W)``, whatever its size; 1 for that of each channel.
 
-    The size is one integer for both axes, or one for each, of which None keeps the length of its axis.
+    The size is one integer for both axes, or one for each; None keeps the length of an axis.
 
     Examples
     --------

@@ -9,7 +9,7 @@ import numpy as np
 from tensorgrad import functional
 from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.tensor import Tensor
-from tensorgrad.functional.recurrent import gru_sequence, lstm_sequence
+from tensorgrad.functional.recurrent import gru, lstm
 from tensorgrad.nn.checks import call, check_generator, check_input, check_sizes, shape_of, written
 from tensorgrad.nn.initializers import pytorch
 from tensorgrad.nn.modes import drops
@@ -88,7 +88,7 @@ class _Recurrent:
         if shape_of(state) != shape:
             raise ShapeError(f"{self!r} takes {name} of shape {written(shape)}, (layers, N, hidden_size), got "
                              f"{shape_of(state)}")  # fmt: skip
-        return state
+        return state if isinstance(state, (Tensor, np.ndarray)) else np.asarray(state)
 
     def __repr__(self) -> str:
         return call(self, self.input_size, self.hidden_size, num_layers=(self.num_layers, 1), bias=(self.bias, True),
@@ -117,7 +117,7 @@ class LSTM(_Recurrent):
     rng
         The random generator for the initial weights, uniform in ``+-1 / sqrt(hidden_size)``.
     num_layers
-        The number of layers, each of which takes the states of the one below.
+        The number of layers; each takes the states of the one below.
     bias
         Whether there are biases.
     batch_first
@@ -159,7 +159,7 @@ class LSTM(_Recurrent):
     def _sequence(self, x: Any, initial: tuple[Any, ...], suffix: str, backwards: bool) -> tuple[Any, ...]:
         weight, recurrent, bias, other = self._parameters(suffix)
         inputs = _products(x, weight, None if bias is None else bias + other)
-        return lstm_sequence(inputs, initial[0], initial[1], recurrent, backwards=backwards)
+        return lstm(inputs, initial[0], initial[1], recurrent, backwards=backwards)
 
 
 class GRU(_Recurrent):
@@ -192,4 +192,4 @@ class GRU(_Recurrent):
 
     def _sequence(self, x: Any, initial: tuple[Any, ...], suffix: str, backwards: bool) -> tuple[Any, ...]:
         weight, recurrent, bias, other = self._parameters(suffix)
-        return gru_sequence(_products(x, weight, bias), initial[0], recurrent, other, backwards=backwards)
+        return gru(_products(x, weight, bias), initial[0], recurrent, other, backwards=backwards)

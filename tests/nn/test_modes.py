@@ -113,7 +113,7 @@ def test_dropout_depends_on_mode_and_generator(name):
     [
         nn.MultiheadAttention(8, 2, RNG(0)),
         nn.LSTM(8, 4, RNG(0), num_layers=2),
-        nn.GRU(8, 4, RNG(0), dropout=0.5),  # between layers, of which there is one
+        nn.GRU(8, 4, RNG(0), dropout=0.5),  # between layers: there is one alone
     ],
 )
 def test_layers_without_dropout_need_no_generator(layer):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tensorgrad.functional.recurrent import gru_states, lstm_states
 
 nn = tg.nn
 RNG = np.random.default_rng
@@ -59,6 +60,34 @@ def test_states_of_the_first_step_follow_the_formula(kind):
         expected = (1 - z) * np.tanh(a[:, 6:] + r * b[:, 6:]) + z * h
         out, _ = layer(X[:1], h[None])
     np.testing.assert_allclose(out.data[0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_dropout_is_between_layers(kind):
+    """Of three layers, the first is as without it, and so is the output of the last one, which is not dropped."""
+    layer = recurrent(kind, num_layers=3, dropout=0.5)
+    (_, plain), (out, last) = layer(X), layer(X, rng=RNG(1))
+    plain, last = (plain[0], last[0]) if kind == "LSTM" else (plain, last)
+    np.testing.assert_array_equal(last.data[0], plain.data[0])
+    assert np.abs(last.data[1:] - plain.data[1:]).max(axis=(1, 2)).min() > 1e-3
+    np.testing.assert_array_equal(out.data[-1], last.data[2])
+    assert (out.data != 0).all()
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("function", [lstm_states, gru_states], ids=["lstm", "gru"])
+def test_derivatives_of_a_recurrence(function, backwards):
+    """Of all results, gates among them, of first and second order."""
+    rng = RNG(1)
+    shapes = [(2, 1, 8), (1, 2), (1, 2), (8, 2)] if function is lstm_states else [(2, 1, 6), (1, 2), (6, 2), (6,)]
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+
+    def run(*arrays):
+        return function(*arrays, backwards=backwards)
+
+    assert tg.gradcheck(run, arrays)
+    assert tg.gradgradcheck(run, arrays)
+    assert tg.gradgradcheck(lambda *arrays: run(*arrays)[0, -1], arrays)  # the gates have a gradient of 0
 
 
 def attention(**options):
