@@ -4,7 +4,7 @@
     python examples/lstm.py --text poems.txt --write 2000  # or from texts of yours
 
 The network reads one character after the other, keeps what matters in a state, and gives the probabilities of the next
-character. It learns at 32 places of the text at once, 64 characters in a step; the state passes from step to step, but
+character. It learns at 16 places of the text at once, 64 characters in a step; the state passes from step to step, but
 gradients do not (truncated backpropagation through time). A tenth of the text is held out; the loss on it, in nats per
 character, tells what was learnt of the language rather than by heart. Sources: Hochreiter and Schmidhuber, "Long
 short-term memory", 1997; Graves, "Generating sequences with recurrent neural networks", 2013.
@@ -40,7 +40,7 @@ def train(model: Writer, ids: Any, steps: int, rng: np.random.Generator, lr: flo
     parameters = tg.nn.parameters(model)
     optimizer = tg.optim.AdamW(parameters, weight_decay=0.01)
     schedule = tg.schedules.one_cycle(1.0, steps, pct_start=0.1)
-    losses, strips, at = [], ids[: len(ids) // 32 * 32].reshape(32, -1), len(ids)  # to begin with: past the end
+    losses, strips, at = [], ids[: len(ids) // 16 * 16].reshape(16, -1), len(ids)  # to begin with: past the end
     for step in (bar := trange(steps, unit=" steps")):
         if at + 64 >= strips.shape[1]:
             at, state = rng.integers(max(1, strips.shape[1] % 64)), None
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> Any:
     names = "README", "CHANGELOG", "CONTRIBUTING", "docs/guide", "docs/how-it-works", "docs/study", "docs/typing"
     pages = [Path(__file__).parents[1] / f"{name}.md" for name in names]
     parser.add_argument("--text", type=Path, nargs="+", default=pages, help="files; default: pages of this project")
-    parser.add_argument("--steps", type=int, default=600, help="updates of the weights; default: %(default)s")
+    parser.add_argument("--steps", type=int, default=1200, help="updates of the weights; default: %(default)s")
     parser.add_argument("--width", type=int, default=256, help="numbers in the state; default: %(default)s")
     parser.add_argument("--layers", type=int, default=1, help="of the LSTM; default: %(default)s")
     parser.add_argument("--write", type=int, default=500, help="characters to write; default: %(default)s")
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> Any:
     text = " ".join(filter(None, "\n".join(path.read_text(encoding="utf-8") for path in o.text).split(" ")))
     characters, rng = sorted(set(text + o.start)), np.random.default_rng(o.seed)
     learn, held = np.split(np.array([characters.index(c) for c in text]), [len(text) * 9 // 10])
-    if len(learn) < 32 * 65:
+    if len(learn) < 16 * 65:
         parser.error(f"{len(text):,} characters are too few to learn from")
     model = Writer(len(characters), o.width, o.layers, rng)
     train(model, learn, o.steps, rng)

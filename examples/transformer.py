@@ -54,11 +54,11 @@ def loss(model: Any, pieces: Any) -> Any:
 
 
 def train(model: Any, ids: Any, steps: int, rng: Any, context: int = 64, lr: float = 1e-2) -> list[float]:
-    """Minimize the loss of 32 pieces of the text, at random places, in each step; return the losses."""
+    """Minimize the loss of 16 pieces of the text, at random places, in each step; return the losses."""
     optimizer = tg.optim.AdamW(tg.nn.parameters(model), betas=(0.9, 0.99), weight_decay=0.1)
     schedule, losses = tg.schedules.one_cycle(1.0, steps, pct_start=0.1), []
     for step in (bar := trange(steps, unit=" steps")):
-        value = loss(model, ids[rng.integers(0, len(ids) - context, (32, 1)) + np.arange(context + 1)])
+        value = loss(model, ids[rng.integers(0, len(ids) - context, (16, 1)) + np.arange(context + 1)])
         optimizer.zero_grad()
         value.backward()
         optimizer.lr = lr * schedule(step)
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> Any:
     names = "README", "CHANGELOG", "CONTRIBUTING", "docs/guide", "docs/how-it-works", "docs/study", "docs/typing"
     pages = [Path(__file__).parents[1] / f"{name}.md" for name in names]
     parser.add_argument("--text", type=Path, nargs="+", default=pages, help="files; default: pages of this project")
-    parser.add_argument("--steps", type=int, default=800, help="updates of the weights; default: %(default)s")
+    parser.add_argument("--steps", type=int, default=1400, help="updates of the weights; default: %(default)s")
     parser.add_argument("--width", type=int, default=96, help="numbers for each character; default: %(default)s")
     parser.add_argument("--write", type=int, default=500, help="characters to write; default: %(default)s")
     parser.add_argument("--start", default="The ", help="what it writes begins with this; default: %(default)r")
