@@ -7,8 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = [README, *(ROOT / "docs" / name for name in ("guide.md", "layers.md", "compile.md", "figures.md", "how-it-works.md",
-                                                "from-autograd.md")),
+DOCS = ("guide.md", "layers.md", "compile.md", "figures.md", "how-it-works.md", "from-autograd.md")
+PAGES = [README, *(ROOT / "docs" / name for name in DOCS),
          *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
          ROOT / "examples" / "README.md"]  # fmt: skip
 FOLDERS = "models|checkpoints|docs|studies|tensorgrad|benchmarks|examples"
