@@ -1,15 +1,17 @@
 """Measure a trained network on the test images, or classify pictures of your own handwriting.
 
-python evaluate.py checkpoints/mnist-400.npz                         # the test images
-python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # pictures of single digits
+    python evaluate.py checkpoints/mnist-400.npz                         # the test images
+    python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # pictures of single digits
+
+For each picture, the classes are printed with their probabilities.
 """
 
 from __future__ import annotations
 
-if __name__ == "__main__":  # first of all, so that Ctrl-C during the imports ends in one line
-    from training.signals import exit_on_signals
+if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the program in one line
+    from training import startup
 
-    exit_on_signals("evaluate.py")
+    startup.prepare("evaluate.py")
 
 import argparse
 import sys
@@ -33,7 +35,7 @@ def command_line() -> Parser:
     parser.add_argument("checkpoint", help="a file written by train.py, such as best.npz in the folder of a run")
     parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files")
     parser.add_argument("--image", metavar="FILE", nargs="+", help="pictures of one digit each, of any size, dark on "
-                        "light or light on dark; their classes are printed with probabilities")  # fmt: skip
+                        "light or light on dark")  # fmt: skip
     return parser
 
 

@@ -11,10 +11,10 @@ the seeds, and pictures. Ctrl-C saves the runs in progress; the same command con
 
 from __future__ import annotations
 
-if __name__ == "__main__":  # first of all, so that Ctrl-C during the imports ends in one line
-    from training.signals import exit_on_signals
+if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the program in one line
+    from training import startup
 
-    exit_on_signals("sweep.py")
+    startup.prepare("sweep.py")
 
 import argparse
 import contextlib

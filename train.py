@@ -11,10 +11,10 @@ and run folders are handled in `training/`; the networks are in `models/`, the e
 
 from __future__ import annotations
 
-if __name__ == "__main__":  # first of all, so that Ctrl-C during the imports ends in one line
-    from training.signals import exit_on_signals
+if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the program in one line
+    from training import startup
 
-    exit_on_signals("train.py")
+    startup.prepare("train.py")
 
 import math
 import shlex

@@ -125,7 +125,7 @@ TRAINING = (
     Option("lr", number(0, open=True), 0.1, "RATE",
            "learning rate at the start of the schedule"),
     Option("momentum", number(0, 1), 0.9, "M",
-           "momentum: the fraction of the previous step that is added to the next one"),
+           "fraction of the previous step that is added to the next one"),
     Option("nesterov", boolean, True, None,
            "use Nesterov momentum"),
     Option("schedule", one_of("constant", "halving", "step", "cosine", "linear"), "cosine", "NAME",

@@ -1,12 +1,8 @@
-"""Ctrl-C and SIGTERM: what they do while a program starts, while it trains, and otherwise.
-
-This module imports only the standard library, so that a program can call `exit_on_signals` before its slow imports.
-"""
+"""Ctrl-C and SIGTERM, during training and otherwise."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import threading
@@ -26,17 +22,6 @@ class Terminated(KeyboardInterrupt):
 def exit_code(number: int) -> int:
     """The exit code of a program that a signal ended, as shells report it: 130 for SIGINT, 143 for SIGTERM."""
     return 128 + number
-
-
-def exit_on_signals(program: str) -> None:
-    """From now on, end the program with one line at SIGINT or SIGTERM; for the time of its imports."""
-
-    def end(number: int, frame: FrameType | None) -> NoReturn:
-        with contextlib.suppress(OSError):
-            os.write(2, f"{program}: stopped immediately\n".encode())
-        os._exit(exit_code(number))
-
-    _install(end)
 
 
 @contextlib.contextmanager

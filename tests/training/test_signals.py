@@ -2,11 +2,13 @@
 
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from training import program
+from training import program, startup
 from training.signals import Interrupt
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
@@ -34,6 +36,23 @@ def test_signal_during_the_imports_is_one_line(run_program, tmp_path, name, modu
     (tmp_path / "fake" / f"{module}.py").write_text(FAKE_MODULE.format(number=int(number)))
     ended = run_program(name, "x", env=os.environ | {"PYTHONPATH": str(tmp_path / "fake")})
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", f"{name}: stopped immediately\n")
+
+
+def python(code):
+    root = str(Path(startup.__file__).parents[1])
+    command = [sys.executable, "-c", f"import os, sys; sys.path.insert(0, {root!r}); {code}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+
+
+def test_before_the_handlers_only_modules_are_imported_that_python_has_loaded():
+    code = "before = set(sys.modules); import training.startup; print(sorted(set(sys.modules) - before))"
+    assert python(code).stdout == "['training', 'training.startup']\n"
+
+
+def test_missing_packages_are_one_line():
+    ended = python("from training import startup; startup.NEEDED = 'os', 'no_such_package'; startup.prepare('p.py')")
+    install = 'python -m pip install -e ".[train]" installs what the programs need'
+    assert (ended.returncode, ended.stderr) == (2, f"p.py: error: no_such_package not installed: {install}\n")
 
 
 def test_background_job_whose_sigint_is_ignored_starts(run_program):
