@@ -36,7 +36,7 @@ from training import images, options, sweep_folder, workers
 from training.command_line import Parser, flag
 from training.folders import locked
 from training.grid import AXES, Grid, Settings, all_settings, as_text, file_name, grid_of, key, read_file
-from training.program import run_program
+from training.program import is_drawn, run_program
 from training.progress import SweepDisplay
 from training.run import read_result
 from training.signals import Interrupt, exit_code
@@ -114,19 +114,19 @@ def start(given: argparse.Namespace, grids: list[Grid]) -> int:
     folder = Path(given.out or default_folder(given, grids))
     runs = all_settings(grids)
     complete, data = prepare(given, runs)
-    known = sweep_folder.read_records(folder)
-    records = sweep_folder.merge(known, runs, data, folder)
+    records = sweep_folder.merge(sweep_folder.read_records(folder), runs, data, folder)
     runs = {name: record["settings"] for name, record in records.items()}  # under the names they have in the folder
     unfinished = sum(read_result(folder / "runs" / name) is None for name in runs)
     with contextlib.ExitStack() as stack:
         if unfinished:  # first of all: if a cluster does not answer, no folder is created
             count = min(given.workers or workers.cores(), unfinished)
-            where = workers.cluster(given.cluster, count) if given.cluster else workers.local(count)
-            executor, task = stack.enter_context(where)
+            pool = workers.cluster(given.cluster, count) if given.cluster else workers.local(count)
+            executor, task = stack.enter_context(pool)
         folder.mkdir(parents=True, exist_ok=True)
+        stack.push(_say_how_to_continue)
         stack.enter_context(locked(folder, "another sweep.py is using this folder"))
         sweep_folder.clean(folder)
-        sweep_folder.write_records(folder, known | records)
+        sweep_folder.write_records(folder, sweep_folder.read_records(folder) | records)
         results = {name: result for name in runs if (result := read_result(folder / "runs" / name))}
         if not given.quiet:
             print(f"{len(runs)} runs in {folder}, {len(results)} of them have ended before")
@@ -149,9 +149,13 @@ def start(given: argparse.Namespace, grids: list[Grid]) -> int:
             stop.unlink(missing_ok=True)
             number = interrupt.signal
         write_csv(folder / "results.csv", runs, results)
-        is_drawn = publish(folder, grids, runs, results)
-    code = report(runs, results, number)
-    return code if is_drawn else code or 1
+        has_pictures = publish(folder, grids, runs, results)
+    return report(runs, results, number) or int(not has_pictures)
+
+
+def _say_how_to_continue(kind: type[BaseException] | None, *_: object) -> None:
+    if kind is not None and issubclass(kind, KeyboardInterrupt):
+        print("the same command continues the sweep", flush=True)
 
 
 def prepare(given: argparse.Namespace, runs: dict[str, Settings]) -> tuple[dict[str, Settings], dict[str, str]]:
@@ -198,7 +202,7 @@ def default_folder(given: argparse.Namespace, grids: list[Grid]) -> Path:
 
 
 def publish(folder: Path, grids: list[Grid], runs: dict[str, Settings], results: dict[str, Result]) -> bool:
-    """Write and print table.md, and draw the pictures, of the results so far; return whether that succeeded."""
+    """Write and print table.md, and draw the pictures, of the results so far; return whether drawing succeeded."""
     found = [cells(grid, runs, results, folder / "runs") for grid in grids]
     tables = [markdown(grid, cells_of_grid) for grid, cells_of_grid in zip(grids, found, strict=True)]
     if len(grids) > 1:
@@ -206,18 +210,16 @@ def publish(folder: Path, grids: list[Grid], runs: dict[str, Settings], results:
     content = "\n".join(tables)
     write_whole(folder / "table.md", lambda file: file.write(content.encode()))
     print(content, end="")
-    try:
+
+    def draw() -> None:
         from training import sweep_pictures  # matplotlib takes a second to import
 
         for grid, cells_of_grid in zip(grids, found, strict=True):
             if any(cell.count("finished") for cell in cells_of_grid):
                 prefix = f"{file_name(grid.name)}-" if len(grids) > 1 else ""
                 sweep_pictures.draw(folder, prefix, grid, cells_of_grid)
-    except Exception as error:  # an installation of matplotlib can fail in many ways
-        reason = " ".join(str(error).split()) or type(error).__name__
-        sys.stderr.write(f"sweep.py: the pictures could not be drawn: {reason}\n")
-        return False
-    return True
+
+    return is_drawn("sweep.py", draw)
 
 
 def report(runs: dict[str, Settings], results: dict[str, Result], number: int | None) -> int:

@@ -6,7 +6,7 @@
     python train.py --help                           # all options
 
 To be read from top to bottom: the loss and the update are in `train`, the rest of a run is in `start`. Options, images
-and run folders are handled in `training/`; the networks are in `models/`, the engine is in `tensorgrad/`.
+and run folders are handled in `training/`; networks are in `models/`, and the engine is in `tensorgrad/`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
         run.save("last.npz", network, p, optimizer)
     else:
         p = restore(checkpoint, network, optimizer, rng)
-    before, began = p.seconds, time.monotonic()
+    earlier_seconds, start_time = p.seconds, time.monotonic()
     done = p.epoch * len(y) + min(p.batch * o.batch_size, len(y))
 
     with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet) as display:
@@ -96,7 +96,7 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
                 p.right += int(np.count_nonzero(logits.data.argmax(axis=1) == y[batch]))
                 display.batch(p.epoch + 1, len(batch), float(losses.data.mean()))
                 if interrupt and finite(network):
-                    p.seconds = before + time.monotonic() - began
+                    p.seconds = earlier_seconds + time.monotonic() - start_time
                     p.random_state = rng.bit_generator.state
                     run.save("last.npz", network, p, optimizer)
                     return "terminated" if interrupt.signal == signal.SIGTERM else "interrupted", p
@@ -104,7 +104,7 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
             val_loss, val_accuracy = images.score(network, x_val, y_val, scale)
             if (len(y_val) and not math.isfinite(val_loss)) or not finite(network):
                 return "diverged", p
-            p.seconds = before + time.monotonic() - began
+            p.seconds = earlier_seconds + time.monotonic() - start_time
             row = {
                 "epoch": p.epoch + 1, "updates": p.update,
                 "train_loss": p.loss_sum / len(y), "train_accuracy": p.right / len(y),
@@ -196,7 +196,7 @@ def start(given: dict[str, Any]) -> int:
             print(resume_command(run), flush=True)
             draw(run, network, data, p, "validation")
             return exit_code(signal.SIGTERM if status == "terminated" else signal.SIGINT)
-        except KeyboardInterrupt:  # while it saves, evaluates or draws, or a second one
+        except KeyboardInterrupt:  # a second one, or one outside of `train`
             if (run.folder / "last.npz").exists():
                 print(f"to continue from the last checkpoint:\n{resume_command(run)}", flush=True)
             raise

@@ -55,7 +55,7 @@ class Grid:
 
 
 def grid_of(given: Mapping[str, Any], source: str = "", **about: Any) -> Grid:
-    """A grid from options with a value or a list of values as they were written; `train.py` would parse each alike.
+    """A grid from options, each with a value or a list of values in the form of the command line of `train.py`.
 
     Raises
     ------

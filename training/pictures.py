@@ -1,6 +1,6 @@
 """The pictures of a training run as PNG files: curves, confusion matrix, misclassified images, and weights.
 
-They are drawn without pyplot, on Agg canvases and in matplotlib's default style, whatever the user's settings are.
+They are drawn without pyplot, on Agg canvases and in matplotlib's default style, independently of the user's settings.
 """
 
 import os

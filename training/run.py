@@ -1,4 +1,4 @@
-"""The folder of a run: configuration, metrics, checkpoints, result, and what resuming takes."""
+"""The folder of a run: configuration, metrics, checkpoints and result; and how a run is resumed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COLUMNS = (
 
 @dataclass
 class Progress:
-    """The state of a run which, with weights and velocities, is enough to continue as if it had never stopped."""
+    """The state of a run that, together with weights and velocities, determines how it continues."""
 
     epoch: int = 0  # completed epochs
     batch: int = 0  # completed batches of the current epoch
@@ -119,7 +119,7 @@ class Run:
             raise CheckpointError(f"{path} does not contain the state of a run ({reason})") from None
 
     def save(self, name: str, network: Any, progress: Progress, optimizer: tg.optim.SGD | None = None) -> None:
-        """Write a checkpoint called ``name``: the weights and, given the optimizer, what resuming needs besides."""
+        """Write a checkpoint called ``name``: the weights and, given the optimizer, the state for resuming."""
         arrays: dict[str, Any] = dict(tg.nn.parameters(network))
         if optimizer is not None:
             arrays |= {_VELOCITY + key: velocity for key, velocity in optimizer.state_dict().items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -10,22 +9,17 @@ import numpy as np
 import tensorgrad as tg
 from tensorgrad.data import Dataset
 from training import images
+from training.program import is_drawn
 from training.run import Progress, Run
 
 
 def draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str) -> bool:
     """Draw the curves, the first layer's weights, the confusion matrix and the misclassified images of a run.
 
-    The last two are those of the ``"test"`` or ``"validation"`` images. Returns False, after a line on standard error,
-    if anything fails: without pictures, a run is complete all the same.
+    The last two are those of the ``"test"`` or ``"validation"`` images. Returns whether that succeeded; if not, a line
+    on standard error says why.
     """
-    try:
-        _draw(run, network, data, progress, which)
-    except Exception as error:  # an installation of matplotlib can fail in many ways
-        reason = " ".join(str(error).split()) or type(error).__name__
-        sys.stderr.write(f"train.py: the pictures could not be drawn: {reason}\n")
-        return False
-    return True
+    return is_drawn("train.py", lambda: _draw(run, network, data, progress, which))
 
 
 def _draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str) -> None:

@@ -95,7 +95,7 @@ def markdown(grid: Grid, found: Sequence[Cell]) -> str:
             published = grid.report.get(as_text(cell.values[0]))
             row.append("" if published is None else f"{100 * published:.1f}")
         lines.append(_row(row))
-    notes = ["Bold: the best validation accuracy."] if best else []
+    notes = ["Bold: the best validation accuracy."] if best is not None else []
     if (seeds := len(grid.axes.get("seed", []))) > 1:
         notes.append(f"Mean ± standard deviation (n - 1) over {seeds} seeds, of the runs that finished.")
     return "\n".join([*lines, *(["", " ".join(notes)] if notes else [])]) + "\n"

@@ -1,7 +1,7 @@
 """A process of a sweep that trains: it receives runs, one after another, and answers with their results.
 
 A run that has ended is not run again, and the folder of a run is locked while a process works in it. All processes,
-on whatever machine, save the state of their runs and stop once a file named ``stop`` exists in the sweep's folder; so
+on all machines, save the state of their runs and stop once a file named ``stop`` exists in the sweep's folder; so
 does a process whose parent, which waits for the results, has ended.
 """
 

@@ -249,7 +249,7 @@ async def _connection(address: str, count: int, ready: Future[Any], done: thread
             where = address
             if address == "local":
                 made: Any = LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None,
-                                         scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port
+                                         scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # a free port
                                          silence_logs=logging.CRITICAL, asynchronous=True)  # fmt: skip
                 stack.push_async_callback(_close, made)
                 async with asyncio.timeout(CLUSTER_TIMEOUT):
@@ -330,7 +330,7 @@ def run_all(jobs: Mapping[str, Job], executor: Executor, task: Task, stopped: Ca
     """Run all jobs, and yield the name and the result of each when it ends; None every 0.3 s in which none ends.
 
     Once ``stopped()`` is true, the jobs that are running are asked to save their state, and no other is started. The
-    result of both is `INTERRUPTED`.
+    result of both kinds is `INTERRUPTED`.
     """
     names: dict[Future[Result], str] = {executor.submit(task, job): name for name, job in jobs.items()}
     waiting = set(names)

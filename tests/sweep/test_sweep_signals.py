@@ -101,8 +101,9 @@ def test_second_ctrl_c_stops_immediately(begin, until, look, workplace):
     program.send_signal(signal.SIGINT)
     until(Path("s/stop").exists)
     program.send_signal(signal.SIGINT)
-    _, err = output_of(program)
+    out, err = output_of(program)
     assert program.returncode == 130
+    assert out.endswith("\nthe same command continues the sweep\n")
     assert err.splitlines()[-1] == "sweep.py: stopped immediately"
     until(lambda: not look.processes(workplace))
 

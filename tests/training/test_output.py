@@ -1,4 +1,4 @@
-"""Standard output and standard error that are closed, full, or a pipe that nobody reads."""
+"""Standard output and standard error that are closed, full, or a pipe without a reader."""
 
 import io
 import os
@@ -41,7 +41,7 @@ FULL = "error: the output is incomplete: [Errno 28] No space left on device\n"
         ("2>&1 | head -1", 141, ""),
     ],
 )
-def test_training_is_completed_whatever_happens_to_the_output(redirection, code, err):
+def test_training_is_completed_without_output(redirection, code, err):
     ended = shell(f'"$PYTHON" "$ROOT/train.py" $ARGUMENTS {redirection}', *TINY, "--out", "r")
     assert ended.returncode == code
     assert "Traceback" not in ended.stderr + ended.stdout

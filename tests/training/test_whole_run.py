@@ -152,14 +152,14 @@ def test_resuming_a_finished_run_draws_its_pictures_again(run_tiny, run_train):
     ("settings", "backend"),
     [("text.usetex: True", "module://nonexistent"), ("font.size: 30\nfigure.dpi: 10\nnonsense: 1", "nonexistent")],
 )
-def test_settings_of_matplotlib_do_not_matter(run_program, settings, backend):
+def test_settings_of_matplotlib_do_not_matter(run_program, run_train, settings, backend):
     Path("matplotlibrc").write_text(settings)
     environment = os.environ | {"MPLBACKEND": backend}
     ended = run_program("train.py", *TINY, "--quiet", "--out", "r", env=environment)
     assert ended.returncode == 0, ended.stderr
     drawn = {name: Path("r", name).read_bytes() for name in PICTURES}
     Path("matplotlibrc").unlink()
-    assert run_program("train.py", "--resume", "r", "--quiet").returncode == 0
+    assert run_train("--resume", "r", "--quiet", pictures=True).code == 0
     assert {name: Path("r", name).read_bytes() for name in PICTURES} == drawn
 
 
