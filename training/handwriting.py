@@ -38,7 +38,7 @@ def read_image(path: Path) -> Floats:
     """
     grey = _read_grey(path)
     depth = grey - _paper(grey)
-    if np.sum(depth**3) < 0:  # the outliers, which are the ink, are darker than the paper
+    if np.sum(depth**3) < 0:  # the outliers, that is the ink, are darker than the paper
         depth = -depth
     # Values beyond the level of the paper are noise only; 1.4826 times their median absolute value estimates its sigma.
     noise = 1.4826 * float(np.median(np.abs(depth[depth <= ROUNDING])))
@@ -156,7 +156,7 @@ def _crop(ink: npt.ArrayLike, threshold: float) -> Floats:
 
 
 def _without_specks(ink: Floats) -> Floats:
-    """Erase dust and noise: connected parts, apart from the digit, with less than 3 % of the ink of its largest part.
+    """Erase dust and noise: connected parts with less than 3 % of the ink of the largest one, unless next to it.
 
     Connected parts are found on a grid of at most 64 x 64 cells, so that a gap of one pixel does not split a digit.
     """

@@ -46,7 +46,7 @@ def rows(images: Array, scale: float) -> Array:
 
 
 def shifted(images: Array, limit: int, rng: np.random.Generator) -> Array:
-    """Shift each of the images ``(N, H, W)`` at random, by up to ``limit`` pixels in both directions; 0 moves in."""
+    """Shift each of the images ``(N, H, W)`` at random, by up to ``limit`` pixels in both directions, padded with 0."""
     if limit == 0:
         return images
     count, height, width = images.shape
@@ -58,7 +58,7 @@ def shifted(images: Array, limit: int, rng: np.random.Generator) -> Array:
 
 
 def predict(network: Any, images: Array, scale: float, chunk: int = 1000) -> Array:
-    """The network's logits ``(N, C)`` for images ``(N, H, W)``, computed ``chunk`` images at a time, unrecorded."""
+    """The network's logits ``(N, C)`` for images ``(N, H, W)``, without recording, ``chunk`` images at a time."""
     with tg.no_grad():
         parts = [network(rows(images[i : i + chunk], scale)).data for i in range(0, len(images), chunk)]
     return np.concatenate(parts)
@@ -74,7 +74,7 @@ def score(network: Any, images: Array, labels: Array, scale: float) -> tuple[flo
 
 
 def about(data: Dataset) -> dict[str, Any]:
-    """The description of a data set that checkpoints contain, with a checksum of the training data."""
+    """A description of a data set for checkpoints, with a checksum of its training data."""
     fingerprint = zlib.crc32(data.train_labels.tobytes(), zlib.crc32(np.ascontiguousarray(data.train_images).data))
     return {
         "name": data.name,

@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import ConfigError, ShapeError
 
-mpl.rcParams.update(mpl.rcParamsDefault)  # a matplotlibrc may ask for LaTeX or fonts that are not installed
+mpl.rcParams.update(mpl.rcParamsDefault)  # a matplotlibrc may require LaTeX or fonts that are not installed
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Destination: TypeAlias = str | os.PathLike[str]
@@ -122,7 +122,7 @@ def mistakes(
     confidences: npt.ArrayLike,
     title: str,
 ) -> None:
-    """Draw the misclassified ones of the images (N, H, W), at most ``MOST_MISTAKES``, the most confident first.
+    """Draw the misclassified images among (N, H, W), at most ``MOST_MISTAKES``, the most confident first.
 
     ``labels`` and ``predictions`` are classes (N,); ``confidences`` (N,) are the probabilities of the predictions, in
     0..1. The smallest value of the images is drawn as paper, the largest as ink.
