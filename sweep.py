@@ -32,7 +32,7 @@ import models
 import tensorgrad as tg
 import train
 from tensorgrad.checkpoints import write_whole
-from training import images, options, sweep_folder, workers
+from training import cluster, images, options, sweep_folder, workers
 from training.command_line import Parser, flag
 from training.folders import locked
 from training.grid import AXES, Grid, Settings, all_settings, as_text, file_name, grid_of, key, read_file
@@ -120,7 +120,7 @@ def start(given: argparse.Namespace, grids: list[Grid]) -> int:
     with contextlib.ExitStack() as stack:
         if unfinished:  # first of all: if a cluster does not answer, no folder is created
             count = min(given.workers or workers.cores(), unfinished)
-            pool = workers.cluster(given.cluster, count) if given.cluster else workers.local(count)
+            pool = cluster.connect(given.cluster, count) if given.cluster else workers.local(count)
             executor, task = stack.enter_context(pool)
         folder.mkdir(parents=True, exist_ok=True)
         stack.push(_say_how_to_continue)

@@ -10,3 +10,10 @@ def without_mnist(monkeypatch, cache):
     monkeypatch.setattr(pooch, "os_cache", lambda project: cache / project)
     monkeypatch.setattr(download, "MIRRORS", ())
     monkeypatch.delenv("TENSORGRAD_DATA", raising=False)
+
+
+def enter_empty_folder(monkeypatch, folder):
+    """Change to this folder, in which programs find no MNIST."""
+    monkeypatch.chdir(folder)
+    without_mnist(monkeypatch, folder / "cache")
+    return folder

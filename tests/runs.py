@@ -3,6 +3,7 @@
 import csv
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -31,6 +32,17 @@ def combined(*arguments):
             options.pop(name, None)
         options.setdefault(name, []).append(word)
     return [word for words in options.values() for word in words]
+
+
+def called(capsys, main, arguments):
+    """Call the function ``main`` of a program; return its exit code and its output."""
+    capsys.readouterr()
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as exit_:
+        code = exit_.code
+    output = capsys.readouterr()
+    return SimpleNamespace(code=code, out=output.out, err=output.err)
 
 
 class Killed(BaseException):

@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import pytest
 
 import sweep
-from tests.offline import without_mnist
+from tests.offline import enter_empty_folder
+from tests.runs import called
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,9 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(autouse=True)
 def workplace(monkeypatch, tmp_path):
     """Change to a new folder, in which MNIST is not found and cannot be downloaded."""
-    monkeypatch.chdir(tmp_path)
-    without_mnist(monkeypatch, tmp_path / "cache")
-    return tmp_path
+    return enter_empty_folder(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -34,17 +33,7 @@ def run_sweep(capsys, patched, monkeypatch):
     It draws the pictures of the sweep, but the processes that train draw none.
     """
     monkeypatch.setenv("PYTHONPATH", str(patched))
-
-    def run(*arguments):
-        capsys.readouterr()
-        try:
-            code = sweep.main([str(argument) for argument in arguments])
-        except SystemExit as exit_:
-            code = exit_.code
-        output = capsys.readouterr()
-        return SimpleNamespace(code=code, out=output.out, err=output.err)
-
-    return run
+    return lambda *arguments: called(capsys, sweep.main, arguments)
 
 
 @pytest.fixture

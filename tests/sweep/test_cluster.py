@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tensorgrad.errors import ConfigError
-from training import workers
+from training import cluster, workers
 
 distributed = pytest.importorskip("distributed")
 
@@ -79,8 +79,11 @@ def worker(launch, scheduler, tmp_path):
                           "--local-directory", tmp_path)  # fmt: skip
 
 
-def test_runs_of_a_worker_that_dies_continue_elsewhere(begin, hold, look, scheduler, worker, workplace):
+def test_runs_of_a_worker_that_dies_continue_elsewhere(begin, hold, look, scheduler, worker, workplace, monkeypatch):
     first, _second = worker(), worker()
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
+    with cluster.connect(scheduler, 2):  # on a busy machine, a worker starts slowly
+        pass
     arguments = (*RUNS, "--lr", "0.01", "0.1", "--seed", "0", "1", "--cluster", scheduler)
     hold.begin("lr-0.01_seed-1", "lr-0.1_seed-0", "lr-0.1_seed-1")
     program = begin(*arguments)
@@ -151,7 +154,7 @@ def web():
 
 @pytest.mark.parametrize("who", ["nobody", "mute"])
 def test_no_answer(refused, monkeypatch, request, until, who):
-    monkeypatch.setattr(workers, "TIMEOUT", 0.5)
+    monkeypatch.setattr(cluster, "TIMEOUT", 0.5)
     address = request.getfixturevalue(who)
     refused(
         *RUNS, "--lr", "0.1", "1", "--cluster", address,
@@ -162,7 +165,7 @@ def test_no_answer(refused, monkeypatch, request, until, who):
 
 
 def test_server_that_is_not_a_scheduler(refused, monkeypatch, web, until):
-    monkeypatch.setattr(workers, "TIMEOUT", 0.5)
+    monkeypatch.setattr(cluster, "TIMEOUT", 0.5)
     for address in (web, "nonsense://"):
         refused(*RUNS, "--lr", "0.1", "1", "--cluster", address, says="no Dask scheduler answers at this address")
     until(lambda: not left_over())
@@ -183,17 +186,17 @@ def test_failed_connections_do_not_block_the_next_one(monkeypatch, scheduler, wo
         start(runner)
 
     monkeypatch.setattr(distributed.utils.LoopRunner, "_start_unlocked", collect_during_start)
-    monkeypatch.setattr(workers, "TIMEOUT", 0.2)
-    monkeypatch.setattr(workers, "WORKER_TIMEOUT", 0.2)
+    monkeypatch.setattr(cluster, "TIMEOUT", 0.2)
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 0.2)
     gc.disable()
     try:
         for address in (nobody, mute, web, "nonsense://", nobody, scheduler):  # the last one has no workers yet
-            with pytest.raises(ConfigError, match=re.escape(f"--cluster {address}")), workers.cluster(address, 1):
+            with pytest.raises(ConfigError, match=re.escape(f"--cluster {address}")), cluster.connect(address, 1):
                 pass
-        monkeypatch.setattr(workers, "TIMEOUT", 60)
-        monkeypatch.setattr(workers, "WORKER_TIMEOUT", 60)
+        monkeypatch.setattr(cluster, "TIMEOUT", 60)
+        monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
         worker()
-        with workers.cluster(scheduler, 1) as (executor, _):
+        with cluster.connect(scheduler, 1) as (executor, _):
             assert executor.submit(divmod, 17, 5).result(timeout=60) == (3, 2)
     finally:
         gc.enable()
@@ -202,25 +205,25 @@ def test_failed_connections_do_not_block_the_next_one(monkeypatch, scheduler, wo
 
 
 def test_client_that_fails_to_start_is_closed(monkeypatch, scheduler, worker, until):
-    monkeypatch.setattr(workers, "WORKER_TIMEOUT", 60)
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
     worker()
-    with workers.cluster(scheduler, 1):
+    with cluster.connect(scheduler, 1):
         pass
 
     async def fail(client, **_):
         raise OSError("gone")
 
     monkeypatch.setattr(distributed.Client, "_ensure_connected", fail)
-    with pytest.raises(ConfigError, match="gone"), workers.cluster(scheduler, 1):
+    with pytest.raises(ConfigError, match="gone"), cluster.connect(scheduler, 1):
         pass
     until(lambda: not left_over())
 
 
 def test_scheduler_that_stops_responding_does_not_block_the_program(monkeypatch, launch, schedule, until):
-    monkeypatch.setattr(workers, "WORKER_TIMEOUT", 60)
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
     program, address = schedule()
     launch("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
-    with workers.cluster(address, 1) as (executor, _):
+    with cluster.connect(address, 1) as (executor, _):
         assert executor.submit(divmod, 17, 5).result(timeout=60) == (3, 2)
         program.send_signal(signal.SIGSTOP)
         future = executor.submit(divmod, 18, 5)
@@ -229,11 +232,11 @@ def test_scheduler_that_stops_responding_does_not_block_the_program(monkeypatch,
 
 
 def test_scheduler_that_disappears_is_reported_once(monkeypatch, launch, schedule, until, capfd):
-    monkeypatch.setattr(workers, "TIMEOUT", 2)
-    monkeypatch.setattr(workers, "WORKER_TIMEOUT", 60)
+    monkeypatch.setattr(cluster, "TIMEOUT", 2)
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
     program, address = schedule()
     launch("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
-    with workers.cluster(address, 1) as (executor, _):
+    with cluster.connect(address, 1) as (executor, _):
         future = executor.submit(time.sleep, 1000)
         program.kill()
         until(future.done)
@@ -246,7 +249,7 @@ def test_scheduler_that_disappears_is_reported_once(monkeypatch, launch, schedul
 
 
 def test_scheduler_without_workers(refused, monkeypatch, scheduler):
-    monkeypatch.setattr(workers, "WORKER_TIMEOUT", 0.2)
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 0.2)
     refused(
         *RUNS, "--lr", "0.1", "1", "--cluster", scheduler, says=f"no workers; start one with: dask worker {scheduler}"
     )

@@ -8,18 +8,9 @@ import pytest
 
 import evaluate
 import train
+from tests import runs
 
-TINY = ("--dataset", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256", "--out", "s")
-# Runs that can be held in their second epoch.
-LONG = ("--dataset", "digits", "--hidden", "8", "--epochs", "4", "--batch-size", "256", "--workers", "2", "--out", "s")
-
-
-def words(program, seconds=200):
-    """Wait for a program; what it wrote."""
-    out, err = program.communicate(timeout=seconds)
-    assert "Traceback" not in err + out
-    assert "Warning" not in err
-    return out, err
+TINY = (*runs.TINY, "--out", "s")
 
 
 # ------------------------------------------------------------------------------------------ from start to end
@@ -49,7 +40,7 @@ def test_a_sweep_from_start_to_end(run_sweep, look):
 
     # A run is the same as one of train.py.
     before = look.stamps()
-    assert train.main([*TINY[:-1], "alone", "--lr", "0.1", "--seed", "1", "--quiet"]) == 0
+    assert train.main([*runs.TINY, "--out", "alone", "--lr", "0.1", "--seed", "1", "--quiet"]) == 0
     ours, theirs = (json.loads(Path(p, "result.json").read_text()) for p in ("s/runs/lr-0.1_seed-1", "alone"))
     assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
     assert evaluate.main(["s/runs/lr-0.1_seed-1/best.npz"]) == 0

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 import evaluate
+from tests import runs
 from training import workers
 
-TINY = ("--dataset", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256", "--out", "s")
+TINY = (*runs.TINY, "--out", "s")
 # Runs that can be held in their second epoch.
-LONG = ("--dataset", "digits", "--hidden", "8", "--epochs", "4", "--batch-size", "256", "--workers", "2", "--out", "s")
+LONG = runs.combined(*TINY, "--epochs", 4, "--workers", 2)
 
 
 def output_of(program, seconds=200):
@@ -94,7 +95,7 @@ def test_ctrl_c_saves_and_the_same_command_continues(begin, hold, look, workplac
 
 
 def test_second_ctrl_c_stops_immediately(begin, until, look, workplace):
-    program = begin(*LONG[:5], "100000", "--lr", "0.01", "0.1", "--out", "s")
+    program = begin(*runs.combined(*TINY, "--epochs", 100000), "--lr", "0.01", "0.1")
     until(look.begun)
     for pid in trainers(look, workplace):
         os.kill(pid, signal.SIGSTOP)  # they do not react to the first one

@@ -15,8 +15,8 @@ import pytest
 import evaluate
 import tensorgrad as tg
 import train
-from tests.offline import without_mnist
-from tests.runs import FILES, FOLDER, STATEFUL, TINY, combined
+from tests.offline import enter_empty_folder
+from tests.runs import FILES, FOLDER, STATEFUL, TINY, called, combined
 
 PROJECT = Path(train.__file__).parent
 
@@ -24,20 +24,7 @@ PROJECT = Path(train.__file__).parent
 @pytest.fixture(autouse=True)
 def workplace(monkeypatch, tmp_path):
     """Change to a new folder, in which MNIST is not found and cannot be downloaded."""
-    monkeypatch.chdir(tmp_path)
-    without_mnist(monkeypatch, tmp_path / "cache")
-    return tmp_path
-
-
-def called(capsys, main, arguments):
-    """Call a program; return its exit code and its output."""
-    capsys.readouterr()
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as exit_:
-        code = exit_.code
-    output = capsys.readouterr()
-    return SimpleNamespace(code=code, out=output.out, err=output.err)
+    return enter_empty_folder(monkeypatch, tmp_path)
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ import pytest
 
 import sweep
 import tensorgrad as tg
+from tests.runs import called
 from training.command_line import suggestion
 
 
 @pytest.fixture
 def run(run_train, run_evaluate, capsys):
     """``run(program, arguments...)``: call one of the three programs."""
-    from tests.training.conftest import called
-
     programs = {"train": run_train, "evaluate": run_evaluate}
     programs["sweep"] = lambda *arguments: called(capsys, sweep.main, arguments)
     return lambda program, *arguments: programs[program](*arguments)
