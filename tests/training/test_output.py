@@ -17,7 +17,7 @@ posix = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/fu
 
 
 def shell(command, *arguments):
-    """Run a command of the shell in which ``$PROGRAM`` is a Python program."""
+    """Run a command of the shell, which can use the variables PYTHON, ROOT and ARGUMENTS."""
     root = Path(__file__).resolve().parents[2]
     environment = os.environ | {"PYTHON": sys.executable, "ROOT": str(root), "ARGUMENTS": " ".join(map(str, arguments))}
     return subprocess.run(
