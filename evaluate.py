@@ -1,10 +1,17 @@
-"""Measure a trained network on the test images, or let it read your own handwriting.
+"""Measure a trained network on the test images, or classify pictures of your own handwriting.
 
-python evaluate.py checkpoints/mnist-400.npz                         # on the test images
-python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # on pictures of single digits
+    python evaluate.py checkpoints/mnist-400.npz                         # the test images
+    python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # pictures of single digits
+
+For each picture, the classes are printed with their probabilities.
 """
 
 from __future__ import annotations
+
+if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the program in one line
+    from training import startup
+
+    startup.prepare("evaluate.py")
 
 import argparse
 import sys
@@ -17,93 +24,119 @@ import numpy as np
 import models
 import tensorgrad as tg
 from training import images, metrics
-from training.guard import guarded
+from training.command_line import Parser
+from training.program import run_program
 from training.run import finite
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the program; errors caused by the user result in a one-line message and a non-zero exit code."""
-    parser = argparse.ArgumentParser(prog="evaluate.py", description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("checkpoint", help="an .npz file of train.py, such as best.npz in a run's folder")
+def command_line() -> Parser:
+    """The command line."""
+    parser = Parser("evaluate.py", description=__doc__)
+    parser.add_argument("checkpoint", help="a file written by train.py, such as best.npz in the folder of a run")
     parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files")
     parser.add_argument("--image", metavar="FILE", nargs="+", help="pictures of one digit each, of any size, dark on "
-                        "light or light on dark; the classes are printed, the likeliest first")  # fmt: skip
-    given = parser.parse_args(arguments)
-    return guarded("evaluate.py", start, given)
+                        "light or light on dark")  # fmt: skip
+    return parser
 
 
 def start(given: argparse.Namespace) -> int:
-    """Evaluate the network on the test images, or classify the given pictures."""
+    """Evaluate the network on the test images, or classify the given pictures; return the exit code of the program."""
     network, o, about = restore(given.checkpoint)
     if given.image:
-        return read_pictures(network, o, about, given.image)
+        return classify_pictures(network, o, about, given.image)
     return measure(network, o, about, given.data)
 
 
 def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
-    """The network of a checkpoint, the options of its training, and a description of its training data."""
+    """The network of a checkpoint, the options of its training, and a description of its training data.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    CheckpointError
+        If it is not a checkpoint of train.py, is damaged, or contains NaN.
+    """
     if Path(path).is_dir():
-        there = ", ".join(sorted(file.name for file in Path(path).glob("*.npz"))) or "none"
+        files = ", ".join(sorted(file.name for file in Path(path).glob("*.npz"))) or "none"
         raise tg.CheckpointError(f"{path} is a folder, not a checkpoint: name the best.npz in it "
-                                 f"(its .npz files: {there})")  # fmt: skip
+                                 f"(its .npz files: {files})")  # fmt: skip
     arrays, config = tg.load(path)
-    needed = {"options": {"layers", "pixels"}, "data": {"name", "shape", "classes", "brightest"}}
+    needed = {"options": {"layers", "pixels"}, "data": {"name", "shape", "classes", "brightest", "fingerprint"}}
     if not all(isinstance(config.get(part), dict) and keys <= config[part].keys() for part, keys in needed.items()):
-        raise tg.CheckpointError(f"{path} does not name the network of its weights: was it written by train.py?")
+        raise tg.CheckpointError(f"{path} does not describe the network of its weights: was it written by train.py?")
     o, about = SimpleNamespace(**config["options"]), config["data"]
     numbers = [*about["shape"], about["classes"], about["brightest"]] if isinstance(about["shape"], list) else []
     if len(numbers) != 4 or not all(type(number) is int and number > 0 for number in numbers):
-        raise tg.CheckpointError(f"{path} does not say what images its network reads")
+        raise tg.CheckpointError(f"{path} does not describe the images that its network classifies")
     features = about["shape"][0] * about["shape"][1]
     network = models.build(o.layers, features, about["classes"], np.random.default_rng(0), str(path))
     try:
         tg.nn.load_state_dict(network, {k: v for k, v in arrays.items() if not k.startswith("optimizer.")})
         if not finite(network):
-            raise tg.CheckpointError("its weights are not all numbers")
+            raise tg.CheckpointError("not all of its weights are finite")
     except tg.CheckpointError as error:
         raise tg.CheckpointError(f"{path}: {error}") from None
     return network, o, about
 
 
 def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> int:
-    """Print accuracy, precision, recall and the confusion matrix for the test images."""
+    """Print accuracy, precision, recall and the confusion matrix for the test images; return the exit code.
+
+    Raises
+    ------
+    DataError
+        If the images do not have the shape that the network expects.
+    """
     data = tg.data.load(about["name"], folder)
     if list(data.shape) != about["shape"]:
-        raise tg.DataError(f"the network reads images of {about['shape']}, these are {data.shape}")
+        raise tg.DataError(
+            f"the network classifies images of shape {tuple(about['shape'])}, these have shape {data.shape}"
+        )
     if images.about(data)["fingerprint"] != about["fingerprint"]:
-        print("these are not the data that the network was trained on, but others in the same format")
+        print("these are other data than those on which the network was trained, in the same format")
     logits = images.predict(network, data.test_images, images.pixel_scale(o.pixels, data.brightest))
     confusion = metrics.confusion_matrix(data.test_labels, logits.argmax(axis=1), data.classes)
     print(f"{data}\n")
     print(metrics.table(confusion))
-    print("\nconfusions (rows: true digit, columns: predicted)\n")
+    print("\nconfusion matrix (rows: true digit, columns: predicted digit)\n")
     print(metrics.confusion_text(confusion))
     return 0
 
 
-def read_pictures(network: Any, o: SimpleNamespace, about: dict[str, Any], files: list[str]) -> int:
-    """Print the classes of each picture with their probabilities, the most likely first."""
+def classify_pictures(network: Any, o: SimpleNamespace, about: dict[str, Any], files: list[str]) -> int:
+    """Print the classes of each picture with their probabilities, the most likely first; return the exit code.
+
+    Raises
+    ------
+    DataError
+        If the network expects images of another shape than MNIST or the small digits.
+    """
     from training import handwriting
 
-    forms = {(28, 28): handwriting.to_mnist, (8, 8): handwriting.to_digits}
+    conversions = {(28, 28): handwriting.to_mnist, (8, 8): handwriting.to_digits}
     shape = tuple(about["shape"])
-    if shape not in forms:
-        raise tg.DataError(f"pictures can be brought into 28x28 or 8x8; this network reads {shape[0]}x{shape[1]}")
+    if shape not in conversions:
+        raise tg.DataError(f"pictures can be converted to 28x28 or 8x8; this network needs {shape[0]}x{shape[1]}")
     code = 0
     for file in files:
         try:
-            image = forms[shape](handwriting.read_image(Path(file)))
+            image = conversions[shape](handwriting.read_image(Path(file)))
         except (tg.DataError, OSError) as error:
             sys.stderr.write(f"evaluate.py: error: {error}\n")
             code = 2
             continue
         scale = images.pixel_scale(o.pixels, about["brightest"])
-        chances = tg.softmax(images.predict(network, image[None], scale).astype(np.float64))[0]
-        ranked = np.argsort(-chances, kind="stable")
+        probabilities = tg.softmax(images.predict(network, image[None], scale).astype(np.float64))[0]
+        ranked = np.argsort(-probabilities, kind="stable")
         print(f"{file}: {ranked[0]}")
-        print("   " + "   ".join(f"{digit} {chances[digit]:.1%}" for digit in ranked))
+        print("   " + "   ".join(f"{digit} {probabilities[digit]:.1%}" for digit in ranked))
     return code
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program, by default with the arguments of the command line; return its exit code."""
+    return run_program("evaluate.py", lambda: start(command_line().parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,16 @@
     python train.py --resume runs/mnist-400-seed0    # continue an interrupted run
     python train.py --help                           # all options
 
-Read from top to bottom: the loss and the update are in `train`, the rest of a run is in `start`. Options, images and
-run folders are handled in `training/`, the networks are in `models/`, the engine is in `tensorgrad/`.
+To be read from top to bottom: the loss and the update are in `train`, the rest of a run is in `start`. Options, images
+and run folders are handled in `training/`; networks are in `models/`, and the engine is in `tensorgrad/`.
 """
 
 from __future__ import annotations
+
+if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the program in one line
+    from training import startup
+
+    startup.prepare("train.py")
 
 import math
 import shlex
@@ -27,19 +32,21 @@ import models
 import tensorgrad as tg
 from tensorgrad.data import Dataset, batches
 from training import images, options
-from training.album import draw
-from training.guard import guarded
-from training.interrupt import Interrupt
+from training.folders import locked, remove_temporary_files
+from training.program import run_program
 from training.progress import Display
-from training.run import Progress, Run, finite, restore
+from training.run import Progress, Run, finite, read_result, restore
+from training.run_pictures import draw
+from training.signals import Interrupt, exit_code
 
 
 def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.random.Generator, run: Run,
           checkpoint: dict[str, Any] | None = None) -> tuple[str, Progress]:  # fmt: skip
-    """Train ``network`` until the last epoch, Ctrl-C, or a loss that is not finite.
+    """Train ``network`` until the last epoch, Ctrl-C, SIGTERM, or a loss that is not finite.
 
-    ``rng`` is for dropout and shifts; ``checkpoint`` is the state to resume from. Returns the status (``"finished"``,
-    ``"interrupted"`` or ``"diverged"``) and the progress; everything else is in the run's folder.
+    ``rng`` draws dropout and shifts; ``checkpoint`` is the state to resume from. Returns the status, which is
+    ``"finished"``, ``"diverged"``, ``"interrupted"`` (Ctrl-C) or ``"terminated"`` (SIGTERM), and the progress.
+    Everything else is in the folder of the run.
     """
     # The images: part of the training set is held out for validation; the test set is not used.
     train_on, validate_on = images.hold_out(data, o.validation)
@@ -58,12 +65,12 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
         run.save("last.npz", network, p, optimizer)
     else:
         p = restore(checkpoint, network, optimizer, rng)
-    before, began = p.seconds, time.monotonic()
+    earlier_seconds, start_time = p.seconds, time.monotonic()
     done = p.epoch * len(y) + min(p.batch * o.batch_size, len(y))
 
     with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet) as display:
         while p.epoch < o.epochs:
-            order = np.random.default_rng((o.seed, p.epoch + 1))  # for the order of the images, separate from rng
+            order = np.random.default_rng((o.seed, p.epoch + 1))  # draws the order of the images, separately from rng
             for batch in batches(len(y), o.batch_size, order, start=p.batch):
                 inputs = images.rows(images.shifted(x[batch], o.shift, rng), scale)  # (B, H * W)
                 logits = network(inputs, rng)  # (B, 10)
@@ -89,15 +96,15 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
                 p.right += int(np.count_nonzero(logits.data.argmax(axis=1) == y[batch]))
                 display.batch(p.epoch + 1, len(batch), float(losses.data.mean()))
                 if interrupt and finite(network):
-                    p.seconds = before + time.monotonic() - began
+                    p.seconds = earlier_seconds + time.monotonic() - start_time
                     p.random_state = rng.bit_generator.state
                     run.save("last.npz", network, p, optimizer)
-                    return "interrupted", p
+                    return "terminated" if interrupt.signal == signal.SIGTERM else "interrupted", p
 
             val_loss, val_accuracy = images.score(network, x_val, y_val, scale)
             if (len(y_val) and not math.isfinite(val_loss)) or not finite(network):
                 return "diverged", p
-            p.seconds = before + time.monotonic() - began
+            p.seconds = earlier_seconds + time.monotonic() - start_time
             row = {
                 "epoch": p.epoch + 1, "updates": p.update,
                 "train_loss": p.loss_sum / len(y), "train_accuracy": p.right / len(y),
@@ -113,13 +120,13 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
                 p.best_epoch, p.best_accuracy, p.best_loss = p.epoch, val_accuracy, val_loss
                 run.save("best.npz", network, p)
             run.write_metrics(p)
-            run.save("last.npz", network, p, optimizer)  # last, so that a run killed before repeats the epoch
+            run.save("last.npz", network, p, optimizer)  # last: a run that is killed before repeats the epoch
             display.epoch(row)
     return "finished", p
 
 
 def learning_rate_schedule(o: SimpleNamespace, updates: int) -> tg.schedules.Schedule:
-    """From the number of an update to the factor of the learning rate."""
+    """The factor of the learning rate as a function of the number of the update."""
     choices: dict[str, Callable[[], tg.schedules.Schedule]] = {
         "constant": tg.schedules.constant,
         "halving": lambda: tg.schedules.halving(o.every),
@@ -131,32 +138,41 @@ def learning_rate_schedule(o: SimpleNamespace, updates: int) -> tg.schedules.Sch
 
 
 def freeze(network: tg.nn.Sequential, names: list[str]) -> None:
-    """Freeze layers by their names in the list of layers."""
+    """Freeze layers, or single parameters such as ``hidden.weight``, by their names in the list of layers.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such layer, or if nothing is left to train.
+    """
     for name in names:
         try:
             tg.nn.freeze(network, f"layers.{name}")
         except ValueError:
             holders = dict.fromkeys(path.split(".")[1] for path in tg.nn.parameters(network))
-            raise tg.ConfigError(f"--freeze {name}: layers with parameters are {', '.join(holders)}") from None
+            raise tg.ConfigError(f"--freeze {name}: the layers with parameters are {', '.join(holders)}") from None
     if not any(p.requires_grad for p in tg.nn.parameters(network).values()):
         raise tg.ConfigError("--freeze leaves nothing to train")
 
 
 def start(given: dict[str, Any]) -> int:
     """Run the training from the options to the pictures; return the exit code of the program."""
-    quiet, checkpoint = given.get("quiet", False), None
+    quiet, checkpoint, result = given.get("quiet", False), None, None
     if "resume" in given:
         run, checkpoint = Run.reopen(Path(given["resume"]))
         o = run.options
         o.quiet, o.data = quiet, given.get("data", o.data)
         data = tg.data.load(o.dataset, o.data, quiet=quiet)
         run.check_data(images.about(data))
-        if run.ending:
-            print(f"{run.folder} has {run.ending}: nothing to resume")
-            return 0
+        result = read_result(run.folder)
+        if result is not None:
+            again = "drawing its pictures again" if result["status"] == "finished" else "there is nothing to resume"
+            print(f"{run.folder} has {result['status']}: {again}")
+            if result["status"] != "finished":
+                return 0
     else:
         data = tg.data.load(given.get("dataset"), given.get("data"), quiet=quiet)
-        o = options.settle(given, data.name, data.classes)
+        o = options.resolve(given, data.name, data.classes)
         images.hold_out(data, o.validation)
 
     rng = np.random.default_rng(o.seed)
@@ -164,42 +180,64 @@ def start(given: dict[str, Any]) -> int:
     freeze(network, o.freeze)
     if checkpoint is None:
         run = Run.create(o, images.about(data))
-    if not quiet:
+    if not quiet and result is None:
         count = sum(p.size for p in tg.nn.parameters(network).values())
-        print(f"{data}\n{count:,} parameters in {len(o.layers)} layers; everything goes to {run.folder}")
+        print(f"{data}\n{count:,} parameters in {len(o.layers)} layers; the folder of the run is {run.folder}")
 
-    status, p = train(o, data, network, rng, run, checkpoint)
-    if status == "interrupted":
-        print(f"interrupted in epoch {p.epoch + 1} after {p.update} updates: saved, and to be continued with")
-        print(f"  python train.py --resume {shlex.quote(str(run.folder))}", flush=True)
-        draw(run, network, data, p, "validation")
-        return 128 + signal.SIGINT
-    if status == "diverged":
-        run.write_result({"status": status, "updates": p.update, "best_epoch": p.best_epoch, "seconds": p.seconds})
-        hint = "raw pixels of 0..255 want a rate near 0.0001" if o.pixels == "raw" else f"try --lr {o.lr / 10:g}"
-        sys.stderr.write(
-            f"train.py: the loss is no longer a finite number after {p.update} updates: the learning rate {o.lr:g} "
-            f"is probably too high ({hint}). {run.folder}/last.npz holds the weights after epoch {p.epoch}.\n"
-        )
-        return 1
+    with locked(run.folder, "another program is training this run"):
+        remove_temporary_files(run.folder)
+        try:
+            status, p = train(o, data, network, rng, run, checkpoint)
+            if status == "finished":
+                return finish(run, network, data, p, is_new=result is None)
+            if status == "diverged":
+                return report_divergence(run, p)
+            print(f"{status} in epoch {p.epoch + 1} after {p.update} updates, and saved; to continue:")
+            print(resume_command(run), flush=True)
+            draw(run, network, data, p, "validation")
+            return exit_code(signal.SIGTERM if status == "terminated" else signal.SIGINT)
+        except KeyboardInterrupt:  # a second one, or one outside of `train`
+            if (run.folder / "last.npz").exists():
+                print(f"to continue from the last checkpoint:\n{resume_command(run)}", flush=True)
+            raise
 
+
+def finish(run: Run, network: tg.nn.Sequential, data: Dataset, p: Progress, *, is_new: bool) -> int:
+    """Evaluate the best weights on the test images, write the result if it is new, print it, and draw the pictures."""
+    o = run.options
     tg.nn.load_state_dict(network, run.weights("best.npz"))
-    test_loss, test_accuracy = images.score(
-        network, data.test_images, data.test_labels, images.pixel_scale(o.pixels, data.brightest)
-    )
-    why = "the best on validation images" if o.validation else "the last"
+    scale = images.pixel_scale(o.pixels, data.brightest)
+    test_loss, test_accuracy = images.score(network, data.test_images, data.test_labels, scale)
+    if is_new:  # before anything is printed or drawn, which can fail
+        run.write_result({
+            "status": "finished", "test_accuracy": test_accuracy, "test_loss": test_loss, "best_epoch": p.best_epoch,
+            "val_accuracy": p.best_accuracy, "epochs": p.epoch, "updates": p.update, "seconds": p.seconds,
+        })  # fmt: skip
+    why = "the best on the validation images" if o.validation else "the last"
     print(f"test accuracy {test_accuracy:.2%}, with the weights of epoch {p.best_epoch}, {why}", flush=True)
-    draw(run, network, data, p, "test")
-    run.write_result({
-        "status": status, "test_accuracy": test_accuracy, "test_loss": test_loss, "best_epoch": p.best_epoch,
-        "val_accuracy": p.best_accuracy, "epochs": p.epoch, "updates": p.update, "seconds": p.seconds,
-    })  # fmt: skip
-    return 0
+    return 0 if draw(run, network, data, p, "test") else 1
+
+
+def report_divergence(run: Run, p: Progress) -> int:
+    """Write the result of a run whose loss is no longer finite, and explain it on standard error."""
+    o = run.options
+    run.write_result({"status": "diverged", "updates": p.update, "best_epoch": p.best_epoch, "seconds": p.seconds})
+    hint = "raw pixels, 0 to 255, need a rate near 0.0001" if o.pixels == "raw" else f"try --lr {o.lr / 10:g}"
+    sys.stderr.write(
+        f"train.py: the loss is no longer finite after {p.update} updates: the learning rate {o.lr:g} is probably too "
+        f"high ({hint}). {run.folder}/last.npz contains the weights after epoch {p.epoch}.\n"
+    )
+    return 1
+
+
+def resume_command(run: Run) -> str:
+    """The command that continues a run."""
+    return f"  python train.py --resume {shlex.quote(str(run.folder))}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the program; errors caused by the user result in a one-line message and a non-zero exit code."""
-    return guarded("train.py", start, options.parse(arguments))
+    """Run the program, by default with the arguments of the command line; return its exit code."""
+    return run_program("train.py", lambda: start(options.parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ import sweep  # noqa: E402
 from training import sweep_pictures as pictures  # noqa: E402
 from training.grid import all_settings, read_file  # noqa: E402
 from training.pictures import DPI, save  # noqa: E402
-from training.serve import ended  # noqa: E402
-from training.tables import cells, markdown, spread  # noqa: E402
+from training.run import read_result  # noqa: E402
+from training.tables import cells, markdown, mean_and_deviation  # noqa: E402
 
 PAGE = ROOT / "docs" / "study.md"
 IMAGES = ROOT / "docs" / "images"
@@ -44,7 +44,7 @@ def publish(name: str) -> None:
     folder = ROOT / "sweeps" / name
     grids = read_file(ROOT / "studies" / f"{name}.yaml")
     runs = all_settings(grids)
-    results = {run: ended(folder / "runs" / run) or {"status": "missing"} for run in runs}
+    results = {run: read_result(folder / "runs" / run) or {"status": "missing"} for run in runs}
     IMAGES.mkdir(parents=True, exist_ok=True)
     page = PAGE.read_text(encoding="utf-8")
     found = {grid.name: cells(grid, runs, results, folder / "runs") for grid in grids}
@@ -60,9 +60,9 @@ def publish(name: str) -> None:
         rows = ["| | best epoch | accuracy there | accuracy after the last epoch |", "|---|---:|---:|---:|"]
         for grid in grids:
             (cell,) = found[grid.name]
-            last = [pictures.history(run)["test_accuracy"][-1] for run in cell.folders]
-            best, peak = cell.numbers("best_epoch").mean(), spread(cell.numbers("test_accuracy"))
-            rows.append(f"| {grid.name} | {best:.1f} | {peak} | {spread(np.array(last))} |")
+            last = [pictures.read_metrics(run)["test_accuracy"][-1] for run in cell.folders]
+            best, peak = cell.numbers("best_epoch").mean(), mean_and_deviation(cell.numbers("test_accuracy"))
+            rows.append(f"| {grid.name} | {best:.1f} | {peak} | {mean_and_deviation(np.array(last))} |")
         table = "\n".join(rows) + "\n"
         page = re.sub(r"(<!-- fall -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{table}{m[2]}", page, flags=re.DOTALL)
         overlay(IMAGES / "study-fall.png", {grid.name: found[grid.name][0].folders for grid in grids})
@@ -75,7 +75,7 @@ def overlay(path: Path, folders: dict[str, list[Path]]) -> None:
     axes = figure.add_axes((0.1, 0.14, 0.86, 0.76))
     for (name, runs), colour, dash in zip(folders.items(), pictures.COLOURS, pictures.DASHES, strict=False):
         style = {"color": colour, "linestyle": dash, "linewidth": 1.8}
-        pictures.band(axes, [pictures.history(run) for run in runs], "test_accuracy", 100, style, name)
+        pictures.mean_and_range(axes, [pictures.read_metrics(run) for run in runs], "test_accuracy", 100, style, name)
     axes.set_xlabel("epoch")
     axes.set_ylabel("test accuracy (%)")
     axes.set_title("The report's recipe, and three changes to it", loc="left", fontsize=12, fontweight="bold")

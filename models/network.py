@@ -1,4 +1,4 @@
-"""From a list of dicts to a network: each has a name, a type and the type's parameters.
+"""Networks from lists of dicts, each with the name, the type and the parameters of a layer.
 
 ::
 
@@ -6,8 +6,8 @@
     - {name: relu, type: ReLU}
     - {name: output, type: Linear, params: {out_features: 10}}
 
-``models/*.yaml`` hold such lists, and ``train.py --hidden 400`` makes the very same one (`mlp`). A file may begin
-with an entry of type ``Recipe``, whose parameters are options of ``train.py``; the command line overrides them.
+The files ``models/*.yaml`` contain such lists; ``train.py --hidden 400`` uses the list above (`mlp`). A file can also
+contain an entry of type ``Recipe``, whose parameters are options of ``train.py``; the command line overrides them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ Entry = dict[str, Any]
 RECIPE = "Recipe"
 
 
-# Every type is made by a function (features in, generator, the parameters of the type) -> (layer, features out).
+# For every type, a function (input features, generator, *, parameters of the type) -> (layer, output features). It
+# raises a ValueError for a wrong parameter.
 
 
 def _linear(features: int, rng: np.random.Generator, *, out_features: int, in_features: int | None = None,
             bias: bool = True, init: str = "he") -> tuple[Layer, int]:  # fmt: skip
     if in_features is not None and in_features != features:
-        raise ValueError(f"in_features is {in_features!r}, but {features} features come in: leave it out to take them")
-    _whole("out_features", out_features)
+        raise ValueError(f"in_features is {in_features!r}, but the input has {features} features; it can be left out")
+    _check_integer("out_features", out_features)
     if not isinstance(bias, bool):
         raise ValueError(f"bias must be true or false, got {bias!r}")
     if init not in tuple(tg.nn.INITS):
@@ -45,8 +46,8 @@ def _linear(features: int, rng: np.random.Generator, *, out_features: int, in_fe
 
 
 def _two_layer(features: int, rng: np.random.Generator, *, hidden: int, out_features: int) -> tuple[Layer, int]:
-    _whole("hidden", hidden)
-    _whole("out_features", out_features)
+    _check_integer("hidden", hidden)
+    _check_integer("out_features", out_features)
     return TwoLayer(features, hidden, out_features, rng), out_features
 
 
@@ -75,12 +76,12 @@ LAYERS: dict[str, Callable[..., tuple[Layer, int]]] = {
 
 
 def read(path: str | Path) -> tuple[list[Entry], Entry]:
-    """The layers of a YAML file, and the parameters of its recipe (empty where it has none).
+    """The layers of a YAML file, and the parameters of its recipe, an empty dict if it has none.
 
     Raises
     ------
     ConfigError
-        Naming the file, the entry and what would be right.
+        Naming the file, the entry, and what was expected.
     """
     import yaml
 
@@ -88,30 +89,36 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
     try:
         content = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        near = ", ".join(sorted(map(str, _models_beside(path))))
-        raise ConfigError(f"no model file {path}" + (f"; there are: {near}" if near else "")) from None
+        others = ", ".join(sorted(map(str, _models_near(path))))
+        raise ConfigError(f"no model file {path}" + (f"; existing ones: {others}" if others else "")) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the model file {path}: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # of which a bad date is the second
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     entries = check(content, str(path))
     recipes = [entry for entry in entries if entry["type"] == RECIPE]
     if len(recipes) > 1:
-        raise ConfigError(f"{path}: {len(recipes)} entries of type {RECIPE}; there can be one")
+        raise ConfigError(f"{path}: {len(recipes)} entries of type {RECIPE}; only one is allowed")
     layers = [entry for entry in entries if entry["type"] != RECIPE]
     if not layers:
-        raise ConfigError(f"{path}: there is no layer in it")
+        raise ConfigError(f"{path}: the list contains no layer")
     return layers, recipes[0]["params"] if recipes else {}
 
 
-def _models_beside(path: Path) -> list[Path]:
-    """The YAML files in the folder of ``path``, or, if there are none, in ``models`` below it; no hidden ones."""
+def _models_near(path: Path) -> list[Path]:
+    """The YAML files in the folder of ``path`` that are not hidden; if there are none, those in ``models`` below it."""
     found = [file for file in path.parent.glob("*.yaml") if not file.name.startswith(".")]
     return found or list((path.parent / "models").glob("*.yaml"))
 
 
 def load_yaml(text: str) -> Any:
-    """What a YAML text says, without Python objects; of two equal keys YAML would take the last, which is refused."""
+    """Parse a YAML text, without Python objects; repeated keys, of which YAML would use the last, are an error.
+
+    Raises
+    ------
+    yaml.YAMLError, ValueError, RecursionError
+        If the text is malformed.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -119,51 +126,57 @@ def load_yaml(text: str) -> Any:
             keys = [key.value for key, _ in node.value]
             for key in keys:
                 if keys.count(key) > 1:
-                    raise yaml.YAMLError(f"the key {key!r} stands twice {node.start_mark}")
+                    raise yaml.YAMLError(f"the key {key!r} is given twice {node.start_mark}")
             return super().construct_mapping(node, deep)
 
     return yaml.load(text, Loader)
 
 
 def check(entries: Any, source: str) -> list[Entry]:
-    """The entries with ``params`` filled in, or a `ConfigError` naming the one that is malformed."""
+    """The entries, with an empty dict for missing ``params``.
+
+    Raises
+    ------
+    ConfigError
+        Naming ``source``, the malformed entry, and what was expected.
+    """
     if not isinstance(entries, list):
-        raise ConfigError(f"{source}: expected a list of layers (name, type, params), got {_kind(entries)}")
+        raise ConfigError(f"{source}: expected a list of layers (name, type, params), got {_describe(entries)}")
     checked: list[Entry] = []
     for i, entry in enumerate(entries, 1):
         where = f"{source}: entry {i}"
         if not isinstance(entry, dict):
-            raise ConfigError(f"{where}: expected a dict with name, type and params, got {_kind(entry)}")
+            raise ConfigError(f"{where}: expected a dict with name, type and params, got {_describe(entry)}")
         unknown = [key for key in entry if key not in ("name", "type", "params")]
         if unknown:
             raise ConfigError(f"{where}: unknown key {unknown[0]!r}; valid: name, type, params")
         name, kind, params = entry.get("name"), entry.get("type"), entry.get("params")
         if not isinstance(name, str) or not name or "." in name:
-            raise ConfigError(f"{where}: needs a name, a text without dots, got {name!r}")
+            raise ConfigError(f"{where}: name must be a text without dots, got {name!r}")
         if name in (other["name"] for other in checked):
-            raise ConfigError(f"{where}: the name {name!r} is taken by an earlier entry")
+            raise ConfigError(f"{where}: an earlier entry has the name {name!r}, too")
         if kind not in (*LAYERS, RECIPE):
             raise ConfigError(f"{where} ({name!r}): unknown type {kind!r}; valid: {', '.join([*LAYERS, RECIPE])}")
         if not isinstance(params, dict | None):
-            raise ConfigError(f"{where} ({name!r}): params must be a dict, got {_kind(params)}")
+            raise ConfigError(f"{where} ({name!r}): params must be a dict, got {_describe(params)}")
         checked.append({"name": name, "type": kind, "params": params or {}})
     return checked
 
 
 def build(entries: list[Entry], features: int, classes: int, rng: np.random.Generator,
           source: str = "the network") -> tg.nn.Sequential:  # fmt: skip
-    """Assemble the network: ``features`` numbers in, ``classes`` logits out.
+    """Create the network of a list: from inputs ``(N, features)`` to logits ``(N, classes)``.
 
     Raises
     ------
     ConfigError
-        Naming the source, the entry and what would be right.
+        Naming ``source``, the entry, and what was expected.
     """
     layers: dict[str, Layer] = {}
     for i, entry in enumerate(check(entries, source), 1):
         where = f"{source}: entry {i} ({entry['name']!r})"
         if entry["type"] == RECIPE:
-            raise ConfigError(f"{where}: a {RECIPE} is no layer; `read` returns it apart")
+            raise ConfigError(f"{where}: a {RECIPE} is not a layer; `read` returns it separately")
         make = LAYERS[entry["type"]]
         known = [p for p in inspect.signature(make).parameters.values() if p.kind is p.KEYWORD_ONLY]
         names = [p.name for p in known]
@@ -180,13 +193,13 @@ def build(entries: list[Entry], features: int, classes: int, rng: np.random.Gene
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{where}: {error}") from None
     if features != classes:
-        raise ConfigError(f"{source}: the last layer gives {features} numbers, the data set has {classes} classes")
+        raise ConfigError(f"{source}: the last layer has {features} outputs, but the data set has {classes} classes")
     return tg.nn.Sequential(layers)
 
 
 def mlp(hidden: Sequence[int], classes: int, *, dropout: float = 0.0, input_dropout: float = 0.0,
         init: str = "he") -> list[Entry]:  # fmt: skip
-    """The list of a multi-layer perceptron with ReLU after each hidden layer."""
+    """The list of a multi-layer perceptron with these hidden sizes, and ReLU after each hidden layer."""
     entries: list[Entry] = []
     if input_dropout:
         entries.append({"name": "input_dropout", "type": "Dropout", "params": {"p": input_dropout}})
@@ -201,11 +214,17 @@ def mlp(hidden: Sequence[int], classes: int, *, dropout: float = 0.0, input_drop
 
 
 def resize(entries: Sequence[Entry], hidden: Sequence[int], source: str) -> list[Entry]:
-    """The same list with other sizes of its hidden linear layers."""
+    """The same list with other sizes of its hidden linear layers.
+
+    Raises
+    ------
+    ConfigError
+        If their number differs.
+    """
     linear = [i for i, entry in enumerate(entries) if entry["type"] == "Linear"]
     if len(linear) != len(hidden) + 1:
         raise ConfigError(
-            f"{source} has {max(len(linear) - 1, 0)} hidden Linear layers, --hidden gives {len(hidden)} sizes"
+            f"{source} has {max(len(linear) - 1, 0)} hidden Linear layers, but --hidden has {len(hidden)} sizes"
         )
     sizes = dict(zip(linear, hidden, strict=False))
     resized = []
@@ -215,10 +234,10 @@ def resize(entries: Sequence[Entry], hidden: Sequence[int], source: str) -> list
     return resized
 
 
-def _whole(name: str, value: Any) -> None:
+def _check_integer(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
 
 
-def _kind(value: Any) -> str:
+def _describe(value: Any) -> str:
     return "nothing" if value is None else f"{type(value).__name__} ({value!r:.40})"

@@ -1,4 +1,4 @@
-"""The two-layer network, written out: the example to start a model of your own from."""
+"""The two-layer network, written out in full: an example for models of your own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import tensorgrad as tg
 
 
 class TwoLayer:
-    """``relu(x w1 + b1) w2 + b2``: from ``(N, in_features)`` to the logits ``(N, out_features)``.
+    """``relu(x w1 + b1) w2 + b2``: from inputs ``(N, in_features)`` to logits ``(N, out_features)``.
 
-    There is no base class: whatever tensors an object holds are its parameters (`tensorgrad.nn.parameters`).
+    There is no base class: tensors in the attributes of an object are its parameters (`tensorgrad.nn.parameters`).
     """
 
     def __init__(self, in_features: int, hidden: int, out_features: int, rng: np.random.Generator) -> None:
@@ -22,6 +22,6 @@ class TwoLayer:
         self.b2 = tg.Tensor(np.zeros(out_features), requires_grad=True, dtype=np.float32)
 
     def __call__(self, x: Any) -> Any:
-        """From images ``(N, in_features)`` to logits ``(N, out_features)``."""
+        """Compute the logits ``(N, out_features)`` of inputs ``(N, in_features)``."""
         h = tg.relu(x @ self.w1 + self.b1)  # (N, hidden)
         return h @ self.w2 + self.b2  # (N, out_features)

@@ -1,4 +1,4 @@
-"""Tests that neither read the user's data nor use the internet."""
+"""Settings of tests that must not read the user's data or use the internet."""
 
 import pooch
 
@@ -6,7 +6,14 @@ from tensorgrad.data import download
 
 
 def without_mnist(monkeypatch, cache):
-    """Let MNIST be neither in the cache folder, which is this one, nor on a mirror, nor in $TENSORGRAD_DATA."""
+    """Use an empty cache folder and no mirrors, and unset $TENSORGRAD_DATA, so that MNIST is not found."""
     monkeypatch.setattr(pooch, "os_cache", lambda project: cache / project)
     monkeypatch.setattr(download, "MIRRORS", ())
     monkeypatch.delenv("TENSORGRAD_DATA", raising=False)
+
+
+def enter_empty_folder(monkeypatch, folder):
+    """Change to this folder, in which programs find no MNIST."""
+    monkeypatch.chdir(folder)
+    without_mnist(monkeypatch, folder / "cache")
+    return folder

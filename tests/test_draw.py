@@ -18,7 +18,8 @@ from PIL import ImageFont
 import tensorgrad as tg
 from tensorgrad.drawing.layout import layout
 from tensorgrad.drawing.text import width_of
-from tests.pictures import GRAPHS, SVG, Picture, arrows_of, attention, diamond, randn, recurrent, skips, two_layers
+from tests.graphs import GRAPHS, arrows_of, attention, diamond, randn, recurrent, skips, two_layers
+from tests.pictures import SVG, Picture
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tests.pictures import Picture, randn
+from tests.graphs import randn
+from tests.pictures import Picture
 
 
 def test_names_of_a_model():

@@ -1,9 +1,5 @@
 """Parts of the programs train.py, evaluate.py and sweep.py."""
 
-from importlib.util import find_spec
+import os
 
-_missing = [name for name in ("matplotlib", "PIL", "pooch", "threadpoolctl", "tqdm", "yaml") if find_spec(name) is None]
-if _missing:
-    raise SystemExit(
-        f'{", ".join(_missing)} missing: python -m pip install -e ".[train]" installs what the programs need'
-    )
+os.environ["MPLBACKEND"] = "agg"  # the programs only write files; another value can fail when matplotlib is imported

@@ -1,7 +1,7 @@
-"""A photo or a scan of one digit, brought into the form a network was trained on.
+"""Conversion of a photo or a scan of one digit to the format of the images that a network was trained on.
 
-``read_image`` finds the ink; ``to_mnist`` and ``to_digits`` repeat what the makers of the two data sets
-did to theirs, so that the input resembles the training images.
+``read_image`` separates the ink from the paper; ``to_mnist`` and ``to_digits`` apply the preprocessing of the two data
+sets, so that the result resembles the training images.
 """
 
 import os
@@ -18,40 +18,51 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Path: TypeAlias = str | os.PathLike[str]
 Cell = TypeVar("Cell", bound=np.generic)
 
-MAX_PIXELS = 100_000_000  # refused above this, by the header alone: nothing is decoded
-WORKING_SIDE = 800  # pixels; larger pictures are averaged down to it, which also averages their noise away
-FAINTEST_INK = 0.08  # of the range from black to white; below it, a blank sheet
-ROUNDING = 1e-6  # two levels closer than this are the same: Pillow resizes in single precision
+MAX_PIXELS = 100_000_000  # a larger picture is refused after its header was read, before it is decoded
+WORKING_SIDE = 800  # pixels; larger pictures are averaged down to this size, which also reduces their noise
+FAINTEST_INK = 0.08  # as a fraction of the range from black to white; what is fainter is a blank sheet
+ROUNDING = 1e-6  # levels that differ by less are considered equal: Pillow resizes in single precision
 
 
 def read_image(path: Path) -> Floats:
-    """Read a picture of a digit as ink, (H, W) in 0..1: 0 is bare paper, 1 full ink.
+    """Read a picture of a digit as ink, (H, W) in 0..1: 0 is paper, 1 full ink.
 
-    Dark ink on light paper and light on dark give the same result, and uneven light and mild noise are
-    removed. The longer side is at most ``WORKING_SIDE`` pixels. Any file that Pillow can read will do.
+    Dark ink on light paper and light ink on dark paper give the same result. Uneven lighting and moderate noise are
+    removed. Neither side of the result is longer than ``WORKING_SIDE`` pixels. The file can have any format that Pillow
+    reads.
 
-    Raises ``DataError``, naming the file, if it is missing, no picture, damaged, too large or blank.
+    Raises
+    ------
+    DataError
+        Naming the file, if it is missing, not a picture, damaged, too large, or blank.
     """
     grey = _read_grey(path)
     depth = grey - _paper(grey)
-    if np.sum(depth**3) < 0:  # the rare and far off values are the ink: here, it is darker than the paper
+    if np.sum(depth**3) < 0:  # the outliers, that is the ink, are darker than the paper
         depth = -depth
-    # On the other side of the paper's level there is no ink, only noise: 1.4826 MAD is its sigma.
+    # Values beyond the level of the paper are noise only; 1.4826 times their median absolute value estimates its sigma.
     noise = 1.4826 * float(np.median(np.abs(depth[depth <= ROUNDING])))
-    stained = depth[depth > 3 * noise + ROUNDING]
-    peak = float(np.percentile(stained[stained >= _otsu(stained)], 90)) if stained.size else 0.0
+    inked = depth[depth > 3 * noise + ROUNDING]
+    peak = float(np.percentile(inked[inked >= _otsu(inked)], 90)) if inked.size else 0.0
     if peak < max(FAINTEST_INK, 6 * noise):
-        raise DataError(f"{os.fspath(path)}: no ink found: the picture is blank, faint or without a bare margin")
+        raise DataError(f"{os.fspath(path)}: no ink found: the picture is blank, too faint, or has no empty margin")
     return np.clip((depth - 3 * noise) / (peak - 3 * noise), 0.0, 1.0)
 
 
 def to_mnist(ink: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """Turn ink (H, W) in 0..1 into MNIST's form: (28, 28) in 0..255, its centre of mass in the centre.
+    """Convert ink (H, W) in 0..1 to the format of MNIST: (28, 28) uint8 in 0..255, centred by its centre of mass.
 
-    The ink's bounding box is scaled to fit 20 x 20 with its aspect ratio kept, antialiased, and placed by
-    whole pixels so that the centre of mass falls into pixel (14, 14) (LeCun, Cortes and Burges, "The MNIST
-    database of handwritten digits"; measured there: 14.00 to 15.00 from the upper left corner). The darkest
-    pixel becomes 255, as in the data. Raises ``DataError`` without ink, ``ShapeError`` unless 2-D.
+    The bounding box of the ink is scaled to fit 20 x 20 with its aspect ratio preserved, antialiased, and placed by
+    whole pixels such that the centre of mass is in pixel (14, 14) (LeCun, Cortes and Burges, "The MNIST database of
+    handwritten digits"; in its images, it is 14.00 to 15.00 pixels from the upper left corner). The darkest pixel
+    becomes 255, as in MNIST.
+
+    Raises
+    ------
+    ShapeError
+        If ``ink`` is not two-dimensional.
+    DataError
+        If there is no ink.
     """
     digit = _crop(ink, threshold=0.25)
     scale = 20 / max(digit.shape)
@@ -64,30 +75,36 @@ def to_mnist(ink: npt.ArrayLike) -> npt.NDArray[np.uint8]:
 
 
 def _offset(profile: Floats) -> int:
-    """Find where a profile of ink starts on 28 pixels if its centre of mass is to fall into number 14."""
+    """The position among 28 pixels at which a profile of ink starts such that its centre of mass is in pixel 14."""
     centre = float(profile @ (np.arange(len(profile)) + 0.5) / profile.sum())
-    whole = int(centre + 1e-3)  # a symmetric digit's is a whole number, but for rounding errors
-    return min(max(14 - whole, 0), 28 - len(profile))
+    pixel = int(centre + 1e-3)  # for a symmetric digit, the centre is an integer up to rounding errors
+    return min(max(14 - pixel, 0), 28 - len(profile))
 
 
 def to_digits(ink: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """Turn ink (H, W) in 0..1 into the form of UCI's optdigits, and scikit-learn's: (8, 8) in 0..16.
+    """Convert ink (H, W) in 0..1 to the format of UCI's optdigits (scikit-learn's digits): (8, 8) uint8 in 0..16.
 
-    NIST's programs made a 32 x 32 bitmap (Garris et al., "NIST Form-Based Handprint Recognition System",
-    NISTIR 5469, 1994): the bounding box is stretched to 20 wide and 32 high whatever its aspect ratio, thin
-    strokes are thickened and fat ones thinned, and the rows are shifted until the left edge stands upright.
-    A value counts the pixels set in a 4 x 4 block. Raises ``DataError`` without ink and ``ShapeError``
-    unless 2-D.
+    As in NIST's programs (Garris et al., "NIST Form-Based Handprint Recognition System", NISTIR 5469, 1994), the
+    bounding box is stretched to a 32 x 20 bitmap regardless of its aspect ratio, strokes are thickened or thinned to a
+    normal width, and the rows are shifted such that the left edge is vertical. Each value is the number of pixels that
+    are set in a 4 x 4 block.
+
+    Raises
+    ------
+    ShapeError
+        If ``ink`` is not two-dimensional.
+    DataError
+        If there is no ink.
     """
     bitmap = np.zeros((32, 32), dtype=bool)
     stretched = _resize(_crop(ink, threshold=0.5), 32, 20)
-    bitmap[:, 6:26] = stretched >= 0.5 * stretched.max()  # a hairline's pixels are never half full
-    bitmap = _upright(_even_strokes(bitmap))
+    bitmap[:, 6:26] = stretched >= 0.5 * stretched.max()  # thin strokes never fill half a pixel
+    bitmap = _without_slant(_normal_strokes(bitmap))
     return np.asarray(bitmap.reshape(8, 4, 8, 4).sum(axis=(1, 3)), dtype=np.uint8)
 
 
-def _even_strokes(bitmap: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Thin or thicken the strokes of a 32 x 32 bitmap, with NIST's bounds on the number of pixels set."""
+def _normal_strokes(bitmap: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Thin or thicken the strokes of a 32 x 32 bitmap by NIST's limits for the number of pixels that are set."""
     count = int(bitmap.sum())
     grow = (count < 256) + (count < 108)
     shrink = (count > 412) + (count > 560)
@@ -100,19 +117,19 @@ def _even_strokes(bitmap: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _thicken(bitmap: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Set every pixel above, below, left or right of one that is set."""
+    """Set the four neighbours of every pixel that is set."""
     p = np.pad(bitmap, 1)
     return bitmap | p[:-2, 1:-1] | p[2:, 1:-1] | p[1:-1, :-2] | p[1:-1, 2:]
 
 
 def _thin(bitmap: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Clear every pixel above, below, left or right of one that is clear, as all are beyond the edge."""
+    """Clear the four neighbours of every pixel that is clear; those outside the bitmap are clear."""
     p = np.pad(bitmap, 1)
     return bitmap & p[:-2, 1:-1] & p[2:, 1:-1] & p[1:-1, :-2] & p[1:-1, 2:]
 
 
-def _upright(bitmap: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Shift the rows so that the leftmost pixels two rows inside the top and the bottom line up."""
+def _without_slant(bitmap: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Shift the rows such that the third row from the top and that from the bottom start in the same column."""
     rows = np.flatnonzero(bitmap.any(axis=1))
     top, bottom = rows[0] + 2, rows[-1] - 2
     if bottom <= top or not (bitmap[top].any() and bitmap[bottom].any()):
@@ -126,12 +143,12 @@ def _upright(bitmap: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _crop(ink: npt.ArrayLike, threshold: float) -> Floats:
-    """Cut out the box around the ink above ``threshold`` of its maximum, without the specks around it."""
+    """Remove specks, and crop to the bounding box of the ink above ``threshold`` times its maximum."""
     sheet = np.asarray(ink, dtype=np.float64)
     if sheet.ndim != 2:
-        raise ShapeError(f"ink is a picture (H, W), got an array of shape {sheet.shape}")
+        raise ShapeError(f"ink must have shape (H, W), got {sheet.shape}")
     if not (sheet.size and sheet.max() > 0):
-        raise DataError("there is no ink in the picture")
+        raise DataError("the picture contains no ink")
     digit = _without_specks(sheet)
     dark = digit > threshold * digit.max()
     rows, columns = (np.flatnonzero(dark.any(axis=1 - axis)) for axis in (0, 1))
@@ -139,9 +156,9 @@ def _crop(ink: npt.ArrayLike, threshold: float) -> Floats:
 
 
 def _without_specks(ink: Floats) -> Floats:
-    """Erase what is far from the digit and has less than 3 % of the ink of its heaviest part: dust, noise.
+    """Erase dust and noise: connected parts with less than 3 % of the ink of the largest one, unless next to it.
 
-    Parts are told apart on a grid of at most 64 x 64 cells, so that a gap of a pixel does not cut a digit.
+    Connected parts are found on a grid of at most 64 x 64 cells, so that a gap of one pixel does not split a digit.
     """
     height, width = ink.shape
     step = -(-max(height, width) // 64)
@@ -150,7 +167,7 @@ def _without_specks(ink: Floats) -> Floats:
     marked = blocks.max(axis=(1, 3)) > 0.1 * ink.max()
     parts = np.arange(1, marked.size + 1).reshape(marked.shape) * marked
     while not np.array_equal(parts, grown := _largest_around(parts) * marked):
-        parts = grown  # the largest number of a connected part floods it
+        parts = grown  # until each connected part has a single number, its largest
     mass = np.bincount(parts.ravel(), weights=blocks.sum(axis=(1, 3)).ravel())
     mass[0] = 0
     kept = _largest_around((mass >= 0.03 * mass.max())[parts] & marked)
@@ -159,20 +176,20 @@ def _without_specks(ink: Floats) -> Floats:
 
 
 def _largest_around(cells: npt.NDArray[Cell]) -> npt.NDArray[Cell]:
-    """Return every cell's maximum over itself and its eight neighbours."""
+    """The maximum of each cell and its eight neighbours; same shape."""
     p = np.pad(cells, 1)
     p = np.maximum(np.maximum(p[:-2], p[1:-1]), p[2:])
     return np.maximum(np.maximum(p[:, :-2], p[:, 1:-1]), p[:, 2:])
 
 
 def _resize(values: Floats, height: int, width: int) -> Floats:
-    """Resize an image (H, W): a new pixel is the mean over the area that it covers, parts of pixels included."""
-    rows, columns = (_cover(old, new) for old, new in zip(values.shape, (height, width), strict=True))
+    """Resize an image (H, W): each new pixel is the mean over the area that it covers, fractions of pixels included."""
+    rows, columns = (_overlap(old, new) for old, new in zip(values.shape, (height, width), strict=True))
     return np.asarray(rows @ values @ columns.T)
 
 
-def _cover(old: int, new: int) -> Floats:
-    """Return which share of each of ``new`` pixels lies on each of ``old`` ones, (new, old): its rows sum to 1."""
+def _overlap(old: int, new: int) -> Floats:
+    """The fraction of each of ``new`` pixels that lies on each of ``old`` ones, (new, old); the rows sum to 1."""
     ends = np.arange(new + 1)[:, None] * (old / new)
     starts = np.arange(old)
     overlap = np.minimum(ends[1:], starts + 1) - np.maximum(ends[:-1], starts)
@@ -180,7 +197,7 @@ def _cover(old: int, new: int) -> Floats:
 
 
 def _otsu(values: Floats) -> float:
-    """Find Otsu's threshold, the cut that leaves the largest variance between the two sides.
+    """Otsu's threshold, which maximizes the variance between the values below and those above it.
 
     N. Otsu, "A threshold selection method from gray-level histograms", 1979, equation 18.
     """
@@ -196,10 +213,10 @@ def _otsu(values: Floats) -> float:
 
 
 def _paper(grey: Floats) -> Floats:
-    """Estimate the level of the bare paper at every pixel of (H, W): even, or curved like the light.
+    """Estimate the level of the paper at every pixel, (H, W): constant, or a polynomial of degree two.
 
-    It starts from the median of the border and is fitted as a polynomial of degree two, over and over, to
-    the cells of a coarse grid that lie close to it: in the end those are the cells without ink.
+    Starting with the median of the border, the polynomial is fitted repeatedly to those cells of a coarse grid that are
+    close to it; these converge to the cells without ink.
     """
     cells = _resize(grey, min(64, grey.shape[0]), min(64, grey.shape[1]))
     border = np.ones(cells.shape, dtype=bool)
@@ -209,7 +226,7 @@ def _paper(grey: Floats) -> Floats:
     for _ in range(5):
         residual = np.abs(cells - design @ terms)
         spread = 1.4826 * float(np.median(residual[trusted]))
-        if spread < 0.005:  # a drawing or a clean scan has no shades to fit
+        if spread < 0.005:  # a drawing or a clean scan is lit evenly
             break
         trusted = residual <= 2.5 * spread
         terms = np.linalg.lstsq(design[trusted], cells[trusted], rcond=None)[0]
@@ -217,21 +234,21 @@ def _paper(grey: Floats) -> Floats:
 
 
 def _quadratic(shape: tuple[int, ...]) -> Floats:
-    """Return the terms 1, y, x, y^2, yx, x^2 at the pixels of a picture that spans -1..1, (H, W, 6)."""
+    """The terms 1, y, x, y^2, yx, x^2 at the pixels of a picture, with coordinates in -1..1: (H, W, 6)."""
     y, x = np.meshgrid(*((np.arange(n) + 0.5) * 2 / n - 1 for n in shape), indexing="ij")
     return np.stack([np.ones_like(y), y, x, y * y, y * x, x * x], axis=-1)
 
 
 def _read_grey(path: Path) -> Floats:
-    """Read a file's picture as grey levels (H, W), 0 black and 1 white, upright and not transparent."""
+    """Read a picture as grey levels (H, W), 0 black and 1 white, rotated by its EXIF orientation, without alpha."""
     name = os.fspath(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, about large pictures and untidy metadata
+            warnings.simplefilter("ignore")  # Pillow warns of large pictures and of malformed metadata
             with Image.open(path) as image:
                 if image.width * image.height > MAX_PIXELS:
                     size = f"{image.width} x {image.height}"
-                    raise DataError(f"{name}: {size} pixels are too many, at most {MAX_PIXELS:,} are read")
+                    raise DataError(f"{name}: {size} pixels are too many; the limit is {MAX_PIXELS:,}")
                 image.draft("L", (WORKING_SIDE, WORKING_SIDE))  # a JPEG is decoded at a reduced size
                 return _grey(ImageOps.exif_transpose(image))
     except DataError:
@@ -239,17 +256,17 @@ def _read_grey(path: Path) -> Floats:
     except FileNotFoundError:
         raise DataError(f"{name}: no such file") from None
     except UnidentifiedImageError:
-        raise DataError(f"{name}: not a picture in a format that Pillow knows") from None
+        raise DataError(f"{name}: not a picture in a format that Pillow supports") from None
     except Image.DecompressionBombError:
-        raise DataError(f"{name}: too many pixels, at most {MAX_PIXELS:,} are read") from None
-    except Exception as error:  # a damaged file makes the decoders raise anything
+        raise DataError(f"{name}: too many pixels; the limit is {MAX_PIXELS:,}") from None
+    except Exception as error:  # decoders raise errors of many kinds for a damaged file
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(f"{name}: the picture cannot be read: {' '.join(reason.split())}") from error
 
 
 def _grey(image: Image.Image) -> Floats:
-    """Turn a decoded picture of any mode into grey levels (H, W) in 0..1, at the working size or below."""
-    if image.mode[0] in "IF":  # 16 or 32 bits a pixel
+    """Convert a decoded picture of any mode to grey levels (H, W) in 0..1, and to the working size if it is larger."""
+    if image.mode[0] in "IF":  # 16 or 32 bits per pixel
         levels = np.nan_to_num(np.asarray(image, dtype=np.float32))
         top = 65535 if image.mode.startswith("I;16") else max(1.0, float(levels.max()))
         image = Image.fromarray(levels / np.float32(top))
@@ -263,8 +280,8 @@ def _grey(image: Image.Image) -> Floats:
     grey = np.asarray(image.convert("L"), dtype=np.float64) / 255
     if image.mode != "RGBA":
         return grey
-    # Transparency shows paper: as the picture's own if most of it is solid, else opposite to the ink.
-    solid = np.asarray(image.getchannel("A"), dtype=np.float64) / 255
-    shade = float(np.sum(grey * solid) / max(np.sum(solid), 1e-9))
-    dark = shade >= 0.5 if solid.mean() < 0.5 else shade < 0.5
-    return grey * solid + (0.0 if dark else 1.0) * (1 - solid)
+    # Transparent pixels become paper: of the picture's shade if most of it is opaque, else the opposite of the ink's.
+    opacity = np.asarray(image.getchannel("A"), dtype=np.float64) / 255
+    shade = float(np.sum(grey * opacity) / max(np.sum(opacity), 1e-9))
+    dark = shade >= 0.5 if opacity.mean() < 0.5 else shade < 0.5
+    return grey * opacity + (0.0 if dark else 1.0) * (1 - opacity)

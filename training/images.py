@@ -1,4 +1,4 @@
-"""From a data set's images to the rows a network reads: held-out images, pixel scale, random shifts."""
+"""From the images of a data set to the inputs of a network: held-out images, pixel scale, random shifts."""
 
 from __future__ import annotations
 
@@ -15,33 +15,38 @@ Array = Any
 
 
 def hold_out(data: Dataset, fraction: float) -> tuple[Array, Array]:
-    """Split the training images: the indices to train on, and those to validate on, disjoint and sorted.
+    """Split the training images: the indices of those to train on and of those to validate on, disjoint and sorted.
 
-    The split depends on the data set's size alone, so that runs with different seeds are compared on the same images.
+    The split depends only on the number of images, so that runs with different seeds are validated on the same ones.
+
+    Raises
+    ------
+    ConfigError
+        If one of the two parts would be empty, unless ``fraction`` is 0.
     """
     count = len(data.train_labels)
     order = np.random.default_rng(count).permutation(count)
-    held = round(count * fraction)
-    if held >= count or (fraction and not held):
+    held_out = round(count * fraction)
+    if held_out >= count or (fraction and not held_out):
         raise ConfigError(
-            f"--validation {fraction:g} of {count} training images leaves {count - held} to train on and {held} to "
-            f"validate on: each must be at least 1 (or --validation 0)"
+            f"--validation {fraction:g} of {count} training images leaves {count - held_out} to train on and "
+            f"{held_out} to validate on: each must be at least 1 (or --validation 0)"
         )
-    return np.sort(order[held:]), np.sort(order[:held])
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
 def pixel_scale(pixels: str, brightest: int) -> float:
-    """What pixels are multiplied by: ``"unit"`` makes the brightest 1, ``"raw"`` leaves them as they are."""
+    """The factor of the pixels: with ``"unit"`` the value ``brightest`` becomes 1; with ``"raw"`` the factor is 1."""
     return 1 / brightest if pixels == "unit" else 1.0
 
 
 def rows(images: Array, scale: float) -> Array:
-    """Pixels ``(N, H, W)`` uint8 -> network input ``(N, H * W)`` float32, multiplied by ``scale``."""
+    """The inputs ``(N, H * W)`` float32 of a network: the pixels of ``(N, H, W)`` uint8 images times ``scale``."""
     return np.multiply(images.reshape(len(images), -1), np.float32(scale), dtype=np.float32)
 
 
 def shifted(images: Array, limit: int, rng: np.random.Generator) -> Array:
-    """Move each of the images ``(N, H, W)`` by up to ``limit`` pixels both ways; paper comes in at the edges."""
+    """Shift each of the images ``(N, H, W)`` at random, by up to ``limit`` pixels in both directions, padded with 0."""
     if limit == 0:
         return images
     count, height, width = images.shape
@@ -53,14 +58,17 @@ def shifted(images: Array, limit: int, rng: np.random.Generator) -> Array:
 
 
 def predict(network: Any, images: Array, scale: float, chunk: int = 1000) -> Array:
-    """The network's logits ``(N, C)`` for images ``(N, H, W)``, in evaluation mode and without recording."""
+    """The network's logits ``(N, C)`` for images ``(N, H, W)``, in evaluation mode and without recording.
+
+    ``chunk`` images are computed at a time.
+    """
     with tg.no_grad(), tg.nn.eval(network):
-        parts = [network(rows(images[at : at + chunk], scale)).data for at in range(0, len(images), chunk)]
+        parts = [network(rows(images[i : i + chunk], scale)).data for i in range(0, len(images), chunk)]
     return np.concatenate(parts)
 
 
 def score(network: Any, images: Array, labels: Array, scale: float) -> tuple[float, float]:
-    """The mean cross-entropy and the accuracy on labelled images; NaN where there are none."""
+    """The mean cross-entropy in nats, and the accuracy in 0..1, on images ``(N, H, W)``; NaN if there are none."""
     if not len(labels):
         return float("nan"), float("nan")
     logits = predict(network, images, scale)
@@ -69,7 +77,7 @@ def score(network: Any, images: Array, labels: Array, scale: float) -> tuple[flo
 
 
 def about(data: Dataset) -> dict[str, Any]:
-    """The description of the training data stored in a checkpoint."""
+    """A description of a data set for checkpoints, with a checksum of its training data."""
     fingerprint = zlib.crc32(data.train_labels.tobytes(), zlib.crc32(np.ascontiguousarray(data.train_images).data))
     return {
         "name": data.name,

@@ -15,42 +15,50 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int) -> Counts:
     """Count how often class ``i`` was predicted as class ``j``: (C, C), row ``i``, column ``j``.
 
-    ``labels`` and ``predictions`` are (N,) integers in ``0..classes - 1``. Raises ``ShapeError`` if they are
-    not of one length, ``DataError`` if one is no such integer.
+    ``labels`` and ``predictions`` are (N,) integers in ``0..classes - 1``.
+
+    Raises
+    ------
+    ShapeError
+        If labels and predictions do not have the same length.
+    DataError
+        If one of them is not an integer in that range.
     """
-    true, said = np.asarray(labels), np.asarray(predictions)
-    if true.ndim != 1 or true.shape != said.shape:
-        raise ShapeError(f"labels and predictions are both (N,), got shapes {true.shape} and {said.shape}")
+    true, predicted = np.asarray(labels), np.asarray(predictions)
+    if true.ndim != 1 or true.shape != predicted.shape:
+        raise ShapeError(
+            f"labels and predictions must have the same shape (N,), got {true.shape} and {predicted.shape}"
+        )
     if not true.size:
         return np.zeros((classes, classes), dtype=np.int64)
-    for name, values in (("labels", true), ("predictions", said)):
+    for name, values in (("labels", true), ("predictions", predicted)):
         if values.dtype.kind not in "iu":
-            raise DataError(f"{name} are integers, got dtype {values.dtype}")
+            raise DataError(f"{name} must be integers, got dtype {values.dtype}")
         if values.min() < 0 or values.max() >= classes:
-            raise DataError(f"{name} lie in 0..{classes - 1}, got {values.min()}..{values.max()}")
-    pairs = true.astype(np.int64) * classes + said.astype(np.int64)
+            raise DataError(f"{name} must be in 0..{classes - 1}, got {values.min()}..{values.max()}")
+    pairs = true.astype(np.int64) * classes + predicted.astype(np.int64)
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).astype(np.int64)
 
 
 def precision_recall(confusion: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Return precision and recall of every class, each (C,) in 0..1, from a confusion matrix (C, C).
 
-    Precision is the fraction of correct predictions among predictions of the class, recall among its examples. For a
-    class that is never predicted, or never occurs, it is nan.
+    Precision is the fraction of correct predictions among the predictions of a class, recall that among its examples.
+    They are NaN for a class that is never predicted, or never occurs, respectively.
     """
     counts = _square(confusion)
-    right = np.diagonal(counts)
-    return _share(right, counts.sum(axis=0)), _share(right, counts.sum(axis=1))
+    correct = np.diagonal(counts)
+    return _fraction(correct, counts.sum(axis=0)), _fraction(correct, counts.sum(axis=1))
 
 
 def accuracy(confusion: npt.ArrayLike) -> float:
-    """Return the fraction of correct predictions, 0..1; nan if there are no predictions."""
+    """Return the fraction of correct predictions, 0..1; NaN if there are no predictions."""
     counts = _square(confusion)
-    return float(_share(np.trace(counts), counts.sum()))
+    return float(_fraction(np.trace(counts), counts.sum()))
 
 
 def table(confusion: npt.ArrayLike) -> str:
-    """Lay out precision, recall and count of every class, and the overall accuracy, as plain text."""
+    """Format precision, recall and count of every class, and the overall accuracy, as plain text."""
     counts = _square(confusion)
     rows = [("class", "precision", "recall", "count")]
     for label, (precision, recall, count) in enumerate(zip(*precision_recall(counts), counts.sum(axis=1), strict=True)):
@@ -62,35 +70,35 @@ def table(confusion: npt.ArrayLike) -> str:
 
 
 def confusion_text(confusion: npt.ArrayLike) -> str:
-    """Lay out a confusion matrix as plain text, a row for each true class; a dot stands for no example."""
+    """Format a confusion matrix as plain text, with a row for each true class; a dot is a zero."""
     counts = _square(confusion)
     width = max(len(str(number)) for number in (0, len(counts) - 1, *counts.flat))
-    rows = [("true \\ said", *(str(label).rjust(width) for label in range(len(counts))))]
+    rows = [("true \\ predicted", *(str(label).rjust(width) for label in range(len(counts))))]
     for label, row in enumerate(counts):
         rows.append((str(label), *((str(count) if count else ".").rjust(width) for count in row)))
     return "\n".join(_aligned(rows, gap="  "))
 
 
 def _square(confusion: npt.ArrayLike) -> Counts:
-    """Return a confusion matrix as int64; raise ``ShapeError`` if it is not square."""
+    """Return a confusion matrix as int64, or raise ``ShapeError`` if it is not square."""
     counts = np.asarray(confusion)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
-        raise ShapeError(f"a confusion matrix is (C, C), got shape {counts.shape}")
+        raise ShapeError(f"a confusion matrix has shape (C, C), got {counts.shape}")
     return counts.astype(np.int64)
 
 
-def _share(part: npt.ArrayLike, whole: npt.ArrayLike) -> Floats:
-    """Divide without warnings; 0 / 0 is nan."""
+def _fraction(part: npt.ArrayLike, total: npt.ArrayLike) -> Floats:
+    """Divide without warnings; 0 / 0 is NaN."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.true_divide(part, whole))
+        return np.asarray(np.true_divide(part, total))
 
 
-def _percent(share: float) -> str:
-    """Write a share in percent with two decimals; ``-`` for nan."""
-    return "-" if np.isnan(share) else f"{100 * share:.2f} %"
+def _percent(fraction: float) -> str:
+    """Format a fraction in percent with two decimals, NaN as ``-``."""
+    return "-" if np.isnan(fraction) else f"{100 * fraction:.2f} %"
 
 
 def _aligned(rows: Sequence[Sequence[str]], gap: str) -> list[str]:
-    """Join rows of cells into lines whose columns are flush right."""
+    """Join rows of cells into lines, with right-aligned columns."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return [gap.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

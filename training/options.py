@@ -1,7 +1,7 @@
 """The options of a run: one table of names, ranges, defaults and meanings, for the command line and for recipes.
 
-An option's value is the first that is given of: the command line, the recipe in the model file, the default for
-the data set. `parse` reads the command line, `settle` puts the three together.
+The command line overrides the recipe of the model file, which overrides the default for the data set. `parse` reads
+the command line, `resolve` combines the three.
 """
 
 from __future__ import annotations
@@ -14,43 +14,46 @@ from typing import Any, NamedTuple
 
 import models
 from tensorgrad.errors import ConfigError
+from training.command_line import Parser, flag
+
+# A parser turns a value as it was written, on a command line or in YAML, into that of the option, or raises ValueError.
 
 
-def whole(least: int, most: float = math.inf) -> Callable[[Any], int]:
-    """A parser of whole numbers from ``least`` to ``most``."""
-    wanted = f"must be a whole number of at least {least}" + (f" and at most {most}" if most < math.inf else "")
+def integer(least: int, most: float = math.inf) -> Callable[[Any], int]:
+    """A parser of integers from ``least`` to ``most``, both included."""
+    message = f"must be an integer of at least {least}" + (f" and at most {most}" if most < math.inf else "")
 
     def parse(value: Any) -> int:
         try:
-            number = int(str(value))
+            parsed = int(str(value))
         except ValueError:
-            number = least - 1
-        if not least <= number <= most or isinstance(value, bool):
-            raise ValueError(f"{wanted}, got {value!r}")
-        return number
+            parsed = least - 1
+        if not least <= parsed <= most or isinstance(value, bool):
+            raise ValueError(f"{message}, got {value!r}")
+        return parsed
 
     return parse
 
 
-def real(least: float = 0.0, below: float = math.inf, *, open: bool = False) -> Callable[[Any], float]:
-    """A parser of numbers from ``least`` (if ``open``, above it) up to, not including, ``below``."""
+def number(least: float = 0.0, below: float = math.inf, *, open: bool = False) -> Callable[[Any], float]:
+    """A parser of finite numbers from ``least`` (excluded if ``open``) to ``below`` (excluded)."""
     start = f"greater than {least:g}" if open else f"of at least {least:g}"
-    wanted = f"must be a number {start}" + (f" and less than {below:g}" if below < math.inf else "")
+    message = f"must be a number {start}" + (f" and less than {below:g}" if below < math.inf else "")
 
     def parse(value: Any) -> float:
         try:
-            number = math.nan if isinstance(value, bool) else float(value)
+            parsed = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if not (least < number or (number == least and not open)) or not number < below:
-            raise ValueError(f"{wanted}, got {value!r}")
-        return number
+            parsed = math.nan
+        if not (least < parsed or (parsed == least and not open)) or not parsed < below:
+            raise ValueError(f"{message}, got {value!r}")
+        return parsed
 
     return parse
 
 
 def one_of(*names: str) -> Callable[[Any], str]:
-    """A parser of one name among several."""
+    """A parser of one of these names."""
 
     def parse(value: Any) -> str:
         if value not in names:
@@ -60,8 +63,8 @@ def one_of(*names: str) -> Callable[[Any], str]:
     return parse
 
 
-def several(item: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
-    """A parser of one or more values."""
+def list_of(item: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
+    """A parser of a list, or of a single value, whose items ``item`` parses."""
 
     def parse(value: Any) -> list[Any]:
         return [item(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
@@ -69,29 +72,29 @@ def several(item: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
     return parse
 
 
-def switch(value: Any) -> bool:
-    """True or False."""
+def boolean(value: Any) -> bool:
+    """Parse True or False."""
     if not isinstance(value, bool):
         raise ValueError(f"must be true or false, got {value!r}")
     return value
 
 
 def text(value: Any) -> str:
-    """Any text but none at all."""
+    """Parse a text that is not empty."""
     if not str(value):
         raise ValueError("must not be empty")
     return str(value)
 
 
 class Option(NamedTuple):
-    """One option: its name (with underscores), how it is read, its default, and what it does."""
+    """One option of a run."""
 
-    name: str
-    read: Callable[[Any], Any]
-    default: Any  # a dict where it depends on the data set
+    name: str  # with underscores; `flag` gives the name on the command line
+    parse: Callable[[Any], Any]
+    default: Any  # if it depends on the data set, a dict by the data set's name
     metavar: str | None
     help: str
-    in_recipe: bool = True
+    in_recipe: bool = True  # whether the recipe of a model file may contain it
 
     def default_for(self, dataset: str) -> Any:
         """The default on a data set."""
@@ -101,102 +104,107 @@ class Option(NamedTuple):
 # fmt: off
 NETWORK = (
     Option("model", text, None, "FILE",
-           "a YAML file with a list of layers and perhaps a recipe, such as models/report.yaml", in_recipe=False),
-    Option("hidden", several(whole(1)), [400], "N",
-           "sizes of the hidden layers; with --model, in place of those in the file", in_recipe=False),
-    Option("dropout", real(0, 1), 0.2, "P",
-           "probability of dropping a hidden unit, for each image anew", in_recipe=False),
-    Option("input_dropout", real(0, 1), 0.0, "P",
-           "probability of dropping a pixel", in_recipe=False),
+           "YAML file with the layers of the network and perhaps a recipe, such as models/report.yaml",
+           in_recipe=False),
+    Option("hidden", list_of(integer(1)), [400], "N",
+           "sizes of the hidden layers; with --model, they replace those in the file", in_recipe=False),
+    Option("dropout", number(0, 1), 0.2, "P",
+           "probability of dropping a hidden unit, drawn anew for each image", in_recipe=False),
+    Option("input_dropout", number(0, 1), 0.0, "P",
+           "probability of dropping a pixel, likewise", in_recipe=False),
     Option("init", one_of("he", "glorot", "small"), "he", "NAME",
-           "initial weights: he, glorot, or small (normal, 0.01)", in_recipe=False),
-    Option("freeze", several(text), [], "NAME",
-           "layers that stay as they were initialised, by name (hidden, output)"),
+           "initial weights: he, glorot, or small (normal, with standard deviation 0.01)", in_recipe=False),
+    Option("freeze", list_of(text), [], "NAME",
+           "names of the layers that keep their initial weights, such as hidden or output"),
 )
 TRAINING = (
-    Option("epochs", whole(1), {"mnist": 15, "digits": 100}, "N",
-           "times that every training image is seen"),
-    Option("batch_size", whole(1), {"mnist": 128, "digits": 32}, "N",
+    Option("epochs", integer(1), {"mnist": 15, "digits": 100}, "N",
+           "passes over the training images"),
+    Option("batch_size", integer(1), {"mnist": 128, "digits": 32}, "N",
            "images per update"),
-    Option("lr", real(0, open=True), 0.1, "RATE",
-           "learning rate, at the start of the schedule"),
-    Option("momentum", real(0, 1), 0.9, "M",
-           "fraction of the last step that is made again along with the new one"),
-    Option("nesterov", switch, True, None,
-           "look ahead along the momentum"),
+    Option("lr", number(0, open=True), 0.1, "RATE",
+           "learning rate at the start of the schedule"),
+    Option("momentum", number(0, 1), 0.9, "M",
+           "fraction of the previous step that is added to the next one"),
+    Option("nesterov", boolean, True, None,
+           "use Nesterov momentum"),
     Option("schedule", one_of("constant", "halving", "step", "cosine", "linear"), "cosine", "NAME",
-           "how the rate falls: constant, halving and step (to a half and to a tenth, every so many updates), "
-           "cosine and linear (to 0 at the end)"),
-    Option("every", whole(1), 5000, "N",
-           "updates between two falls of halving and step"),
-    Option("warmup", whole(0), 0, "N",
-           "updates in which the rate rises from 0"),
+           "schedule of the learning rate: constant; halving or step (multiplied by 1/2 or 1/10 at intervals, see "
+           "--every); cosine or linear (decreasing to 0 at the end)"),
+    Option("every", integer(1), 5000, "N",
+           "interval of the schedules halving and step, in updates"),
+    Option("warmup", integer(0), 0, "N",
+           "updates during which the learning rate rises from 0"),
     Option("loss", one_of("mean", "sum"), "mean", "NAME",
-           "mean or sum of the cross-entropy over the batch"),
-    Option("l2", real(0), 1e-5, "LAMBDA",
-           "penalty in the loss: LAMBDA/2 times the sum of all squared weights (not biases)"),
-    Option("shrink", real(0, 1), 0.0, "LAMBDA",
-           "the report's own rule: after every update multiply weights (not biases) by 1 - LAMBDA, whatever the rate"),
+           "cross-entropy over the batch: its mean, or its sum"),
+    Option("l2", number(0), 1e-5, "LAMBDA",
+           "L2 penalty: LAMBDA/2 times the sum of the squared weights (not biases) is added to the loss"),
+    Option("shrink", number(0, 1), 0.0, "LAMBDA",
+           "weight decay of the report: every update multiplies the weights (not biases) by 1 - LAMBDA, "
+           "independently of the learning rate"),
 )
 DATA = (
     Option("dataset", one_of("mnist", "digits"), None, "NAME",
-           "mnist, or the 8x8 digits that come along; without it mnist if that is there or can be downloaded",
+           "mnist, or digits (8x8 pixels, part of the package); by default mnist if it is found or can be downloaded",
            in_recipe=False),
     Option("data", text, None, "DIR",
-           "folder with the four MNIST files, or those of another set in their format", in_recipe=False),
-    Option("validation", real(0, 0.9), 1 / 12, "FRACTION",
-           "part of the training images held out to choose the best epoch, the same for every seed"),
+           "folder with the four MNIST files, or with those of another data set in the same format",
+           in_recipe=False),
+    Option("validation", number(0, 0.9), 1 / 12, "FRACTION",
+           "fraction of the training images held out to choose the best epoch; the same images for every seed"),
     Option("pixels", one_of("unit", "raw"), "unit", "NAME",
-           "what the network sees: unit for pixels from 0 to 1, raw for 0 to 255"),
-    Option("shift", whole(0, 7), {"mnist": 1, "digits": 0}, "N",
-           "move each training image by up to N pixels, anew every time"),
+           "range of the network's inputs: unit (0 to 1), or raw (as stored, 0 to 255 in MNIST)"),
+    Option("shift", integer(0, 7), {"mnist": 1, "digits": 0}, "N",
+           "shift each training image by up to N pixels in both directions, drawn anew in every epoch"),
 )
 RUN = (
-    Option("seed", whole(0), 0, "N",
-           "of everything random: same seed, same machine, same result, bit for bit", in_recipe=False),
+    Option("seed", integer(0), 0, "N",
+           "seed of all random numbers; on one machine, the same seed gives bitwise the same result",
+           in_recipe=False),
     Option("out", text, None, "DIR",
-           "folder for the run; without it a new one in runs/", in_recipe=False),
-    Option("watch_test", switch, False, None,
-           "record the test accuracy after every epoch too (nothing is chosen by it)"),
-    Option("quiet", switch, False, None,
-           "no progress, only the result", in_recipe=False),
+           "folder of the run, new or empty; by default a new one in runs/", in_recipe=False),
+    Option("watch_test", boolean, False, None,
+           "record the test accuracy after every epoch, too (it does not influence the training)"),
+    Option("quiet", boolean, False, None,
+           "print the result only, without progress", in_recipe=False),
 )
 # fmt: on
 GROUPS = {"network": NETWORK, "training": TRAINING, "data": DATA, "run": RUN}
 OPTIONS = {option.name: option for group in GROUPS.values() for option in group}
 
 EXAMPLES = """examples:
-  python train.py --hidden 400                     the two-layer network; MNIST, 98.8 %, about half a minute
+  python train.py --hidden 400                     two layers; 98.8 % on MNIST in about half a minute
   python train.py --hidden 400 200 --dropout 0.3   three layers
-  python train.py --model models/report.yaml       the recipe of the report this project starts from
-  python train.py --dataset digits                 1,797 small digits that come along: seconds
-  python train.py --resume runs/mnist-400-seed0    go on where Ctrl-C stopped
+  python train.py --model models/report.yaml       the recipe of the report that this project is based on
+  python train.py --dataset digits                 1,797 small digits, part of the package: seconds
+  python train.py --resume runs/mnist-400-seed0    continue a run that was stopped by Ctrl-C
   python evaluate.py runs/mnist-400-seed0/best.npz --image my-own-digit.png
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line of train.py; options that are not given are absent from what it returns."""
-    made = argparse.ArgumentParser(
-        prog="train.py",
-        description="Train a network on handwritten digits. Every run gets a folder with its configuration, "
-        "metrics.csv, the last and the best weights, and pictures of what it learned. Defaults in brackets.",
+def parser() -> Parser:
+    """The command line of train.py; what it returns lacks the options that are not given."""
+    made = Parser(
+        "train.py",
+        description="Train a network to classify handwritten digits. Every run has a folder with its configuration,\n"
+        "metrics.csv, the last and the best weights, and pictures. Defaults are in parentheses.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
     )
     for title, group in GROUPS.items():
         section = made.add_argument_group(title)
         for option in group:
-            flag, note = "--" + option.name.replace("_", "-"), option.help + _default_note(option.default)
-            if option.read is switch:
-                section.add_argument(flag, action=argparse.BooleanOptionalAction, help=note)
+            note = option.help + _default_note(option.default)
+            if option.parse is boolean:
+                section.add_argument(flag(option.name), action=argparse.BooleanOptionalAction, help=note)
             else:
                 nargs = "+" if isinstance(option.default, list) else None
-                section.add_argument(flag, metavar=option.metavar, nargs=nargs, help=note)
+                section.add_argument(flag(option.name), metavar=option.metavar, nargs=nargs, help=note)
         if title == "run":
-            section.add_argument("--resume", metavar="RUN", help="continue a run folder exactly where it stopped")
+            section.add_argument(
+                "--resume", metavar="RUN", help="continue the run in this folder exactly where it stopped; the other "
+                "options that may be given with it are --data and --quiet",
+            )  # fmt: skip
     return made
 
 
@@ -213,44 +221,46 @@ def _default_note(default: Any) -> str:
 
 
 def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:
-    """What the command line gives, checked, by option name; a bad one ends the program with one line."""
-    reader = parser()
-    given = vars(reader.parse_args(arguments))
-    if "resume" in given:
-        others = sorted(given.keys() - {"resume", "quiet", "data"})
-        if others:
-            reader.error(f"--resume continues a run as it was: leave out --{others[0].replace('_', '-')}")
-        return given
-    try:
-        return check(given)
-    except ConfigError as error:
-        reader.error(str(error))
-
-
-def check(given: Mapping[str, Any], source: str = "") -> dict[str, Any]:
-    """The same options, read and found in range.
+    """The options on the command line of train.py by name, checked.
 
     Raises
     ------
     ConfigError
-        Naming the option, the range and what was given; and ``source``, or the flag of the command line.
+        If an option is unknown, repeated, out of range, or cannot be combined with ``--resume``.
+    """
+    given = vars(parser().parse(arguments))
+    if "resume" not in given:
+        return check(given)
+    others = sorted(given.keys() - {"resume", "quiet", "data"})
+    if others:
+        raise ConfigError(f"--resume continues a run with its own options: leave out {flag(others[0])}")
+    return given
+
+
+def check(given: Mapping[str, Any], source: str = "") -> dict[str, Any]:
+    """The same options by name, parsed and checked.
+
+    Raises
+    ------
+    ConfigError
+        Naming the option after ``source``, or if that is empty as on the command line; its range; and its value.
     """
     checked = {}
     for name, value in given.items():
-        label = f"{source}: {name}" if source else "--" + name.replace("_", "-")
+        label = f"{source}: {name}" if source else flag(name)
         option = OPTIONS.get(name)
         if option is None or (source and not option.in_recipe):
             valid = ", ".join(o.name for o in OPTIONS.values() if o.in_recipe or not source)
             raise ConfigError(f"{label} is not an option of a run; valid: {valid}")
         try:
-            checked[name] = option.read(value)
+            checked[name] = option.parse(value)
         except ValueError as error:
             raise ConfigError(f"{label} {error}") from None
     return checked
 
 
-def settle(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNamespace:
-    """All options of a run on a data set, and the ``layers`` of its network.
+def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNamespace:
+    """All options of a run on a data set, and ``layers``, the list of the layers of its network.
 
     Parameters
     ----------
@@ -264,26 +274,24 @@ def settle(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNamesp
     Raises
     ------
     ConfigError
-        If the model file or its recipe is wrong, or options contradict each other.
+        If the model file or its recipe is malformed, or if options contradict each other.
     """
     recipe: dict[str, Any] = {}
     layers = None
     if given.get("model") is not None:
         for name in ("dropout", "input_dropout", "init"):
             if name in given:
-                raise ConfigError(
-                    f"--{name.replace('_', '-')} has no effect on a --model: write it into {given['model']}"
-                )
+                raise ConfigError(f"{flag(name)} cannot be combined with --model: set it in {given['model']}")
         layers, recipe = models.read(given["model"])
         recipe = check(recipe, f"{given['model']}: {models.network.RECIPE}")
         if "hidden" in given:
             layers = models.resize(layers, given["hidden"], given["model"])
-    settled = {name: option.default_for(dataset) for name, option in OPTIONS.items()} | recipe | dict(given)
-    o = SimpleNamespace(**settled)
+    values = {name: option.default_for(dataset) for name, option in OPTIONS.items()} | recipe | dict(given)
+    o = SimpleNamespace(**values)
     if layers is None:
         layers = models.mlp(o.hidden, classes, dropout=o.dropout, input_dropout=o.input_dropout, init=o.init)
     else:
-        o.dropout = o.input_dropout = o.init = None  # the file says
+        o.dropout = o.input_dropout = o.init = None  # set in the file
         if "hidden" not in given:
             o.hidden = [e["params"]["out_features"] for e in layers if "out_features" in e["params"]][:-1]
     o.layers, o.dataset = layers, dataset

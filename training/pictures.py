@@ -1,7 +1,6 @@
-"""The pictures of a training run, as PNG files: curves, confusion matrix, mistakes and weights.
+"""The pictures of a training run as PNG files: curves, confusion matrix, misclassified images, and weights.
 
-Drawn with matplotlib's figures alone, without pyplot: no window, no global state. A picture is written to a
-temporary file beside its place and moved there, so that an interrupted run never leaves half a picture.
+They are drawn without pyplot, on Agg canvases and in matplotlib's default style, independently of the user's settings.
 """
 
 import os
@@ -9,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -17,7 +17,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import ConfigError, ShapeError
+
+mpl.rcParams.update(mpl.rcParamsDefault)  # a matplotlibrc may require LaTeX or fonts that are not installed
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Destination: TypeAlias = str | os.PathLike[str]
@@ -27,8 +30,8 @@ MOST_MISTAKES = 60
 MOST_UNITS = 100
 GREY = "0.45"
 
-# The lines differ in lightness and in dashes as well as in hue (of Okabe and Ito's colours), for a grey print
-# and for the colour-blind; the two maps below run steadily from dark to light.
+# Colours of Okabe and Ito, suitable for colour-blind readers. For greyscale prints, the lines also differ in lightness
+# and dashes, and the lightness of the two colour maps increases monotonically.
 VALIDATION: dict[str, Any] = {"color": "#0072B2", "linestyle": "-", "marker": "o", "label": "validation"}
 TRAINING: dict[str, Any] = {"color": "#E69F00", "linestyle": "--", "marker": "s", "label": "training"}
 TEST: dict[str, Any] = {"color": "#009E73", "linestyle": ":", "marker": "^", "label": "test"}
@@ -36,58 +39,57 @@ INK = LinearSegmentedColormap.from_list("ink", ["#f0f0f0", "#000000"])
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#08306b", "#2f6aa8", "#8f8f8f", "#f5bb5e", "#fff3d6"])
 
 
-def curves(
-    path: Destination, history: Sequence[Mapping[str, Any]], title: str, loss_unit: str = "nats per image"
-) -> None:
-    """Draw loss and accuracy over the epochs, the best epoch by validation accuracy marked.
+def curves(path: Destination, history: Sequence[Mapping[str, Any]], title: str, best_epoch: int = 0) -> None:
+    """Draw loss and accuracy over the epochs, and mark the epoch ``best_epoch``, whose weights the run keeps.
 
-    ``history`` has one entry an epoch: ``epoch``, ``train_loss``, ``val_loss``, and in 0..1
-    ``train_accuracy`` (the running one), ``val_accuracy`` and perhaps ``test_accuracy``. What is missing,
-    nan or infinite is left out.
+    ``history`` has an entry for each epoch: ``epoch``; ``train_loss`` and ``val_loss`` in nats per image;
+    ``train_accuracy`` (during training), ``val_accuracy`` and optionally ``test_accuracy`` in 0..1. Missing values, NaN
+    and infinities are left out. Nothing is marked if ``best_epoch`` is not in the history, or was not validated.
     """
     epoch = _column(history, "epoch")
     loss = [_column(history, "train_loss"), _column(history, "val_loss")]
     accuracy = [100 * _column(history, f"{part}_accuracy") for part in ("train", "val", "test")]
-    notes = []
-    if np.isfinite(accuracy[1]).any():
-        best = int(np.nanargmax(accuracy[1]))
-        notes = [f"best on validation: {accuracy[1][best]:.2f} % in epoch {epoch[best]:g}"]
-    if broken := np.count_nonzero(np.isnan(loss[0])):
-        notes.append(f"training loss not finite in {broken} of {len(epoch)} epochs")
+    best = np.flatnonzero((epoch == best_epoch) & np.isfinite(accuracy[1]))  # one index, or none
+    notes = [f"best on validation: {accuracy[1][i]:.2f} % in epoch {epoch[i]:g}" for i in best]
+    if nonfinite := np.count_nonzero(np.isnan(loss[0])):
+        notes.append(f"training loss not finite in {nonfinite} of {len(epoch)} epochs")
 
     figure = Figure(figsize=(9.6, 4.0), dpi=DPI)
     _heading(figure, 0.08 * 9.6, title, "; ".join(notes))
     left = figure.add_axes((0.08, 0.13, 0.395, 0.685))
     right = figure.add_axes((0.585, 0.13, 0.395, 0.685))
-    for axes, name, columns in ((left, f"loss ({loss_unit})", loss), (right, "accuracy (%)", accuracy)):
+    for axes, name, columns in ((left, "loss (nats per image)", loss), (right, "accuracy (%)", accuracy)):
         _lines(axes, epoch, columns)
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
-        if np.isfinite(accuracy[1]).any():
-            axes.axvline(epoch[best], color=GREY, linewidth=0.8, linestyle=":", zorder=1)
-            axes.plot(epoch[best], columns[1][best], "o", ms=9, mfc="none", mec=VALIDATION["color"], mew=1.4)
+        for i in best:
+            axes.axvline(epoch[i], color=GREY, linewidth=0.8, linestyle=":", zorder=1)
+            axes.plot(epoch[i], columns[1][i], "o", ms=9, mfc="none", mec=VALIDATION["color"], mew=1.4)
     _loss_scale(left, np.concatenate(loss))
     _accuracy_scale(right, accuracy)
     save(figure, path)
 
 
 def confusion(path: Destination, matrix: npt.ArrayLike, title: str) -> None:
-    """Draw a confusion matrix (C, C), rows the true class: mistakes coloured on their own scale, hits grey.
+    """Draw a confusion matrix (C, C) whose rows are the true classes: errors in colour, correct predictions in grey.
 
-    Raises ``ShapeError`` if the matrix is not square.
+    Raises
+    ------
+    ShapeError
+        If the matrix is not square.
     """
     counts = np.asarray(matrix)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
-        raise ShapeError(f"a confusion matrix is (C, C), got shape {counts.shape}")
+        raise ShapeError(f"a confusion matrix has shape (C, C), got {counts.shape}")
     classes = len(counts)
     diagonal = np.eye(classes, dtype=bool)
     wrong = np.where(diagonal, 0, counts)
     most = int(wrong.max())
 
     figure = Figure(figsize=(6.4, 6.7), dpi=DPI)
-    total, right = int(counts.sum()), int(np.trace(counts))
-    share = f"{100 * right / total:.2f} %" if total else "none"
-    note = f"{right:,} of {total:,} right ({share}); mistakes in colour (darkest: {most:,}), hits in grey"
+    total, correct = int(counts.sum()), int(np.trace(counts))
+    accuracy = f"{100 * correct / total:.2f} %" if total else "no images"
+    note = f"{correct:,} of {total:,} correct ({accuracy}); errors in colour (darkest: {most:,}), correct ones in grey"
     _heading(figure, 0.105 * 6.4, title, note)
     axes = figure.add_axes((0.105, 0.08, 0.87, 0.87 * 6.4 / 6.7))
     axes.imshow(np.where(diagonal | (wrong == 0), np.nan, wrong), cmap="YlOrRd", vmin=0, vmax=1.15 * max(most, 1))
@@ -99,7 +101,7 @@ def confusion(path: Destination, matrix: npt.ArrayLike, title: str) -> None:
     axes.grid(which="minor", color="0.88", linewidth=0.6)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_color("0.6")
-    if classes > 25:  # too many for numbers: the colours have to do, and a scale for them
+    if classes > 25:  # too many to write numbers into the cells
         _integer_axes(axes)
     else:
         axes.set_xticks(np.arange(classes))
@@ -107,9 +109,8 @@ def confusion(path: Destination, matrix: npt.ArrayLike, title: str) -> None:
         size = min(10.0, 500 / classes / max(3, len(str(counts.max()))))
         for row, column in zip(*np.nonzero(counts), strict=True):
             pale = row == column or counts[row, column] < 0.8 * most
-            number = f"{counts[row, column]}"
             colour = "0.1" if pale else "white"
-            axes.text(column, row, number, ha="center", va="center", fontsize=size, color=colour)
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=size, color=colour)
     save(figure, path)
 
 
@@ -121,49 +122,57 @@ def mistakes(
     confidences: npt.ArrayLike,
     title: str,
 ) -> None:
-    """Draw the images (N, H, W) that were misread, at most ``MOST_MISTAKES``, the most confident first.
+    """Draw the misclassified images among (N, H, W), at most ``MOST_MISTAKES``, the most confident first.
 
-    ``labels`` and ``predictions`` are (N,) classes, ``confidences`` (N,) the probability in 0..1 given to
-    the prediction. The images may have any range; the smallest value is paper, the largest ink. Raises
-    ``ShapeError`` if the shapes do not belong together.
+    ``labels`` and ``predictions`` are classes (N,); ``confidences`` (N,) are the probabilities of the predictions, in
+    0..1. The smallest value of the images is drawn as paper, the largest as ink.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not match.
     """
-    pictures, true, said, sure = (np.asarray(a) for a in (images, labels, predictions, confidences))
-    if pictures.ndim != 3 or not true.shape == said.shape == sure.shape == pictures.shape[:1]:
-        shapes = ", ".join(str(a.shape) for a in (pictures, true, said, sure))
-        raise ShapeError(f"images (N, H, W) and labels, predictions, confidences (N,) expected, got {shapes}")
-    wrong = np.flatnonzero(true != said)
+    pictures, true, predicted, confidence = (np.asarray(a) for a in (images, labels, predictions, confidences))
+    if pictures.ndim != 3 or not true.shape == predicted.shape == confidence.shape == pictures.shape[:1]:
+        shapes = ", ".join(str(a.shape) for a in (pictures, true, predicted, confidence))
+        raise ShapeError(f"expected images (N, H, W), and labels, predictions and confidences (N,); got {shapes}")
+    wrong = np.flatnonzero(true != predicted)
     if not wrong.size:
         figure = Figure(figsize=(5.5, 0.9), dpi=DPI)
         _heading(figure, 0.2, title, f"no mistakes in {len(true):,} images")
         save(figure, path)
         return
-    shown = wrong[np.argsort(-np.nan_to_num(sure[wrong]), kind="stable")][:MOST_MISTAKES]
+    shown = wrong[np.argsort(-np.nan_to_num(confidence[wrong]), kind="stable")][:MOST_MISTAKES]
     tiles = pictures[shown].astype(np.float64)
     scale = max(1, round(140 / tiles.shape[2]))
     below = -(-44 // scale)
     mosaic, corners = _mosaic(tiles, columns=10, gap=-(-16 // scale), below=below)
-    found = f"{len(wrong):,} mistake{'s' * (len(wrong) > 1)}"
-    note = f"showing {len(shown)} of {found} in {len(true):,} images, most confident first"
+    count = f"{len(wrong):,} mistake{'s' * (len(wrong) > 1)}"
+    note = f"{len(shown)} of {count} in {len(true):,} images, most confident first"
     figure, axes = _mosaic_figure(mosaic, scale, title, note)
     axes.imshow(mosaic, cmap=INK, interpolation="nearest", vmin=tiles.min(), vmax=max(tiles.max(), tiles.min() + 1e-9))
     for index, (top, left) in zip(shown, corners, strict=True):
-        caption = f"true {true[index]}, said {said[index]}\n({100 * sure[index]:.0f} %)"
-        place = left + tiles.shape[2] / 2 - 0.5, top + tiles.shape[1] - 0.5 + 5 / scale
-        axes.text(*place, caption, fontsize=8, ha="center", va="top", linespacing=1.1)
+        caption = f"{true[index]} taken for {predicted[index]}\n({100 * confidence[index]:.0f} %)"
+        position = left + tiles.shape[2] / 2 - 0.5, top + tiles.shape[1] - 0.5 + 5 / scale
+        axes.text(*position, caption, fontsize=8, ha="center", va="top", linespacing=1.1)
     save(figure, path)
 
 
 def weights(path: Destination, weight: npt.ArrayLike, shape: tuple[int, int], title: str) -> None:
-    """Draw each unit's incoming weights as an image, at most ``MOST_UNITS``, the largest norm first.
+    """Draw the weights of each unit of the first layer as an image, at most ``MOST_UNITS``, the largest norm first.
 
-    ``weight`` is the first layer's (features, units), ``shape`` the (H, W) of its input. Black-blue is the
-    most negative, grey zero, bright orange the most positive, on one scale for all. Raises ``ConfigError``
-    if features is not H * W.
+    ``weight`` is (features, units), ``shape`` the (H, W) of the network's input. Dark blue is the most negative weight,
+    grey is 0, bright orange the most positive one; all units have the same scale.
+
+    Raises
+    ------
+    ConfigError
+        If the number of features is not H * W.
     """
     matrix = np.asarray(weight, dtype=np.float64)
     height, width = shape
     if matrix.ndim != 2 or not matrix.size or matrix.shape[0] != height * width:
-        raise ConfigError(f"weight is (features, units) with {height} * {width} features, got {matrix.shape}")
+        raise ConfigError(f"weight must have shape ({height} * {width} features, units), got {matrix.shape}")
     norms = np.linalg.norm(matrix, axis=0)
     shown = np.argsort(-norms, kind="stable")[:MOST_UNITS]
     tiles = matrix[:, shown].T.reshape(-1, height, width)
@@ -183,14 +192,14 @@ def weights(path: Destination, weight: npt.ArrayLike, shape: tuple[int, int], ti
 
 
 def _column(history: Sequence[Mapping[str, Any]], key: str) -> Floats:
-    """Return one value per epoch, nan where it is missing, None or infinite."""
+    """One value for each epoch, NaN if it is missing, None or infinite: (epochs,)."""
     values = [entry.get(key) for entry in history]
     column = np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
     return np.where(np.isfinite(column), column, np.nan)
 
 
 def _lines(axes: Axes, epoch: Floats, columns: Sequence[Floats]) -> None:
-    """Draw training, validation and test values over the epochs, or say that there are none."""
+    """Draw training, validation and test values over the epochs, or write that there are none."""
     drawn = 0
     for style, values in zip((TRAINING, VALIDATION, TEST), columns, strict=False):
         if np.isfinite(values).any():
@@ -200,7 +209,7 @@ def _lines(axes: Axes, epoch: Floats, columns: Sequence[Floats]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.9", linewidth=0.7)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-    if len(epoch):  # the two panels alike, whatever is missing in one
+    if len(epoch):  # the same in both panels, even if values are missing in one
         margin = 0.04 * (epoch[-1] - epoch[0]) or 1.0
         axes.set_xlim(epoch[0] - margin, epoch[-1] + margin)
     if drawn:
@@ -210,7 +219,7 @@ def _lines(axes: Axes, epoch: Floats, columns: Sequence[Floats]) -> None:
 
 
 def _loss_scale(axes: Axes, values: Floats) -> None:
-    """Choose a logarithmic scale, with its numbers written out, if the losses span a decade or nearly so."""
+    """Set a logarithmic scale if the largest loss is more than 8 times the smallest."""
     values = values[np.isfinite(values)]
     if values.size and values.min() > 0 and values.max() > 8 * values.min():
         axes.set_yscale("log")
@@ -220,7 +229,7 @@ def _loss_scale(axes: Axes, values: Floats) -> None:
 
 
 def _accuracy_scale(axes: Axes, columns: Sequence[Floats]) -> None:
-    """Choose a range without a steep start, a tenth of the values at most: the top is what matters."""
+    """Set a range without the lowest tenth of the values, those of the first epochs."""
     values = np.concatenate(columns)
     values = values[np.isfinite(values)]
     if not values.size:
@@ -231,15 +240,15 @@ def _accuracy_scale(axes: Axes, columns: Sequence[Floats]) -> None:
 
 
 def _integer_axes(axes: Axes) -> None:
-    """Label an image's axes with a few whole numbers."""
+    """Label the axes of an image with a few integers."""
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _mosaic(tiles: Floats, columns: int, gap: int, below: int) -> tuple[Floats, list[tuple[int, int]]]:
-    """Lay tiles (n, H, W) out on one canvas, nan between them; return it and their upper left corners.
+    """Arrange tiles (n, H, W) on one canvas with NaN between them; return it, and the (row, column) of their corners.
 
-    One image of a hundred tiles is drawn eight times as fast as a hundred axes.
+    matplotlib draws one image of a hundred tiles eight times as fast as a hundred axes.
     """
     count, height, width = tiles.shape
     columns = min(columns, count)
@@ -252,7 +261,7 @@ def _mosaic(tiles: Floats, columns: int, gap: int, below: int) -> tuple[Floats, 
 
 
 def _mosaic_figure(mosaic: Floats, scale: int, title: str, note: str, bar: bool = False) -> tuple[Figure, Axes]:
-    """Create a figure whose axes show every value of a mosaic as exactly ``scale`` by ``scale`` pixels."""
+    """Create a figure whose axes show each value of a mosaic as exactly ``scale`` by ``scale`` pixels."""
     height, width = (side * scale / DPI for side in mosaic.shape)
     margin, head, side = 0.2, 0.7, 1.1 if bar else 0.2
     size = max(width + margin + side, 5.5), height + margin + head
@@ -264,7 +273,7 @@ def _mosaic_figure(mosaic: Floats, scale: int, title: str, note: str, bar: bool 
 
 
 def _heading(figure: Figure, left: float, title: str, note: str) -> None:
-    """Write the title, and a note below it, from ``left`` inches on; a long title is set smaller."""
+    """Write the title and a note below it, ``left`` inches from the left edge; a long title gets a smaller font."""
     width, height = figure.get_size_inches()
     size = min(12.0, 72 * (width - left - 0.1) / (0.7 * max(len(title), 1)))
     styles: tuple[dict[str, Any], ...] = (
@@ -276,12 +285,6 @@ def _heading(figure: Figure, left: float, title: str, note: str) -> None:
 
 
 def save(figure: Figure, path: Destination) -> None:
-    """Write a figure as a PNG file atomically."""
-    place = Path(path)
-    draft = place.with_name(f".{place.name}.{os.getpid()}.part")
+    """Write a figure as a PNG file; when interrupted, keep a previous one."""
     FigureCanvasAgg(figure)
-    try:
-        figure.savefig(draft, format="png", metadata={"Software": None})
-        draft.replace(place)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(Path(path), lambda file: figure.savefig(file, format="png", metadata={"Software": None}))

@@ -1,4 +1,4 @@
-"""Progress display: a bar on a terminal, otherwise one line per epoch."""
+"""Progress of a run and of a sweep: a bar on a terminal, otherwise lines of text."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from tqdm import tqdm
 
 
 class Display:
-    """A bar over all images of all epochs, with loss, validation accuracy and speed.
+    """The progress of a run on standard error.
 
-    If standard error is not a terminal, one line per epoch is printed instead; ``quiet`` disables both.
+    On a terminal, a bar over the images of all epochs with loss, validation accuracy and speed; otherwise a line for
+    each epoch; nothing if ``quiet``. ``images`` is the number of images in an epoch, ``done`` the number of images of
+    all epochs that an earlier session processed.
     """
 
     def __init__(self, epochs: int, images: int, done: int, quiet: bool) -> None:
@@ -35,7 +37,7 @@ class Display:
         self._bar.close()
 
     def batch(self, epoch: int, images: int, loss: float) -> None:
-        """Update the bar after an update of the weights."""
+        """Show that ``images`` more images of an epoch were processed, with this mean loss."""
         if self._bar.disable:
             return
         self._loss = loss if math.isnan(self._loss) else 0.98 * self._loss + 0.02 * loss
@@ -46,7 +48,7 @@ class Display:
         self._bar.update(images)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
-        """Show the results of an epoch."""
+        """Show the results of an epoch, a row of metrics.csv."""
         self._val = row["val_accuracy"]
         if not self._bar.disable:
             self._describe(row["epoch"])
@@ -63,46 +65,49 @@ class Display:
         self._bar.set_postfix_str(f"loss {self._loss:.4f}{val}", refresh=False)
 
 
-class Tally:
-    """A bar over the runs of a sweep, with the time left and the best so far; without a terminal a line per run."""
+class SweepDisplay:
+    """The progress of a sweep on standard error.
+
+    On a terminal, a bar over its runs with the remaining time and the best validation accuracy; otherwise a line for
+    each run; nothing if ``quiet``. ``done`` is the number of runs that ended earlier.
+    """
 
     def __init__(self, runs: int, done: int, quiet: bool) -> None:
         self._lines = not quiet and not sys.stderr.isatty()
         self._runs, self._before, self._ended = runs, done, 0
-        self._began = time.monotonic()
+        self._start = time.monotonic()
         self._best = -math.inf
-        self._bad: dict[str, int] = {}
+        self._unfinished: dict[str, int] = {}  # the number of diverged and of failed runs
         self._bar = tqdm(
             total=runs, initial=done, file=sys.stderr, disable=quiet or self._lines, dynamic_ncols=True, smoothing=0,
-            bar_format="{n_fmt}/{total_fmt} runs |{bar}| {elapsed} gone, {remaining} left{postfix}",
+            bar_format="{n_fmt}/{total_fmt} runs |{bar}| {elapsed} elapsed, {remaining} left{postfix}",
         )  # fmt: skip
 
-    def __enter__(self) -> Tally:
+    def __enter__(self) -> SweepDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def tick(self) -> None:
-        """Refresh the bar; called regularly while no run ends."""
+    def refresh(self) -> None:
+        """Show the time that has passed; called regularly while no run ends."""
         self._bar.refresh()
 
-    def ended(self, name: str, result: Mapping[str, Any]) -> None:
+    def run_ended(self, name: str, result: Mapping[str, Any]) -> None:
         """Show the result of a run."""
-        reached, status = result.get("test_accuracy"), str(result["status"])
+        status, accuracy, val_accuracy = (result.get(key) for key in ("status", "test_accuracy", "val_accuracy"))
         self._ended += 1
-        self._best = max(self._best, -math.inf if reached is None else reached)
+        self._best = max(self._best, -math.inf if val_accuracy is None else val_accuracy)
         if status != "finished":
-            self._bad[status] = self._bad.get(status, 0) + 1
+            self._unfinished[str(status)] = self._unfinished.get(str(status), 0) + 1
         if self._lines:
             done = self._before + self._ended
-            left = (time.monotonic() - self._began) / self._ended * (self._runs - done)
-            ending = (
-                f"{status}: {result['error']}" if "error" in result else status if reached is None else f"{reached:.2%}"
-            )
-            sys.stderr.write(f"{done}/{self._runs} {name}: {ending}, {tqdm.format_interval(left)} left\n")
+            left = (time.monotonic() - self._start) / self._ended * (self._runs - done)
+            error = f": {result['error']}" if "error" in result else ""
+            outcome = f"{status}{error}" if accuracy is None else f"test accuracy {accuracy:.2%}"
+            sys.stderr.write(f"{done}/{self._runs} {name}: {outcome}, {tqdm.format_interval(left)} left\n")
             sys.stderr.flush()
-        best = [] if self._best == -math.inf else [f"best {self._best:.2%}"]
-        counts = [f"{count} {status}" for status, count in self._bad.items()]
+        best = [] if self._best == -math.inf else [f"best val {self._best:.2%}"]
+        counts = [f"{count} {status}" for status, count in self._unfinished.items()]
         self._bar.set_postfix_str(", ".join(best + counts), refresh=False)
         self._bar.update()

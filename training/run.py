@@ -1,4 +1,4 @@
-"""A run's folder: configuration, metrics, checkpoints and resuming."""
+"""The folder of a run: configuration, metrics, checkpoints and result; and how a run is resumed."""
 
 from __future__ import annotations
 
@@ -27,68 +27,73 @@ COLUMNS = (
 
 @dataclass
 class Progress:
-    """Where a run is: enough, with weights and velocities, to go on as if it had never stopped."""
+    """The state of a run that, together with weights and velocities, determines how it continues."""
 
-    epoch: int = 0  # epochs completed
-    batch: int = 0  # batches of the present epoch completed
-    update: int = 0  # updates made in all
-    loss_sum: float = 0.0  # over the images of the present epoch
-    right: int = 0  # images of the present epoch that were classified rightly
-    seconds: float = 0.0
-    best_epoch: int = 0
-    best_accuracy: float = -1.0
-    best_loss: float = math.inf
+    epoch: int = 0  # completed epochs
+    batch: int = 0  # completed batches of the current epoch
+    update: int = 0  # completed updates of the weights, over all epochs
+    loss_sum: float = 0.0  # over the images of the current epoch
+    right: int = 0  # correctly classified images of the current epoch
+    seconds: float = 0.0  # of training, over all sessions
+    best_epoch: int = 0  # whose weights are in best.npz
+    best_accuracy: float = -1.0  # on validation images, in that epoch
+    best_loss: float = math.inf  # likewise
     random_state: Mapping[str, Any] = field(default_factory=dict)  # of the generator of dropout and shifts
-    history: list[dict[str, Any]] = field(default_factory=list)  # a row of metrics.csv per epoch
+    history: list[dict[str, Any]] = field(default_factory=list)  # a row of metrics.csv for each epoch
 
 
 class Run:
-    """A folder, and what is written to it."""
+    """The folder of a run, its options, and a description of its data."""
 
     def __init__(self, folder: Path, options: SimpleNamespace, about: dict[str, Any]) -> None:
         self.folder = folder
         self.options = options
-        self.about = about  # of the data: shape, brightest pixel, fingerprint
+        self.about = about  # what `images.about` returns
 
     @classmethod
     def create(cls, options: SimpleNamespace, about: dict[str, Any]) -> Run:
-        """Make a new folder; never one that holds something already.
+        """Create the folder of a new run.
 
         Raises
         ------
         ConfigError
-            If ``--out`` names a folder that is not empty, or one that cannot be made.
+            If the folder of ``--out`` is not empty, or if the folder cannot be created.
         """
         try:
             if options.out is not None:
                 folder = Path(options.out)
                 folder.mkdir(parents=True, exist_ok=True)
-                if any(folder.iterdir()):
+                if (folder / "last.npz").exists():
                     raise ConfigError(
-                        f"--out {folder} is not empty: name another folder, or continue that run with --resume {folder}"
+                        f"--out {folder} contains a run: name another folder, or continue that run with "
+                        f"--resume {folder}"
                     )
-                with (folder / "config.yaml").open("x"):  # of two runs that begin at once, one gets the folder
+                if any(folder.iterdir()):
+                    raise ConfigError(f"--out {folder} is not empty: name another folder, or delete this one")
+                with (folder / "config.yaml").open("x"):  # of two runs that start at the same time, one gets the folder
                     pass
             else:
                 folder = _new_folder(options)
         except OSError as error:
-            raise ConfigError(f"cannot make a folder for the run ({error}): name another with --out") from None
+            raise ConfigError(f"cannot create a folder for the run ({error}): name another one with --out") from None
         run = cls(folder, options, about)
         run._write_config()
         return run
 
     @classmethod
     def reopen(cls, folder: Path) -> tuple[Run, dict[str, Any]]:
-        """A run as its last checkpoint knows it, and that checkpoint's arrays.
+        """The run of an existing folder, and its last checkpoint: path, arrays and progress, for `restore`.
 
         Raises
         ------
-        ConfigError, CheckpointError
-            If there is no run in the folder, or its checkpoint is damaged.
+        ConfigError
+            If the folder contains no checkpoint to resume from.
+        CheckpointError
+            If that checkpoint is damaged, or is not that of a run.
         """
         path = folder / "last.npz"
         if not path.is_file():
-            raise ConfigError(f"--resume {folder}: there is no run to resume (no {path})")
+            raise ConfigError(f"--resume {folder}: there is no run to resume (no {path}); start one without --resume")
         arrays, config = tg.load(path)
         try:
             run = cls(folder, SimpleNamespace(**config["options"]), config["data"])
@@ -97,7 +102,7 @@ class Run:
             lists = {name: config["options"][name] for name in ("layers", "hidden", "freeze")}
             for name, value in {**lists, "history": config["progress"].get("history", [])}.items():
                 if not isinstance(value, list):
-                    raise TypeError(f"{name} is no list")
+                    raise TypeError(f"{name} is not a list")
             may_be_none = {"dropout", "input_dropout", "init"} | {o.name for o in OPTIONS.values() if o.default is None}
             check({name: value for name, value in config["options"].items()
                    if name in OPTIONS and not (value is None and name in may_be_none)})  # fmt: skip
@@ -110,11 +115,11 @@ class Run:
                 raise KeyError("velocities")
             return run, {"path": path, "arrays": arrays, "progress": progress}
         except (KeyError, TypeError, AttributeError, ConfigError) as error:
-            what = f"missing, unknown or out of range: {error}"
-            raise CheckpointError(f"{path} does not hold the state of a run ({what})") from None
+            reason = f"missing, unknown or out of range: {error}"
+            raise CheckpointError(f"{path} does not contain the state of a run ({reason})") from None
 
     def save(self, name: str, network: Any, progress: Progress, optimizer: tg.optim.SGD | None = None) -> None:
-        """Write a checkpoint: the weights, and with the optimizer all that resuming takes."""
+        """Write a checkpoint called ``name``: the weights and, given the optimizer, the state for resuming."""
         arrays: dict[str, Any] = {**tg.nn.parameters(network), **tg.nn.buffers(network)}
         if optimizer is not None:
             arrays |= {_VELOCITY + key: velocity for key, velocity in optimizer.state_dict().items()}
@@ -122,53 +127,62 @@ class Run:
         tg.save(self.folder / name, arrays, config)
 
     def weights(self, name: str) -> dict[str, Any]:
-        """The weights in one of the run's checkpoints."""
+        """The weights in the checkpoint called ``name``, by parameter name."""
         arrays, _ = tg.load(self.folder / name)
         return {key: array for key, array in arrays.items() if not key.startswith(_VELOCITY)}
 
     def check_data(self, about: dict[str, Any]) -> None:
-        """Raise `ConfigError` unless these are the data the run was begun with."""
+        """Raise `ConfigError` unless ``about`` describes the data with which the run was started."""
         if about != self.about:
             raise ConfigError(
-                f"{self.folder} was trained on {self.about['name']} data {self.about['fingerprint']}, these are "
-                f"{about['name']} data {about['fingerprint']}: name the folder it had with --data"
+                f"{self.folder} was trained on {self.about['name']} with fingerprint {self.about['fingerprint']}, but "
+                f"{about['name']} with fingerprint {about['fingerprint']} was found: name the original folder with "
+                f"--data"
             )
 
     def write_metrics(self, progress: Progress) -> None:
-        """Write metrics.csv, a row per epoch."""
+        """Write metrics.csv, with a row for each epoch."""
         content = io.StringIO()
         writer = csv.DictWriter(content, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(progress.history)
         write_whole(self.folder / "metrics.csv", lambda file: file.write(content.getvalue().encode()))
 
-    @property
-    def ending(self) -> str:
-        """How the run ended, ``"finished"`` or ``"diverged"``; empty while it can go on."""
-        path = self.folder / "result.json"
-        try:
-            return str(json.loads(path.read_text(encoding="utf-8"))["status"])
-        except FileNotFoundError:
-            return ""
-        except (ValueError, TypeError, KeyError):
-            raise ConfigError(f"{path} is damaged: delete it to go on from the last checkpoint") from None
-
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write result.json: how the run ended, and what it reached."""
-        known = {k: v for k, v in result.items() if not isinstance(v, float) or math.isfinite(v)}
-        content = json.dumps(dict.fromkeys(result) | known, indent=2) + "\n"  # JSON has no NaN, but null
+        """Write result.json: the status in which the run ended, and its results."""
+        content = json.dumps(_without_nan(dict(result)), indent=2) + "\n"
         write_whole(self.folder / "result.json", lambda file: file.write(content.encode()))
 
     def _write_config(self) -> None:
         import yaml
 
-        content = "# Everything this run was made with; the layers are the list a model file holds.\n"
+        content = "# All options of this run. The layers have the form of those in a model file.\n"
         content += yaml.safe_dump(vars(self.options) | {"data_set": self.about}, sort_keys=False, width=110)
         write_whole(self.folder / "config.yaml", lambda file: file.write(content.encode()))
 
 
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """The content of result.json in the folder of a run; None while the run has not ended.
+
+    Its ``status`` is ``"finished"`` or ``"diverged"``.
+
+    Raises
+    ------
+    ConfigError
+        If the file is damaged.
+    """
+    path = folder / "result.json"
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        return dict(result, status=str(result["status"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError):
+        raise ConfigError(f"{path} is damaged: delete it to continue from the last checkpoint") from None
+
+
 def _without_nan(value: Any) -> Any:
-    """The same with None for every number that is not finite: JSON has no word for them."""
+    """The same value with None in place of NaN and infinities, which JSON cannot represent."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -182,7 +196,13 @@ def finite(network: Any) -> bool:
 
 
 def restore(checkpoint: Mapping[str, Any], network: Any, optimizer: tg.optim.SGD, rng: np.random.Generator) -> Progress:
-    """Put the weights, the velocities and the random state back where they were."""
+    """Restore the weights, the velocities and the state of ``rng`` from what `Run.reopen` returned.
+
+    Raises
+    ------
+    CheckpointError
+        If they do not fit the network.
+    """
     arrays = checkpoint["arrays"]
     progress: Progress = checkpoint["progress"]
     try:
@@ -190,12 +210,12 @@ def restore(checkpoint: Mapping[str, Any], network: Any, optimizer: tg.optim.SGD
         optimizer.load_state_dict({k.removeprefix(_VELOCITY): v for k, v in arrays.items() if k.startswith(_VELOCITY)})
         rng.bit_generator.state = progress.random_state
     except (CheckpointError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise CheckpointError(f"{checkpoint['path']} does not hold the state of this run: {error}") from None
+        raise CheckpointError(f"{checkpoint['path']} does not contain the state of this run: {error}") from None
     return progress
 
 
 def _new_folder(options: SimpleNamespace) -> Path:
-    """runs/DATASET-SIZES-seedN, with a number behind it where that is taken."""
+    """Create the folder runs/DATASET-SIZES-seedN, with a number appended if it exists already."""
     sizes = "-".join(map(str, options.hidden))
     kind = Path(options.model).stem + "-" if options.model else ""
     name = f"{options.dataset}-{kind}{sizes}-seed{options.seed}".replace("--", "-")
@@ -206,4 +226,4 @@ def _new_folder(options: SimpleNamespace) -> Path:
         except FileExistsError:
             continue
         return folder
-    raise ConfigError(f"runs/{name} and 10,000 numbered folders after it are taken: use --out")
+    raise ConfigError(f"runs/{name} exists, and so do 10,000 numbered folders: name another folder with --out")

@@ -1,4 +1,4 @@
-"""The pictures of a sweep: curves of its cells overlaid, accuracy along an axis, a heat map for two axes."""
+"""The pictures of a sweep: the curves of its cells, accuracy against one axis, and a heat map over two axes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from training.grid import Grid, text
+from training.grid import Grid, as_text
 from training.pictures import DPI, save
-from training.tables import Cell, heading, is_number, mean
+from training.tables import Cell, best_cell, heading, is_number, mean
 
-# Okabe and Ito's colours, each with dashes and a marker of its own, so that a grey print still tells them apart.
+# Colours of Okabe and Ito. In greyscale prints, the lines can be distinguished by dashes and markers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9")
 DASHES = ("-", (0, (5, 2)), (0, (6, 2, 1, 2)), (0, (1, 1.3)), (0, (5, 1, 1, 1, 1, 1)), (0, (10, 2)), (0, (2, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 MOST_CURVES = len(COLOURS)
-MOST_LOSS = 10.0  # nats per image that a picture shows; guessing costs log(10) = 2.3
+MOST_LOSS = 10.0  # nats per image; larger losses are outside the picture. Guessing one of 10 classes costs 2.3
 
 
 def draw(folder: Path, prefix: str, grid: Grid, cells: Sequence[Cell]) -> None:
-    """Draw all pictures that make sense of a grid."""
+    """Draw the curves of a grid and, depending on the number of its varied options, accuracies against an axis or two.
+
+    The names of the files in ``folder`` begin with ``prefix``.
+    """
     title = "" if grid.name == "grid" else grid.name
     curves(folder / f"{prefix}curves.png", grid, cells, title)
     if len(grid.varied) == 1:
@@ -37,26 +40,29 @@ def draw(folder: Path, prefix: str, grid: Grid, cells: Sequence[Cell]) -> None:
 
 
 def curves(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
-    """Draw training loss and accuracy by epoch, one line a cell: the mean over its seeds, with their range shaded.
+    """Draw training loss and accuracy by epoch, a line for each cell: the mean over the seeds, with a shaded range.
 
-    The accuracy is that of the test images where runs recorded it (``watch_test``), else of the validation images. Of
-    more cells than there are colours those with the best mean test accuracy are drawn.
+    The accuracy is that of the test images if runs recorded it (``watch_test``), otherwise of the validation images.
+    If there are more cells than colours, those with the best mean validation accuracy are drawn.
     """
-    best = sorted(range(len(cells)), key=lambda i: -np.nan_to_num(mean(cells[i]), nan=-1.0))[:MOST_CURVES]
-    shown = [cells[i] for i in sorted(best)]
+
+    def rank(i: int) -> float:
+        return -float(np.nan_to_num(mean(cells[i], "val_accuracy"), nan=-1.0))
+
+    shown = [cells[i] for i in sorted(sorted(range(len(cells)), key=rank)[:MOST_CURVES])]
     if len(cells) > len(shown):
-        title += f"{': ' if title else ''}the best {len(shown)} of {len(cells)} cells by test accuracy"
+        title += f"{': ' if title else ''}the best {len(shown)} of {len(cells)} combinations by validation accuracy"
     figure = Figure(figsize=(10.4, 4.4), dpi=DPI, layout="constrained")
     left, right = figure.subplots(1, 2)
     _title(figure, title, 90)
-    histories = [[history(folder) for folder in _folders(cell)] for cell in shown]
+    histories = [[read_metrics(folder) for folder in _folders(cell)] for cell in shown]
     watched = any(np.isfinite(h["test_accuracy"]).any() for runs in histories for h in runs if h)
     accuracy, name = ("test_accuracy", "test") if watched else ("val_accuracy", "validation")
     for cell, runs, colour, dash, marker in zip(shown, histories, COLOURS, DASHES, MARKERS, strict=False):
-        label = textwrap.shorten(", ".join(map(label_of, cell.values)) or "all runs", 44) + _ending(cell)
+        label = textwrap.shorten(", ".join(map(label_of, cell.values)) or "all runs", 44) + _status_note(cell)
         style = {"color": colour, "linestyle": dash, "marker": marker, "linewidth": 1.6, "markersize": 4.5}
-        band(left, runs, "train_loss", 1, style, label)
-        band(right, runs, accuracy, 100, style, label)
+        mean_and_range(left, runs, "train_loss", 1, style, label)
+        mean_and_range(right, runs, accuracy, 100, style, label)
     several = any(len(runs) > 1 for runs in histories)
     left.set_ylabel("training loss (nats per image)")
     right.set_ylabel(f"{name} accuracy (%)")
@@ -67,7 +73,7 @@ def curves(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         if all(len(line.get_xdata()) < 2 for line in axes.get_lines()):
             axes.set(xlim=(0.5, 1.5), xticks=[1])
-        _tidy(axes)
+        _style(axes)
     figure.legend(
         *left.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9, title_fontsize=9,
         title="\n".join([",\n".join(map(heading, grid.varied))] + ["(mean and range of seeds)"] * several),
@@ -77,7 +83,7 @@ def curves(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
 
 
 def axis(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
-    """Draw test accuracy against the one axis of a grid: a dot a run, the means joined, the report's beside them."""
+    """Draw test accuracy against the only axis of a grid: a dot for each run, lines between means, published values."""
     name = grid.varied[0]
     values = [cell.values[0] for cell in cells]
     if all(map(is_number, values)):
@@ -86,48 +92,52 @@ def axis(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     figure = Figure(figsize=(max(6.0, 1.4 + 0.75 * len(values)), 4.0), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     _title(figure, title, 60)
-    places = list(range(len(values)))
-    joined = "-" if all(map(is_number, values)) else "none"
-    mark: dict[str, Any] = {"marker": "_", "markersize": 16, "markeredgewidth": 1.6} if joined == "none" else {}
+    positions = list(range(len(values)))
+    line = "-" if all(map(is_number, values)) else "none"
+    mark: dict[str, Any] = {"marker": "_", "markersize": 16, "markeredgewidth": 1.6} if line == "none" else {}
     means = [100 * mean(cell) for cell in cells]
-    axes.plot(places, means, color=COLOURS[0], linestyle=joined, linewidth=1.4, label="mean", **mark)
-    for place, cell in zip(places, cells, strict=True):
+    axes.plot(positions, means, color=COLOURS[0], linestyle=line, linewidth=1.4, label="mean", **mark)
+    for position, cell in zip(positions, cells, strict=True):
         numbers = 100 * cell.numbers("test_accuracy")
-        axes.plot([place] * len(numbers), numbers, "o", color=COLOURS[0], markersize=4.5, alpha=0.75,
-                  label="one run" if place == places[0] else None)  # fmt: skip
+        axes.plot([position] * len(numbers), numbers, "o", color=COLOURS[0], markersize=4.5, alpha=0.75,
+                  label="one run" if position == positions[0] else None)  # fmt: skip
         others = [
             f"{cell.count(status)} {status}" for status in ("diverged", "failed", "missing") if cell.count(status)
         ]
         if others:
-            axes.annotate("\n".join(others), (place, 0), (0, 4), ha="center", fontsize=8.5, color="0.3",
+            axes.annotate("\n".join(others), (position, 0), (0, 4), ha="center", fontsize=8.5, color="0.3",
                           xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
-    reported = [
-        (place, 100 * grid.report[text(v)]) for place, v in zip(places, values, strict=True) if text(v) in grid.report
+    published = [
+        (position, 100 * grid.report[as_text(value)])
+        for position, value in zip(positions, values, strict=True)
+        if as_text(value) in grid.report
     ]
-    if reported:
-        axes.plot(*zip(*reported, strict=True), "D", color=COLOURS[1], markersize=6.5, markerfacecolor="none",
+    if published:
+        axes.plot(*zip(*published, strict=True), "D", color=COLOURS[1], markersize=6.5, markerfacecolor="none",
                   markeredgewidth=1.5, label="the report")  # fmt: skip
     axes.set_xlim(-0.5, len(values) - 0.5)
     if any(cell.count("finished") < len(cell.results) for cell in cells):
-        axes.margins(y=0.16)  # room for the words at the bottom
+        axes.margins(y=0.16)  # room for the notes at the bottom
     labels = [label_of(value) for value in values]
-    axes.set_xticks(places, labels, **_slanted(labels))
+    axes.set_xticks(positions, labels, **_rotation(labels))
     axes.set_xlabel(heading(name))
     axes.set_ylabel("test accuracy (%)")
-    _tidy(axes)
+    _style(axes)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
     save(figure, path)
 
 
 def heat_map(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
-    """Draw mean test accuracy over the two axes of a grid, the numbers in the cells."""
+    """Draw the mean test accuracy over the two axes of a grid, with numbers; the best by validation is bold."""
     down, across = grid.varied
     rows, columns = grid.axes[down], grid.axes[across]
-    means, words = np.full((len(rows), len(columns)), np.nan), np.full((len(rows), len(columns)), "", object)
+    means, notes = np.full((len(rows), len(columns)), np.nan), np.full((len(rows), len(columns)), "", object)
+    chosen, best = best_cell(cells), None
     for cell in cells:
-        place = rows.index(cell.values[0]), columns.index(cell.values[1])
-        means[place] = 100 * mean(cell)
-        words[place] = next((s for s in ("diverged", "failed", "missing") if cell.count(s)), "")
+        position = rows.index(cell.values[0]), columns.index(cell.values[1])
+        means[position] = 100 * mean(cell)
+        notes[position] = _status(cell)
+        best = position if cell is chosen else best
     height, width = 1.9 + 0.5 * len(rows), max(2.6 + 0.85 * len(columns), 5.0)
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
@@ -137,14 +147,12 @@ def heat_map(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     axes.set_facecolor("0.93")
     image = axes.imshow(means, cmap="cividis", vmin=low, vmax=max(high, low + 1e-6), aspect="auto")
     for (i, j), value in np.ndenumerate(means):
-        label = str(words[i, j]) if math.isnan(value) else f"{value:.2f}"
+        label = str(notes[i, j]) if math.isnan(value) else f"{value:.2f}"
         light = math.isnan(value) or value > (low + high) / 2
-        weight = "bold" if value == high else "normal"
-        axes.text(
-            j, i, label, ha="center", va="center", fontsize=9, color="black" if light else "white", fontweight=weight
-        )
+        axes.text(j, i, label, ha="center", va="center", fontsize=9, color="black" if light else "white",
+                  fontweight="bold" if (i, j) == best else "normal")  # fmt: skip
     labels = [label_of(value) for value in columns]
-    axes.set_xticks(range(len(columns)), labels, **_slanted(labels))
+    axes.set_xticks(range(len(columns)), labels, **_rotation(labels))
     axes.set_yticks(range(len(rows)), [label_of(value) for value in rows])
     axes.set_xlabel(heading(across))
     axes.set_ylabel(heading(down))
@@ -156,8 +164,8 @@ def heat_map(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     save(figure, path)
 
 
-def history(folder: Path) -> dict[str, Any]:
-    """The columns of a run's metrics.csv as arrays; empty where there is none."""
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The columns of metrics.csv of a run as arrays (epochs,), by name; an empty dict if there is no such file."""
     path = folder / "metrics.csv"
     if not path.is_file():
         return {}
@@ -167,15 +175,15 @@ def history(folder: Path) -> dict[str, Any]:
 
 
 def label_of(value: Any) -> str:
-    """A value as a picture shows it: of a path the name alone, and no endless ones."""
-    words = text(value)
-    if isinstance(value, str) and words.endswith((".yaml", ".yml")):
-        words = Path(words).stem
-    return words if len(words) <= 24 else words[:11] + "…" + words[-12:]
+    """A value as a label: of a path to a YAML file only the name, and at most 24 characters."""
+    label = as_text(value)
+    if isinstance(value, str) and label.endswith((".yaml", ".yml")):
+        label = Path(label).stem
+    return label if len(label) <= 24 else label[:11] + "…" + label[-12:]
 
 
 def _folders(cell: Cell) -> list[Path]:
-    """The folders of the runs that finished; of all, if none did."""
+    """The folders of the finished runs; those of all runs if none finished."""
     runs = list(zip(cell.folders, cell.results, strict=True))
     return [folder for folder, result in runs if result["status"] == "finished"] or cell.folders
 
@@ -185,21 +193,21 @@ def _title(figure: Figure, title: str, width: int) -> None:
         figure.suptitle(textwrap.fill(title, width), x=0.01, ha="left", fontsize=11.5, fontweight="bold")
 
 
-def _slanted(labels: Sequence[str]) -> dict[str, Any]:
-    """Options for labels at an axis: those that are long are turned, so that they do not overlap."""
+def _rotation(labels: Sequence[str]) -> dict[str, Any]:
+    """Options for the labels of an axis: long ones are rotated, so that they do not overlap."""
     return {"rotation": 30, "ha": "right"} if max(map(len, labels)) > 9 else {}
 
 
-def _tidy(axes: Axes) -> None:
+def _style(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
 
 
-def band(
+def mean_and_range(
     axes: Axes, histories: list[dict[str, Any]], name: str, factor: float, style: Mapping[str, Any], label: str
 ) -> None:
-    """Draw the mean over several runs of a column of their metrics, times ``factor``, and shade its range."""
+    """Draw the mean of a column of metrics, times ``factor``, over several runs, and shade the range of the runs."""
     columns = [h[name] * factor for h in histories if h]
     length = min(map(len, columns), default=0)
     stack = np.array([column[:length] for column in columns]).reshape(len(columns), length)
@@ -210,14 +218,17 @@ def band(
         axes.fill_between(epochs, stack.min(axis=0), stack.max(axis=0), color=style["color"], alpha=0.15, linewidth=0)
 
 
-def _ending(cell: Cell) -> str:
-    if cell.count("finished"):
-        return ""
-    return f" ({next((s for s in ('diverged', 'failed', 'missing') if cell.count(s)), '')})"
+def _status(cell: Cell) -> str:
+    """The status of those runs of a cell that did not finish; empty if all did."""
+    return next((status for status in ("diverged", "failed", "missing") if cell.count(status)), "")
+
+
+def _status_note(cell: Cell) -> str:
+    return "" if cell.count("finished") else f" ({_status(cell)})"
 
 
 def _loss_range(axes: Axes) -> None:
-    """A logarithmic scale where losses differ much; those of runs that blow up run out of the picture."""
+    """Set a logarithmic scale if the losses differ much; losses above `MOST_LOSS` are outside the picture."""
     losses = [v for line in axes.get_lines() for v in np.asarray(line.get_ydata(), float) if v > 0 and math.isfinite(v)]
     if losses and max(losses) > MOST_LOSS > 2 * min(losses):
         losses = [v for v in losses if v <= MOST_LOSS] + [MOST_LOSS]
@@ -230,7 +241,7 @@ def _loss_range(axes: Axes) -> None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, ..., or every tenth power where there would be too many."""
+    """Ticks at 1, 2, 5, 10, ..., or only at powers of ten if these are too many."""
     for factors in ((1, 2, 5), (1,)):
         steps = [m * 10.0**e for e in range(-9, 10) for m in factors if low / 1.5 <= m * 10.0**e <= high * 1.5]
         if len(steps) <= 10:
@@ -239,9 +250,9 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _accuracy_range(axes: Axes) -> None:
-    """Show the upper part, where the lines differ, and let those that fall far below run out of the picture."""
-    ends = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
-    values = np.concatenate(ends) if ends else np.array([])
+    """Set a range in which the best lines can be distinguished; parts far below are outside the picture."""
+    lines = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
+    values = np.concatenate(lines) if lines else np.array([])
     values = values[np.isfinite(values)]
     if values.size:
         top = values.max()

@@ -1,4 +1,4 @@
-"""The results of a sweep as rows: a CSV of runs, a Markdown table of cells with mean and deviation over the seeds."""
+"""The results of a sweep: a CSV file with a row for each run, and a Markdown table with a row for each cell."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tensorgrad.checkpoints import write_whole
-from training.grid import Grid, Settings, key, text
+from training.grid import Grid, Settings, as_text, key
 
-HEADINGS = {
+HEADINGS = {  # of options whose name alone is not clear
     "lr": "learning rate", "hidden": "hidden units", "l2": "L2 penalty", "shrink": "shrinkage",
     "init": "initial weights", "batch_size": "batch size (images)", "shift": "shift (pixels)",
     "every": "every (updates)", "warmup": "warm-up (updates)", "validation": "validation (fraction)",
 }  # fmt: skip
-COLUMNS = (
+RESULTS = (  # columns of the CSV file
     "status", "test_accuracy", "test_loss", "val_accuracy", "best_epoch", "epochs", "updates", "seconds", "error",
 )  # fmt: skip
 
 
 class Cell(NamedTuple):
-    """One combination of a grid's values, and its runs, one a seed."""
+    """One combination of the values of a grid's varied axes, and its runs, one for each seed."""
 
     values: tuple[Any, ...]
     folders: list[Path]
     results: list[Mapping[str, Any]]
 
     def numbers(self, name: str) -> Any:
-        """One number of each run that came to its end."""
+        """The value of ``name`` in the results of the finished runs that have it: ``(runs,)``."""
         return np.array([r[name] for r in self.results if r["status"] == "finished" and r.get(name) is not None])
 
     def count(self, status: str) -> int:
-        """How many runs ended so."""
+        """The number of runs with this status: finished, diverged, failed or missing."""
         return sum(r["status"] == status for r in self.results)
 
 
 def heading(axis: str) -> str:
-    """An option as a table and a picture call it, with its unit."""
+    """The name of an option in tables and pictures, with its unit."""
     return HEADINGS.get(axis, axis.replace("_", " "))
 
 
 def cells(
     grid: Grid, runs: Mapping[str, Settings], results: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> list[Cell]:
-    """The cells of a grid, in the order of its values."""
+    """The cells of a grid in the order of its values; ``folder`` contains the folders of the runs."""
     names = {key(settings): name for name, settings in runs.items()}
     found: dict[str, Cell] = {}
     for settings in grid.settings():
@@ -61,43 +61,44 @@ def cells(
 
 
 def write_csv(path: Path, runs: Mapping[str, Settings], results: Mapping[str, Mapping[str, Any]]) -> None:
-    """A row a run: its settings, and how it ended."""
+    """Write a row for each run: its name, its settings, and its results."""
     names = list(dict.fromkeys(name for settings in runs.values() for name in settings))
+    columns = [name for name in RESULTS if name not in names]  # "epochs" is an option, too
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
-    writer.writerow(["run", *names, *COLUMNS])
+    writer.writerow(["run", *names, *columns])
     for run, settings in runs.items():
         result = results.get(run, {"status": "missing"})
-        row = [text(settings[name]) if name in settings else "" for name in names]
-        writer.writerow([run, *row, *(result.get(name, "") for name in COLUMNS)])
+        row = [as_text(settings[name]) if name in settings else "" for name in names]
+        writer.writerow([run, *row, *(result.get(name, "") for name in columns)])
     write_whole(path, lambda file: file.write(content.getvalue().encode()))
 
 
 def markdown(grid: Grid, found: Sequence[Cell]) -> str:
-    """The cells as a Markdown table: accuracies in percent, mean and standard deviation over the seeds."""
+    """A Markdown table of cells: accuracies in percent, with mean and standard deviation over the seeds.
+
+    The test accuracy of the cell with the best validation accuracy is bold.
+    """
     axes = grid.varied
     heads = [*map(heading, axes), "test accuracy (%)", "validation (%)", "best epoch", "runs"]
     heads += ["report (%)"] if grid.report else []
     numeric = [all(is_number(value) for value in grid.axes[axis]) for axis in axes] + [True] * (len(heads) - len(axes))
     lines = [_row(heads), _row(["---:" if right else "---" for right in numeric])]
-    best = max((mean(cell) for cell in found if not math.isnan(mean(cell))), default=math.nan)
+    best = best_cell(found) if len(found) > 1 else None
     for cell in found:
-        accuracy = spread(cell.numbers("test_accuracy"))
-        if mean(cell) == best and len(found) > 1:
-            accuracy = f"**{accuracy}**"
+        accuracy = mean_and_deviation(cell.numbers("test_accuracy"))
         epochs = cell.numbers("best_epoch")
-        row = [text(value).replace("|", "\\|") for value in cell.values] + [
-            accuracy,
-            spread(cell.numbers("val_accuracy")),
-        ]
-        row += [f"{epochs.mean():.1f}" if len(epochs) else "-", endings(cell)]
+        row = [as_text(value).replace("|", "\\|") for value in cell.values]
+        row += [f"**{accuracy}**" if cell is best else accuracy, mean_and_deviation(cell.numbers("val_accuracy"))]
+        row += [f"{epochs.mean():.1f}" if len(epochs) else "-", run_counts(cell)]
         if grid.report:
-            row.append(f"{100 * grid.report[text(cell.values[0])]:.1f}" if text(cell.values[0]) in grid.report else "")
+            published = grid.report.get(as_text(cell.values[0]))
+            row.append("" if published is None else f"{100 * published:.1f}")
         lines.append(_row(row))
-    seeds = len(grid.axes.get("seed", []))
-    if seeds > 1:
-        lines += ["", f"Mean ± standard deviation (n - 1) over {seeds} seeds, of the runs that finished."]
-    return "\n".join(lines) + "\n"
+    notes = ["Bold: the best validation accuracy."] if best is not None else []
+    if (seeds := len(grid.axes.get("seed", []))) > 1:
+        notes.append(f"Mean ± standard deviation (n - 1) over {seeds} seeds, of the runs that finished.")
+    return "\n".join([*lines, *(["", " ".join(notes)] if notes else [])]) + "\n"
 
 
 def _row(entries: Sequence[str]) -> str:
@@ -105,28 +106,37 @@ def _row(entries: Sequence[str]) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is one number, be it in a list by itself as the size of a hidden layer is."""
+    """Whether a value is one number, or a list of one number, such as the size of a single hidden layer."""
     if isinstance(value, list):
         return len(value) == 1 and is_number(value[0])
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def mean(cell: Cell) -> float:
-    """The mean test accuracy of a cell; NaN if no run of it came to its end."""
-    numbers = cell.numbers("test_accuracy")
+def mean(cell: Cell, name: str = "test_accuracy") -> float:
+    """The mean of a result over the finished runs of a cell; NaN if there are none."""
+    numbers = cell.numbers(name)
     return float(numbers.mean()) if len(numbers) else math.nan
 
 
-def spread(numbers: Any) -> str:
-    """``98.62 ± 0.05``: mean and, of several, standard deviation (n - 1), in percent."""
+def best_cell(found: Sequence[Cell]) -> Cell | None:
+    """The cell with the best mean validation accuracy; None if none has any.
+
+    The test accuracy is not considered: an accuracy by which something is chosen is no longer an unbiased estimate.
+    """
+    known = [cell for cell in found if not math.isnan(mean(cell, "val_accuracy"))]
+    return max(known, key=lambda cell: mean(cell, "val_accuracy"), default=None)
+
+
+def mean_and_deviation(numbers: Any) -> str:
+    """``98.62 ± 0.05``: the mean in percent and, of several numbers, the standard deviation (n - 1)."""
     if not len(numbers):
         return "-"
     deviation = f" ± {100 * numbers.std(ddof=1):.2f}" if len(numbers) > 1 else ""
     return f"{100 * numbers.mean():.2f}{deviation}"
 
 
-def endings(cell: Cell) -> str:
-    """``3``, or ``1, 2 diverged``."""
+def run_counts(cell: Cell) -> str:
+    """The number of finished runs and of others by status: ``3``, or ``1, 2 diverged``."""
     counts = [(status, cell.count(status)) for status in ("diverged", "failed", "missing")]
     others = [f"{count} {status}" for status, count in counts if count]
     return ", ".join([str(cell.count("finished")), *others])

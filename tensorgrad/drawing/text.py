@@ -33,7 +33,3 @@ def width_of(text: str, size: float, bold: bool = False) -> float:
 def xml(text: str) -> str:
     """``text`` escaped for XML, without characters that XML cannot represent."""
     return escape("".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text))
-
-
-def _unknown(letter: str) -> float:
-    return 1.25 if unicodedata.east_asian_width(letter) in "NAH" else 1.5

@@ -24,29 +24,29 @@ def shapes(network):
     return {name: p.shape for name, p in tg.nn.parameters(network).items()}
 
 
-# ------------------------------------------------------------------------------------------------ the files that come
+# ------------------------------------------------------------------------------------------------ the files in models/
 
 
-def test_the_file_of_the_default_network_is_the_list_that_hidden_400_makes():
+def test_file_of_the_default_network_is_the_list_of_hidden_400():
     layers, recipe = models.read(FOLDER / "mlp.yaml")
     assert recipe == {}
-    assert layers == options.settle(options.parse(["--hidden", "400"]), "mnist", 10).layers
+    assert layers == options.resolve(options.parse(["--hidden", "400"]), "mnist", 10).layers
     assert layers == models.mlp([400], 10, dropout=0.2)
 
 
-def test_the_file_of_the_report_holds_its_network_and_its_recipe():
-    o = options.settle(options.parse(["--model", str(FOLDER / "report.yaml")]), "mnist", 10)
+def test_file_of_the_report_contains_its_network_and_recipe():
+    o = options.resolve(options.parse(["--model", str(FOLDER / "report.yaml")]), "mnist", 10)
     assert o.layers == models.mlp([400], 10, init="small")
     assert o.hidden == [400]
-    wanted = {
+    expected = {
         "pixels": "raw", "lr": 0.0001, "schedule": "halving", "every": 5000, "batch_size": 16, "shrink": 0.001,
         "momentum": 0, "l2": 0, "shift": 0,
     }  # fmt: skip
-    assert {name: getattr(o, name) for name in wanted} == wanted
+    assert {name: getattr(o, name) for name in expected} == expected
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)
-def test_every_file_that_comes_along_is_a_network_that_learns(path):
+def test_every_file_is_a_network_with_gradients(path):
     layers, _ = models.read(path)
     network = models.build(layers, 784, 10, rng(), str(path))
     x = rng().random((5, 784), np.float32)
@@ -57,7 +57,7 @@ def test_every_file_that_comes_along_is_a_network_that_learns(path):
     assert sum(p.size for p in tg.nn.parameters(network).values()) == 784 * 400 + 400 + 4000 + 10
 
 
-def test_the_class_and_the_list_are_the_same_network():
+def test_class_and_list_are_the_same_network():
     x = rng().random((5, 784), np.float32)
     by_class = models.TwoLayer(784, 40, 10, rng())
     by_list = models.build(models.mlp([40], 10), 784, 10, rng())
@@ -67,7 +67,7 @@ def test_the_class_and_the_list_are_the_same_network():
 # ------------------------------------------------------------------------------------------------ lists
 
 
-def test_layers_are_made_in_order_and_take_what_comes():
+def test_layers_are_created_in_order_with_matching_sizes():
     entries = models.mlp([30, 20], 10, dropout=0.5, input_dropout=0.1, init="glorot")
     assert [entry["name"] for entry in entries] == [
         "input_dropout", "hidden1", "relu1", "dropout1", "hidden2", "relu2", "dropout2", "output"
@@ -88,27 +88,27 @@ def test_layers_are_made_in_order_and_take_what_comes():
      ("Softplus", lambda x: np.log1p(np.exp(x)))],
     ids=["ReLU", "Tanh", "Sigmoid", "Softplus"],
 )  # fmt: skip
-def test_activations_are_what_they_are_called(kind, function):
+def test_activations(kind, function):
     network = models.build([{"name": "a", "type": kind}], 6, 6, rng())
     x = np.linspace(-3, 3, 6)
     np.testing.assert_allclose(network(x), function(x), rtol=1e-12)
 
 
-def test_a_layer_without_a_bias_has_none():
+def test_layer_without_bias():
     params = {"out_features": 10, "bias": False, "in_features": 4, "init": "small"}
     network = models.build([{"name": "a", "type": "Linear", "params": params}], 4, 10, rng())
     assert shapes(network) == {"layers.a.weight": (4, 10)}
     assert np.abs(tg.nn.parameters(network)["layers.a.weight"].data).max() < 0.05
 
 
-def test_dropout_is_at_work_only_where_a_generator_is_passed():
+def test_dropout_needs_a_generator():
     network = models.build([{"name": "a", "type": "Dropout", "params": {"p": 0.5}}], 10, 10, rng())
     x = np.ones((100, 10))
     assert np.array_equal(network(x), x)
     assert 0.3 < np.mean(network(x, rng()) == 0) < 0.7
 
 
-def test_a_checkpoint_of_one_network_is_refused_by_another():
+def test_checkpoint_of_another_network_is_refused():
     state = tg.nn.state_dict(models.build(models.mlp([30], 10), 64, 10, rng()))
     with pytest.raises(tg.CheckpointError, match=r"layers.hidden.weight has shape \(64, 30\), the network \(64, 20\)"):
         tg.nn.load_state_dict(models.build(models.mlp([20], 10), 64, 10, rng()), state)
@@ -117,53 +117,53 @@ def test_a_checkpoint_of_one_network_is_refused_by_another():
 # ------------------------------------------------------------------------------------------------ other sizes
 
 
-def test_hidden_resizes_the_linear_layers_of_a_file(tmp_path):
+def test_hidden_replaces_the_sizes_of_a_file(tmp_path):
     file = tmp_path / "m.yaml"
     file.write_text(
         "- {name: r, type: Recipe, params: {epochs: 3}}\n"
         "- {name: a, type: Linear, params: {in_features: 64, out_features: 30, bias: false}}\n- {name: t, type: Tanh}\n"
         "- {name: b, type: Linear, params: {in_features: 30, out_features: 20}}\n" + OUTPUT
     )
-    o = options.settle(options.parse(["--model", str(file), "--hidden", "7", "5"]), "digits", 10)
+    o = options.resolve(options.parse(["--model", str(file), "--hidden", "7", "5"]), "digits", 10)
     assert (o.hidden, o.epochs) == ([7, 5], 3)
     network = models.build(o.layers, 64, 10, rng())
     assert shapes(network) == {
         "layers.a.weight": (64, 7), "layers.b.weight": (7, 5), "layers.b.bias": (5,),
         "layers.output.weight": (5, 10), "layers.output.bias": (10,),
     }  # fmt: skip
-    assert options.settle({"model": str(file)}, "digits", 10).hidden == [30, 20]
+    assert options.resolve({"model": str(file)}, "digits", 10).hidden == [30, 20]
 
 
 @pytest.mark.parametrize(
     ("name", "hidden", "has"), [("report", [1, 2], 1), ("mlp", [1, 2, 3], 1), ("two_layer", [1], 0)]
 )
-def test_more_or_fewer_sizes_than_layers_are_refused(name, hidden, has):
+def test_number_of_sizes_must_match_the_layers(name, hidden, has):
     layers, _ = models.read(FOLDER / f"{name}.yaml")
     with pytest.raises(
-        ConfigError, match=f"some.yaml has {has} hidden Linear layers, --hidden gives {len(hidden)} sizes"
+        ConfigError, match=f"some.yaml has {has} hidden Linear layers, but --hidden has {len(hidden)} sizes"
     ):
         models.resize(layers, hidden, "some.yaml")
 
 
 # ------------------------------------------------------------------------------------------------ mistakes
 
-# What a file holds, and what the message says besides the file's name.
+# The content of a file, and a part of the message, which also names the file.
 LINEAR = "- {{name: a, type: Linear, params: {{{}}}}}"
 MISTAKES = {
     "empty": ("", "expected a list of layers (name, type, params), got nothing"),
     "a comment": ("# nothing\n", "expected a list of layers (name, type, params), got nothing"),
     "a dict": ("name: a", "expected a list of layers (name, type, params), got dict"),
     "a text": ("Linear", "expected a list of layers (name, type, params), got str ('Linear')"),
-    "no layer": ("[]", "there is no layer in it"),
-    "a recipe alone": ("- {name: r, type: Recipe}", "there is no layer in it"),
+    "no layer": ("[]", "the list contains no layer"),
+    "a recipe alone": ("- {name: r, type: Recipe}", "the list contains no layer"),
     "two recipes": ("- {name: r, type: Recipe}\n- {name: s, type: Recipe}\n" + OUTPUT, "2 entries of type Recipe"),
-    "an entry that is no dict": ("- Linear", "entry 1: expected a dict with name, type and params, got str ('Linear')"),
+    "an entry that is a text": ("- Linear", "entry 1: expected a dict with name, type and params, got str ('Linear')"),
     "an empty entry": (OUTPUT + "\n- ", "entry 2: expected a dict with name, type and params, got nothing"),
     "unknown key": ("- {name: a, kind: Linear}", "entry 1: unknown key 'kind'; valid: name, type, params"),
-    "no name": ("- {type: ReLU}", "entry 1: needs a name, a text without dots, got None"),
-    "a number for a name": ("- {name: 1, type: ReLU}", "entry 1: needs a name, a text without dots, got 1"),
-    "a dot in a name": ("- {name: a.b, type: ReLU}", "entry 1: needs a name, a text without dots, got 'a.b'"),
-    "a name twice": ("- {name: a, type: ReLU}\n- {name: a, type: Tanh}", "entry 2: the name 'a' is taken"),
+    "no name": ("- {type: ReLU}", "entry 1: name must be a text without dots, got None"),
+    "a number for a name": ("- {name: 1, type: ReLU}", "entry 1: name must be a text without dots, got 1"),
+    "a dot in a name": ("- {name: a.b, type: ReLU}", "entry 1: name must be a text without dots, got 'a.b'"),
+    "repeated name": ("- {name: a, type: ReLU}\n- {name: a, type: Tanh}", "entry 2: an earlier entry has the name 'a'"),
     "no type": ("- {name: a}", f"entry 1 ('a'): unknown type None; {VALID}"),
     "unknown type": ("- {name: a, type: Conv2d}", f"entry 1 ('a'): unknown type 'Conv2d'; {VALID}"),
     "a list for a type": ("- {name: a, type: [ReLU]}", f"entry 1 ('a'): unknown type ['ReLU']; {VALID}"),
@@ -171,25 +171,25 @@ MISTAKES = {
     "unknown parameter": (LINEAR.format("units: 10"),
                           "Linear has no parameter 'units'; valid: out_features, in_features, bias, init"),
     "a number for a parameter": (LINEAR.format("1: 10"), "entry 1 ('a'): Linear has no parameter 1"),
-    "a parameter of none": ("- {name: a, type: ReLU, params: {x: 1}}", "ReLU has no parameter 'x'; valid: none"),
+    "no parameters": ("- {name: a, type: ReLU, params: {x: 1}}", "ReLU has no parameter 'x'; valid: none"),
     "missing parameter": (LINEAR.format("bias: true"), "entry 1 ('a'): Linear needs the parameter 'out_features'"),
-    "zero features": (LINEAR.format("out_features: 0"), "out_features must be a whole number of at least 1, got 0"),
-    "a broken number": (LINEAR.format("out_features: 2.5"), "must be a whole number of at least 1, got 2.5"),
-    "a text for a number": (LINEAR.format("out_features: ten"), "out_features must be a whole number"),
-    "true for a number": (LINEAR.format("out_features: true"), "out_features must be a whole number"),
+    "zero features": (LINEAR.format("out_features: 0"), "out_features must be an integer of at least 1, got 0"),
+    "a fraction": (LINEAR.format("out_features: 2.5"), "must be an integer of at least 1, got 2.5"),
+    "a text for a number": (LINEAR.format("out_features: ten"), "out_features must be an integer"),
+    "true for a number": (LINEAR.format("out_features: true"), "out_features must be an integer"),
     "too many features": (LINEAR.format(f"out_features: {10**30}"), "entry 1 ('a')"),
     "wrong in_features": (LINEAR.format("in_features: 784, out_features: 10"),
-                          "entry 1 ('a'): in_features is 784, but 64 features come in: leave it out"),
-    "unknown init": (LINEAR.format("out_features: 10, init: zeros"), "one of he, glorot, small, pytorch, got 'zeros'"),
-    "a list for init": (LINEAR.format("out_features: 10, init: [he]"), "one of he, glorot, small, pytorch, got ['he']"),
+                          "entry 1 ('a'): in_features is 784, but the input has 64 features; it can be left out"),
+    "unknown init": (LINEAR.format("out_features: 10, init: zeros"), "must be one of he, glorot, small, pytorch, got 'zeros'"),
+    "a list for init": (LINEAR.format("out_features: 10, init: [he]"), "must be one of he, glorot, small, pytorch, got ['he']"),
     "a text for bias": (LINEAR.format("out_features: 10, bias: none"), "bias must be true or false, got 'none'"),
     "dropout of all": ("- {name: a, type: Dropout, params: {p: 1}}", "must be a number of at least 0 and less than 1"),
     "a text for dropout": ("- {name: a, type: Dropout, params: {p: half}}", "p must be a number"),
     "dropout of nan": ("- {name: a, type: Dropout, params: {p: .nan}}", "p must be a number"),
-    "wrong final size": (LINEAR.format("out_features: 9"), "gives 9 numbers, the data set has 10 classes"),
+    "wrong final size": (LINEAR.format("out_features: 9"), "last layer has 9 outputs, but the data set has 10 classes"),
     "not YAML": ("- {name: a", "is not YAML"),
     "a tab": ("- name: a\n\ttype: ReLU", "is not YAML"),
-    "an object": ("- !!python/object/apply:os.getcwd []", "is not YAML"),
+    "a Python object": ("- !!python/object/apply:os.getcwd []", "is not YAML"),
     "an impossible date": ("- 2001-99-99", "is not YAML"),
     "a control character": ("- \x07", "is not YAML"),
     "too deep": ("[" * 1200, "is not YAML"),
@@ -198,7 +198,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_named_with_its_file_its_entry_and_what_is_valid(tmp_path, mistake):
+def test_mistake_is_reported_with_file_and_entry(tmp_path, mistake):
     content, message = MISTAKES[mistake]
     file = tmp_path / "net.yaml"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -209,16 +209,16 @@ def test_a_mistake_is_named_with_its_file_its_entry_and_what_is_valid(tmp_path, 
     assert "\n" not in str(raised.value)
 
 
-def test_a_missing_file_names_those_there_are(tmp_path):
+def test_message_for_a_missing_file_names_existing_ones(tmp_path):
     with pytest.raises(ConfigError, match=r"no model file .*nets\.yaml$"):
         models.read(tmp_path / "nets.yaml")
     (tmp_path / "net.yaml").write_text(OUTPUT)
-    with pytest.raises(ConfigError, match=r"no model file .*nets\.yaml; there are: .*net\.yaml"):
+    with pytest.raises(ConfigError, match=r"no model file .*nets\.yaml; existing ones: .*net\.yaml"):
         models.read(tmp_path / "nets.yaml")
     (tmp_path / "net.yaml").rename(tmp_path / ".hidden.yaml")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "mlp.yaml").write_text(OUTPUT)
-    with pytest.raises(ConfigError, match=r"no model file [^,]*nets\.yaml; there are: [^,]*models.mlp\.yaml$"):
+    with pytest.raises(ConfigError, match=r"no model file [^,]*nets\.yaml; existing ones: [^,]*models.mlp\.yaml$"):
         models.read(tmp_path / "nets.yaml")
     with pytest.raises(ConfigError, match="no model file"):
         models.read(tmp_path / "no" / "such" / "folder.yaml")

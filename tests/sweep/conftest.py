@@ -1,4 +1,4 @@
-"""Sweeps over the small digits, in an empty folder: in this process, or as programs that signals can reach."""
+"""Sweeps over the small digits in an empty folder: in this process, or as programs that can receive signals."""
 
 import contextlib
 import json
@@ -14,70 +14,58 @@ from types import SimpleNamespace
 import pytest
 
 import sweep
-from tests.offline import without_mnist
+from tests.offline import enter_empty_folder
+from tests.runs import called
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
 def workplace(monkeypatch, tmp_path):
-    """Go to a new folder where MNIST is not, and cannot be fetched."""
-    monkeypatch.chdir(tmp_path)
-    without_mnist(monkeypatch, tmp_path / "cache")
-    return tmp_path
+    """Change to a new folder, in which MNIST is not found and cannot be downloaded."""
+    return enter_empty_folder(monkeypatch, tmp_path)
 
 
 @pytest.fixture
-def run_sweep(capsys, plain, monkeypatch):
-    """``run_sweep(arguments...)``: sweep.py in this process; its exit code and what it wrote.
+def run_sweep(capsys, patched, monkeypatch):
+    """``run_sweep(arguments...)``: call sweep.py in this process; return its exit code and its output.
 
-    It draws the sweep's pictures; the processes that train draw none.
+    It draws the pictures of the sweep, but the processes that train draw none.
     """
-    monkeypatch.setenv("PYTHONPATH", str(plain))
-
-    def run(*arguments):
-        capsys.readouterr()
-        try:
-            code = sweep.main([str(argument) for argument in arguments])
-        except SystemExit as exit_:
-            code = exit_.code
-        wrote = capsys.readouterr()
-        return SimpleNamespace(code=code, out=wrote.out, err=wrote.err)
-
-    return run
+    monkeypatch.setenv("PYTHONPATH", str(patched))
+    return lambda *arguments: called(capsys, sweep.main, arguments)
 
 
 @pytest.fixture
 def refused(run_sweep):
-    """``refused(arguments..., says=pieces)``: exit code 2 and one line that holds them, before any run."""
+    """``refused(arguments..., says=pieces)``: exit code 2 and one line that contains the pieces, before any run."""
 
     def check(*arguments, says):
         result = run_sweep(*arguments)
-        last = result.err.splitlines()[-1]
         assert result.code == 2
-        assert last.startswith("sweep.py: error: ")
-        assert "Traceback" not in result.err
+        (line,) = result.err.splitlines()
+        assert line.startswith("sweep.py: error: ")
         for piece in [says] if isinstance(says, str) else says:
-            assert piece in last
+            assert piece in line
         assert not list(Path().glob("**/runs/*"))
 
     return check
 
 
-PLAIN = f"""
+CUSTOMIZATION = f"""
 import os, signal, sys, time, types
-if any("training.serve" in word for word in sys.orig_argv):
+if any("training.worker_process" in word for word in sys.orig_argv):
     sys.path.insert(0, {str(ROOT)!r})
-    import training.album
     import training.run
-    training.album.draw = lambda *_: None
+    import training.run_pictures
+    training.run_pictures.draw = lambda *_: True
 
     def write_and_wait(run, progress, write=training.run.Run.write_metrics):
         write(run, progress)
         hold, held = os.path.join("hold", run.folder.name), os.path.join("held", run.folder.name)
         if progress.epoch == 2 and os.path.exists(hold):
             open(held, "w").close()
-            handler = signal.getsignal(signal.SIGINT)  # which is another one after the first signal
+            handler = signal.getsignal(signal.SIGINT)  # the first signal installs another one
             while os.path.exists(hold) and signal.getsignal(signal.SIGINT) == handler:
                 time.sleep(0.01)
 
@@ -88,16 +76,16 @@ elif sys.orig_argv[1:] and sys.orig_argv[1].endswith("sweep.py") and "DRAW" not 
 
 
 @pytest.fixture
-def plain(tmp_path_factory):
-    """A folder; with it as PYTHONPATH, a sweep and its processes draw no pictures, and runs can be held (`hold`)."""
+def patched(tmp_path_factory):
+    """A folder; with it as PYTHONPATH, sweeps draw no pictures, and their runs can be held (see `hold`)."""
     folder = tmp_path_factory.mktemp("path")
-    (folder / "sitecustomize.py").write_text(PLAIN)
+    (folder / "sitecustomize.py").write_text(CUSTOMIZATION)
     return folder
 
 
 @pytest.fixture
 def hold(until):
-    """Hold runs in their second epoch, so that a signal always arrives there."""
+    """Hold runs in their second epoch, so that signals arrive there."""
 
     def begin(*names):
         for folder in ("hold", "held"):
@@ -117,22 +105,22 @@ def hold(until):
 
 
 @pytest.fixture
-def begin(plain):
-    """``begin(arguments...)``: sweep.py as a program in a process group of its own, which is killed in the end."""
+def begin(patched):
+    """``begin(arguments...)``: start sweep.py as a program in its own process group, which is killed at the end."""
     with contextlib.ExitStack() as stack:
 
         def start(*arguments, customize="", **environment):
-            (plain / "sitecustomize.py").write_text(PLAIN + customize)
+            (patched / "sitecustomize.py").write_text(CUSTOMIZATION + customize)
             program = subprocess.Popen(
                 [sys.executable, ROOT / "sweep.py", *map(str, arguments)], text=True, start_new_session=True,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": str(plain)} | environment,
+                env=os.environ | {"PYTHONPATH": str(patched)} | environment,
             )  # fmt: skip
 
-            place = Path.cwd()
+            directory = Path.cwd()
 
             def end():
-                for pid in {program.pid, *processes(place)}:
+                for pid in {program.pid, *processes(directory)}:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 program.communicate(timeout=60)
@@ -145,12 +133,12 @@ def begin(plain):
 
 @pytest.fixture
 def until():
-    """``until(condition)``: wait for it, and return what it returned."""
+    """``until(condition)``: wait until ``condition()`` is true, and return its value."""
 
     def wait(condition, seconds=100):
         end = time.monotonic() + seconds
         while not (result := condition()):
-            assert time.monotonic() < end, "waited in vain"
+            assert time.monotonic() < end, "the condition is still false"
             time.sleep(0.02)
         return result
 
@@ -158,23 +146,23 @@ def until():
 
 
 def endings(folder="s"):
-    """How each run ended, by the name of its folder."""
+    """The status of each run that ended, by the name of its folder."""
     return {p.parent.name: json.loads(p.read_text())["status"] for p in Path(folder).glob("runs/*/result.json")}
 
 
 def stamps(folder="s"):
-    """When each run ended, and which file says so."""
+    """The time and the inode of each result.json, by the name of the run's folder."""
     return {p.parent.name: (p.stat().st_mtime_ns, p.stat().st_ino) for p in Path(folder).glob("runs/*/result.json")}
 
 
 def begun(folder="s"):
-    """The runs that made an epoch and have not ended."""
+    """The folders of the runs that completed an epoch and have not ended."""
     folders = Path(folder).glob("runs/*")
     return [f for f in folders if (f / "metrics.csv").is_file() and not (f / "result.json").is_file()]
 
 
 def processes(folder):
-    """The processes that work for a sweep in a folder: those whose working folder it is."""
+    """The processes of a sweep: those whose working directory is this folder."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -187,5 +175,5 @@ def processes(folder):
 
 @pytest.fixture
 def look():
-    """What there is to see of a sweep from outside."""
+    """Functions that inspect a sweep from outside."""
     return SimpleNamespace(endings=endings, stamps=stamps, begun=begun, processes=processes)

@@ -1,4 +1,4 @@
-"""Sweeps on a Dask cluster, of real schedulers and workers on this machine."""
+"""Sweeps on Dask clusters, with schedulers and workers on this machine."""
 
 import contextlib
 import gc
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tensorgrad.errors import ConfigError
-from training import workers
+from training import cluster, workers
 
 distributed = pytest.importorskip("distributed")
 
@@ -25,14 +25,14 @@ RUNS = ("--dataset", "digits", "--hidden", "8", "--epochs", "4", "--batch-size",
 
 
 @pytest.fixture
-def launch(plain):
-    """``launch(module, arguments...)``: a Dask program, in a process group of its own that is killed in the end."""
+def launch(patched):
+    """``launch(module, arguments...)``: start a Dask program in its own process group, which is killed at the end."""
     with contextlib.ExitStack() as stack:
 
         def start(module, *arguments):
             program = subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.{module}", *map(str, arguments)], cwd="/",
-                env=os.environ | {"PYTHONPATH": str(plain)},
+                env=os.environ | {"PYTHONPATH": str(patched)},
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
 
@@ -49,7 +49,7 @@ def launch(plain):
 
 @pytest.fixture
 def schedule(launch, until, tmp_path):
-    """``schedule()``: start a scheduler without workers; the program, and its address."""
+    """``schedule()``: start a scheduler without workers; return the program and its address."""
 
     def start():
         file = tmp_path / "scheduler.json"
@@ -74,31 +74,34 @@ def scheduler(schedule):
 
 @pytest.fixture
 def worker(launch, scheduler, tmp_path):
-    """``worker()``: start a worker of one thread, in a folder from which this program cannot be imported."""
+    """``worker()``: start a worker with one thread in a folder from which this program cannot be imported."""
     return lambda: launch("dask_worker", scheduler, "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1",
                           "--local-directory", tmp_path)  # fmt: skip
 
 
-def test_a_worker_that_dies_midway(begin, hold, look, scheduler, worker, workplace):
+def test_runs_of_a_worker_that_dies_continue_elsewhere(begin, hold, look, scheduler, worker, workplace, monkeypatch):
     first, _second = worker(), worker()
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
+    with cluster.connect(scheduler, 2):  # on a busy machine, a worker starts slowly
+        pass
     arguments = (*RUNS, "--lr", "0.01", "0.1", "--seed", "0", "1", "--cluster", scheduler)
     hold.begin("lr-0.01_seed-1", "lr-0.1_seed-0", "lr-0.1_seed-1")
     program = begin(*arguments)
     hold.until(2)
     before = look.stamps()
-    os.killpg(first.pid, signal.SIGKILL)  # with its nanny
+    os.killpg(first.pid, signal.SIGKILL)  # with its supervisor
     hold.release()
     _, err = program.communicate(timeout=200)
     assert program.returncode == 0, err
     assert sorted(look.endings().values()) == ["finished"] * 4
     lines = err.splitlines()
-    assert len({line.split()[1] for line in lines}) == len(lines) == 4, err  # none twice, and no other word
+    assert len({line.split()[1] for line in lines}) == len(lines) == 4, err  # no run twice, and no other line
     assert {name: look.stamps()[name] for name in before} == before
     for folder in Path("s/runs").iterdir():
         epochs = [line.split(",")[0] for line in (folder / "metrics.csv").read_text().splitlines()[1:]]
         assert epochs == ["1", "2", "3", "4"]
 
-    # Ctrl-C reaches runs on the cluster too.
+    # Ctrl-C stops runs on the cluster, too.
     arguments = (*arguments[:-5], "--seed", "2", "3", "--cluster", scheduler)
     hold.begin("lr-0.01_seed-2", "lr-0.1_seed-2")
     program = begin(*arguments)
@@ -107,14 +110,14 @@ def test_a_worker_that_dies_midway(begin, hold, look, scheduler, worker, workpla
     _, err = program.communicate(timeout=200)
     assert program.returncode == 130, err
     assert "Traceback" not in err
-    assert err.splitlines()[-1].startswith("sweep.py: stopped with ")
+    assert err.splitlines()[-1].startswith("sweep.py: stopped after ")
     assert look.begun()
     assert not look.processes(workplace)
 
 
-def test_a_cluster_of_its_own(begin, look):
+def test_local_cluster(begin, look):
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):  # who else has Dask's favourite port does as well
+        with contextlib.suppress(OSError):  # the default port of Dask's dashboard may be in use
             stack.enter_context(socket.create_server(("127.0.0.1", 8787)))
         program = begin(*RUNS, "--lr", "0.1", "0.2", "--cluster", "local", "--workers", "2")
         _, err = program.communicate(timeout=200)
@@ -124,7 +127,7 @@ def test_a_cluster_of_its_own(begin, look):
 
 @pytest.fixture
 def nobody():
-    """An address at which nobody listens."""
+    """An address without a server."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"tcp://127.0.0.1:{taken.getsockname()[1]}"
@@ -132,14 +135,14 @@ def nobody():
 
 @pytest.fixture
 def mute():
-    """The address of a server that takes a connection and says nothing."""
+    """The address of a server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.fixture
 def web():
-    """The address of a server that is no scheduler, and says so in its own words."""
+    """The address of an HTTP server."""
     with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
         server.RequestHandlerClass.log_message = lambda *_: None
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -150,33 +153,32 @@ def web():
 
 
 @pytest.mark.parametrize("who", ["nobody", "mute"])
-def test_nobody_answers(refused, monkeypatch, request, until, who):
-    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+def test_no_answer(refused, monkeypatch, request, until, who):
+    monkeypatch.setattr(cluster, "TIMEOUT", 0.5)
     address = request.getfixturevalue(who)
     refused(
         *RUNS, "--lr", "0.1", "1", "--cluster", address,
-        says=(f"--cluster {address}: no Dask scheduler answers there (", "0.5 s)"),
+        says=(f"--cluster {address}: no Dask scheduler answers at this address (", "0.5 s)"),
     )  # fmt: skip
+    assert not Path("s").exists()
     until(lambda: not left_over())
 
 
-def test_what_answers_is_no_scheduler(refused, monkeypatch, web, until):
-    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+def test_server_that_is_not_a_scheduler(refused, monkeypatch, web, until):
+    monkeypatch.setattr(cluster, "TIMEOUT", 0.5)
     for address in (web, "nonsense://"):
-        refused(*RUNS, "--lr", "0.1", "1", "--cluster", address, says="no Dask scheduler answers there")
+        refused(*RUNS, "--lr", "0.1", "1", "--cluster", address, says="no Dask scheduler answers at this address")
     until(lambda: not left_over())
 
 
 def left_over():
-    """What Dask has still open in this process."""
+    """Dask's open clients and threads in this process."""
     clients = [client for client in distributed.Client._instances if client.status != "closed"]
     return clients + [thread for thread in threading.enumerate() if thread.name in ("dask", "IO loop")]
 
 
-def test_what_is_left_of_failed_connections_does_not_stop_the_next(
-    monkeypatch, scheduler, worker, nobody, mute, web, until
-):
-    """Also when the garbage collector runs while Dask starts and holds a lock."""
+def test_failed_connections_do_not_block_the_next_one(monkeypatch, scheduler, worker, nobody, mute, web, until):
+    """Even if the garbage collector runs while Dask starts and holds a lock."""
     starts, start = [], distributed.utils.LoopRunner._start_unlocked
 
     def collect_during_start(runner):
@@ -184,17 +186,17 @@ def test_what_is_left_of_failed_connections_does_not_stop_the_next(
         start(runner)
 
     monkeypatch.setattr(distributed.utils.LoopRunner, "_start_unlocked", collect_during_start)
-    monkeypatch.setattr(workers, "PATIENCE", 0.2)
-    monkeypatch.setattr(workers, "GATHERING", 0.2)
+    monkeypatch.setattr(cluster, "TIMEOUT", 0.2)
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 0.2)
     gc.disable()
     try:
-        for address in (nobody, mute, web, "nonsense://", nobody, scheduler):  # the last has no workers yet
-            with pytest.raises(ConfigError, match=re.escape(f"--cluster {address}")), workers.cluster(address, 1):
+        for address in (nobody, mute, web, "nonsense://", nobody, scheduler):  # the last one has no workers yet
+            with pytest.raises(ConfigError, match=re.escape(f"--cluster {address}")), cluster.connect(address, 1):
                 pass
-        monkeypatch.setattr(workers, "PATIENCE", 60)
-        monkeypatch.setattr(workers, "GATHERING", 60)
+        monkeypatch.setattr(cluster, "TIMEOUT", 60)
+        monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
         worker()
-        with workers.cluster(scheduler, 1) as (executor, _):
+        with cluster.connect(scheduler, 1) as (executor, _):
             assert executor.submit(divmod, 17, 5).result(timeout=60) == (3, 2)
     finally:
         gc.enable()
@@ -202,26 +204,26 @@ def test_what_is_left_of_failed_connections_does_not_stop_the_next(
     until(lambda: not left_over())
 
 
-def test_a_client_whose_start_fails_is_closed(monkeypatch, scheduler, worker, until):
-    monkeypatch.setattr(workers, "GATHERING", 60)
+def test_client_that_fails_to_start_is_closed(monkeypatch, scheduler, worker, until):
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
     worker()
-    with workers.cluster(scheduler, 1):
+    with cluster.connect(scheduler, 1):
         pass
 
     async def fail(client, **_):
-        raise OSError("gone since it answered")
+        raise OSError("gone")
 
     monkeypatch.setattr(distributed.Client, "_ensure_connected", fail)
-    with pytest.raises(ConfigError, match="gone since it answered"), workers.cluster(scheduler, 1):
+    with pytest.raises(ConfigError, match="gone"), cluster.connect(scheduler, 1):
         pass
     until(lambda: not left_over())
 
 
-def test_a_scheduler_that_freezes_does_not_keep_the_program(monkeypatch, launch, schedule, until):
-    monkeypatch.setattr(workers, "GATHERING", 60)
+def test_scheduler_that_stops_responding_does_not_block_the_program(monkeypatch, launch, schedule, until):
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
     program, address = schedule()
     launch("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
-    with workers.cluster(address, 1) as (executor, _):
+    with cluster.connect(address, 1) as (executor, _):
         assert executor.submit(divmod, 17, 5).result(timeout=60) == (3, 2)
         program.send_signal(signal.SIGSTOP)
         future = executor.submit(divmod, 18, 5)
@@ -229,27 +231,32 @@ def test_a_scheduler_that_freezes_does_not_keep_the_program(monkeypatch, launch,
     until(lambda: not left_over())
 
 
-def test_a_scheduler_that_goes_away_is_told_of_once(monkeypatch, launch, schedule, until, capfd):
-    monkeypatch.setattr(workers, "PATIENCE", 2)
-    monkeypatch.setattr(workers, "GATHERING", 60)
+def test_scheduler_that_disappears_is_reported_once(monkeypatch, launch, schedule, until, capfd):
+    monkeypatch.setattr(cluster, "TIMEOUT", 2)
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
     program, address = schedule()
     launch("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
-    with workers.cluster(address, 1) as (executor, _):
+    with cluster.connect(address, 1) as (executor, _):
         future = executor.submit(time.sleep, 1000)
         program.kill()
         until(future.done)
-        assert workers._outcome(future) == {"status": "failed", "error": "the cluster went away before its end"}
+        assert workers._outcome(future) == {
+            "status": "failed",
+            "error": "the cluster was shut down before the run ended",
+        }
     assert capfd.readouterr() == ("", "")
     until(lambda: not left_over())
 
 
-def test_a_scheduler_without_workers(refused, monkeypatch, scheduler):
-    monkeypatch.setattr(workers, "GATHERING", 0.2)
+def test_scheduler_without_workers(refused, monkeypatch, scheduler):
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 0.2)
     refused(
-        *RUNS, "--lr", "0.1", "1", "--cluster", scheduler, says=f"no workers, start one with: dask worker {scheduler}"
+        *RUNS, "--lr", "0.1", "1", "--cluster", scheduler, says=f"no workers; start one with: dask worker {scheduler}"
     )
+    assert not Path("s").exists()
 
 
-def test_dask_is_not_there(refused, monkeypatch):
+def test_dask_is_not_installed(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     refused(*RUNS, "--lr", "0.1", "1", "--cluster", "local", says='python -m pip install -e ".[dask]"')
+    assert not Path("s").exists()

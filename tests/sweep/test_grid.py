@@ -1,14 +1,14 @@
-"""From axes to runs and their names."""
+"""The grids of a sweep: their runs, the names of the runs, and files."""
 
 import re
 
 import pytest
 
 from tensorgrad.errors import ConfigError
-from training.grid import AXES, Grid, all_settings, file_name, grid_of, read_file, text
+from training.grid import AXES, Grid, all_settings, as_text, file_name, grid_of, read_file
 
 
-def test_full_grid_with_seeds_fastest():
+def test_seed_varies_fastest():
     grid = grid_of({"seed": ["0", "1"], "lr": ["0.1", "1e-3"], "hidden": ["8", "8,4"]})
     assert grid.varied == ["lr", "hidden"]
     assert [(s["lr"], s["hidden"], s["seed"]) for s in grid.settings()] == [
@@ -16,12 +16,12 @@ def test_full_grid_with_seeds_fastest():
     ]
 
 
-def test_every_option_of_a_run_is_an_axis_but_those_of_the_sweep():
+def test_every_option_can_be_varied_except_those_of_the_sweep_itself():
     assert {"lr", "hidden", "seed", "nesterov", "freeze", "model", "dataset"} < set(AXES)
     assert not {"out", "quiet", "data"} & set(AXES)
 
 
-def test_sample_is_reproducible_and_grows():
+def test_sample_is_reproducible_and_part_of_larger_ones():
     axes = {"lr": list(range(1, 9)), "l2": [0.0, 0.1, 0.2], "seed": [0, 1]}
     small, large = Grid(axes, sample=5), Grid(axes, sample=9)
     assert small.settings() == Grid(axes, sample=5).settings()
@@ -31,20 +31,20 @@ def test_sample_is_reproducible_and_grows():
     assert len(Grid(axes, sample=1000).settings()) == 48
 
 
-def test_names_do_not_depend_on_what_a_sample_draws():
+def test_names_do_not_depend_on_the_sample():
     axes = {"lr": list(range(1, 9)), "l2": [0.0, 0.1, 0.2]}
     assert set(all_settings([Grid(axes, sample=1)])) < set(all_settings([Grid(axes, sample=7)]))
     assert all(name.startswith("lr-") and "_l2-" in name for name in all_settings([Grid(axes, sample=1)]))
 
 
-def test_names_tell_runs_apart_and_suit_shells_and_file_systems():
+def test_names_are_different_and_valid_file_names():
     values = ["a b/c.yaml", "a-b-c.yaml", "é$(rm).yaml", "x" * 300 + ".yaml", "x" * 301 + ".yaml", "../up.yaml"]
     names = list(all_settings([grid_of({"model": values, "hidden": ["400,200", "400"]})]))
     assert len(set(names)) == 12
     assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,140}", name) for name in names)
 
 
-def test_close_numbers_are_two_runs():
+def test_numbers_that_differ_slightly_are_two_runs():
     assert len(all_settings([grid_of({"lr": [0.12345678, 0.12345679]})])) == 2
 
 
@@ -52,16 +52,16 @@ def test_close_numbers_are_two_runs():
     ("value", "shown"),
     [(0.1, "0.1"), (1e-5, "1e-05"), (0.0, "0"), ([400, 200], "400,200"), ([], "none"), (True, "true"), (3, "3")],
 )
-def test_values_are_shown_as_they_are_written(value, shown):
-    assert text(value) == shown
+def test_text_of_a_value(value, shown):
+    assert as_text(value) == shown
 
 
-def test_switches_and_empty_lists():
+def test_booleans_and_empty_lists():
     assert grid_of({"nesterov": ["true", "False"]}).axes == {"nesterov": [True, False]}
     assert grid_of({"freeze": ["none", "hidden"]}).axes == {"freeze": [[], ["hidden"]]}
 
 
-def test_runs_that_grids_share_are_run_once():
+def test_run_in_two_grids_is_run_once():
     grids = [grid_of({"lr": [0.1, 1], "seed": [0]}), grid_of({"lr": [1, 10], "seed": [0]})]
     assert list(all_settings(grids)) == ["lr-0.1", "lr-1", "lr-10"]
 
@@ -106,12 +106,12 @@ MALFORMED = [
     ("grids: [3]",                                              "grid 1: expected a dict with name and axes"),
     ("grids: [{name: a}]",                                      "grid 1: expected a dict with name and axes"),
     ("grids: [{axes: {lr: 1}, samples: 3}]",                    "grid 1: unknown key 'samples'"),
-    ("grids: [{name: a, axes: {lr: 1}}, {name: a, axes: {}}]",  "grid 2: the name a is taken"),
-    ("grids: [{name: a, axes: {lr: 1}, sample: 0}]",            "grid 1 (a): sample must be a whole number"),
+    ("grids: [{name: a, axes: {lr: 1}}, {name: a, axes: {}}]",  "grid 2: another grid has the name a"),
+    ("grids: [{name: a, axes: {lr: 1}, sample: 0}]",            "grid 1 (a): sample must be an integer"),
     ("grids: [{axes: {lr: 1}, sample: true}]",                  "sample must be"),
-    ("grids: [{axes: {lrr: 1}}]",                               "grid 1: lrr is no axis of a sweep; did you mean lr?"),
-    ("grids: [{axes: {1: 1}}]",                                 "grid 1: 1 is no axis"),
-    ("grids: [{axes: {out: x}}]",                               "grid 1: out is no axis"),
+    ("grids: [{axes: {lrr: 1}}]",                               "lrr is not an option that a sweep can vary; did you"),
+    ("grids: [{axes: {1: 1}}]",                                 "grid 1: 1 is not an option"),
+    ("grids: [{axes: {out: x}}]",                               "grid 1: out is not an option"),
     ("grids: [{axes: {lr: []}}]",                               "grid 1: lr has no values"),
     ("grids: [{axes: {lr: [0]}}]",                              "grid 1: lr must be a number greater than 0, got 0"),
     ("grids: [{axes: {lr: [a, b]}}]",                           "grid 1: lr must be a number greater than 0, got 'a'"),
@@ -119,7 +119,7 @@ MALFORMED = [
     ("grids: [{axes: {lr: [[1, 2]]}}]",                         "grid 1: lr cannot be [1, 2]"),
     ("grids: [{axes: {lr: }}]",                                 "grid 1: lr cannot be null"),
     ("grids: [{axes: {hidden: [[]]}}]",                         "grid 1: hidden needs at least one number"),
-    ("grids: [{axes: {lr: 1}, report: {1: 0.9}}]",              "grid 1: report must be a dict from the values"),
+    ("grids: [{axes: {lr: 1}, report: {1: 0.9}}]",              "grid 1: report must map the values"),
     ("grids: [{axes: {lr: [1, 2]}, report: {3: 0.9}}]",         "report: 3 is not a value of lr"),
     ("grids: [{axes: {lr: [1, 2]}, report: {1: 90}}]",          "report: 1 must be an accuracy of 0 to 1, got 90"),
 ]
@@ -127,7 +127,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("content", "says"), MALFORMED, ids=[row[1] for row in MALFORMED])
-def test_malformed_file_is_one_line(tmp_path, content, says):
+def test_malformed_file_is_refused_in_one_line(tmp_path, content, says):
     path = tmp_path / "s.yaml"
     path.write_text(content)
     with pytest.raises(ConfigError) as caught:

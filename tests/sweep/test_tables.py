@@ -1,4 +1,4 @@
-"""Tables and pictures, against numbers worked out by hand."""
+"""Tables and pictures of sweeps, compared with numbers computed by hand."""
 
 import csv
 import math
@@ -8,19 +8,21 @@ import pytest
 from matplotlib.figure import Figure
 
 from training import sweep_pictures as pictures
-from training.grid import Grid, all_settings
+from training.grid import AXES, Grid, all_settings
 from training.tables import Cell, cells, markdown, mean, write_csv
 
 HEAD = "epoch,updates,train_loss,train_accuracy,val_loss,val_accuracy,test_accuracy,lr,seconds\n"
 
 
-def finished(accuracy, best=2):
-    return {"status": "finished", "test_accuracy": accuracy, "val_accuracy": accuracy - 0.1, "best_epoch": best}
+def finished(accuracy, best=2, val=None):
+    """The result of a finished run."""
+    val = accuracy - 0.1 if val is None else val
+    return {"status": "finished", "test_accuracy": accuracy, "val_accuracy": val, "best_epoch": best}
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The figures that were drawn, by the name of their file."""
+    """The figures that were drawn, by the name of the file."""
     kept = {}
     monkeypatch.setattr(pictures, "save", lambda figure, path: kept.update({path.name: figure}))
     return kept
@@ -28,7 +30,7 @@ def drawn(monkeypatch):
 
 @pytest.fixture
 def table_of():
-    """``table_of(grid, results by run)``: the rows of its table, a list of words each."""
+    """``table_of(grid, results)``: the rows of the table, each a list of texts; results in the order of the runs."""
 
     def make(grid, results):
         runs = all_settings([grid])
@@ -53,20 +55,31 @@ def test_mean_and_sample_deviation_over_the_seeds(table_of):
     assert rows[3] == ["1", "50.00", "40.00", "2.0", "1, 1 diverged, 1 missing"]
 
 
-def test_numbers_stand_right_and_words_left(table_of):
+def test_numbers_are_right_aligned_and_texts_left_aligned(table_of):
     rows = table_of(grid(schedule=["cosine", "step"], hidden=[[8], [4, 4]], l2=[0.0, 0.1]), [finished(0.9)] * 8)
     assert rows[0][:3] == ["schedule", "hidden units", "L2 penalty"]
     assert rows[1][:4] == ["---", "---", "---:", "---:"]
     assert rows[3][:3] == ["cosine", "8", "0.1"]
 
 
-def test_nothing_to_average(table_of):
+def test_best_by_validation_is_bold_even_if_another_has_a_better_test_accuracy(table_of):
+    rows = table_of(grid(lr=[0.1, 0.2, 0.3]), [finished(0.9, val=0.8), finished(0.8, val=0.9), finished(0.85, val=0.7)])
+    assert [row[1] for row in rows[2:]] == ["90.00", "**80.00**", "85.00"]
+
+
+@pytest.mark.parametrize("results", [[finished(0.9)], [{**finished(0.9), "val_accuracy": None}] * 2, [{"status": "x"}]])
+def test_nothing_is_bold_without_a_comparison_by_validation(table_of, results):
+    rows = table_of(grid(lr=[0.1, 0.2][: len(results)]), results)
+    assert "**" not in "".join(map("".join, rows))
+
+
+def test_missing_numbers(table_of):
     rows = table_of(grid(lr=[0.1, 1.0]), [{"status": "failed", "error": "x"}, {**finished(0.9), "val_accuracy": None}])
     assert rows[2] == ["0.1", "-", "-", "-", "0, 1 failed"]
-    assert rows[3] == ["1", "**90.00**", "-", "2.0", "1"]
+    assert rows[3] == ["1", "90.00", "-", "2.0", "1"]
 
 
-def test_report_stands_beside(table_of):
+def test_published_accuracies(table_of):
     rows = table_of(grid(lr=[0.1, 1.0], report={"0.1": 0.922}), [finished(0.9), finished(0.8)])
     assert [row[-1] for row in rows] == ["report (%)", "---:", "92.2", ""]
 
@@ -82,6 +95,14 @@ def test_csv_has_a_row_for_each_run(tmp_path):
     assert (second["hidden"], second["error"], second["test_accuracy"]) == ("4,4", error, "")
 
 
+@pytest.mark.parametrize("name", AXES)
+def test_csv_has_each_column_once(tmp_path, name):
+    write_csv(tmp_path / "r.csv", {"a": {name: 3, "seed": 0}}, {"a": finished(0.9) | {"epochs": 3}})
+    header = (tmp_path / "r.csv").read_text().splitlines()[0].split(",")
+    assert len(set(header)) == len(header)
+    assert {"run", name, "test_accuracy", "epochs"} <= set(header)
+
+
 # ----------------------------------------------------------------------------------------------------- pictures
 
 
@@ -91,7 +112,8 @@ def write_run(folder, losses, accuracies, status="finished"):
         f"{i},1,{loss},0.5,1,{a},nan,0.1,1\n" for i, (loss, a) in enumerate(zip(losses, accuracies, strict=True), 1)
     ]
     (folder / "metrics.csv").write_text(HEAD + "".join(rows))
-    return {"status": status, "test_accuracy": accuracies[-1] if status == "finished" else None}
+    accuracy = accuracies[-1] if status == "finished" else None
+    return {"status": status, "test_accuracy": accuracy, "val_accuracy": accuracy}
 
 
 def made_cells(folder, grid, epochs=3, seeds=2):
@@ -106,8 +128,8 @@ def made_cells(folder, grid, epochs=3, seeds=2):
     return result
 
 
-def inside(figure: Figure):
-    """Whether nothing that is written sticks out of the picture."""
+def is_inside(figure: Figure):
+    """Whether all text is inside the picture."""
     figure.draw_without_rendering()
     whole = figure.bbox
     boxes = [legend.get_window_extent() for legend in figure.legends]
@@ -128,19 +150,19 @@ def test_curves_are_the_mean_and_the_range_of_the_seeds(tmp_path, drawn):
     assert [t.get_text() for t in drawn["c.png"].legends[0].get_texts()] == ["0.1", "1"]
 
 
-def test_many_cells_and_long_names_stay_within_the_picture(tmp_path, drawn):
+def test_many_cells_and_long_names_fit_into_the_picture(tmp_path, drawn):
     axes = {"input_dropout": [0.0, 0.1, 0.2], "model": ["models/" + "long" * 20 + ".yaml", "b.yaml"],
             "batch_size": [16, 32], "schedule": ["cosine", "constant"]}  # fmt: skip
     g = Grid(axes)
     found = made_cells(tmp_path, g)
     pictures.curves(tmp_path / "c.png", g, found, "a title that is rather long " * 8)
     figure = drawn["c.png"]
-    assert "the best 7 of 24 cells" in figure._suptitle.get_text().replace("\n", " ")
+    assert "the best 7 of 24 combinations by validation accuracy" in figure._suptitle.get_text().replace("\n", " ")
     best = sorted(found, key=mean)[-7:]
     assert len(figure.axes[0].get_lines()) == 7
     lowest = min(line.get_ydata()[-1] for line in figure.axes[1].get_lines())
     assert lowest == pytest.approx(100 * min(map(mean, best)), abs=0.01)
-    assert inside(figure)
+    assert is_inside(figure)
 
 
 def test_seeds_that_diverged_do_not_shorten_the_curve(tmp_path, drawn):
@@ -155,10 +177,10 @@ def test_seeds_that_diverged_do_not_shorten_the_curve(tmp_path, drawn):
     assert drawn["curves.png"].legends[0].get_texts()[2].get_text() == "9 (diverged)"
     words = [t.get_text() for t in drawn["axis.png"].axes[0].texts]
     assert words == ["1 diverged", "2 diverged"]
-    assert inside(drawn["axis.png"])
+    assert is_inside(drawn["axis.png"])
 
 
-def test_a_loss_that_blows_up_does_not_flatten_the_others(tmp_path, drawn):
+def test_very_large_loss_does_not_hide_the_others(tmp_path, drawn):
     g = Grid({"lr": [0.1, 1.0]})
     found = made_cells(tmp_path, g, seeds=1)
     found[1] = Cell((1.0,), [tmp_path / "x"], [write_run(tmp_path / "x", [1e12, 1e3, 2.3], [0.1] * 3)])
@@ -178,10 +200,10 @@ def test_any_length_and_any_number_of_seeds(tmp_path, drawn, epochs, seeds):
     ticks = figure.axes[0].get_xticks()
     assert all(tick == int(tick) for tick in ticks)
     assert ("(mean and range of seeds)" in figure.legends[0].get_title().get_text()) == (seeds > 1)
-    assert drawn["p-axis.png"].axes[0].get_lines()[0].get_linestyle() == "None"  # names have no order to join
+    assert drawn["p-axis.png"].axes[0].get_lines()[0].get_linestyle() == "None"  # there are no lines between names
 
 
-def test_axis_of_numbers_is_in_their_order(tmp_path, drawn):
+def test_numbers_of_an_axis_are_sorted(tmp_path, drawn):
     g = Grid({"lr": [1.0, 0.01, 0.1]}, report={"0.1": 0.922})
     found = made_cells(tmp_path, g, seeds=1)
     pictures.axis(tmp_path / "a.png", g, found, "")
@@ -192,7 +214,7 @@ def test_axis_of_numbers_is_in_their_order(tmp_path, drawn):
     assert axes.get_lines()[-1].get_ydata() == pytest.approx([92.2])
 
 
-def test_heat_map_has_each_number_in_its_place(tmp_path, drawn):
+def test_heat_map(tmp_path, drawn):
     g = Grid({"lr": [0.1, 1.0], "hidden": [[8], [16], [400, 200]]})
     found = made_cells(tmp_path, g)
     found[4].results[:] = [{"status": "diverged"}] * 2
@@ -203,8 +225,20 @@ def test_heat_map_has_each_number_in_its_place(tmp_path, drawn):
     assert words == expected
     assert [t.get_text() for t in axes.get_xticklabels()] == ["8", "16", "400,200"]
     assert [t.get_text() for t in axes.get_yticklabels()] == ["0.1", "1"]
-    assert inside(drawn["h.png"])
+    assert is_inside(drawn["h.png"])
 
 
-def test_colours_differ_in_grey_or_in_marker():
+def test_markers_dashes_and_colours_are_different():
     assert len(set(pictures.MARKERS)) == len(set(map(str, pictures.DASHES))) == len(set(pictures.COLOURS)) == 7
+
+
+def test_winner_of_a_heat_map_and_the_shown_curves_are_chosen_by_validation(tmp_path, drawn):
+    g = Grid({"lr": [0.1, 1.0], "hidden": [[size] for size in range(1, 5)]})
+    found = made_cells(tmp_path, g, seeds=1)
+    for i, cell in enumerate(found):  # the validation accuracy falls while the test accuracy rises
+        cell.results[0]["val_accuracy"] = 1 - 0.01 * i
+    pictures.heat_map(tmp_path / "h.png", g, found, "")
+    assert [text.get_fontweight() for text in drawn["h.png"].axes[0].texts] == ["bold"] + ["normal"] * 7
+    pictures.curves(tmp_path / "c.png", g, found, "")
+    labels = [text.get_text() for text in drawn["c.png"].legends[0].get_texts()]
+    assert labels == [f"{lr:g}, {size}" for lr in (0.1, 1.0) for size in range(1, 5)][:7]

@@ -1,7 +1,11 @@
-"""The programs, called as a user would call them, in an empty folder of their own and without the internet."""
+"""Calls of the programs as a user would call them, in an empty folder and without the internet."""
 
 import gzip
+import os
+import signal
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,44 +15,31 @@ import pytest
 import evaluate
 import tensorgrad as tg
 import train
-from tests.offline import without_mnist
+from tests.offline import enter_empty_folder
+from tests.runs import FILES, FOLDER, STATEFUL, TINY, called, combined
 
-# Six updates an epoch, the last one on fewer images; a run of it takes a twentieth of a second.
-TINY = ("--dataset", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256")
+PROJECT = Path(train.__file__).parent
 
 
 @pytest.fixture(autouse=True)
 def workplace(monkeypatch, tmp_path):
-    """Go to a new folder where MNIST is not, and cannot be fetched."""
-    monkeypatch.chdir(tmp_path)
-    without_mnist(monkeypatch, tmp_path / "cache")
-    return tmp_path
-
-
-def called(capsys, main, arguments):
-    """Call a program; return its exit code and what it wrote."""
-    capsys.readouterr()
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as exit_:
-        code = exit_.code
-    wrote = capsys.readouterr()
-    return SimpleNamespace(code=code, out=wrote.out, err=wrote.err)
+    """Change to a new folder, in which MNIST is not found and cannot be downloaded."""
+    return enter_empty_folder(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def run_train(capsys, monkeypatch):
-    """``run_train(arguments...)``: train.py, without pictures unless asked for, as they take a second."""
+    """``run_train(arguments...)``: call train.py, without pictures unless asked for, because they take a second."""
 
     def run(*arguments, pictures=False):
         before = set(Path("runs").glob("*"))
         with monkeypatch.context() as patch:
             if not pictures:
-                patch.setattr(train, "draw", lambda *_: None)
+                patch.setattr(train, "draw", lambda *_: True)
             result = called(capsys, train.main, arguments)
-        made = sorted(set(Path("runs").glob("*")) - before)
-        assert len(made) <= 1
-        result.folder = made[0] if made else None
+        created = sorted(set(Path("runs").glob("*")) - before)
+        assert len(created) <= 1
+        result.folder = created[0] if created else None
         return result
 
     return run
@@ -56,28 +47,39 @@ def run_train(capsys, monkeypatch):
 
 @pytest.fixture
 def run_tiny(run_train):
-    """The same with the settings of `TINY`, which further arguments override."""
-    return lambda *arguments, **options: run_train(*TINY, *arguments, **options)
+    """The same with the settings of `TINY`, which further arguments replace."""
+    return lambda *arguments, **options: run_train(*combined(*TINY, *arguments), **options)
 
 
 @pytest.fixture
 def run_evaluate(capsys):
-    """``run_evaluate(arguments...)``: evaluate.py."""
+    """``run_evaluate(arguments...)``: call evaluate.py."""
     return lambda *arguments: called(capsys, evaluate.main, arguments)
 
 
 @pytest.fixture
+def run_program():
+    """``run_program("train.py", arguments..., settings of subprocess.run)``: run a program in a process of its own."""
+
+    def run(program, *arguments, **settings):
+        settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "timeout": 200} | settings
+        command = [sys.executable, PROJECT / program, *map(str, arguments)]
+        return subprocess.run(command, check=False, **settings)
+
+    return run
+
+
+@pytest.fixture
 def refused():
-    """``refused(result, pieces...)``: exit code 2, one line that holds the pieces, and no traceback."""
+    """``refused(result, pieces...)``: exit code 2, and one error message, in a line that contains the pieces."""
 
     def check(result, *pieces):
-        lines = result.err.splitlines()
+        *lines, last = result.err.splitlines()
         assert result.code == 2
-        assert sum(": error: " in line for line in lines) == 1
-        assert "error: " in lines[-1]
-        assert "Traceback" not in result.err
+        assert ": error: " in last
+        assert all(line.startswith("epoch ") for line in lines)
         for piece in pieces:
-            assert piece in lines[-1]
+            assert piece in last
         return True
 
     return check
@@ -85,7 +87,7 @@ def refused():
 
 @pytest.fixture
 def write_mnist():
-    """``write_mnist(folder, shape)``: a little set in MNIST's format, made of the small digits."""
+    """``write_mnist(folder, shape)``: write a small data set in MNIST's format, derived from the small digits."""
 
     def write(folder, shape=(28, 28), count=200, gzipped=False):
         folder = Path(folder)
@@ -100,48 +102,68 @@ def write_mnist():
             enlarged = np.kron(images, np.ones((1, max(scale, 1), max(scale, 1)), np.uint8)) * np.uint8(15)
             height, width = (min(a, b) for a, b in zip(shape, enlarged.shape[1:], strict=True))
             large[:, :height, :width] = enlarged[:, :height, :width]
-            packed = gzip.compress if gzipped else bytes
-            end = ".gz" if gzipped else ""
+            compress = gzip.compress if gzipped else bytes
+            suffix = ".gz" if gzipped else ""
             head = struct.pack(">HBBIII", 0, 8, 3, *large.shape)
-            (folder / f"{part}-images-idx3-ubyte{end}").write_bytes(packed(head + large.tobytes()))
+            (folder / f"{part}-images-idx3-ubyte{suffix}").write_bytes(compress(head + large.tobytes()))
             head = struct.pack(">HBBI", 0, 8, 1, len(labels))
             content = head + labels.astype(np.uint8).tobytes()
-            (folder / f"{part}-labels-idx1-ubyte{end}").write_bytes(packed(content))
+            (folder / f"{part}-labels-idx1-ubyte{suffix}").write_bytes(compress(content))
         return folder
 
     return write
 
 
-@pytest.fixture
-def weights():
-    """``weights(folder, name)``: the arrays of a run's checkpoint without the optimizer's."""
-
-    def read(folder, name="last.npz"):
-        arrays = tg.load(Path(folder) / name).arrays
-        return {key: array for key, array in arrays.items() if not key.startswith("optimizer.")}
-
-    return read
-
-
-@pytest.fixture
-def untrained():
-    """``untrained(folder)``: the weights that the network of a run began with."""
-    import models
-
-    def build(folder):
-        config = tg.load(Path(folder) / "last.npz").config
-        o, about = config["options"], config["data"]
-        features = about["shape"][0] * about["shape"][1]
-        network = models.build(o["layers"], features, about["classes"], np.random.default_rng(o["seed"]))
-        return tg.nn.state_dict(network)
-
-    return build
-
-
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """A run folder, pictures included, of a network that reads the small digits well; not to be written to."""
+    """The folder, with pictures, of a run that learned to classify the small digits; tests must not write to it."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     settings = ("--dataset", "digits", "--hidden", "64", "--epochs", "12", "--watch-test", "--quiet", "--out", folder)
     assert train.main([str(argument) for argument in settings]) == 0
     return folder
+
+
+# ------------------------------------------------------------------------------------------- interrupted runs
+
+
+@pytest.fixture
+def no_clock(monkeypatch):
+    """Stop the clock of train.py: the seconds are all in which two runs with the same settings differ."""
+    monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: 0.0))
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory):
+    """The files, by name, of a run with the settings `STATEFUL` that was not interrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "time", SimpleNamespace(monotonic=lambda: 0.0))
+        patch.setattr(train, "draw", lambda *_: True)
+        patch.chdir(tmp_path_factory.mktemp("uninterrupted"))
+        assert train.main(STATEFUL) == 0
+        return {name: (FOLDER / name).read_bytes() for name in FILES}
+
+
+@pytest.fixture
+def interrupt_after(monkeypatch):
+    """``interrupt_after(n)``: send a signal in the n-th update from now, or in the n-th call of another function."""
+
+    def arm(n, target=tg.optim.SGD, name="step", number=signal.SIGINT):
+        calls, original = [], getattr(target, name)
+
+        def step(*arguments):
+            calls.append(name)
+            if len(calls) == n:
+                os.kill(os.getpid(), number)
+            return original(*arguments)
+
+        monkeypatch.setattr(target, name, step)
+
+    return arm
+
+
+@pytest.fixture
+def stopped(run_train, interrupt_after):
+    """The folder of a run that was stopped in its second epoch."""
+    interrupt_after(8)
+    assert run_train(*STATEFUL).code == 130
+    return FOLDER

@@ -1,4 +1,4 @@
-"""The options: what is read from the command line and from recipes, and what is refused before anything starts."""
+"""The options: from the command line and from recipes, and which values are refused."""
 
 import re
 import shlex
@@ -10,16 +10,16 @@ import yaml
 from tensorgrad.errors import ConfigError
 from training import options
 
-# Of every kind of option, what is refused and the range that the message names.
-WHOLE_FROM_1 = ("must be a whole number of at least 1", ["0", "-1", "2.5", "1e3", "many", "nan", "inf", "", "0x10"])
-WHOLE_FROM_0 = ("must be a whole number of at least 0", ["-1", "2.5", "none", ""])
+# For every kind of option, the range that the message names, and values that are refused.
+INTEGER_FROM_1 = ("must be an integer of at least 1", ["0", "-1", "2.5", "1e3", "many", "nan", "inf", "", "0x10"])
+INTEGER_FROM_0 = ("must be an integer of at least 0", ["-1", "2.5", "none", ""])
 POSITIVE = ("must be a number greater than 0", ["0", "-0.1", "nan", "inf", "1e400", "fast", "", "1,5"])
 NOT_NEGATIVE = ("must be a number of at least 0", ["-1e-9", "nan", "inf", "much", ""])
 FRACTION = ("must be a number of at least 0 and less than 1", ["1", "-0.1", "1.5", "nan", "inf", "half", ""])
 REFUSED = {
-    "hidden": WHOLE_FROM_1, "epochs": WHOLE_FROM_1, "batch_size": WHOLE_FROM_1, "every": WHOLE_FROM_1,
-    "warmup": WHOLE_FROM_0, "seed": WHOLE_FROM_0,
-    "shift": ("must be a whole number of at least 0 and at most 7", ["-1", "8", "1.0", "x"]),
+    "hidden": INTEGER_FROM_1, "epochs": INTEGER_FROM_1, "batch_size": INTEGER_FROM_1, "every": INTEGER_FROM_1,
+    "warmup": INTEGER_FROM_0, "seed": INTEGER_FROM_0,
+    "shift": ("must be an integer of at least 0 and at most 7", ["-1", "8", "1.0", "x"]),
     "lr": POSITIVE, "l2": NOT_NEGATIVE,
     "dropout": FRACTION, "input_dropout": FRACTION, "momentum": FRACTION, "shrink": FRACTION,
     "validation": ("must be a number of at least 0 and less than 0.9", ["0.9", "-0.1", "nan"]),
@@ -31,55 +31,50 @@ REFUSED = {
     "model": ("must not be empty", [""]), "data": ("must not be empty", [""]), "out": ("must not be empty", [""]),
     "freeze": ("must not be empty", [""]),
 }  # fmt: skip
-SWITCHES = {"nesterov", "watch_test", "quiet"}
-CASES = [(name, value, wanted) for name, (wanted, values) in REFUSED.items() for value in values]
+BOOLEANS = {"nesterov", "watch_test", "quiet"}
+CASES = [(name, value, message) for name, (message, values) in REFUSED.items() for value in values]
 
 
-def test_the_table_has_every_option():
-    assert REFUSED.keys() | SWITCHES == options.OPTIONS.keys()
-    assert REFUSED.keys().isdisjoint(SWITCHES)
+def test_every_option_is_tested():
+    assert REFUSED.keys() | BOOLEANS == options.OPTIONS.keys()
+    assert REFUSED.keys().isdisjoint(BOOLEANS)
 
 
-@pytest.mark.parametrize(("name", "value", "wanted"), CASES)
-def test_a_bad_value_is_refused_by_name_and_range_before_anything_starts(run_train, refused, name, value, wanted):
+@pytest.mark.parametrize(("name", "value", "message"), CASES)
+def test_value_out_of_range_is_refused_with_name_and_range(run_train, refused, name, value, message):
     flag = "--" + name.replace("_", "-")
-    result = run_train("--dataset", "digits", f"{flag}={value}")
-    assert refused(result, f"error: {flag} {wanted}" + (f", got {value!r}" if value else ""))
+    result = run_train(*(() if name == "dataset" else ("--dataset", "digits")), f"{flag}={value}")
+    assert refused(result, f"error: {flag} {message}" + (f", got {value!r}" if value else ""))
     assert list(Path().iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "piece"),
     [
-        (["--hidden", "400", "-5"], "--hidden must be a whole number of at least 1, got '-5'"),
-        (["--hidden"], "--hidden: expected at least one argument"),
-        (["--lr"], "--lr: expected one argument"),
-        (["--learning-rate", "1"], "unrecognized arguments: --learning-rate 1"),
-        (["--epoch", "1"], "unrecognized arguments: --epoch 1"),  # no guessing at what was meant
-        (["runs/x"], "unrecognized arguments: runs/x"),
+        (["--hidden", "400", "-5"], "--hidden must be an integer of at least 1, got '-5'"),
         (["--model", "nowhere.yaml"], "no model file nowhere.yaml"),
         (["--model", "."], "cannot read the model file ."),
     ],
 )
-def test_a_bad_command_line_is_one_line(run_train, refused, arguments, piece):
+def test_wrong_value_is_refused(run_train, refused, arguments, piece):
     assert refused(run_train("--dataset", "digits", *arguments), piece)
     assert list(Path().iterdir()) == []
 
 
-def test_help_names_every_option_its_default_and_its_choices(capsys):
+def test_help_describes_every_option(capsys):
     with pytest.raises(SystemExit) as ended:
         options.parse(["--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert ended.value.code == 0
     for name, option in options.OPTIONS.items():
         assert f"--{name.replace('_', '-')}" in text
-        # argparse breaks words at hyphens, so the meaning is compared without white space
+        # argparse breaks lines at hyphens, so white space is ignored
         assert option.help.replace(" ", "") in text.replace(" ", "")
     for piece in ("(15 on mnist, 100 on digits)", "(0.1)", "(400)", "(cosine)", "(on)", "--resume RUN", "examples:"):
         assert piece in text
 
 
-def test_what_is_not_given_is_absent_and_what_is_given_is_read():
+def test_options_that_are_not_given_are_absent():
     assert options.parse([]) == {}
     line = "--hidden 30 20 --lr 1e-3 --no-nesterov --epochs 7 --freeze hidden output --quiet"
     given = options.parse(shlex.split(line))
@@ -89,10 +84,10 @@ def test_what_is_not_given_is_absent_and_what_is_given_is_read():
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "digits"])
-def test_every_default_is_in_its_own_range(dataset):
+def test_defaults_are_in_range(dataset):
     for option in options.OPTIONS.values():
         default = option.default_for(dataset)
-        assert default is None or option.read(default) == default, option.name
+        assert default is None or option.parse(default) == default, option.name
 
 
 # ------------------------------------------------------------------------------------------------ recipes
@@ -106,27 +101,27 @@ def model_file(recipe, name="m.yaml"):
     return name
 
 
-def test_the_command_line_goes_before_the_recipe_and_the_recipe_before_the_default():
+def test_command_line_overrides_recipe_and_recipe_overrides_default():
     model = model_file({"lr": 0.5, "epochs": 7, "nesterov": False, "freeze": ["a"]})
-    o = options.settle(options.parse(["--model", model, "--epochs", "3", "--nesterov"]), "digits", 10)
+    o = options.resolve(options.parse(["--model", model, "--epochs", "3", "--nesterov"]), "digits", 10)
     assert (o.epochs, o.lr, o.nesterov, o.freeze, o.batch_size, o.momentum) == (3, 0.5, True, ["a"], 32, 0.9)
-    assert (o.dropout, o.input_dropout, o.init) == (None, None, None)  # the file says
-    assert options.settle({}, "mnist", 10).batch_size == 128
+    assert (o.dropout, o.input_dropout, o.init) == (None, None, None)  # set in the file
+    assert options.resolve({}, "mnist", 10).batch_size == 128
 
 
-@pytest.mark.parametrize("text", ["1e-4", "0.0001", "1.0e-4"])  # the first is a text to YAML
-def test_numbers_are_read_as_they_are_written(text):
+@pytest.mark.parametrize("text", ["1e-4", "0.0001", "1.0e-4"])  # YAML considers the first one a text
+def test_numbers_of_a_recipe_are_parsed(text):
     Path("m.yaml").write_text(f"- {{name: r, type: Recipe, params: {{lr: {text}}}}}\n- {LAYER}\n")
-    assert options.settle({"model": "m.yaml"}, "digits", 10).lr == 1e-4
+    assert options.resolve({"model": "m.yaml"}, "digits", 10).lr == 1e-4
 
 
 @pytest.mark.parametrize(
     ("recipe", "pieces"),
     [
-        ({"epochs": 0}, ["m.yaml", "Recipe", "epochs must be a whole number of at least 1, got 0"]),
-        ({"epochs": 5.0}, ["epochs must be a whole number", "5.0"]),
-        ({"epochs": True}, ["epochs must be a whole number", "True"]),
-        ({"epochs": None}, ["epochs must be a whole number", "None"]),
+        ({"epochs": 0}, ["m.yaml", "Recipe", "epochs must be an integer of at least 1, got 0"]),
+        ({"epochs": 5.0}, ["epochs must be an integer", "5.0"]),
+        ({"epochs": True}, ["epochs must be an integer", "True"]),
+        ({"epochs": None}, ["epochs must be an integer", "None"]),
         ({"lr": [0.1]}, ["lr must be a number greater than 0", "[0.1]"]),
         ({"lr": True}, ["lr must be a number greater than 0", "True"]),
         ({"lr": 10**400}, ["lr must be a number greater than 0"]),
@@ -138,13 +133,13 @@ def test_numbers_are_read_as_they_are_written(text):
         ({7: 3}, ["7 is not an option of a run"]),
     ],
 )
-def test_a_bad_recipe_names_the_file_and_the_option(run_train, refused, recipe, pieces):
+def test_malformed_recipe_is_refused_with_file_and_option(run_train, refused, recipe, pieces):
     assert refused(run_train("--dataset", "digits", "--model", model_file(recipe)), *pieces)
     assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize("name", ["dropout", "input_dropout", "init"])
-def test_an_option_that_a_model_file_overrules_is_refused(name):
+def test_option_that_belongs_into_the_model_file_is_refused(name):
     value = "he" if name == "init" else 0.5
-    with pytest.raises(ConfigError, match=re.escape(f"--{name.replace('_', '-')} has no effect on a --model")):
-        options.settle({"model": model_file({}), name: value}, "digits", 10)
+    with pytest.raises(ConfigError, match=re.escape(f"--{name.replace('_', '-')} cannot be combined with --model")):
+        options.resolve({"model": model_file({}), name: value}, "digits", 10)

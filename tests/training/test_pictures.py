@@ -1,4 +1,4 @@
-"""The pictures: valid files, whole or not at all, and what is drawn in them."""
+"""The pictures of a run: that the files are valid and complete, and what they show."""
 
 import math
 import subprocess
@@ -29,28 +29,28 @@ def epochs(count, **columns):
 
 
 def digits(count, classes=10, side=8):
-    """Return images (count, side, side), labels, predictions (every third one wrong) and confidences."""
+    """Return images (count, side, side), labels, predictions, of which every third one is wrong, and confidences."""
     rng = np.random.default_rng(7)
     labels = rng.integers(0, classes, count)
-    said = np.where(np.arange(count) % 3 == 0, (labels + 1) % classes, labels)
-    return rng.integers(0, 17, (count, side, side)), labels, said, rng.uniform(0.3, 1, count)
+    predicted = np.where(np.arange(count) % 3 == 0, (labels + 1) % classes, labels)
+    return rng.integers(0, 17, (count, side, side)), labels, predicted, rng.uniform(0.3, 1, count)
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Return the figures drawn so far; they are not written."""
+    """The figures that were drawn; they are not written to files."""
     figures = []
     monkeypatch.setattr(pictures, "save", lambda figure, path: figures.append(figure))
     return figures
 
 
-def words(figure):
-    """Return every text in a figure, those in its axes included."""
+def texts(figure):
+    """All texts in a figure and its axes."""
     return [text.get_text() for holder in (figure, *figure.axes) for text in holder.texts]
 
 
 WRITERS = {
-    "curves": lambda path: pictures.curves(path, epochs(5), "a run"),
+    "curves": lambda path: pictures.curves(path, epochs(5), "a run", 5),
     "confusion": lambda path: pictures.confusion(path, np.eye(10, dtype=int) * 90 + 1, "a run"),
     "mistakes": lambda path: pictures.mistakes(path, *digits(12), "a run"),
     "no mistakes": lambda path: pictures.mistakes(path, np.zeros((2, 8, 8)), [1, 2], [1, 2], [1, 1], "a run"),
@@ -59,35 +59,35 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS.keys())
-def test_a_valid_png_and_no_other_file(tmp_path, writer):
+def test_file_is_a_valid_png_and_the_only_one(tmp_path, writer):
     path = tmp_path / "picture.png"
-    path.write_bytes(b"an older picture")
+    path.write_bytes(b"a previous picture")
     writer(path)
     with Image.open(path) as image:
         assert image.format == "PNG"
         image.load()
-        assert np.asarray(image.convert("L")).std() > 1  # something is in it
+        assert np.asarray(image.convert("L")).std() > 1  # it is not blank
     assert list(tmp_path.iterdir()) == [path]
     first = path.read_bytes()
     writer(str(path))
     assert path.read_bytes() == first  # the same picture, byte for byte
 
 
-def test_an_interrupted_run_keeps_the_older_picture(tmp_path, monkeypatch):
-    def interrupted(self, path, **options):
-        path.write_bytes(b"half a pic")
+def test_interrupted_run_keeps_the_previous_picture(tmp_path, monkeypatch):
+    def interrupted(self, file, **options):
+        file.write(b"half a pic")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Figure, "savefig", interrupted)
     path = tmp_path / "curves.png"
-    path.write_bytes(b"an older picture")
+    path.write_bytes(b"a previous picture")
     with pytest.raises(KeyboardInterrupt):
         WRITERS["curves"](path)
-    assert path.read_bytes() == b"an older picture"
+    assert path.read_bytes() == b"a previous picture"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_pyplot_and_its_windows_stay_out():
+def test_pyplot_is_not_imported():
     root = str(Path(pictures.__file__).parents[1])
     check = f"import sys; sys.path.insert(0, {root!r}); import training.pictures; "
     check += "sys.exit('matplotlib.pyplot' in sys.modules)"
@@ -108,18 +108,37 @@ def test_pyplot_and_its_windows_stay_out():
         epochs(4, epoch=[0.25, 0.5, 0.75, 1.0]),
         [{"epoch": 1}],
     ],
-    ids=["empty", "one", "long", "no val", "None", "nothing finite", "diverged", "perfect", "fractions", "bare"],
+    ids=["empty", "one", "long", "no val", "None", "not finite", "diverged", "perfect", "fractions", "only epoch"],
 )
 def test_curves_of_any_history(tmp_path, history):
-    pictures.curves(tmp_path / "curves.png", history, "costs $5 and $x_1$")
+    pictures.curves(tmp_path / "curves.png", history, "costs $5 and $x_1$", 2)
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
-def test_curves_mark_the_best_epoch_within_the_axes(drawn):
+def marked_epochs(figure):
+    """The epochs at which something is marked in the two panels."""
+    return [[line.get_xdata()[0] for line in axes.lines if list(line.get_xdata()) == [line.get_xdata()[0]]]
+            for axes in figure.axes]  # fmt: skip
+
+
+@pytest.mark.parametrize("best_epoch", [2, 3])
+def test_curves_mark_the_epoch_of_the_checkpoint_even_if_another_is_equally_accurate(drawn, best_epoch):
+    pictures.curves("-", epochs(4, val_accuracy=[0.5, 0.9, 0.9, 0.8]), "a run", best_epoch)
+    assert marked_epochs(drawn[0]) == [[best_epoch], [best_epoch]]
+    assert f"best on validation: 90.00 % in epoch {best_epoch}" in texts(drawn[0])
+
+
+@pytest.mark.parametrize(("best_epoch", "val_accuracy"), [(0, 0.9), (9, 0.9), (2, NAN)])
+def test_curves_mark_nothing_without_a_validated_checkpoint(drawn, best_epoch, val_accuracy):
+    pictures.curves("-", epochs(4, val_accuracy=val_accuracy), "a run", best_epoch)
+    assert marked_epochs(drawn[0]) == [[], []]
+
+
+def test_mark_of_the_best_epoch_is_within_the_axes(drawn):
     accuracy = [0.2, 0.93, 0.95, 0.94, 0.3, 0.2]
-    pictures.curves("-", epochs(6, val_accuracy=accuracy, train_loss=[1, 1, 1, 1, INF, NAN]), "a run")
+    pictures.curves("-", epochs(6, val_accuracy=accuracy, train_loss=[1, 1, 1, 1, INF, NAN]), "a run", 3)
     (figure,) = drawn
-    assert "best on validation: 95.00 % in epoch 3; training loss not finite in 2 of 6 epochs" in words(figure)
+    assert "best on validation: 95.00 % in epoch 3; training loss not finite in 2 of 6 epochs" in texts(figure)
     right = figure.axes[1]
     assert any(list(line.get_xdata()) == [3.0] and list(line.get_ydata()) == [95.0] for line in right.lines)
     assert right.get_ylim()[1] > 95
@@ -127,26 +146,26 @@ def test_curves_mark_the_best_epoch_within_the_axes(drawn):
 
 
 @pytest.mark.parametrize(("last", "scale"), [(0.5, "linear"), (0.05, "log"), (0.0, "linear")])
-def test_a_loss_over_a_decade_is_drawn_logarithmically(drawn, last, scale):
+def test_loss_that_varies_by_a_decade_has_a_logarithmic_scale(drawn, last, scale):
     pictures.curves("-", epochs(2, train_loss=[1.0, last], val_loss=1.0), "a run")
     assert drawn[0].axes[0].get_yscale() == scale
 
 
-def test_the_top_of_the_accuracy_is_readable(drawn):
+def test_high_accuracies_can_be_distinguished(drawn):
     pictures.curves("-", epochs(20, val_accuracy=[0.1] + [0.98] * 19, train_accuracy=[0.1] + [0.99] * 19), "a run")
     low, high = drawn[0].axes[1].get_ylim()
     assert 90 < low < 98
     assert 99 < high < 101
 
 
-def test_test_accuracy_is_drawn_if_there_is_any(drawn):
+def test_test_accuracy_is_drawn_if_it_was_recorded(drawn):
     pictures.curves("-", epochs(3), "a run")
     pictures.curves("-", epochs(3, test_accuracy=0.9), "a run")
     labels = [[text.get_text() for text in figure.axes[1].get_legend().get_texts()] for figure in drawn]
     assert labels == [["training", "validation"], ["training", "validation", "test"]]
 
 
-def test_a_long_title_is_set_smaller_and_fits(drawn):
+def test_long_title_has_a_smaller_font_and_fits(drawn):
     for title in ("short", "a title of many words " * 6):
         pictures.confusion("-", np.eye(3, dtype=int), title)
     short, long = (figure.texts[0] for figure in drawn)
@@ -157,59 +176,59 @@ def test_a_long_title_is_set_smaller_and_fits(drawn):
 
 
 @pytest.mark.parametrize("classes", [1, 2, 10, 25])
-def test_confusion_writes_every_count_but_zero(drawn, classes):
+def test_confusion_shows_every_count_but_zero(drawn, classes):
     matrix = np.random.default_rng(classes).integers(0, 3, (classes, classes)) + 50 * np.eye(classes, dtype=int)
     pictures.confusion("-", matrix, "a run")
     axes = drawn[0].axes[0]
     numbers = {(text.get_position()[::-1]): int(text.get_text()) for text in axes.texts}
     assert numbers == {(i, j): matrix[i, j] for i, j in zip(*np.nonzero(matrix), strict=True)}
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted digit", "true digit")
-    assert f"{np.trace(matrix):,} of {matrix.sum():,} right" in drawn[0].texts[1].get_text()
+    assert f"{np.trace(matrix):,} of {matrix.sum():,} correct" in drawn[0].texts[1].get_text()
 
 
-def test_confusion_colours_the_mistakes_on_their_own_scale(drawn):
+def test_confusion_has_a_separate_colour_scale_for_errors(drawn):
     matrix = np.diag([1000, 1000, 1000]) + np.array([[0, 1, 0], [0, 0, 4], [0, 0, 0]])
     pictures.confusion("-", matrix, "a run")
-    mistakes, hits = (image.get_array().filled(np.nan) for image in drawn[0].axes[0].images)
-    np.testing.assert_array_equal(mistakes, [[NAN, 1, NAN], [NAN, NAN, 4], [NAN, NAN, NAN]])
+    errors, correct = (image.get_array().filled(np.nan) for image in drawn[0].axes[0].images)
+    np.testing.assert_array_equal(errors, [[NAN, 1, NAN], [NAN, NAN, 4], [NAN, NAN, NAN]])
     assert 4 <= drawn[0].axes[0].images[0].get_clim()[1] < 6
-    np.testing.assert_array_equal(np.isfinite(hits), np.eye(3, dtype=bool))
+    np.testing.assert_array_equal(np.isfinite(correct), np.eye(3, dtype=bool))
 
 
 @pytest.mark.parametrize("matrix", [np.zeros((10, 10), dtype=int), np.eye(47, dtype=int)], ids=["empty", "many"])
-def test_confusion_without_numbers(drawn, matrix):
+def test_confusion_without_counts(drawn, matrix):
     pictures.confusion("-", matrix, "a run")
     assert not drawn[0].axes[0].texts
 
 
 @pytest.mark.parametrize("matrix", [np.zeros((2, 3)), np.zeros(4), np.zeros((0, 0))])
-def test_confusion_refuses_what_is_no_matrix(matrix, tmp_path):
-    with pytest.raises(ShapeError, match=r"a confusion matrix is \(C, C\)"):
+def test_confusion_refuses_other_shapes(matrix, tmp_path):
+    with pytest.raises(ShapeError, match=r"a confusion matrix has shape \(C, C\)"):
         pictures.confusion(tmp_path / "c.png", matrix, "a run")
 
 
 def test_mistakes_are_the_most_confident_ones_in_order(drawn):
-    images, labels, said, sure = digits(400)
-    pictures.mistakes("-", images, labels, said, sure, "a run")
-    wrong = sorted(np.flatnonzero(labels != said), key=lambda i: -sure[i])
-    assert words(drawn[0])[1] == f"showing 60 of {len(wrong)} mistakes in 400 images, most confident first"
+    images, labels, predicted, confidence = digits(400)
+    pictures.mistakes("-", images, labels, predicted, confidence, "a run")
+    wrong = sorted(np.flatnonzero(labels != predicted), key=lambda i: -confidence[i])
+    assert texts(drawn[0])[1] == f"60 of {len(wrong)} mistakes in 400 images, most confident first"
     captions = [text.get_text() for text in drawn[0].axes[0].texts]
-    assert captions == [f"true {labels[i]}, said {said[i]}\n({100 * sure[i]:.0f} %)" for i in wrong[:60]]
+    assert captions == [f"{labels[i]} taken for {predicted[i]}\n({100 * confidence[i]:.0f} %)" for i in wrong[:60]]
 
 
 @pytest.mark.parametrize(("count", "note"), [(0, "no mistakes in 0 images"), (2, "no mistakes in 2 images")])
 def test_no_mistake(drawn, count, note):
     pictures.mistakes("-", np.zeros((count, 8, 8)), np.ones(count), np.ones(count), np.ones(count), "a run")
-    assert words(drawn[0]) == ["a run", note]
+    assert texts(drawn[0]) == ["a run", note]
 
 
 def test_one_mistake(drawn):
     pictures.mistakes("-", np.zeros((2, 8, 8)), [4, 1], [9, 1], [0.98, 1], "a run")
-    note = "showing 1 of 1 mistake in 2 images, most confident first"
-    assert words(drawn[0]) == ["a run", note, "true 4, said 9\n(98 %)"]
+    note = "1 of 1 mistake in 2 images, most confident first"
+    assert texts(drawn[0]) == ["a run", note, "4 taken for 9\n(98 %)"]
 
 
-def test_every_pixel_of_an_image_is_a_square_of_whole_dots(tmp_path):
+def test_pixels_of_an_image_are_squares_of_equal_size(tmp_path):
     path = tmp_path / "m.png"
     image = np.indices((28, 28)).sum(axis=0) % 2  # a checkerboard shows any uneven scaling
     pictures.mistakes(path, image[None], [4], [9], [0.98], "a run")
@@ -224,7 +243,7 @@ def test_every_pixel_of_an_image_is_a_square_of_whole_dots(tmp_path):
 @pytest.mark.parametrize(
     ("images", "labels"), [(np.zeros((3, 64)), [1, 2, 3]), (np.zeros((3, 8, 8)), [1, 2])], ids=["flat", "short"]
 )
-def test_mistakes_refuse_shapes_that_do_not_belong_together(images, labels):
+def test_mistakes_refuse_shapes_that_do_not_match(images, labels):
     with pytest.raises(ShapeError, match=r"images \(N, H, W\)"):
         pictures.mistakes("-", images, labels, labels, labels, "a run")
 
@@ -232,7 +251,7 @@ def test_mistakes_refuse_shapes_that_do_not_belong_together(images, labels):
 def test_weights_are_ordered_by_norm_on_a_scale_around_zero(drawn):
     weight = np.random.default_rng(0).normal(size=(6, 130)) * np.linspace(0.1, 3, 130)
     pictures.weights("-", weight, (2, 3), "a run")
-    assert words(drawn[0])[1] == "100 of 130 units, largest norm first"
+    assert texts(drawn[0])[1] == "100 of 130 units, largest norm first"
     (image,) = drawn[0].axes[0].images
     order = np.argsort(-np.linalg.norm(weight, axis=0))
     mosaic = image.get_array().filled(np.nan)
@@ -243,18 +262,18 @@ def test_weights_are_ordered_by_norm_on_a_scale_around_zero(drawn):
 
 
 @pytest.mark.parametrize("weight", [np.zeros((64, 3)), np.full((64, 2), NAN)], ids=["zero", "nan"])
-def test_weights_without_any_size(tmp_path, weight):
+def test_weights_that_are_zero_or_nan(tmp_path, weight):
     pictures.weights(tmp_path / "w.png", weight, (8, 8), "a run")
     assert (tmp_path / "w.png").exists()
 
 
 @pytest.mark.parametrize("shape", [(64, 10), (0, 10), (784,)])
-def test_weights_refuse_features_that_are_no_image(shape):
+def test_weights_refuse_features_that_are_not_an_image(shape):
     with pytest.raises(ConfigError, match=r"28 \* 28 features"):
         pictures.weights("-", np.zeros(shape), (28, 28), "a run")
 
 
 @pytest.mark.parametrize("colours", [pictures.SIGNED, pictures.INK.reversed()], ids=["signed", "ink"])
-def test_the_colour_maps_survive_a_grey_print(colours):
+def test_lightness_of_the_colour_maps_increases(colours):
     lightness = colours(np.linspace(0, 1, 64))[:, :3] @ [0.299, 0.587, 0.114]
     assert np.all(np.diff(lightness) > 0)

@@ -1,4 +1,4 @@
-"""What a person sees: a bar on a terminal, lines elsewhere, nothing if asked to be quiet."""
+"""Progress: a bar on a terminal, lines otherwise, nothing with --quiet."""
 
 import io
 import re
@@ -12,7 +12,7 @@ ROW = {"epoch": 1, "train_loss": 0.5, "val_loss": 0.25, "val_accuracy": 0.875, "
 
 
 class Terminal(io.StringIO):
-    """A standard error that takes itself for a terminal."""
+    """A standard error that claims to be a terminal."""
 
     def isatty(self):
         return True
@@ -24,7 +24,7 @@ def terminal(monkeypatch):
     return screen
 
 
-def test_a_terminal_shows_a_bar_with_loss_accuracy_and_speed(monkeypatch):
+def test_bar_shows_loss_accuracy_and_speed(monkeypatch):
     screen = terminal(monkeypatch)
     with Display(2, 100, 0, quiet=False) as display:
         for epoch in (1, 2):
@@ -35,7 +35,7 @@ def test_a_terminal_shows_a_bar_with_loss_accuracy_and_speed(monkeypatch):
     assert re.search(r"epoch 2/2: 100%.*200/200.*images/s.*loss 0\.7500, val 70\.00%", last), last
 
 
-def test_a_resumed_bar_starts_where_the_run_stopped(monkeypatch):
+def test_bar_of_a_resumed_run_starts_where_it_stopped(monkeypatch):
     screen = terminal(monkeypatch)
     with Display(2, 100, 150, quiet=False):
         pass
@@ -49,14 +49,14 @@ def test_a_resumed_bar_starts_where_the_run_stopped(monkeypatch):
         (ROW | {"val_accuracy": float("nan")}, "epoch   1/2  loss 0.5000     1.5 s\n"),
     ],
 )
-def test_elsewhere_there_is_a_line_an_epoch(capsys, row, line):
+def test_without_a_terminal_each_epoch_is_a_line(capsys, row, line):
     with Display(2, 100, 0, quiet=False) as display:
         display.batch(1, 100, 0.5)
         display.epoch(row)
     assert capsys.readouterr().err == line
 
 
-def test_quiet_shows_neither(monkeypatch):
+def test_quiet_shows_nothing(monkeypatch):
     screen = terminal(monkeypatch)
     with Display(2, 100, 0, quiet=True) as display:
         display.batch(1, 100, 0.5)
@@ -64,22 +64,22 @@ def test_quiet_shows_neither(monkeypatch):
     assert screen.getvalue() == ""
 
 
-def test_a_run_without_a_terminal_writes_lines_and_no_carriage_returns(run_tiny):
+def test_run_without_a_terminal_writes_lines(run_tiny):
     result = run_tiny("--epochs", 3)
     lines = result.err.splitlines()
     assert [line[:11] for line in lines] == ["epoch   1/3", "epoch   2/3", "epoch   3/3"]
     assert "\r" not in result.err + result.out
 
 
-def test_a_quiet_run_prints_its_result_alone(run_tiny):
+def test_quiet_run_prints_only_its_result(run_tiny):
     result = run_tiny("--quiet")
     assert result.err == ""
     assert re.fullmatch(
-        r"test accuracy [\d.]+%, with the weights of epoch \d, the best on validation images\n", result.out
+        r"test accuracy [\d.]+%, with the weights of epoch \d, the best on the validation images\n", result.out
     )
 
 
-def test_a_run_on_a_terminal_ends_with_its_full_bar(run_tiny, monkeypatch):
+def test_run_on_a_terminal_ends_with_a_full_bar(run_tiny, monkeypatch):
     screen = terminal(monkeypatch)
     assert run_tiny().code == 0
     assert re.search(r"epoch 2/2: 100%.*loss \d\.\d{4}, val +[\d.]+%", screen.getvalue().rsplit("\r", 1)[-1])

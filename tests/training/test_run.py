@@ -1,4 +1,4 @@
-"""A run's folder: where it is made, and where not."""
+"""The folder of a run, and its result."""
 
 import json
 from pathlib import Path
@@ -10,14 +10,14 @@ import pytest
 import tensorgrad as tg
 from tensorgrad.errors import ConfigError
 from training.images import predict
-from training.run import Progress, Run, finite
+from training.run import Progress, Run, finite, read_result
 
 
 def options(**given):
     return SimpleNamespace(**{"out": None, "hidden": [400], "model": None, "dataset": "mnist", "seed": 0} | given)
 
 
-def test_folders_are_named_after_the_run_and_numbered_where_that_is_taken():
+def test_folders_are_named_after_the_run_and_numbered_if_they_exist():
     names = [Run.create(options(), {}).folder for _ in range(3)]
     assert names == [Path("runs") / name for name in ("mnist-400-seed0", "mnist-400-seed0-2", "mnist-400-seed0-3")]
     assert Run.create(options(hidden=[30, 20], seed=7), {}).folder.name == "mnist-30-20-seed7"
@@ -25,14 +25,14 @@ def test_folders_are_named_after_the_run_and_numbered_where_that_is_taken():
     assert Run.create(options(model="models/two_layer.yaml", hidden=[]), {}).folder.name == "mnist-two_layer-seed0"
 
 
-def test_an_interrupted_number_is_not_taken_again():
+def test_name_of_a_broken_link_is_not_used():
     Path("runs").mkdir()
     (Path("runs") / "mnist-400-seed0").symlink_to("nowhere")
     assert Run.create(options(), {}).folder.name == "mnist-400-seed0-2"
 
 
 @pytest.mark.parametrize("prepare", [lambda path: None, Path.mkdir], ids=["missing", "empty"])
-def test_a_new_or_empty_folder_is_taken(run_tiny, prepare):
+def test_new_or_empty_folder_is_used(run_tiny, prepare):
     prepare(Path("mine"))
     assert run_tiny("--out", "mine").code == 0
     assert (Path("mine") / "result.json").exists()
@@ -40,60 +40,69 @@ def test_a_new_or_empty_folder_is_taken(run_tiny, prepare):
 
 
 @pytest.mark.parametrize("content", ["config.yaml", ".hidden", "sub/file"])
-def test_a_folder_with_something_in_it_is_refused_and_left_alone(run_tiny, refused, content):
+def test_folder_that_is_not_empty_is_refused_and_not_changed(run_tiny, refused, content):
     path = Path("mine") / content
     path.parent.mkdir(parents=True)
     path.write_text("precious")
-    assert refused(run_tiny("--out", "mine"), "--out mine is not empty", "--resume mine")
+    assert refused(run_tiny("--out", "mine"), "--out mine is not empty: name another folder, or delete this one")
     assert [p for p in Path().rglob("*") if p.is_file()] == [path]
     assert path.read_text() == "precious"
 
 
+def test_message_for_a_folder_with_a_run_names_a_way_that_works(run_tiny, run_train, refused):
+    assert run_tiny("--out", "mine").code == 0
+    assert refused(run_tiny("--out", "mine"), "--out mine contains a run", "continue that run with --resume mine")
+    assert run_train("--resume", "mine").code == 0
+    (Path("mine") / "last.npz").unlink()  # as if it had been stopped before its first checkpoint
+    assert refused(run_tiny("--out", "mine"), "name another folder, or delete this one")
+    assert refused(run_train("--resume", "mine"), "start one without --resume")
+
+
 @pytest.mark.parametrize("place", ["file", "file/below", "x" * 300])
-def test_a_folder_that_cannot_be_made_is_one_line(run_tiny, refused, place):
-    Path("file").write_text("in the way")
-    assert refused(run_tiny("--out", place), "cannot make a folder for the run", "name another with --out")
+def test_folder_that_cannot_be_created_is_refused(run_tiny, refused, place):
+    Path("file").write_text("a file")
+    assert refused(run_tiny("--out", place), "cannot create a folder for the run", "name another one with --out")
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_line(run_tiny, refused, monkeypatch):
+def test_folder_without_permission_is_refused(run_tiny, refused, monkeypatch):
     def forbidden(path, **_):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "mkdir", forbidden)
-    assert refused(run_tiny(), "cannot make a folder for the run", "Permission denied", "runs")
+    assert refused(run_tiny(), "cannot create a folder for the run", "Permission denied", "runs")
 
 
-def test_runs_that_is_a_file_is_one_line(run_tiny, refused):
-    Path("runs").write_text("in the way")
-    assert refused(run_tiny(), "cannot make a folder for the run", "runs")
+def test_file_called_runs_is_refused(run_tiny, refused):
+    Path("runs").write_text("a file")
+    assert refused(run_tiny(), "cannot create a folder for the run", "runs")
 
 
-def test_the_result_is_json_to_every_reader():
+def test_result_is_valid_json():
     run = Run.create(options(), {})
     run.write_result({"status": "finished", "val_accuracy": float("nan"), "test_accuracy": 0.5, "loss": np.inf})
 
-    def no_such_thing(name):
+    def refuse(name):
         raise AssertionError(f"{name} is not JSON")
 
     text = (run.folder / "result.json").read_text()
-    result = json.loads(text, parse_constant=no_such_thing)
+    result = json.loads(text, parse_constant=refuse)
     assert result == {"status": "finished", "val_accuracy": None, "test_accuracy": 0.5, "loss": None}
-    assert run.ending == "finished"
+    assert read_result(run.folder)["status"] == "finished"
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", "{"])
-def test_a_damaged_result_names_the_file(content):
+def test_damaged_result_names_the_file(content):
     run = Run.create(options(), {})
-    assert run.ending == ""
+    assert read_result(run.folder) is None
     (run.folder / "result.json").write_text(content)
     with pytest.raises(ConfigError, match=r"result\.json is damaged: delete it"):
-        _ = run.ending
+        read_result(run.folder)
 
 
-@pytest.mark.parametrize(("value", "good"), [(0.0, True), (np.inf, False), (-np.inf, False), (np.nan, False)])
-def test_one_weight_that_is_no_number_is_noticed(value, good):
+@pytest.mark.parametrize(("value", "expected"), [(0.0, True), (np.inf, False), (-np.inf, False), (np.nan, False)])
+def test_weights_are_finite_if_each_one_is(value, expected):
     network = [tg.Tensor(np.zeros((2, 2))), tg.Tensor(np.array([1.0, value]))]
-    assert finite(network) == good
+    assert finite(network) == expected
 
 
 def test_statistics_are_used_in_evaluation_and_saved():

@@ -1,0 +1,47 @@
+"""All pictures of a training run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import tensorgrad as tg
+from tensorgrad.data import Dataset
+from training import images
+from training.program import is_drawn
+from training.run import Progress, Run
+
+
+def draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str) -> bool:
+    """Draw the curves, the first layer's weights, the confusion matrix and the misclassified images of a run.
+
+    The last two are those of the ``"test"`` or ``"validation"`` images. Returns whether that succeeded; if not, a line
+    on standard error says why.
+    """
+    return is_drawn("train.py", lambda: _draw(run, network, data, progress, which))
+
+
+def _draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str) -> None:
+    from training import metrics, pictures  # matplotlib takes a second to import
+
+    title = run.folder.name.encode(errors="replace").decode()  # a folder name may contain bytes that are not text
+    if progress.history:
+        pictures.curves(run.folder / "curves.png", progress.history, title, progress.best_epoch)
+    first = next((p for p in tg.nn.parameters(network).values() if p.shape[:1] == (data.features,)), None)
+    if first is not None:
+        pictures.weights(run.folder / "weights.png", first.data, data.shape, f"{title}: weights of the first layer")
+    if which == "test":
+        shown, labels = data.test_images, data.test_labels
+    else:
+        held_out = images.hold_out(data, run.options.validation)[1]
+        shown, labels = data.train_images[held_out], data.train_labels[held_out]
+    if not len(labels):
+        return
+    scale = images.pixel_scale(run.options.pixels, data.brightest)
+    probabilities = tg.softmax(images.predict(network, shown, scale))
+    predicted = probabilities.argmax(axis=1)
+    matrix = metrics.confusion_matrix(labels, predicted, data.classes)
+    pictures.confusion(run.folder / "confusion.png", matrix, f"{title}: {which} images")
+    pictures.mistakes(run.folder / "mistakes.png", shown, labels, predicted, np.max(probabilities, axis=1),
+                      f"{title}: misclassified {which} images")  # fmt: skip
