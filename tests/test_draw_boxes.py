@@ -50,7 +50,7 @@ def test_one_array_is_one_box_and_equal_numbers_are_not():
 def test_the_usual_dtype_is_said_once():
     x = randn(3, 4, dtype=np.float32)
     svg = tg.draw(np.sum(x.astype(np.float64) * (np.ones((3, 4)) > 0))).svg
-    assert svg.count("float32 where nothing else is said") + svg.count("float64 where nothing else is said") == 1
+    assert svg.count("float32 unless another dtype is shown") + svg.count("float64 unless another dtype is shown") == 1
     assert Picture(tg.draw(np.sum(np.tanh(x)).astype(np.float64))).node("astype").lines[-1] == "() float64"
 
 

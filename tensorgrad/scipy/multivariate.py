@@ -1,4 +1,4 @@
-"""Distributions of vectors."""
+"""Multivariate distributions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LOG_2PI = math.log(2 * math.pi)
 
 
 class MultivariateNormal:
-    """The normal distribution of vectors, as `scipy.stats.multivariate_normal`.
+    """The multivariate normal distribution, as `scipy.stats.multivariate_normal`.
 
-    ``x`` is ``(..., D)``, ``mean`` ``(D,)``, and ``cov`` a positive definite matrix ``(D, D)``, a vector of
-    variances, or one variance for all; the results are ``(...)``.
+    ``x`` is ``(..., D)``, ``mean`` is ``(D,)``, and ``cov`` is a positive definite matrix ``(D, D)``, a vector of
+    variances, or one variance for all elements. Results are ``(...)``.
     Raises ``LinAlgError`` if ``cov`` is not positive definite.
 
     Examples
@@ -39,7 +39,7 @@ class MultivariateNormal:
         if cov.ndim < 2:
             cov = np.diag(np.broadcast_to(cov, (d,)))
         if cov.shape != (d, d) or mean.shape not in ((), (d,)):
-            raise ShapeError(f"multivariate_normal: x (..., D), mean (D,) and cov (D, D) must belong together, got "
+            raise ShapeError(f"multivariate_normal: the shapes of x (..., D), mean (D,) and cov (D, D) do not match: "
                              f"{x.shape}, {mean.shape} and {cov.shape}")  # fmt: skip
         factor = np.linalg.cholesky(cov)
         z = np.reshape(np.broadcast_to(x - mean, (*x.shape[:-1], d)), (-1, d))
@@ -52,10 +52,11 @@ class MultivariateNormal:
 
 
 class Dirichlet:
-    """Dirichlet's distribution of ``K`` shares that sum to 1, as `scipy.stats.dirichlet`.
+    """The Dirichlet distribution of ``K`` proportions that sum to 1, as `scipy.stats.dirichlet`.
 
-    ``x`` is ``(K,)`` or ``(K, N)``, or without the last share; ``alpha`` is ``(K,)``; the results are ``()`` or
-    ``(N,)``. Raises ``ValueError`` if the shares do not sum to 1 or one is negative, or an ``alpha`` is not positive.
+    ``x`` is ``(K,)`` or ``(K, N)``, with or without the last proportion; ``alpha`` is ``(K,)``; results are ``()`` or
+    ``(N,)``. Raises ``ValueError`` if the proportions do not sum to 1, one is negative, or an ``alpha`` is not
+    positive.
 
     Examples
     --------
@@ -69,13 +70,13 @@ class Dirichlet:
         x = floating(x)
         alpha = in_precision_of(x, alpha)
         if alpha.ndim != 1 or x.ndim not in (1, 2) or len(x) not in (alpha.size, alpha.size - 1):
-            raise ShapeError(f"dirichlet: x (K,) or (K, N) and alpha (K,) must belong together, got {x.shape} and "
+            raise ShapeError(f"dirichlet: the shapes of x (K,) or (K, N) and alpha (K,) do not match: {x.shape} and "
                              f"{alpha.shape}")  # fmt: skip
         if len(x) < alpha.size:
             x = np.concatenate([x, 1 - np.sum(x, axis=0, keepdims=True)])
-        values, far = value_of(x), 1e-9 + 10 * np.finfo(x.dtype).eps
-        if np.any(values < 0) or np.any(np.abs(np.sum(values, axis=0) - 1) > far):
-            raise ValueError("dirichlet: the shares x must not be negative, and sum to 1 along the first axis")
+        values, tolerance = value_of(x), 1e-9 + 10 * np.finfo(x.dtype).eps
+        if np.any(values < 0) or np.any(np.abs(np.sum(values, axis=0) - 1) > tolerance):
+            raise ValueError("dirichlet: x must not be negative, and must sum to 1 along the first axis")
         if not np.all(value_of(alpha) > 0):
             raise ValueError("dirichlet: alpha must be positive")
         constant = sp.gammaln(np.sum(alpha)) - np.sum(sp.gammaln(alpha))

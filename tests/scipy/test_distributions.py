@@ -28,7 +28,7 @@ DISCRETE = [
     ("binom",   [4], np.array([0.3, 0.8])),
 ]
 WRONG = [
-    (lambda t: ours.norm.logpdf(t, 0, 1, 2), TypeError, "norm takes the parameters loc, scale: got 3 by position"),
+    (lambda t: ours.norm.logpdf(t, 0, 1, 2), TypeError, "norm takes the parameters loc, scale; got 3 positional"),
     (lambda t: ours.norm.logpdf(t, 0, loc=1), TypeError, "loc, scale"),
     (lambda t: ours.norm.logpdf(t, mean=1), TypeError, "mean"),
     (lambda t: ours.gamma.logpdf(t), TypeError, "gamma takes the parameters a, loc, scale"),

@@ -30,8 +30,8 @@ ROWS = [  # the function, what follows its inputs, inputs
     ("log_softmax axis", lambda m, x: m.log_softmax(x, axis=-1), [X]),
 ]
 WRONG = [
-    (lambda t: ours.polygamma(-1, t), "integer from 0 on"),
-    (lambda t: ours.polygamma(0.5, t), "integer from 0 on"),
+    (lambda t: ours.polygamma(-1, t), "nonnegative integer"),
+    (lambda t: ours.polygamma(0.5, t), "nonnegative integer"),
     (lambda t: ours.multigammaln(t, 9), r"a > \(d - 1\) / 2"),
     (lambda t: ours.multigammaln(t, 0), "positive"),
     (lambda t: ours.logsumexp(t, axis=3), "axis 3"),

@@ -62,7 +62,7 @@ def test_a_network_is_measured_on_its_own_kind_of_data_alone(on_mnist, run_evalu
 
 
 def test_the_digits_need_no_folder(trained, run_evaluate, refused):
-    assert refused(run_evaluate(trained / "best.npz", "--data", "x"), "the digits come with the package")
+    assert refused(run_evaluate(trained / "best.npz", "--data", "x"), "the digits are part of the package")
 
 
 # ------------------------------------------------------------------------------------------------ pictures
