@@ -126,7 +126,7 @@ def test_fractions_are_floats(name, compute):
 def test_decimals_and_other_objects_are_refused_at_the_call(compute, make):
     with pytest.raises(TypeError, match=r"decimal\.Decimal: write float\(x\)"):
         compute(make([0.3, 0.7, 1.3]), Decimal("0.5"))
-    with pytest.raises(TypeError, match=r"builtins\.object: it is no number"):
+    with pytest.raises(TypeError, match=r"builtins\.object: it is not a number"):
         compute(make([0.3, 0.7, 1.3]), object())
     with pytest.raises(TypeError, match=r"array of Python objects: write x\.astype\(float\)"):
         compute(make([0.3, 0.7, 1.3]), [HALF] * 3)
@@ -241,7 +241,7 @@ def test_formatting_by_percent_says_what_to_write(spec):
 NO_INPUTS = [
     ("list",  lambda t: [t, t],               r"pass each by position"),
     ("tuple", lambda t: (t, t),               r"pass each by position"),
-    ("dict",  lambda t: {"a": t, "b": 2.0},   r"pass each tensor by position"),
+    ("dict",  lambda t: {"a": t, "b": 2.0},   r"pass each tensor as a positional"),
 ]
 # fmt: on
 
