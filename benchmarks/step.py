@@ -1,4 +1,4 @@
-"""A training step of 784-400-10: by hand in NumPy, with PyTorch, with tensorgrad, and with JAX where it is installed.
+"""A training step of 784-400-10: hand-written in NumPy, with PyTorch, with tensorgrad, and with JAX if installed.
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/step.py [--batch 128] [--blas on]
 
@@ -30,7 +30,7 @@ CHECKED, TOLERANCE = 20, {"rtol": 1e-3, "atol": 1e-5}  # steps, and how closely 
 
 @dataclass
 class Task:
-    """The data, the batches as indices, and the weights to start from."""
+    """The data, the batches as indices, and the initial weights."""
 
     images: Any
     labels: Any
@@ -55,7 +55,7 @@ def task(batch: int) -> Task:
 
 
 class Contender:
-    """Calling it makes the next step and returns the loss; a subclass says in `step` how."""
+    """A call performs the next step, which subclasses implement in `step`, and returns the loss."""
 
     def __init__(self, task: Task) -> None:
         self.task, self.penalty, self.steps = task, task.penalty, 0

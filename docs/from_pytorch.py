@@ -1,7 +1,7 @@
 """Write the tables of docs/from-pytorch.md from the tables of tensorgrad's error messages.
 
 python docs/from_pytorch.py            # write the page
-python docs/from_pytorch.py --check    # fail if the page is not what the tables say
+python docs/from_pytorch.py --check    # fail if the page is out of date
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     if arguments != ["--check"]:
         PAGE.write_text(render(page), encoding="utf-8")
     elif render(page) != page:
-        print("docs/from-pytorch.md is not what the tables say: run python docs/from_pytorch.py")
+        print("docs/from-pytorch.md is out of date: run python docs/from_pytorch.py")
         return 1
     return 0
 

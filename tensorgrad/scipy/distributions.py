@@ -72,25 +72,55 @@ class Continuous:
             return _nan_unless(valid, out), scale
 
     def logpdf(self, x: Any, *args: Any, **parameters: Any) -> Array:
-        """The logarithm of the density at ``x``."""
+        """The logarithm of the density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.norm.logpdf(np.array([0.0, 1.0]), loc=1.0)
+        array([-1.4189, -0.9189])
+        """
         out, scale = self._of_z(self._log_density, -math.inf, -math.inf, x, args, parameters)
         with np.errstate(divide="ignore", invalid="ignore"):
             return out - np.log(scale)
 
     def pdf(self, x: Any, *args: Any, **parameters: Any) -> Array:
-        """The density at ``x``."""
+        """The density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.expon.pdf(np.array([0.0, 1.0]), scale=2.0)
+        array([0.5   , 0.3033])
+        """
         return np.exp(self.logpdf(x, *args, **parameters))
 
     def cdf(self, x: Any, *args: Any, **parameters: Any) -> Array:
-        """The cumulative distribution function at ``x``."""
+        """The cumulative distribution function at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.uniform.cdf(np.array([0.25, 2.0]))
+        array([0.25, 1.  ])
+        """
         return self._of_z(self._cdf, 0.0, 1.0, x, args, parameters)[0]
 
     def logcdf(self, x: Any, *args: Any, **parameters: Any) -> Array:
-        """The logarithm of the cumulative distribution function at ``x``."""
+        """The logarithm of the cumulative distribution function at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.norm.logcdf(np.array([0.0, -10.0]))
+        array([ -0.6931, -53.2313])
+        """
         return self._of_z(self._logcdf, -math.inf, 0.0, x, args, parameters)[0]
 
     def ppf(self, q: Any, *args: Any, **parameters: Any) -> Array:
-        """The quantile of ``q``: the ``x`` whose `cdf` is ``q``. NaN if ``q`` is not between 0 and 1."""
+        """The quantile of ``q``: the ``x`` whose `cdf` is ``q``. NaN if ``q`` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.norm.ppf(np.array([0.5, 0.975]))
+        array([0.  , 1.96])
+        """
         q, (*shapes, loc, scale), valid = self._parameters(q, args, parameters)
         is_probability = (value_of(q) >= 0) & (value_of(q) <= 1)
         q = q if np.all(is_probability) else np.where(is_probability, q, 0.5).astype(q.dtype)
@@ -127,18 +157,36 @@ class Discrete:
         return k, shapes, self._valid(*values), self._upper(*values)
 
     def logpmf(self, k: Any, *args: Any, **parameters: Any) -> Array:
-        """The logarithm of the probability of ``k``."""
+        """The logarithm of the probability of ``k``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.poisson.logpmf(np.array([0, 1]), 2.0)
+        array([-2.    , -1.3069])
+        """
         k, shapes, valid, upper = self._parameters(k, args, parameters)
         inside = (k >= 0) & (k == np.floor(k)) & (k <= upper)
         out = self._log_mass(np.where(inside | np.isnan(k), k, 0).astype(k.dtype), *shapes)
         return _nan_unless(valid, np.where(inside | np.isnan(k), out, -np.inf).astype(out.dtype))
 
     def pmf(self, k: Any, *args: Any, **parameters: Any) -> Array:
-        """The probability of ``k``."""
+        """The probability of ``k``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.binom.pmf(np.array([0, 1]), 2, 0.5)
+        array([0.25, 0.5 ])
+        """
         return np.exp(self.logpmf(k, *args, **parameters))
 
     def cdf(self, k: Any, *args: Any, **parameters: Any) -> Array:
-        """The cumulative distribution function at ``k``."""
+        """The cumulative distribution function at ``k``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.binom.cdf(np.array([0, 1]), 2, 0.5)
+        array([0.25, 0.75])
+        """
         k, shapes, valid, upper = self._parameters(k, args, parameters)
         k = np.floor(k)
         inside = ~((k < 0) | (k >= upper))

@@ -31,7 +31,13 @@ class MultivariateNormal:
     """
 
     def logpdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Array:
-        """The logarithm of the density at ``x``."""
+        """The logarithm of the density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.multivariate_normal.logpdf(np.ones((3, 2)), np.zeros(2))
+        array([-2.8379, -2.8379, -2.8379])
+        """
         x = floating(x)
         mean, cov = (in_precision_of(x, p) for p in (mean, cov))
         d = max(x.shape[-1:], mean.shape[-1:], cov.shape[-1:], key=len)
@@ -47,7 +53,13 @@ class MultivariateNormal:
         return -0.5 * np.sum(np.square(z), axis=-1) - np.sum(np.log(np.diagonal(factor))) - 0.5 * d * _LOG_2PI
 
     def pdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Array:
-        """The density at ``x``."""
+        """The density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.multivariate_normal.pdf(np.zeros((2, 2)), np.zeros(2), np.eye(2))
+        array([0.1592, 0.1592])
+        """
         return np.exp(self.logpdf(x, mean, cov))
 
 
@@ -66,7 +78,13 @@ class Dirichlet:
     """
 
     def logpdf(self, x: Any, alpha: Any) -> Array:
-        """The logarithm of the density at ``x``."""
+        """The logarithm of the density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.dirichlet.logpdf(np.array([[0.2, 0.5], [0.8, 0.5]]), np.array([2.0, 1.0]))
+        array([-0.9163,  0.    ])
+        """
         x = floating(x)
         alpha = in_precision_of(x, alpha)
         if alpha.ndim != 1 or x.ndim not in (1, 2) or len(x) not in (alpha.size, alpha.size - 1):
@@ -83,5 +101,11 @@ class Dirichlet:
         return constant + np.sum(sp.xlogy(alpha - 1, x.T).T, axis=0)
 
     def pdf(self, x: Any, alpha: Any) -> Array:
-        """The density at ``x``."""
+        """The density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.dirichlet.pdf(np.array([[0.2, 0.5], [0.8, 0.5]]), np.array([2.0, 1.0]))
+        array([0.4, 1. ])
+        """
         return np.exp(self.logpdf(x, alpha))
