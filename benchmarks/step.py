@@ -4,12 +4,12 @@
 
 A step gathers a batch from 60,000 images (random ones), runs linear, relu, linear and cross-entropy forward and
 backward, and updates by SGD with weight decay; float32. "Plain NumPy" is a straightforward hand-written step, "tuned
-NumPy" allocates no memory and multiplies the gradient by the learning rate early. In the rows "+ penalty" there is an L2
-penalty in the loss instead of the decay, whose value is computed as well. First it is checked that all reach the same
-losses and weights.
+NumPy" allocates no memory and multiplies the gradient by the learning rate early. In the rows "+ penalty" there is an
+L2 penalty in the loss instead of the decay, whose value is computed as well. First it is checked that all reach the
+same losses and weights.
 
-``--blas on`` makes tensorgrad update weights by BLAS. With ``--allocator default``, the time of contenders that allocate
-memory depends on the state of the C library's allocator: see `measuring.keep_memory`.
+``--blas on`` makes tensorgrad update weights by BLAS. With ``--allocator default``, the time of contenders that
+allocate memory depends on the state of the C library's allocator: see `measuring.keep_memory`.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=101)
     parser.add_argument("--blas", choices=("on", "off"), default="off", help="update weights by BLAS (default: off)")
     parser.add_argument(
-        "--allocator", choices=("keep", "default"), default="keep", help="whether the C library keeps freed memory"
+        "--allocator", choices=("keep", "default"), default="keep", help="keep freed memory, or not"
     )
     args = parser.parse_args(arguments)
 

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from hypothesis import settings
+from ids import value_id
 
 # Several processes test at once, and some start programs that train, so one BLAS thread is enough for each. It is set
 # here, where nothing has imported NumPy yet, and inherited by the programs: all of them compute the same bits.
@@ -36,6 +37,11 @@ def pytest_ignore_collect(collection_path, config):
     if collection_path.name == "compare" and "not compare" in config.option.markexpr:
         return True
     return None
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Name values that have no id of their own: ``axis=0``, ``x=float32(2, 3)``, the body of a lambda."""
+    return value_id(argname, val)
 
 
 def pytest_collection_modifyitems(items):

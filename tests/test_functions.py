@@ -35,7 +35,7 @@ ARGNUMS = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("argnums", "expected"), ARGNUMS, ids=str)
+@pytest.mark.parametrize(("argnums", "expected"), ARGNUMS)
 def test_gradients_of_the_arguments_that_were_asked_for(argnums, expected):
     value, found = tg.value_and_grad(f, argnums)(X, Y)
     assert value == pytest.approx(f(X, Y))
@@ -150,7 +150,7 @@ MIXED_UP = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("call", "kind", "words"), MIXED_UP, ids=[str(k) for k in range(len(MIXED_UP))])
+@pytest.mark.parametrize(("call", "kind", "words"), MIXED_UP)
 def test_what_is_mixed_up_is_told_apart(call, kind, words):
     with pytest.raises(kind, match=re.escape(words)):
         call()

@@ -92,7 +92,7 @@ LEAVES_THE_TAPE = [
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("shape", [(3,), (2, 2), ()], ids=str)
+@pytest.mark.parametrize("shape", [(3,), (2, 2), ()])
 @pytest.mark.parametrize(("name", "leave"), LEAVES_THE_TAPE, ids=[row[0] for row in LEAVES_THE_TAPE])
 def test_leaving_the_tape_is_an_error(name, leave, shape):
     t = leaf(np.full(shape, 0.5))
