@@ -276,9 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, nargs="+", default=[16, 128, 1024])
     parser.add_argument("--rounds", type=int, default=101)
     parser.add_argument("--blas", choices=("on", "off"), default="off", help="update weights by BLAS (default: off)")
-    parser.add_argument(
-        "--allocator", choices=("keep", "default"), default="keep", help="keep freed memory, or not"
-    )
+    parser.add_argument("--allocator", choices=("keep", "default"), default="keep", help="keep freed memory, or not")
     args = parser.parse_args(arguments)
 
     os.environ["TENSORGRAD_BLAS"] = "1" if args.blas == "on" else "0"

@@ -1,4 +1,4 @@
-"""Pictures that `tg.draw` makes, read back from their SVG; and graphs to draw."""
+"""A reader for the SVG pictures of `tg.draw`, and graphs to draw."""
 
 import re
 from collections import Counter
@@ -34,7 +34,7 @@ class Node(NamedTuple):
 
 
 class Picture:
-    """The boxes, and the lines from box to box, that an SVG shows."""
+    """The boxes in an SVG picture, and the lines between them."""
 
     def __init__(self, drawing, down=True):
         self.root = ElementTree.fromstring(drawing.svg)
@@ -56,7 +56,7 @@ class Picture:
         assert len(self.edges) == len(tips)  # every arrow belongs to a line
 
     def _edges(self, pieces, tips):
-        """From the box where a line starts, the boxes where its pieces end; pieces begin where others end."""
+        """For the box where a line starts, the boxes where its segments end; segments begin where others end."""
         (origin,) = {
             i for i, node in enumerate(self.nodes) for piece in pieces
             if np.allclose(piece[0], self.exit(node), atol=0.01)
@@ -70,7 +70,7 @@ class Picture:
                 yield origin, end
 
     def exit(self, node):
-        """Where lines leave a box."""
+        """The points where lines leave a box."""
         if self.down:
             return (node.left + node.right) / 2, node.bottom
         return node.right, (node.top + node.bottom) / 2
@@ -82,7 +82,7 @@ class Picture:
         return abs(x - node.left) < 0.01 and node.top < y < node.bottom
 
     def arrows(self):
-        """Pairs of titles, as often as there are such arrows."""
+        """Pairs of titles, one for each arrow."""
         return Counter((self.nodes[i].title, self.nodes[j].title) for i, j in self.edges)
 
     def titles(self):
@@ -93,7 +93,7 @@ class Picture:
         return found
 
     def check_geometry(self):
-        """Everything lies in the frame, no two boxes touch, and no line enters a box."""
+        """Check that everything is inside the frame, no two boxes touch, and no line crosses a box."""
         left, top, right, bottom = map(float, self.root.get("viewBox").split())
         boxes = np.array([node[3:] for node in self.nodes])
         assert (boxes[:, :2] > [left, top]).all()
@@ -202,7 +202,7 @@ GRAPHS = [two_layers, diamond, skips, second_order, scalar, attention, recurrent
 
 
 def arrows_of(outputs):
-    """How many arrows there must be: one for each input of each record."""
+    """The expected number of arrows: one for each input of each record."""
     stack = [t.record for t in (outputs if isinstance(outputs, list) else [outputs]) if t.record is not None]
     seen = set(stack)
     while stack:

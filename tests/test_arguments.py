@@ -1,4 +1,4 @@
-"""Arguments of the functions: wrong ones are refused, and labels are kept as they were."""
+"""Arguments of functions: wrong ones are refused, and labels are copied."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import numpy as np
@@ -55,7 +55,7 @@ def test_wrong_arguments_are_refused_with_a_remedy(name, call, error, message):
 
 
 def test_labels_are_kept_as_they_were():
-    """The tape keeps its own copy of labels and of integer tensors used as an index."""
+    """Records have copies of labels and of integer tensors used as an index."""
     logits, labels = leaf([[1, 2, 3], [3, 2, 1]]), np.array([0, 1])
     expected = tg.grad(tg.cross_entropy(logits, labels), logits)
     for given in (labels, tg.Tensor(labels)):
@@ -114,7 +114,7 @@ def test_put_takes_the_indices_and_modes_that_numpy_takes(indices, mode, tracked
 
 
 @pytest.mark.parametrize("other", [None, object(), [None]], ids=["None", "object", "list"])
-def test_what_is_no_number_is_not_told_to_become_one(other):
+def test_the_remedy_for_an_object_is_not_a_conversion_to_float(other):
     with pytest.raises(TypeError, match="can be combined with numbers") as raised:
         leaf([1.0]) + other
     assert "float(x)" not in str(raised.value)

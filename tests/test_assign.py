@@ -24,7 +24,7 @@ def assigned(index):
 
 
 # fmt: off
-INDICES = [  # an index into (2, 3), and the shape of what is assigned
+INDICES = [  # an index into (2, 3), and the shape of the assigned values
     ("int",           1,                              (3,)),
     ("negative",      -1,                             (3,)),
     ("int, int",      (1, 2),                         ()),
@@ -64,7 +64,7 @@ def test_every_kind_of_index(name, index, shape):
     np.testing.assert_array_equal(out.data, plain)
     assert tg.gradcheck(fn, [x, v])
     assert tg.gradgradcheck(fn, [x, v])
-    for wrap in (lambda a: a, tg.Tensor):  # one of the two alone
+    for wrap in (lambda a: a, tg.Tensor):  # only one of the two requires a gradient
         assert tg.gradcheck(lambda x, w=wrap: fn(x, w(v)), [x])
         assert tg.gradcheck(
             lambda v, w=wrap: fn(tg.Tensor(x), v) if w is tg.Tensor else fn(tg.Tensor(x.copy()), v), [v]
@@ -100,7 +100,7 @@ def in_place_operators(x):
 def views(x):
     y = x * 2
     row, column, turned = y[0], y[:, 1], y.T
-    row[1] = x[1, 1] * 3  # seen by the column and by the transpose
+    row[1] = x[1, 1] * 3  # visible in the column and in the transpose
     column[1] = column[0] * row[1]
     turned[2, 0] = x[0, 0]
     return (
@@ -165,7 +165,7 @@ def value(x):
 
 
 def into_like(x):
-    """An array made for the results, as NumPy code does it."""
+    """An array created for the results, as usual in NumPy."""
     y = np.zeros(4, like=x)
     for i in range(4):
         y[i] = np.sum(x) * i
@@ -176,7 +176,7 @@ def into_like(x):
 def where_it_holds(x):
     out = np.ones_like(x)
     holds = np.array([True, False] * x.size)[: x.size].reshape(x.shape)
-    np.divide(1.0, np.where(holds, x, 0), out=out, where=holds)  # 1/0 is left out
+    np.divide(1.0, np.where(holds, x, 0), out=out, where=holds)  # 1/0 is not selected
     np.multiply(out, x, out=out, where=~holds)
     np.exp(x[:1], out=out[:1], where=holds[:1])
     return out * x
@@ -193,7 +193,7 @@ def added_at(x):
 
 
 def flat_elements(x):
-    y = x.T * 1.5  # whose elements do not lie in a row
+    y = x.T * 1.5  # not C-contiguous
     y.flat[1] = x[0, 0] * x[1, 1]
     y.flat[2:4] = x[0, :2] * 2
     y.flat[[-1, 0]] = 1.5
@@ -226,7 +226,7 @@ def test_programs_as_numpy_runs_them(program, shape):
 
 @given(st.data())
 def test_property_any_views_and_assignments(data):
-    """Programs of views and assignments, drawn at random: every view has NumPy's values and the right gradient."""
+    """Random programs of views and assignments: every view has NumPy's values and the right gradient."""
     steps = data.draw(
         st.lists(
             st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 3), st.booleans()), min_size=1, max_size=6
@@ -264,14 +264,14 @@ def test_property_any_views_and_assignments(data):
 
 
 def test_memory_stays_where_it_is():
-    """An assignment is visible in the array a tensor was made from, and in arrays obtained from it."""
+    """An assignment is visible in the array that a tensor was created from, and in views of it."""
     buffer = np.zeros(3)
     y = tg.Tensor(buffer)
     w = tg.Tensor([1.0, 2.0], requires_grad=True)
     handed_out = y.numpy()
     y[:2] = w
     squares = np.sum(y * y)
-    y[0] = w[1]  # the record of the squares keeps what it read
+    y[0] = w[1]  # the record of the squares keeps the value that it read
     np.testing.assert_array_equal(buffer, [2, 2, 0])
     assert handed_out is buffer
     np.testing.assert_array_equal(tg.grad(squares, w, retain_graph=True), [2, 4])
@@ -347,7 +347,7 @@ def test_what_is_refused_changes_nothing(name, write, error, message):
     assert y.record is record
 
 
-def test_a_view_taken_without_recording_is_a_view_all_the_same():
+def test_a_view_created_without_recording_is_a_view():
     x = tg.Tensor([1.0, 2.0], requires_grad=True)
     y = x * 2
     with tg.no_grad():
@@ -378,13 +378,13 @@ def test_a_frozen_leaf_is_still_the_leaf_of_what_was_computed_from_it():
         x[0] = y[1] * 3
 
 
-def test_a_buffer_that_is_overwritten_as_a_whole_forgets_its_history():
+def test_a_buffer_that_is_overwritten_completely_has_no_history():
     buffer, x = tg.Tensor(np.zeros(3)), tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
     for write in (lambda: buffer.__setitem__(..., x * 3), lambda: np.multiply(x, 3, out=buffer)):
         for _ in range(3):
             x.grad = None
             write()
-            np.sum(buffer * buffer).backward()  # which frees the graph; the next round does not need it
+            np.sum(buffer * buffer).backward()  # frees the graph, which the next round does not need
             np.testing.assert_array_equal(x.grad, 18 * x.data)
 
 
@@ -416,7 +416,7 @@ def test_results_without_axes_are_scalars():
         np.testing.assert_array_equal(running(t).data, [1, 3, 6])
     np.testing.assert_array_equal(tg.jacobian(running, x), np.tril(np.ones((3, 3))))
     y = tg.Tensor(x, requires_grad=True) * 1
-    view = y[0, ...]  # of an array, and a view
+    view = y[0, ...]  # an array, and a view
     view += 10
     assert y.data[0] == 11
     w = tg.Tensor(1.0, requires_grad=True)
@@ -463,9 +463,9 @@ def test_nothing_is_kept_alive():
     x = tg.Tensor(np.ones(4), requires_grad=True)
     y = x * 2
     for i in range(300):
-        y[i % 4] = y[(i + 1) % 4] * 0.5  # a view each time
+        y[i % 4] = y[(i + 1) % 4] * 0.5  # creates a view each time
         row = y[:2]
-    assert len(y.memory.tensors) < 150  # as many as steps, were the views kept
+    assert len(y.memory.tensors) < 150  # as many as steps if the views were kept
     del row
     loss = np.sum(y)
     loss.backward()

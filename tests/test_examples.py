@@ -54,11 +54,11 @@ def public():
 
 PUBLIC = public()
 ATTRIBUTES = {"Dataset.classes", "Dataset.shape", "Dataset.features", "Methods.ndim", "Methods.size", "Methods.nbytes"}
-"""Attributes whose docstring is one line: of data sets, shown in the example of the class, and of every ndarray."""
+"""Attributes with a docstring of one line: those of data sets, which the class shows, and those of every ndarray."""
 
 
 def failures(name, doc):
-    """The examples of a docstring, run with a fixed format of arrays: how many there are, and what went wrong."""
+    """Run the examples of a docstring with a fixed array format; return their number and a report of failures."""
     report = []
     test = doctest.DocTestParser().get_doctest(doc or "", {"np": np, "tg": tg}, name, None, 0)
     with np.printoptions(precision=4, suppress=True):

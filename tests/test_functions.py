@@ -1,4 +1,4 @@
-"""value_and_grad, and grad of functions, as JAX and HIPS autograd have them; and the two forms of grad mixed up."""
+"""value_and_grad, and grad of functions, as in JAX and HIPS autograd; and mistakes between the two forms of grad."""
 
 import dataclasses
 import re
@@ -88,7 +88,7 @@ def test_results_are_arrays_unless_something_tracked_takes_part():
     assert x.grad is None
 
 
-def test_something_else_beside_the_value():
+def test_an_auxiliary_result():
     def loss(x):
         squares = x**2
         return np.sum(squares), {"squares": squares, "name": "loss"}
@@ -151,7 +151,7 @@ MIXED_UP = [
 
 
 @pytest.mark.parametrize(("call", "kind", "words"), MIXED_UP)
-def test_what_is_mixed_up_is_told_apart(call, kind, words):
+def test_mixing_the_two_forms_of_grad_is_refused(call, kind, words):
     with pytest.raises(kind, match=re.escape(words)):
         call()
 

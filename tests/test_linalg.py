@@ -1,4 +1,4 @@
-"""Linear algebra where it is singular or degenerate, what it returns, and what it refuses."""
+"""Linear algebra of singular and degenerate matrices, the types of results, and errors."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import itertools
@@ -41,7 +41,7 @@ EQUAL = ORTHOGONAL * [1.0, 2, 2, 3] @ ORTHOGONAL.T  # equal to within rounding, 
     ],
     ids=["eigvalsh", "eigh", "svd alone", "svd", "svdvals"],
 )
-def test_eigenvalues_alone_do_not_mind_being_equal(values, x):
+def test_gradients_of_equal_eigenvalues_are_exact(values, x):
     """The sum of squared eigenvalues is the sum of squares of the matrix."""
     np.testing.assert_allclose(slope(lambda x: values(x) ** 2, x), 2 * x, atol=1e-14)
 
@@ -55,8 +55,8 @@ def test_eigenvalues_alone_do_not_mind_being_equal(values, x):
     ],
     ids=["eigh", "svd"],
 )
-def test_vectors_of_equal_eigenvalues_have_no_gradient_and_it_is_not_a_number(power, x):
-    """A matrix square root through eigenvectors is differentiable, although the eigenvectors alone are not."""
+def test_gradients_of_eigenvectors_of_equal_eigenvalues_are_not_finite(power, x):
+    """A matrix square root by eigenvectors is differentiable, although the eigenvectors are not."""
     assert not np.isfinite(slope(lambda x: power(x) * rng.standard_normal((4, 4)), x)).any()
 
 
@@ -67,8 +67,8 @@ def test_vectors_of_equal_eigenvalues_have_no_gradient_and_it_is_not_a_number(po
         pytest.param(lambda x: np.linalg.svd(x)[0][:, 0] ** 4, id="linalg.svd(x)[0][:, 0] ** 4"),
     ],
 )
-def test_a_vector_whose_own_eigenvalue_stands_apart_does_not_mind_equal_others(fn):
-    """The eigenvector of the eigenvalue 3, beside two equal ones, against finite differences along a symmetric direction."""
+def test_the_eigenvector_of_a_simple_eigenvalue_has_a_gradient_beside_equal_ones(fn):
+    """The eigenvector of eigenvalue 3, with two other equal ones, compared with finite differences."""
     direction = rng.standard_normal((4, 4))
     direction = direction + direction.T
     numeric = (np.sum(fn(EQUAL + 1e-5 * direction)) - np.sum(fn(EQUAL - 1e-5 * direction))) / 2e-5
@@ -101,7 +101,7 @@ def test_gradient_of_a_zero_determinant_is_the_cofactors(name):
 
 
 def test_third_derivative_of_a_determinant():
-    """Of a 3 x 3 matrix, ``d3 det(x + t * u) / dt3`` is ``6 det(u)``, wherever x is."""
+    """For 3 x 3 matrices, ``d3 det(x + t * u) / dt3`` is ``6 det(u)`` for every x."""
     u = rng.standard_normal((3, 3))
     for x in (u.T + 2 * np.eye(3), [[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]):
         s = leaf(0.0)
@@ -111,7 +111,7 @@ def test_third_derivative_of_a_determinant():
         np.testing.assert_allclose(y.item(), 6 * np.linalg.det(u), rtol=1e-9)
 
 
-def test_slogdet_of_a_singular_matrix_that_is_left_out():
+def test_slogdet_of_a_singular_matrix_that_is_not_selected():
     x = np.array([[[1.0, 2], [2, 4]], [[2, 1], [0, 3]]])
     got = slope(lambda x: np.where([False, True], np.linalg.slogdet(x).logabsdet, 0), x)
     np.testing.assert_allclose(got, [np.zeros((2, 2)), np.linalg.inv(x[1]).T], rtol=1e-14)
@@ -158,7 +158,7 @@ def test_results_have_numpys_types_and_names(fn):
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1, 1e20])
-def test_what_counts_as_zero_is_a_matter_of_proportion(scale):
+def test_the_threshold_for_zero_is_relative(scale):
     """A multiple of a matrix has the same vectors and the same rank."""
     x, weights = np.diag([1.0, 2, 4]) + 0.1, np.array([[1.0, 5, 2], [0, 3, 7], [4, 1, 1]])
     for vectors in (lambda x: np.linalg.eigh(x).eigenvectors, lambda x: np.linalg.svd(x).U):
@@ -171,7 +171,7 @@ def test_what_counts_as_zero_is_a_matter_of_proportion(scale):
 
 
 def fewest_multiplications(n):
-    """Of a chain of matrices ``(n[0], n[1]), (n[1], n[2]), ...``, in the best order."""
+    """The number for a chain of matrices ``(n[0], n[1]), (n[1], n[2]), ...`` in the best order."""
     if len(n) < 3:
         return 0
     return min(
@@ -182,7 +182,7 @@ def fewest_multiplications(n):
 
 @pytest.mark.parametrize("ends", [(2, 2), (1, 2), (2, 1), (1, 1)])
 def test_a_chain_of_matrices_is_multiplied_in_the_best_order(ends):
-    """Of random lengths, with vectors at the ends or not."""
+    """For random lengths, with and without vectors at the ends."""
     for _ in range(40):
         n = rng.integers(1, 9, 6)
         arrays = [leaf(np.ones(shape)) for shape in itertools.pairwise(n.tolist())]
@@ -195,7 +195,7 @@ def test_a_chain_of_matrices_is_multiplied_in_the_best_order(ends):
         assert counted == fewest_multiplications(n.tolist())
 
 
-def test_lstsq_of_too_low_a_rank_gives_no_distances():
+def test_lstsq_of_deficient_rank_returns_no_residuals():
     x = np.array([[1.0, 2], [2, 4], [3, 6]])
     solution, distances, rank, _ = np.linalg.lstsq(leaf(x), [1.0, 0, 2])
     np.testing.assert_allclose(solution.data, np.linalg.lstsq(x, [1.0, 0, 2])[0], rtol=1e-12)
@@ -235,7 +235,7 @@ def test_lstsq_of_too_low_a_rank_gives_no_distances():
     ],
 )
 def test_one_triangle_is_read_as_numpy_does(fn, upper):
-    """Of a matrix that is not symmetric: the gradient is symmetric, that of the matrix mirrored at the diagonal."""
+    """For a matrix that is not symmetric, the gradient is that of the matrix with one triangle mirrored, and symmetric."""
     x = np.array([[2.0, 0.5, 0.7], [0.25, 3.0, -0.4], [0.1, 0.3, 4.5]])
     mirrored = np.triu(x) + np.triu(x, 1).T if upper else np.tril(x) + np.tril(x, -1).T
     np.testing.assert_allclose(fn(leaf(x)).data, fn(x), rtol=1e-12)
@@ -286,7 +286,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "call", "remedy"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_what_has_no_gradient_is_refused_with_the_remedy_and_runs_without(name, call, remedy):
+def test_functions_without_a_gradient_are_refused_with_the_remedy(name, call, remedy):
     x = np.arange(6.0).reshape(3, 2) / 3 + np.eye(3, 2)
     with pytest.raises(tg.NoRuleError, match=remedy):
         call(leaf(x))
@@ -351,7 +351,7 @@ def test_complex_values_are_refused_where_the_rule_is_for_real_ones(name):
 
 @pytest.mark.usefixtures("no_gc")
 def test_everything_of_a_product_is_freed():
-    """Chains are multiplied without leaving reference cycles behind."""
+    """Products of chains leave no reference cycles."""
     x = leaf(np.eye(3))
     y = x * 2
     alive = weakref.ref(y.record)
@@ -362,7 +362,7 @@ def test_everything_of_a_product_is_freed():
 
 @pytest.mark.parametrize("p", [None, 2, 1, -1, np.inf, -np.inf, "fro"])
 def test_the_condition_of_a_singular_matrix_is_infinite(p):
-    """As in NumPy; the others of a batch keep their values and gradients."""
+    """As in NumPy; other matrices of the batch have their own values and gradients."""
     x = np.array([[[1.0, 2], [3, 4.5]], [[1, 1], [0, 0]], [[0, 0], [0, 0]]])
     with np.errstate(all="ignore"):
         expected = np.linalg.cond(x, p)

@@ -1,4 +1,4 @@
-"""A NumPy call on a tracked tensor records, or raises: never a bare array, an object array, a lost gradient."""
+"""NumPy calls with a tracked tensor are recorded or raise: never a plain array, an object array, a lost gradient."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import copy
@@ -24,7 +24,7 @@ from tests.helpers import leaf
 )
 @pytest.mark.parametrize("method", ["reduce", "accumulate", "outer", "at", "reduceat"])
 def test_methods_of_ufuncs(name, method):
-    """Every method of a ufunc gives a tracked tensor or an error."""
+    """Every method of a ufunc returns a tracked tensor or raises."""
     run = getattr(getattr(np, name), method)
     t, a = leaf([1.0, 2.0, 3.0]), np.ones(3)
     for args in [(t,), (t, t), (a, t), (t, [0, 1]), (a.copy(), [0], t), (t, [0], a)]:
@@ -96,7 +96,7 @@ LEAVES_THE_TAPE = [
 @pytest.mark.parametrize(("name", "leave"), LEAVES_THE_TAPE, ids=[row[0] for row in LEAVES_THE_TAPE])
 def test_leaving_the_tape_is_an_error(name, leave, shape):
     t = leaf(np.full(shape, 0.5))
-    with pytest.raises(Exception) as caught:  # noqa: PT011  (which one differs; that there is one counts)
+    with pytest.raises(Exception) as caught:  # noqa: PT011  (the type varies)
         leave(t)
     assert not isinstance(caught.value, (AttributeError, AssertionError, NameError, RecursionError))
     np.testing.assert_array_equal(t.data, np.full(shape, 0.5))
@@ -197,7 +197,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("name", "fn"), FORMS, ids=[row[0] for row in FORMS])
-def test_any_form_of_call_records(name, fn):
+def test_every_form_of_call_records(name, fn):
     x = np.array([[0.3, 1.7], [1.1, 0.6]])
     t = tg.Tensor(x, requires_grad=True)
     out = fn(t)
@@ -266,7 +266,7 @@ def test_python_conversions():
         with tg.no_grad():
             assert (float(u), int(u), complex(u), bool(u), u.item(), f"{u:.2f}") == (2.5, 2, 2.5, True, 2.5, "2.50")
     assert not leaf(0.0)
-    for convert in (float, int, complex):  # NumPy calls them too, for array[0] = t
+    for convert in (float, int, complex):  # NumPy also calls these for array[0] = t
         with pytest.raises(tg.GradientLostError, match=r"t\.item\(\).*np\.zeros_like"):
             convert(t)
     for convert in (float, int, bool):
@@ -353,8 +353,8 @@ def test_making_tensors():
         tg.Tensor(1.0).nonsense = 3
 
 
-def test_rules_of_ones_own_in_two_lines():
-    """As in the README, two lines outside the package make a function differentiable."""
+def test_a_user_defined_rule_in_two_lines():
+    """Two lines outside the package make a function differentiable."""
     gelu = tg.primitive(lambda x: x / (1 + np.exp(-1.702 * x)))
     tg.rule(gelu, lambda g, ans, x: g * (tg.sigmoid(1.702 * x) + ans * 1.702 * (1 - tg.sigmoid(1.702 * x))))
     x = np.linspace(-2, 2, 5)
@@ -364,7 +364,7 @@ def test_rules_of_ones_own_in_two_lines():
 
 
 def misplaced(fn, signature):
-    """The parameters that a call by position would hand to another name than NumPy does, or that are not accepted."""
+    """The parameters whose position differs from NumPy's, or that are not accepted."""
     names = tuple(inspect.signature(fn).parameters)[signature.arity :]
     pairs = itertools.zip_longest(signature.positional, names[: len(signature.positional)])
     return [pair for pair in pairs if pair[0] != pair[1] or pair[0] not in signature.accepted]
@@ -378,7 +378,7 @@ def test_parameters_by_position_are_those_of_numpy():
             continue
         try:
             inspect.signature(fn)
-        except ValueError:  # functions in C do not tell
+        except ValueError:  # functions in C have no signature
             continue
         assert misplaced(fn, entry.signature) == [], fn.__name__
         checked += bool(entry.signature.positional)

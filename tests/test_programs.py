@@ -47,7 +47,7 @@ def lift_many(f):
 
 
 def value(x):
-    """The value of a dual number; anything else as it is."""
+    """The value of a dual number; anything else unchanged."""
     return x.value if isinstance(x, Dual) else x
 
 
@@ -74,7 +74,7 @@ def matmul(x, y):
 
 
 def smooth(f, derivative):
-    """A function of elements and its derivative, which is made of functions here."""
+    """An elementwise function and its derivative, which is composed of functions of this file."""
 
     def run(x):
         if isinstance(x, Dual):
@@ -107,12 +107,12 @@ def write(x, index, y):
 
 
 def raised(x, levels):
-    """A constant as a dual number of so many levels, so that what is written to can hold derivatives."""
+    """A constant as a dual number with ``levels`` levels, so that derivatives can be written to it."""
     return x if not levels else Dual(raised(x, levels - 1), raised(np.zeros(np.shape(x)), levels - 1))
 
 
 # ------------------------------------------------------------------------------------------------------ operations
-# name: (on tensors, on duals). Values are squeezed by tanh where they would grow, and kept away from kinks.
+# name: (on tensors, on duals). Values that would grow are bounded by tanh, and kept away from kinks.
 
 UNARY = {
     "sin": (np.sin, sin),
@@ -139,7 +139,7 @@ def axes_of(rng, ndim):
 
 
 def view(rng, shape):
-    """A function that gives a view in NumPy, of an array of this shape: its text."""
+    """The source of a function that returns a view of an array of this shape in NumPy."""
     ndim, order = len(shape), tuple(int(i) for i in rng.permutation(len(shape)))
     choices = ["x[...]", "x[None]", f"np.transpose(x, {order})", "x.T", f"x[{basic_index(rng, shape)}]"]
     choices += [f"np.flip(x, {rng.integers(ndim)})", f"x[{basic_index(rng, shape)}]"] if ndim else []
@@ -165,7 +165,7 @@ def fancy_index(rng, shape):
 
 
 def mover(text):
-    """A step of moving elements, on tensors or arrays alike."""
+    """A step that moves elements, for tensors and arrays."""
     return eval(f"lambda x: {text}", {"np": np})
 
 
@@ -203,7 +203,7 @@ class Program:
 def propose(rng, arrays):
     """A random step that is valid in NumPy."""
     i, j = rng.integers(len(arrays), size=2)
-    if rng.random() < 0.6:  # go on from what is new
+    if rng.random() < 0.6:  # continue from recent arrays
         i = len(arrays) - 1
     x, kind = arrays[i], rng.integers(12)
     if kind <= 1:
@@ -231,7 +231,7 @@ def propose(rng, arrays):
 
 
 def propose_write(rng, arrays, i, j):
-    """``y[index] = v``, ``y += v`` or ``np.multiply(y, v, out=y)``, of an array that is no leaf or a view of one."""
+    """``y[index] = v``, ``y += v`` or ``np.multiply(y, v, out=y)``, for an array that is not a leaf or its view."""
     if any(np.shares_memory(arrays[i], leaf) for leaf in arrays[:3]) or i < 3 or not arrays[i].flags.writeable:
         return None
     x = arrays[i]
@@ -265,7 +265,7 @@ class Scalar(tuple):
 
 
 def apply_step(step, arrays, levels, tensors=False):
-    """Take a step, on tensors or on duals of so many levels."""
+    """Apply a step to tensors, or to duals with ``levels`` levels."""
     kind, *args = step
     side = 0 if tensors else 1
     if kind == "write":
@@ -349,7 +349,7 @@ def erase(array):
 
 
 def failure(program, overwrite=False):
-    """What is wrong with a program, or None."""
+    """A description of the error of a program, or None."""
     x, v = program.leaves, program.directions
     u = [np.flip(d) * 0.7 + 0.1 for d in v]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -431,8 +431,8 @@ def test_a_wrong_row_is_found(name, monkeypatch):
     assert not found(range(5))
 
 
-def test_what_is_written_afterwards_must_not_count(monkeypatch):
-    """A write to the memory itself, which tensorgrad does not see, changes what the backward pass reads."""
+def test_an_unnoticed_write_is_found(monkeypatch):
+    """A write to the memory that tensorgrad does not notice changes the values that the backward pass reads."""
 
     def erase_memory(array):
         array.data[...] = 0.123
@@ -441,7 +441,7 @@ def test_what_is_written_afterwards_must_not_count(monkeypatch):
     assert found(range(1, 41, 2))
 
 
-def test_a_failing_program_is_made_short(monkeypatch):
+def test_a_failing_program_is_shortened(monkeypatch):
     monkeypatch.setitem(UNARY, "tanh", (lambda x: np.tanh(x) * 1.001, UNARY["tanh"][1]))
     seed = found(range(40))[0]
     program = shrunk(Program(seed), bool(seed % 2))

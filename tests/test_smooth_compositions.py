@@ -1,4 +1,4 @@
-"""Compositions that are smooth where one of their parts is not: every derivative is right or NaN, never a silent zero."""
+"""Compositions that are smooth where one of their parts is not: derivatives are right or NaN, never silently zero."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import itertools
@@ -11,7 +11,7 @@ from tensorgrad.engine.registry import row_of
 from tensorgrad.rules import division
 from tests.helpers import along, derivatives, leaf, right_or_nan
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy: what is divided by zero here is meant
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, for divisions by zero
 NAN, INF = np.nan, np.inf
 
 
@@ -23,7 +23,7 @@ def powers(n):
     return [float(np.prod(range(1, n + 1))) if order == n else 0.0 for order in (1, 2, 3)]
 
 
-KINKS = {  # of one variable t: |t| at 0, by many ways
+KINKS = {  # functions of one variable t: |t| at 0, in many forms
     "abs": np.abs,
     "fabs": np.fabs,
     "complex abs": lambda t: np.abs(t * (3 + 4j)) / 5,
@@ -87,7 +87,7 @@ EVEN = {  # f(|t|) that is smooth in t, and its first three derivatives at 0
     "r**3 / r": (lambda r: r * r * r / r, powers(2)),
 }
 
-ROOTS = {  # of t >= 0, infinitely steep at 0, and a composition that is smooth again: it is t
+ROOTS = {  # functions with infinite slope at 0, composed with an inverse: the result is t
     "sqrt**2": lambda t: np.sqrt(t) ** 2,
     "square(sqrt)": lambda t: np.square(np.sqrt(t)),
     "sqrt * sqrt": lambda t: np.sqrt(t) * np.sqrt(t),
@@ -146,7 +146,7 @@ def test_an_even_function_of_a_distance_is_smooth(inner, outer):
 
 @pytest.mark.parametrize("name", ROOTS)
 def test_a_root_that_is_undone_is_smooth(name):
-    """All are the identity, at 0: slope 1, and no other derivative; in products with something else, too."""
+    """All are the identity at 0: derivative 1, and higher derivatives 0, also in products with other factors."""
     for factor, expected in ((lambda t: 1, [1, 0, 0]), (lambda t: 1 + t, [1, 2, 0]), (lambda t: np.exp(t), [1, 2, 3])):
         for got, right in zip(
             derivatives(lambda t, factor=factor: ROOTS[name](t) * factor(t), [0.0], 3), expected, strict=True
@@ -170,7 +170,7 @@ NORMS = {
 
 @pytest.mark.parametrize("name", NORMS)
 def test_functions_of_a_squared_norm_at_zero(name):
-    """With ``norm(x)**2 = x @ A @ x``, the Hessian is ``2 A`` times the slope of what it is put into."""
+    """With ``norm(x)**2 = x @ A @ x``, the Hessian is ``2 A`` times the derivative of the outer function."""
     norm, matrix = NORMS[name]
     slopes = {
         "**2": (lambda r: r**2, 1), "exp(-r**2)": (lambda r: np.exp(-(r**2)), -1), "r*r": (lambda r: r * r, 1),
@@ -178,12 +178,12 @@ def test_functions_of_a_squared_norm_at_zero(name):
     }  # fmt: skip
     for f, slope in slopes.values():
         first, second = derivatives(lambda x, f=f: f(norm(x)), np.zeros(3), 2)
-        np.testing.assert_array_equal(first, 0)  # the convention, and here it is right
+        np.testing.assert_array_equal(first, 0)  # the convention, which is right here
         right_or_nan(second, 2 * slope * matrix)
 
 
 def test_first_order_conventions_at_kinks():
-    """A chosen slope is 0, along every direction, and by jvp too."""
+    """The chosen derivative is 0, in every direction, and also by jvp."""
     for name, fn in {**KINKS, **{name: norm for name, (norm, _) in NORMS.items()}}.items():
         x = np.zeros(3 if name in NORMS else 1)
         if name in UNKNOWN:
@@ -192,7 +192,7 @@ def test_first_order_conventions_at_kinks():
         np.testing.assert_array_equal(tg.jvp(fn, x, np.ones_like(x))[1], 0, err_msg=name)
 
 
-def test_the_second_derivative_of_a_kink_is_none_that_was_made_up():
+def test_the_second_derivative_at_a_kink_is_not_invented():
     np.testing.assert_array_equal(derivatives(np.abs, [0.0, 1], 2)[1], 0)  # PyTorch's convention
     assert np.isnan(derivatives(np.linalg.norm, [0.0, 0], 2)[1]).any()
     assert np.isnan(derivatives(np.std, [1.0, 1], 2)[1]).any()
@@ -214,7 +214,7 @@ def squares(x, axis=None, keepdims=False):
 
 
 ROWS = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0]])
-DISTANCES = {  # a distance that has a kink at this point, and its square, which has none
+DISTANCES = {  # a norm or deviation with a kink at this point, and its square, which has none
     "abs": (np.abs, lambda x: x * x, [0.0, 2.0, 0.0]),
     "fabs": (np.fabs, lambda x: x * x, [0.0, -2.0]),
     "complex abs": (lambda x: np.abs(x * (3 + 4j)), lambda x: 25 * x * x, [0.0, 2.0]),
@@ -240,7 +240,7 @@ DISTANCES = {  # a distance that has a kink at this point, and its square, which
     "nanmax": (lambda x: np.nanmax(np.stack([x, -x, x * NAN]), axis=0), lambda x: x * x, [0.0, 2.0]),
     "nanmin": (lambda x: np.nanmin(np.stack([x, -x]), axis=0), lambda x: x * x, [0.0, 2.0]),
 }  # fmt: skip
-OF_SQUARES = {  # a function of the distance, and the same of its square: each asks for another step of the division
+OF_SQUARES = {  # a function of the distance, and the same of its square: each needs another rule of the division
     "r**2": (lambda r: r**2, lambda s: s),
     "r**2.0": (lambda r: r**2.0, lambda s: s),
     "r**[2.0]": (lambda r: r ** np.array([2.0]), lambda s: s),
@@ -277,11 +277,13 @@ def check_equal(fn, smooth, x, orders=3):
 @pytest.mark.parametrize("inner", DISTANCES)
 def test_where_the_gradient_is_a_known_multiple_of_the_distance_all_derivatives_are_right(inner, outer):
     (distance, square, x), (f, of_square) = DISTANCES[inner], OF_SQUARES[outer]
-    zeroed = outer == "r**2 / (1 + r**2)" and np.size(square(np.array(x))) > 1  # a 0 by `where` is no known multiple
+    zeroed = (
+        outer == "r**2 / (1 + r**2)" and np.size(square(np.array(x))) > 1
+    )  # a 0 from `where` is not a known multiple
     check_equal(lambda x: f(distance(x)), lambda x: of_square(square(x)), x, 2 if zeroed else 3)
 
 
-SEVERAL = {  # of more than a distance: a function, the same without a kink, and a point
+SEVERAL = {  # functions of several variables: a function, the same without a kink, and a point
     "abs * abs": (lambda x: np.abs(x) * np.abs(x), lambda x: x * x, [0.0, 1.0]),
     "norm * norm": (lambda x: np.linalg.norm(x) * np.linalg.norm(x), squares, np.zeros(2)),
     "(a a)(b b)": (lambda x: (abs(x) * 3 * abs(x)) * (abs(x) * abs(x)), lambda x: 3 * x**4, [0.0]),
@@ -304,12 +306,12 @@ def test_known_multiples_of_several_variables(name):
 
 
 def sum_by_gradient(r):
-    """The sum of the elements, as the gradient of a factor that they all have."""
+    """The sum of the elements, computed as the gradient of a common factor."""
     w = tg.Tensor(np.ones(1), requires_grad=True)
     return tg.grad(np.sum(w * r), w, create_graph=True)
 
 
-KINKS_AFTER_ALL = {  # what has no derivative of this order at 0, and must not be given one
+REMAINING_KINKS = {  # functions without a derivative of this order at 0, which must not get one
     "r": (np.linalg.norm, 2, 2),
     "r**1.5": (lambda x: np.linalg.norm(x) ** 1.5, 2, 2),
     "r**3": (lambda x: np.linalg.norm(x) ** 3, 2, 3),
@@ -322,20 +324,20 @@ KINKS_AFTER_ALL = {  # what has no derivative of this order at 0, and must not b
 }
 
 
-@pytest.mark.parametrize("name", KINKS_AFTER_ALL)
-def test_what_is_no_multiple_is_not_divided(name):
-    fn, size, order = KINKS_AFTER_ALL[name]
+@pytest.mark.parametrize("name", REMAINING_KINKS)
+def test_gradients_that_are_not_multiples_are_not_divided(name):
+    fn, size, order = REMAINING_KINKS[name]
     assert np.isnan(derivatives(fn, np.zeros(size), order)[-1]).any()
 
 
-def test_a_value_that_was_overwritten_is_another_one():
-    """Of ``|x|`` before and after a write to ``x``, the product is no square."""
+def test_an_overwritten_value_is_not_the_same_value():
+    """The product of ``|x|`` before and after a write to ``x`` is not a square."""
     x = leaf([0.0])
     before = np.abs(x)
     with tg.no_grad():
         x[0] = 2.0
     first = tg.grad(np.sum(before * np.abs(x)), x, create_graph=True)
-    np.testing.assert_array_equal(tg.grad(np.sum(first), x), 0)  # 1 if the two were taken for one
+    np.testing.assert_array_equal(tg.grad(np.sum(first), x), 0)  # 1 if the two were considered equal
 
 
 def test_first_derivatives_do_not_ask_for_a_quotient(monkeypatch):
@@ -352,7 +354,7 @@ def test_first_derivatives_do_not_ask_for_a_quotient(monkeypatch):
 @pytest.mark.parametrize("change", ["removed", "wrong"])
 @pytest.mark.parametrize("fn", list(division._RULES), ids=lambda fn: fn.__name__)
 def test_each_step_of_the_division_is_needed(fn, change, monkeypatch):
-    """Without it, or with a wrong one, a function of the tables has a wrong derivative, or none."""
+    """Without it, or with a wrong one, a function of the tables has a wrong derivative or NaN."""
     tables = [(lambda x, f=f: f(np.abs(x)), lambda x, f=of: f(x * x), [0.0]) for f, of in OF_SQUARES.values()]
     right = division._RULES[fn]
 
@@ -375,7 +377,7 @@ def test_each_step_of_the_division_is_needed(fn, change, monkeypatch):
 
 @pytest.mark.parametrize("power", [np.power, np.float_power])
 def test_powers_of_zero(power):
-    """The Hessian of ``x ** y`` at (0, 1) is 0, -inf; -inf, 0: right, or not a number."""
+    """The Hessian of ``x ** y`` at (0, 1) is 0, -inf; -inf, 0: right, or NaN."""
     first, second = derivatives(lambda z: power(z[0], z[1]), [0.0, 1.0], 2)
     np.testing.assert_array_equal(first, [1, 0])
     assert not np.isfinite(second[0, 1])
@@ -439,13 +441,13 @@ def test_far_below_zero_the_slope_of_elu_does_not_cancel(dtype):
 
 
 def with_row(fn, *vjps, **options):
-    """A function like another, with these rules."""
+    """A copy of a function with these rules."""
     other = tg.primitive(lambda *args, **params: fn(*args, **params))
     tg.rule(other, *vjps, **options)
     return other
 
 
-WRONG = {  # rules that hide a kink: their zeros are silent ones
+WRONG = {  # rules that hide a kink by silent zeros
     "abs by sign": (with_row(np.abs, lambda g, ans, x: g * np.sign(x)), "**2"),
     "norm by where": (with_row(lambda x: np.abs(x), lambda g, ans, x: g * x / np.where(ans == 0, 1, ans)), "square"),
     "norm by inf": (
@@ -472,8 +474,8 @@ def test_a_zero_that_is_lost_is_found():
     np.testing.assert_array_equal(derivatives(lambda t: np.where([False, True], root(t), 0), [0.0, 4], 1)[0], [0, 0.25])
 
 
-def test_a_rule_that_selects_and_does_not_say_so_loses_nothing():
-    """It would select other elements at a random point."""
+def test_an_undeclared_selection_loses_no_gradient():
+    """At a random point it would select other elements."""
     negative = with_row(lambda x: np.minimum(x, 0), lambda g, ans, x: g * (x < 0))
     root = with_row(lambda x: np.sqrt(-x), lambda g, ans, x: -g / (2 * ans), elementwise=True)
     got = derivatives(lambda t: np.where([True, False], negative(root(t) - 3), 0) ** 2, [-4.0, 0], 2)

@@ -1,4 +1,4 @@
-"""Softmax, its logarithm, sigmoid and softplus, of large and infinite numbers; and rows that are left out."""
+"""Softmax, its logarithm, sigmoid and softplus, for large and infinite numbers; and rows that are not selected."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_log_softmax_is_exact_for_any_logits(x):
 
 
 def rows_alone(fn):
-    """A function of rows, each result in the place of its row."""
+    """A function of rows; each result is in the place of its row."""
     return lambda x: np.reshape(fn(x), (len(x), -1))
 
 
@@ -44,7 +44,7 @@ OF_ROWS = {
 
 @pytest.mark.parametrize("fn", OF_ROWS.values(), ids=OF_ROWS)
 @pytest.mark.parametrize("bad", [[np.nan, 1, 2], [np.nan] * 3, [-np.inf] * 3, [-np.inf, 0, np.nan], [np.inf, 0, 1]])
-def test_a_row_that_is_left_out_has_gradient_zero_whatever_it_holds(fn, bad):
+def test_a_row_that_is_not_selected_has_gradient_zero(fn, bad):
     def some(x):
         return np.square(np.where([[False], [True]], fn(x), 0))
 

@@ -1,4 +1,4 @@
-"""Every row for a ufunc of SciPy: against mpmath at the edges, and against differences at orders 1 and 2."""
+"""Every row for a ufunc of SciPy, compared with mpmath at the edges, and with differences for orders 1 and 2."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Running sums and products, and integrals of samples."""
+"""Cumulative sums and products, and integrals of samples."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Differential equations as in `scipy.integrate`, against SciPy's values and closed forms."""
+"""Differential equations as in `scipy.integrate`, compared with SciPy's values and closed forms."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_a_nonlinear_equation_against_differences(solve):
 
 
 def test_what_the_right_hand_side_uses_gets_a_gradient():
-    """A weight that is no argument."""
+    """A weight in the closure."""
     w = leaf([[0.0, 1.0], [-1.0, 0.0]])
     y = ours.odeint(lambda y, t: w @ y, np.array([1.0, 0.0]), [0, 1.0])
     np.testing.assert_allclose(y.data[-1], [np.cos(1), -np.sin(1)], rtol=1e-6)
