@@ -168,3 +168,18 @@ def test_through_a_checkpoint_it_is_the_same():
     x = leaf(x)
     np.testing.assert_array_equal(tg.grad(np.sum(np.where(x.data > 0, counted(x), 0)), x), [0, 0.25])
     assert len(calls) <= 3  # once in the forward pass and once for each of two backward passes
+
+
+@pytest.mark.parametrize("size", [100, 30_000])
+def test_nan_is_found_in_gradients_of_any_size(size):
+    """The engine may check only part of a large gradient; the position of the NaN must not matter."""
+    mask = np.arange(size) % 2 == 0
+    w = tg.Tensor(np.full(size, 2.0), requires_grad=True)
+    values = np.where(mask, 3.0, np.nan)
+    np.testing.assert_array_equal(tg.grad(np.sum(np.where(mask, w * values, 0)), w), np.where(mask, 3.0, 0.0))
+    both = np.sum(np.where(mask, w, 0) * 2 + np.where(mask, w**2, 0))
+    np.testing.assert_array_equal(tg.grad(both, w), np.where(mask, 6.0, 0.0))
+    x = tg.Tensor(np.where(mask, 1.0, 1e4), requires_grad=True)
+    with np.errstate(over="ignore"):
+        out = np.sum(np.where(mask, np.exp(x), 0))
+    np.testing.assert_array_equal(tg.grad(out, x), np.where(mask, np.exp(1.0), 0.0))

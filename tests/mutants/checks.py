@@ -21,8 +21,9 @@ from hypothesis import Phase, settings
 
 SUITE = ["test_rules", "test_rule_properties", "test_conventions", "test_zero_rule_conventions", "test_softmax",
          "test_arguments", "test_functional", "test_running_statistics", "test_masks_and_labels",
-         "test_functional_arguments", "test_linalg", "test_shapes", "test_assign", "test_recompute", "test_table",
-         "test_numpy_protocol", "test_namespaces", "test_zero_rule", "test_smooth_compositions"]  # fmt: skip
+         "test_functional_arguments", "test_linalg", "test_linalg_arguments", "test_shapes", "test_assign",
+         "test_assign_memory", "test_recompute", "test_table", "test_numpy_protocol", "test_python_protocols",
+         "test_namespaces", "test_zero_rule", "test_smooth_compositions", "test_division", "test_powers_and_ties"]  # fmt: skip
 PARAM = type(pytest.param())
 
 
