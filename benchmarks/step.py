@@ -297,9 +297,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"checked: losses and weights after {CHECKED} steps agree (rtol {TOLERANCE['rtol']}, atol {TOLERANCE['atol']})"
     )
-    print(
-        f"medians of {args.rounds} rounds; a ratio has its quartiles beside it; penalty rows: of plain NumPy + penalty"
-    )
+    print(f"medians of {args.rounds} rounds; ratios with their quartiles; in penalty rows, to plain NumPy + penalty")
     name = "tensorgrad with BLAS update" if args.blas == "on" else "tensorgrad"
     for batch in args.batch:
         measure(batch, args.rounds, name, measuring.pytorch() is not None, jax is not None)

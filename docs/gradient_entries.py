@@ -246,12 +246,12 @@ def conventions() -> Callable[[Entry], list[int]]:
             lines[number] = set(re.findall(r"[A-Za-z_]\w+|\*\*|/", spans))
     operators = {"x / y": "/", "x ** y": "**"}
 
-    def told(entry: Entry) -> list[int]:
+    def notes(entry: Entry) -> list[int]:
         names = {name.rpartition(".")[2] for name in entry.names} | {operators.get(way, "") for way in entry.ways}
         names |= {entry.row.name} if not entry.names else set()
         return [number for number, words in lines.items() if words & names]
 
-    return told
+    return notes
 
 
 def results_without_gradient() -> dict[str, list[str]]:

@@ -157,7 +157,7 @@ def render(measure: bool) -> str:
     for entry in sorted(entries, key=lambda entry: (*place(entry.file), not entry.public, entry.line)):
         families[entry.file].append(entry)
 
-    told = conventions()
+    notes = conventions()
     contents, sections, chapter = [], [], ""
     for file, family in families.items():
         title, about = file.removeprefix("tensorgrad/"), sentence(sys.modules[file[:-3].replace("/", ".")].__doc__)
@@ -165,7 +165,7 @@ def render(measure: bool) -> str:
             contents.append(f"\n**{chapter}**\n")
         count = sum(entry.public for entry in family)
         contents.append(f"* [{title}](#{anchor(title)}){f' ({count})' if count else ''}: {about}")
-        sections.append(f"## {title}\n\n{about} See [{file}](../{file}).\n\n{table_of(family, rows, found, told)}\n")
+        sections.append(f"## {title}\n\n{about} See [{file}](../{file}).\n\n{table_of(family, rows, found, notes)}\n")
     rest = {"Plain results": section_plain(plain, calls), "Refused": section_refused(refused),
             "Domains": section_domains(shown)}  # fmt: skip
     contents += ["\n**Other functions, and domains**\n", *(f"* [{title}](#{anchor(title)})" for title in rest)]
@@ -193,7 +193,7 @@ def counts(families: dict[str, list[Entry]], plain: dict[str, list[str]], refuse
     )
 
 
-def table_of(family: list[Entry], rows: Any, found: Any, told: Any) -> str:
+def table_of(family: list[Entry], rows: Any, found: Any, notes: Any) -> str:
     """The table of the functions of a file, and a list of the helpers in their formulas."""
     lines, helpers = ["| function | gradient | domain | conv. | 1st | 2nd |", "|---|---|---|---|---:|---:|"], {}
     for entry in family:
@@ -201,7 +201,7 @@ def table_of(family: list[Entry], rows: Any, found: Any, told: Any) -> str:
         domains = sorted({domain(row) for row in mine})
         where = ", ".join(f"`{name}`" for name in domains) if len(domains) < 4 else "several"
         flags = " ".join(f"*{flag}*" for flag in entry.flags())
-        lead = " ".join(f"[{n}](conventions.md?plain=1#L{n})" for n in told(entry))
+        lead = " ".join(f"[{n}](conventions.md?plain=1#L{n})" for n in notes(entry))
         cells = [entry.title(), entry.gradient(), f"{where}<br>{flags}" if flags else where, lead, *worst(mine, found)]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         helpers |= entry.helpers()

@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import leaf
 
 X = np.array([[0.5, 1.7, -2.3], [3.0, -0.2, 2.5]])
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 # ------------------------------------------------------------------------------------------------ integers

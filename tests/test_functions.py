@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import leaf
 
 X, Y = np.array([0.5, -1.5, 2.0]), np.array([1.5, 0.5, -1.0])
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 def f(x, y):

@@ -82,15 +82,20 @@ def test_eight_threads_accumulate_tensors():
     np.testing.assert_allclose(w.grad.data, 160 * 3 * w.data**2)
 
 
+def deep_graph():
+    """A leaf, and a loss that is 91 records away from it."""
+    w = leaf([0.5, 2.0])
+    y = w
+    for _ in range(30):
+        y = np.sin(y) * w + y
+    return w, np.sum(y)
+
+
 @pytest.mark.parametrize("retain", [True, False])
 def test_two_passes_over_one_graph_at_once(retain):
     """Both passes compute the full gradient, or one raises an error because the graph was freed."""
     for _ in range(40):
-        w = leaf([0.5, 2.0])
-        y = w
-        for _ in range(30):
-            y = np.sin(y) * w + y
-        loss = np.sum(y)
+        w, loss = deep_graph()
         expected = tg.grad(loss, w, retain_graph=True)
         found = in_threads([lambda loss=loss, w=w: tg.grad(loss, w, retain_graph=retain)] * 2)
         errors = [x for x in found if isinstance(x, Exception)]
@@ -103,11 +108,7 @@ def test_two_passes_over_one_graph_at_once(retain):
 
 def test_two_backward_calls_on_one_graph_at_once():
     for _ in range(40):
-        w = leaf([0.5, 2.0])
-        y = w
-        for _ in range(30):
-            y = np.sin(y) * w + y
-        loss = np.sum(y)
+        w, loss = deep_graph()
         once = tg.grad(loss, w, retain_graph=True)
         found = in_threads([loss.backward] * 2)
         errors = [x for x in found if x is not None]

@@ -1,4 +1,4 @@
-"""Factorizations of matrices: Cholesky, QR, eigenvalues and singular values. Leading axes are a batch.
+"""Factorizations of matrices: Cholesky, QR, eigenvalues and singular values. Leading axes are batch axes.
 
 A record has one result. A factorization with several results packs them, flattened, along the last axis; the function
 that replaces NumPy's unpacks them into NumPy's result type.

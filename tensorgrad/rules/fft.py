@@ -113,7 +113,7 @@ def ihfft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None) -> A
 
 @implements(np.fft.fftshift)
 def fftshift(x: Array, axes: Any = None) -> Array:
-    """The zero frequency in the middle."""
+    """The spectrum with the zero frequency in the middle."""
     axes = tuple(range(x.ndim)) if axes is None else axes if isinstance(axes, (tuple, list)) else (axes,)
     return np.roll(x, [x.shape[axis] // 2 for axis in axes], axes)
 
