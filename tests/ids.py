@@ -13,7 +13,8 @@ def value_id(name, value):
         return shortened(body(value))
     if callable(value):
         return None
-    return shortened(f"{name}={written(value)}")
+    text = written(value)
+    return None if " at 0x" in text else shortened(f"{name}={text}")  # an address differs from process to process
 
 
 def written(value):
@@ -25,6 +26,8 @@ def written(value):
     if isinstance(value, (list, tuple)):
         left, right = "[]" if isinstance(value, list) else "()"
         return left + ", ".join(map(written, value)) + ("," if right == ")" and len(value) == 1 else "") + right
+    if isinstance(value, (set, frozenset)):
+        return "{" + ", ".join(sorted(map(written, value))) + "}"
     if isinstance(value, slice):
         return ":".join("" if end is None else str(end) for end in (value.start, value.stop, value.step))
     if value is ...:
@@ -37,6 +40,8 @@ def body(function):
     """The source of the body of a lambda."""
     code = function.__code__
     places = [place for place in code.co_positions() if None not in place and place[::2] != place[1::2]]
+    if not places:  # Python was started without them
+        return "lambda"
     start, end = min(place[::2] for place in places), max(place[1::2] for place in places)
     lines = [linecache.getline(code.co_filename, n).encode() for n in range(start[0], end[0] + 1)]
     lines[-1] = lines[-1][: end[1]]

@@ -23,7 +23,7 @@ def test_names_of_arrays_of_interior_tensors_and_of_frozen_parameters():
     loss = np.sum(h * frozen * h.detach())
     picture = Picture(tg.draw(loss, {"x": x, "w": w, "h": h, "frozen": frozen}))
     assert picture.titles() == Counter({"x": 1, "w": 1, "h = matmul": 1, "frozen": 1, "h": 1, "multiply": 2, "sum": 1})
-    assert picture.node("h").tooltip == "h, (4, 2), float64, takes part without a gradient"
+    assert picture.node("h").tooltip == "h, (4, 2), float64, array without a gradient"
     assert picture.node("w").tooltip == "w, (3, 2), float64, leaf that requires a gradient"
 
 

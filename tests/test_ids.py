@@ -17,6 +17,9 @@ VALUES = [
     ("np.sum( x )", "f", lambda x: np.sum(
         x
     )),
+    ("names={a, b, c}", "names", {"c", "a", "b"}),
+    (None, "thing", object()),
+    (None, "things", [object()]),
     (None, "name", "a string"),
     (None, "dtype", np.float32),
     (None, "f", np.tanh),

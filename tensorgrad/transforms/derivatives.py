@@ -91,6 +91,9 @@ def jvp(f: ToTensor, inputs: Any, tangents: Any, create_graph: Literal[True]) ->
 def jvp(f: ToTensor, inputs: Values | Sequence[Values], tangents: Any, create_graph: Literal[False] = ...
         ) -> tuple[NDArray[Any], NDArray[Any]]: ...  # fmt: skip
 @overload
+def jvp(f: ToTensor, inputs: Tensor, tangents: Any, create_graph: Literal[False] = ...
+        ) -> tuple[Tensor | Any, Tensor | Any]: ...  # fmt: skip
+@overload
 def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = ...) -> tuple[Any, Any]: ...
 
 
