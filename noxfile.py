@@ -1,15 +1,15 @@
-"""The checks of the project, one session each; `.ci/run` and the workflow on GitHub run these and nothing else.
+"""The checks of the project, as nox sessions, which `.ci/run` and the workflow on GitHub run.
 
 ::
 
     python -m pip install -e ".[dev]"
     nox                        # all of them
     nox -s lint types          # some of them
-    nox -s tests-3.13          # the tests with another Python, if this machine has it
-    nox -l                     # what there is
+    nox -s tests-3.13          # the tests with another version of Python, if it is installed
+    nox -l                     # a list of all sessions
 
-Sessions that need nothing but the extra `dev` run in the environment that nox runs in; those that need another Python,
-other packages or a bare environment make one, in ``.nox``, and use it again.
+Sessions that need only the extra `dev` run in the current environment. Those that need another version of Python, other
+packages or an empty environment create one in ``.nox``, and reuse it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from pathlib import Path
 import nox
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
-TORCH = "torch==2.13.0"  # installed by itself first: a later one may be a build for GPUs
-# The accuracy that a short training run has to reach: (data set, epochs, least accuracy on the test images).
+TORCH = "torch==2.13.0"  # pinned, and installed first
+# The accuracy that a short training run must reach: (data set, epochs, minimum accuracy on the test images).
 TRAINING = [("digits", 20, 0.93), ("mnist", 1, 0.95)]
 IN_WHEEL = ("tensorgrad/py.typed", "tensorgrad/data/digits.npz", "tensorgrad/data/digits.txt",
             "tensorgrad/engine/tape.py", "tensorgrad/frontend/signatures.pyi",
@@ -57,34 +57,34 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def types(session: nox.Session) -> None:
-    """The types of the package and the programs, and of users' programs for a second type checker."""
+    """The types of the package and the programs by mypy, and those of users' programs by a second type checker."""
     session.run("mypy")
-    programs = ("tensors", "functions", "numpy_functions")
+    programs = ("tensors", "functions", "derivatives", "numpy_functions")
     session.run("basedpyright", "--level", "error", *(f"tests/typing/{name}.py" for name in programs))
 
 
 @nox.session(python=PYTHONS, venv_backend="venv")
 def tests(session: nox.Session) -> None:
-    """The test command of the README, with each Python that this machine has."""
+    """The test command of the README, with each version of Python that is installed."""
     session.install("-e", ".[test]")
     session.run("python", "-m", "pytest", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def coverage(session: nox.Session) -> None:
-    """The same tests, with the lines and branches of the package that they reach; fails below the floor."""
+    """The same tests with coverage of lines and branches; fails below the minimum in pyproject.toml."""
     session.run("python", "-m", "pytest", "--cov=tensorgrad", "--cov-report=term:skip-covered", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def slow(session: nox.Session) -> None:
-    """The rows in other layouts and read-only, each input alone; the measured errors of docs/gradients.md."""
+    """Slow tests: rows with other memory layouts and read-only inputs, and the measured errors of docs/gradients.md."""
     session.run("python", "-m", "pytest", "-m", "slow", *session.posargs)
 
 
 @nox.session(venv_backend="venv")
 def compare(session: nox.Session) -> None:
-    """Values and gradients beside those of PyTorch, JAX and HIPS autograd."""
+    """Values and gradients compared with those of PyTorch, JAX and HIPS autograd."""
     session.install(TORCH)
     session.install("-e", ".[compare]")
     tests = ("tests/compare", "tests/test_from_pytorch.py", "tests/test_from_autograd.py")
@@ -93,7 +93,7 @@ def compare(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
-    """The pages: what they show runs, what they link to exists, docs/gradients.md is what the table says."""
+    """The pages: examples run, links exist, docs/gradients.md is up to date."""
     session.run("python", "docs/gradients.py", "--check", "--fast")
     pages = ("readme", "how_it_works", "from_autograd")
     session.run("python", "-m", "pytest", "-n0", *(f"tests/test_{name}.py" for name in pages))
@@ -101,10 +101,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def train(session: nox.Session) -> None:
-    """Training runs, whose accuracy is asserted; the one on MNIST where $TENSORGRAD_DATA holds it."""
+    """Training runs with a minimum accuracy; on MNIST only if it is in $TENSORGRAD_DATA."""
     for dataset, epochs, least in TRAINING:
         if dataset == "mnist" and not os.environ.get("TENSORGRAD_DATA"):
-            session.log("no MNIST here: the run on it is left out")
+            session.log("TENSORGRAD_DATA is not set: the run on MNIST is skipped")
             continue
         out = Path(session.create_tmp()).resolve() / dataset
         shutil.rmtree(out, ignore_errors=True)
@@ -115,14 +115,14 @@ def train(session: nox.Session) -> None:
         session.log(f"{dataset}: {reached:.4f} >= {least}")
         session.run("python", "evaluate.py", str(out / "best.npz"), silent=True)
         if dataset == "mnist":
-            said = session.run("python", "evaluate.py", "checkpoints/mnist-400.npz", silent=True)
-            if "accuracy" not in str(said):
-                session.error("evaluate.py says nothing of an accuracy")
+            output = session.run("python", "evaluate.py", "checkpoints/mnist-400.npz", silent=True)
+            if "accuracy" not in str(output):
+                session.error("evaluate.py prints no accuracy")
 
 
 @nox.session(venv_backend="venv")
 def dist(session: nox.Session) -> None:
-    """The wheel and the sdist hold what they should, and the wheel works with NumPy alone."""
+    """The wheel and the sdist contain what they should, and the wheel works with only NumPy installed."""
     folder = Path(session.create_tmp()).resolve() / "dist"
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", "tensorgrad-np")
@@ -133,9 +133,9 @@ def dist(session: nox.Session) -> None:
     with tarfile.open(sdist) as archive:
         in_sdist = [name.partition("/")[2] for name in archive.getnames()]
     missing = [name for name in IN_WHEEL if name not in in_wheel] + [name for name in IN_SDIST if name not in in_sdist]
-    strangers = [name for name in in_wheel if not name.startswith(("tensorgrad/", "tensorgrad_np-"))]
-    if missing or strangers:
-        session.error(f"missing: {missing}, not of the package: {strangers}")
+    unexpected = [name for name in in_wheel if not name.startswith(("tensorgrad/", "tensorgrad_np-"))]
+    if missing or unexpected:
+        session.error(f"missing: {missing}, unexpected: {unexpected}")
     session.log(f"wheel {len(in_wheel)} files, sdist {len(in_sdist)}")
     bare = folder / "bare"
     session.run("python", "-m", "venv", str(bare))

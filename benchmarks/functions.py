@@ -1,4 +1,4 @@
-"""What `tg.grad` and `tg.vjp` cost, beside `backward`, for the same gradient.
+"""The time of `tg.grad` and `tg.vjp`, compared with `backward`, for the same gradient.
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/functions.py
 
@@ -46,14 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=301)
-    parser.add_argument("--calls", type=int, default=30, help="of one contender in a round")
+    parser.add_argument("--calls", type=int, default=30, help="calls of each contender in a round")
     args = parser.parse_args(arguments)
     contenders: dict[str, Callable[[], Any]] = {"backward": by_backward, "tg.grad": by_grad, "tg.vjp": by_vjp}
     for name, gradient in contenders.items():
         np.testing.assert_allclose(np.asarray(gradient()), by_backward(), rtol=1e-12, err_msg=name)
 
     measuring.header()
-    print(f"medians of {args.rounds} rounds; a ratio has its quartiles beside it")
+    print(f"medians of {args.rounds} rounds; ratios with their quartiles")
     seconds = measuring.interleave(contenders, args.rounds, args.calls)
     rows = [
         [name, measuring.microseconds(values), measuring.spread(values, seconds["backward"])]

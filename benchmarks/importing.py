@@ -1,10 +1,10 @@
-"""What `import tensorgrad` takes, beyond NumPy: the engine alone, and with what a training program uses.
+"""The time of `import tensorgrad`, in addition to NumPy: the engine only, and with what a training program uses.
 
     python benchmarks/importing.py
 
-Each round starts a fresh process for each contender, which imports NumPy and then tensorgrad, all compiled beforehand,
-and tells the processor time and the wall time of both. Much of the package is imported when it is first used, so the
-second contender uses it: tg.nn, tg.optim and tg.log_softmax.
+Each round starts a new process for each contender, which imports NumPy and then tensorgrad, all compiled to bytecode,
+and reports the processor time and the wall time of both. Parts of the package are imported when they are first used, so
+the second contender uses tg.nn, tg.optim and tg.log_softmax.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CONTENDERS = {
 
 
 def run(code: str) -> list[list[float]]:
-    """Processor and wall seconds, of NumPy and of the code."""
+    """Processor and wall time in seconds, for NumPy and for the code."""
     environment = os.environ | {"PYTHONPATH": str(measuring.ROOT)}
     child = subprocess.run(
         [sys.executable, "-c", CHILD.format(code)],
@@ -54,10 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     compileall.compile_dir(measuring.ROOT / "tensorgrad", quiet=1)
     for code in CONTENDERS.values():
-        run(code)  # to have the files in the page cache
+        run(code)  # so that the files are in the page cache
 
     measuring.header()
-    print(f"medians of {args.rounds} rounds of fresh processes; a ratio has its quartiles beside it")
+    print(f"medians of {args.rounds} rounds of new processes; ratios with their quartiles")
     found: dict[str, list[list[list[float]]]] = {name: [] for name in CONTENDERS}
     order = list(CONTENDERS.items())
     for _ in range(args.rounds):

@@ -1,10 +1,10 @@
 """Shared by the benchmarks: interleaved timing, a description of the machine, and Markdown tables.
 
-Speeds of a shared machine vary from minute to minute by more than most differences that are worth knowing. So all
-contenders run in one process, a few milliseconds each, round after round, and are compared within each round: a ratio
-is the median over the rounds of the ratio in a round, and its quartiles stand beside it.
+The speed of a shared machine varies from minute to minute by more than most interesting differences. Therefore all
+contenders run in one process, a few milliseconds each, in rounds, and are compared within each round: a ratio is the
+median over all rounds of the ratio in a round, and is printed with its quartiles.
 
-Import this before NumPy: it asks for one thread, unless the environment says how many.
+Import this before NumPy: it sets the number of threads to one, unless the environment specifies it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def interleave(contenders: Mapping[str, Callable[[], object]], rounds: int, times: int = 1) -> dict[str, Any]:
-    """Seconds of one call of each contender, an array with an entry for each round.
+    """The time of one call of each contender in seconds, as an array with an entry for each round.
 
-    In a round each contender is called once to warm up and then ``times`` times by the clock; who begins changes from
-    round to round. The garbage collector is on, as it is where the library is used, but it passes over what was there
-    before, so that nobody waits while the modules of another are searched.
+    In each round, each contender is called once for warm-up and then ``times`` times while being timed; the order
+    rotates from round to round. The garbage collector is enabled, as in normal use, but ignores objects that existed
+    before, so that no contender pays for the modules of another.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     order = list(contenders.items())
@@ -61,7 +61,7 @@ def microseconds(seconds: Any) -> str:
 
 
 def ratio(seconds: Any, base: Any) -> float:
-    """How many times as long as the base: the median over the rounds."""
+    """The ratio to the base: the median over the rounds."""
     return float(np.median(seconds / base))
 
 
@@ -85,10 +85,10 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def keep_memory() -> bool:
-    """Have the C library keep what is freed, as far as it can be told to (glibc); whether it could.
+    """Make the C library (glibc) keep freed memory. Return whether that was possible.
 
-    By itself it gives large arrays back to the system and gets them anew, page by page, at each step, or does not:
-    that depends on what else the process freed, changes in the middle of a run, and can be half of the time of a step.
+    By default it may return large arrays to the operating system and request them again, page by page, at each step.
+    This depends on what else the process has freed, changes during a run, and can take half of the time of a step.
     """
     trim, mmap = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
     try:
@@ -99,7 +99,7 @@ def keep_memory() -> bool:
 
 
 def pytorch() -> Any:
-    """PyTorch, held to one thread, or None where it is not installed."""
+    """PyTorch, limited to one thread; None if it is not installed."""
     try:
         import torch
     except ImportError:
@@ -109,7 +109,7 @@ def pytorch() -> Any:
 
 
 def header() -> None:
-    """Print the versions, the processor and the threads, and a warning where these are not as they should be."""
+    """Print versions, processor and threads, and warnings if the environment distorts the measurement."""
     import tensorgrad as tg
 
     torch = pytorch()
@@ -121,9 +121,9 @@ def header() -> None:
     threads = ", ".join(f"{name}={os.environ.get(name, 'not set')}" for name in THREADS)
     print(f"threads: {threads}; {_openblas()}")
     if wrong := [name for name in THREADS if os.environ.get(name) != "1"]:
-        print(f"WARNING: {' and '.join(wrong)} should be 1: these are not times of one thread")
+        print(f"WARNING: {' and '.join(wrong)} should be 1: the times are not those of one thread")
     if kernels := os.environ.get("OPENBLAS_CORETYPE"):
-        print(f"WARNING: OPENBLAS_CORETYPE={kernels} makes NumPy use other matrix kernels than it would by itself")
+        print(f"WARNING: OPENBLAS_CORETYPE={kernels} makes NumPy use other matrix kernels than by default")
 
 
 def _processor() -> str:

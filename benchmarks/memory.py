@@ -1,10 +1,10 @@
-"""What `tg.checkpoint` saves: peak memory and time of a training step through a deep chain of layers.
+"""The effect of `tg.checkpoint`: peak memory and time of a training step through a deep chain of layers.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/memory.py
 
-64 layers ``tanh(x @ w)`` of 64 units, a batch of 8192, float32; stored whole, and checkpointed in parts of 4, 8 and 16
-layers. Memory is what Python and NumPy allocated at the peak of one forward and backward pass (tracemalloc); time is
-the median over rounds that take the contenders in turn.
+64 layers ``tanh(x @ w)`` of 64 units, a batch of 8192, float32; without checkpoints, and checkpointed in parts of 4, 8
+and 16 layers. Memory is the peak of allocations by Python and NumPy in one forward and backward pass (tracemalloc);
+time is the median over interleaved rounds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LAYERS, UNITS, BATCH, ROUNDS = 64, 64, 8192, 7
 
 
 def step(weights: list[tg.Tensor], x: Any, length: int | None) -> None:
-    """One forward and backward pass, in checkpointed parts of this length, or whole."""
+    """One forward and backward pass, in checkpointed parts of this length; None: without checkpoints."""
 
     def part(h: Any, start: int) -> Any:
         for w in weights[start : start + (length or LAYERS)]:

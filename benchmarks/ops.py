@@ -1,14 +1,14 @@
-"""The cost of recording and differentiating one small operation, beside PyTorch where that is installed.
+"""The time of recording and differentiating one small operation, compared with PyTorch if it is installed.
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/ops.py [--gc]
 
 A chain of 100 operations on three float64 numbers, forward and backward; microseconds per operation. ``k`` is a
-constant; ``w`` is a leaf that gets a gradient too, so that its rows count two gradients an operation; ``i`` is an array
-of indices, ``m`` a constant matrix. "NumPy alone" computes the forward pass only. "one sum(y)" is not a chain
-but a single sum: the fixed cost of a backward pass. The last line is the geometric mean of the ratios.
+constant; ``w`` is a leaf that also gets a gradient, so that its rows include two gradients per operation; ``i`` is an
+array of indices, ``m`` a constant matrix. "NumPy alone" computes the forward pass only. "one sum(y)" is not a chain but
+a single sum, which shows the fixed cost of a backward pass. The last line is the geometric mean of the ratios.
 
-``--gc`` counts instead how many objects the garbage collector has to follow for each operation on the tape, of a chain
-that keeps its last result alone: they decide how often it runs, and for how long.
+``--gc`` instead counts the objects that the garbage collector tracks for each recorded operation, for a chain of which
+only the last result is kept: they determine how often it runs, and for how long.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PERMUTED = np.array([2, 0, 1])
 
 @dataclass
 class Library:
-    """What a row's operation finds: constants and leaves of a library, and its functions."""
+    """The constants, leaves and functions of a library, for the operations."""
 
     functions: Any
     array: Callable[[Any], Any]
@@ -51,7 +51,7 @@ NUMPY = Library(np, np.array, np.array, records=False)
 TENSORGRAD = Library(np, np.array, lambda x: tg.Tensor(x, requires_grad=True))
 
 Step = Callable[[Any, Library], Any]
-CHAINS: dict[str, tuple[str, int, Step]] = {  # where it starts, the operations in a step, and the step
+CHAINS: dict[str, tuple[str, int, Step]] = {  # the start, the number of operations in a step, and the step
     "y + k": ("y", 1, lambda y, c: y + c.k),
     "y * k": ("y", 1, lambda y, c: y * c.k),
     "y * 1.0001": ("y", 1, lambda y, c: y * 1.0001),
@@ -70,7 +70,7 @@ CHAINS: dict[str, tuple[str, int, Step]] = {  # where it starts, the operations 
 
 
 def chain(library: Library, start: str, step: Step, steps: int) -> Callable[[], None]:
-    """The function to be timed: so many steps, and back."""
+    """The function to be timed: a number of steps forward, and the backward pass."""
     first = getattr(library, start)
     seed = library.seeds[tuple(first.shape)]
 
@@ -85,7 +85,7 @@ def chain(library: Library, start: str, step: Step, steps: int) -> Callable[[], 
 
 
 def one_sum(library: Library) -> Callable[[], None]:
-    """As many sums as a chain has operations, each with its own backward pass."""
+    """As many sums as a chain has operations, each with a backward pass."""
 
     def run() -> None:
         for _ in range(LENGTH):
@@ -97,7 +97,7 @@ def one_sum(library: Library) -> Callable[[], None]:
 
 
 def libraries() -> dict[str, Library]:
-    """All that are installed."""
+    """All libraries that are installed."""
     found = {"NumPy alone": NUMPY, "tensorgrad": TENSORGRAD}
     if (torch := measuring.pytorch()) is not None:
         found["PyTorch"] = Library(torch, torch.tensor, lambda x: torch.tensor(x, requires_grad=True))
@@ -125,14 +125,14 @@ def times(rounds: int) -> None:
 
 
 def objects() -> None:
-    """Print the table of objects that the garbage collector follows."""
+    """Print the table of objects that the garbage collector tracks."""
     rows = []
     for name, (start, count, step) in CHAINS.items():
-        chain(TENSORGRAD, start, step, 1)()  # fills whatever caches there are
+        chain(TENSORGRAD, start, step, 1)()  # fills caches
         y = getattr(TENSORGRAD, start)
         seed = TENSORGRAD.seeds[y.shape]
         gc.collect()
-        gc.freeze()  # what there is now is not counted
+        gc.freeze()  # existing objects are not counted
         gc.disable()
         try:
             for _ in range(LENGTH):
@@ -152,13 +152,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print one of the two tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=301)
-    parser.add_argument("--gc", action="store_true", help="count what the garbage collector follows")
+    parser.add_argument("--gc", action="store_true", help="count the objects that the garbage collector tracks")
     args = parser.parse_args(arguments)
     measuring.header()
     if args.gc:
         objects()
     else:
-        print(f"medians of {args.rounds} rounds; a ratio has its quartiles beside it")
+        print(f"medians of {args.rounds} rounds; ratios with their quartiles")
         times(args.rounds)
     return 0
 

@@ -1,4 +1,4 @@
-"""A step of an optimizer on the parameters of 784-400-10, beside PyTorch's fused and foreach versions.
+"""A step of an optimizer on the parameters of 784-400-10, compared with PyTorch's fused and foreach versions.
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/optimizers.py
 
@@ -68,13 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=101)
-    parser.add_argument("--steps", type=int, default=10, help="of one contender in a round")
+    parser.add_argument("--steps", type=int, default=10, help="steps of each contender in a round")
     args = parser.parse_args(arguments)
     measuring.header()
     torch = measuring.pytorch() is not None
     if torch:
         print(f"checked: parameters after {CHECKED} steps agree (rtol {TOLERANCE['rtol']}, atol {TOLERANCE['atol']})")
-    print(f"medians of {args.rounds} rounds; a ratio has its quartiles beside it")
+    print(f"medians of {args.rounds} rounds; ratios with their quartiles")
 
     rows = []
     for text, (name, options) in OPTIMIZERS.items():

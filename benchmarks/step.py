@@ -1,14 +1,16 @@
-"""A training step of 784-400-10: by hand in NumPy, with PyTorch, with tensorgrad, and with JAX where it is installed.
+"""A training step of 784-400-10: hand-written in NumPy, with PyTorch, with tensorgrad, and with JAX if installed.
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/step.py [--batch 128] [--blas on]
 
 A step gathers a batch from 60,000 images (random ones), runs linear, relu, linear and cross-entropy forward and
-backward, and updates by SGD with weight decay; float32. "Plain NumPy" is the step as one writes it by hand, "tuned
-NumPy" allocates nothing and folds the learning rate into the gradient. tensorgrad's step is measured as it is written,
-and recorded and replayed by `tensorgrad.compile`. In the rows "+ penalty" the decay is an L2
-penalty in the loss instead, whose value is computed too. That all reach the same losses and weights is checked first.
-``--blas on`` lets tensorgrad update weights by BLAS, where its version can. With ``--allocator default`` those that
-allocate pay for memory as the C library happens to hand it out, which is a matter of luck: see `measuring.keep_memory`.
+backward, and updates by SGD with weight decay; float32. "Plain NumPy" is a straightforward hand-written step, "tuned
+NumPy" allocates no memory and multiplies the gradient by the learning rate early. tensorgrad's step is measured as it
+is written, and recorded and replayed by `tensorgrad.compile`. In the rows "+ penalty" there is an
+L2 penalty in the loss instead of the decay, whose value is computed as well. First it is checked that all reach the
+same losses and weights.
+
+``--blas on`` makes tensorgrad update weights by BLAS. With ``--allocator default``, the time of contenders that
+allocate memory depends on the state of the C library's allocator: see `measuring.keep_memory`.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ CHECKED, TOLERANCE = 20, {"rtol": 1e-3, "atol": 1e-5}  # steps, and how closely 
 
 @dataclass
 class Task:
-    """The data, the batches as indices, and the weights to start from."""
+    """The data, the batches as indices, and the initial weights."""
 
     images: Any
     labels: Any
@@ -56,7 +58,7 @@ def task(batch: int) -> Task:
 
 
 class Contender:
-    """Calling it makes the next step and returns the loss; a subclass says in `step` how."""
+    """A call performs the next step, which subclasses implement in `step`, and returns the loss."""
 
     def __init__(self, task: Task) -> None:
         self.task, self.penalty, self.steps = task, task.penalty, 0
@@ -102,7 +104,7 @@ class PlainNumPy(Contender):
 
 
 class TunedNumPy(Contender):
-    """The same, with preallocated arrays and as few passes over them as NumPy allows."""
+    """The same, with preallocated arrays and as few passes over memory as possible."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -132,7 +134,7 @@ class TunedNumPy(Contender):
         loss = float((np.log(total[:, 0]) - logits[self.rows, y]).mean())
         d_logits /= total
         d_logits[self.rows, y] -= 1
-        d_logits *= LR / len(y)  # the gradients are to be multiplied by the learning rate: cheapest done here
+        d_logits *= LR / len(y)  # multiply by the learning rate here, where it is cheapest
         d_h = np.matmul(d_logits, w2.T, out=self.d_h)
         d_h *= np.greater(h, 0, out=self.positive)
         np.matmul(x.T, d_h, out=g_w1)
@@ -172,11 +174,11 @@ class PyTorch(Contender):
 
 
 class Tensorgrad(Contender):
-    """The step as its README has it."""
+    """The step as in the README."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        import tensorgrad as tg  # here, so that --blas comes before it
+        import tensorgrad as tg  # here, after --blas has been evaluated
 
         self.tg = tg
         self.w1, self.b1, self.w2, self.b2 = self.params = [tg.Tensor(p, requires_grad=True) for p in self.params]
@@ -211,7 +213,7 @@ class Compiled(Tensorgrad):
 
 
 class Jax(Contender):
-    """One compiled function from weights and batch to weights and loss, on one thread; the old weights given away."""
+    """One compiled function from weights and batch to weights and loss, on one thread; it may reuse the old weights."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -289,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, nargs="+", default=[16, 128, 1024])
     parser.add_argument("--rounds", type=int, default=101)
     parser.add_argument("--blas", choices=("on", "off"), default="off", help="update weights by BLAS (default: off)")
-    parser.add_argument("--allocator", choices=("keep", "default"), default="keep", help="what becomes of freed memory")
+    parser.add_argument("--allocator", choices=("keep", "default"), default="keep", help="keep freed memory, or not")
     args = parser.parse_args(arguments)
 
     os.environ["TENSORGRAD_BLAS"] = "1" if args.blas == "on" else "0"
@@ -310,9 +312,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"checked: losses and weights after {CHECKED} steps agree (rtol {TOLERANCE['rtol']}, atol {TOLERANCE['atol']})"
     )
-    print(
-        f"medians of {args.rounds} rounds; a ratio has its quartiles beside it; penalty rows: of plain NumPy + penalty"
-    )
+    print(f"medians of {args.rounds} rounds; ratios with their quartiles; in penalty rows, to plain NumPy + penalty")
     name = "tensorgrad with BLAS update" if args.blas == "on" else "tensorgrad"
     for batch in args.batch:
         measure(batch, args.rounds, name, measuring.pytorch() is not None, jax is not None)

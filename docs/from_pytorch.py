@@ -1,7 +1,7 @@
-"""Write the tables of docs/from-pytorch.md, from the names that tensorgrad's own errors give.
+"""Write the tables of docs/from-pytorch.md from the tables of tensorgrad's error messages.
 
 python docs/from_pytorch.py            # write the page
-python docs/from_pytorch.py --check    # fail if the page is not what the tables say
+python docs/from_pytorch.py --check    # fail if the page is out of date
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ PAGE = ROOT / "docs" / "from-pytorch.md"
 
 
 def table(lines: dict[str, tuple[str, str]]) -> str:
-    """PyTorch's line and ours, a row each."""
+    """A Markdown table with PyTorch's code and the equivalent code here."""
     rows = [f"| `{theirs}` | `{ours}` |" for theirs, ours in lines.values()]
     return "\n".join(["| PyTorch | here |", "|---|---|", *rows])
 
 
 def render(page: str) -> str:
-    """The page with its tables made anew."""
+    """The page with its tables regenerated."""
     for heading, lines in (("Functions", FUNCTIONS), ("Methods", METHODS)):
         page = re.sub(rf"(## {heading}\n\n(?:[^|\n].*\n)*\n)\|(?:.*\n)+?(?=\n|\Z)",
                       lambda found, lines=lines: f"{found[1]}{table(lines)}\n", page)  # fmt: skip
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     if arguments != ["--check"]:
         PAGE.write_text(render(page), encoding="utf-8")
     elif render(page) != page:
-        print("docs/from-pytorch.md is not what the tables say: run python docs/from_pytorch.py")
+        print("docs/from-pytorch.md is out of date: run python docs/from_pytorch.py")
         return 1
     return 0
 

@@ -1,6 +1,6 @@
-"""What the registry and the source of its rules tell of each function: names, parameters, formula, flags, conventions.
+"""The functions of the gradient table: names, parameters, formula, flags and conventions, from registry and source.
 
-Part of `docs/gradients.py`, which makes the page.
+Part of `docs/gradients.py`, which writes the page.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ PUBLIC = {f"{prefix}.{name}": getattr(module, name) for prefix, module in NAMESP
           if not name.startswith("_") and hasattr(getattr(module, name), "__name__")}  # fmt: skip
 
 NAMES: dict[Any, list[str]] = {}
-"""All public names of each function of NumPy, the one that it gives itself first."""
+"""All public names of each function of NumPy; its ``__name__`` first."""
 
 for _name, _fn in PUBLIC.items():
     NAMES.setdefault(_fn, []).append(_name)
 for _fn, _names in NAMES.items():
     _names.sort(key=lambda name, fn=_fn: (not name.endswith(f".{fn.__name__}"), len(name), name))
 
-LONGEST = 110  # a composition's formula that is longer is told in words alone
+LONGEST = 110  # longer formulas of compositions are not shown
 
 
 def sentence(doc: str) -> str:
@@ -52,23 +52,23 @@ class Entry:
     file: str
     line: int
     row: registry.Row | None = None
-    made: Callable[..., Any] | None = None  # the composition that takes its place, before its rule or without one
+    composition: Callable[..., Any] | None = None  # runs in its place; it may call the row
     names: list[str] = field(default_factory=list)  # public ones
-    keys: set[Any] = field(default_factory=set)  # what the registry knows it by
+    keys: set[Any] = field(default_factory=set)  # its keys in the registry
     ways: list[str] = field(default_factory=list)  # operators, methods
 
     @property
     def vjps(self) -> list[Any]:
-        """The functions of its rule."""
+        """The functions of its row."""
         return rules_of(self.row) if self.row else []
 
     @property
     def public(self) -> bool:
-        """Whether one can call it."""
+        """Whether users can call it."""
         return bool(self.names or self.ways)
 
     def title(self) -> str:
-        """Its call, and below it other names and ways."""
+        """How it is called, and other names, operators and methods."""
         call = f"`{self.names[0] if self.names else self.row.name}({', '.join(self.parameters())})`"
         others = ", ".join(f"`{other}`" for other in [*self.names[1:], *self.ways])
         if not self.names:
@@ -76,19 +76,19 @@ class Entry:
         return f"{call}<br>{others}" if others else call
 
     def parameters(self) -> list[str]:
-        """Inputs and parameters; those that only a composition takes after a semicolon."""
-        if self.made is not None:
-            return _parameters(self.made, 0)
+        """Inputs and parameters; after a semicolon those that only the fallback accepts."""
+        if self.composition is not None:
+            return _parameters(self.composition, 0)
         vjp = next(vjp for vjp in self.vjps if vjp is not None)
         found = _parameters(vjp, 3 if self.row.together else 2)
-        wider = [entry.fallback[0] for key in self.keys if (entry := registry.entries.get(key)) and entry.fallback]
-        more = [name for name in _parameters(wider[0], 0) if name not in found] if wider else []
+        fallbacks = [entry.fallback[0] for key in self.keys if (entry := registry.entries.get(key)) and entry.fallback]
+        more = [name for name in _parameters(fallbacks[0], 0) if name not in found] if fallbacks else []
         return [*found[:-1], f"{found[-1]}; {more[0]}", *more[1:]] if more else found
 
     def gradient(self) -> str:
-        """The formula of each input, or what it is composed of."""
+        """The formula for each input, or the composition."""
         if self.row is None:
-            doc, formula = inspect.getdoc(self.made), _single_return(self.made)
+            doc, formula = inspect.getdoc(self.composition), _single_return(self.composition)
             return "*composed*" + (f": {sentence(doc)}" if doc else "") + (f"<br>`{formula}`" if formula else "")
         if self.row.together:
             return f"{'input `i`' if each_of(self.row) else 'all'}: `{formula_of(self.vjps[0])}`"
@@ -100,7 +100,7 @@ class Entry:
         )
 
     def flags(self) -> list[str]:
-        """Whether it selects, whether it is complex."""
+        """Which of the flags "selects" and "complex" it has."""
         row = self.row
         composed = [registry.entries[key] for key in self.keys if key in registry.entries]
         also = any(entry.complex and entry.differentiable and not hasattr(entry.run, "row") for entry in composed)
@@ -119,7 +119,7 @@ class Entry:
 
 
 def collect() -> list[Entry]:
-    """All functions of the registry that differentiate."""
+    """All differentiable functions of the registry."""
     entries: list[Entry] = []
     of_row: dict[Any, Entry] = {}
     for entered in registry.entries.values():
@@ -138,7 +138,7 @@ def collect() -> list[Entry]:
             file = _file(runs)
             same = [e for e in of_row.values() if e.row.fn is fn or (e.file == file and _stands_for(e.row.fn, fn))]
             entry = same[0] if same else Entry(file, runs.__code__.co_firstlineno)
-            entry.made = runs
+            entry.composition = runs
             if entry not in entries:
                 entries.append(entry)
         entry.keys.add(fn)
@@ -146,7 +146,7 @@ def collect() -> list[Entry]:
     for name in functional.__all__:
         fn = getattr(functional, name)
         same = [e for e in of_row.values() if e.row is registry.row_of(fn)]
-        entry = same[0] if same else Entry(_file(fn), fn.__code__.co_firstlineno, made=fn, keys={fn})
+        entry = same[0] if same else Entry(_file(fn), fn.__code__.co_firstlineno, composition=fn, keys={fn})
         entry.names.append(f"tg.{name}")
         if entry not in entries:
             entries.append(entry)
@@ -154,7 +154,7 @@ def collect() -> list[Entry]:
 
 
 def each_of(row: registry.Row) -> Any:
-    """The rule that is told which input it is of, where one serves all."""
+    """The rule ``each`` of a row, if it has one for all inputs."""
     closure = inspect.getclosurevars(row.together).nonlocals if row.together else {}
     return closure.get("each")
 
@@ -165,7 +165,7 @@ def rules_of(row: registry.Row) -> list[Any]:
 
 
 def _stands_for(primitive: Any, fn: Any) -> bool:
-    """Whether a primitive of ours is what runs a function of NumPy, given its arguments in another form."""
+    """Whether a primitive of the package implements a function of NumPy, with arguments in another form."""
     return primitive not in NAMES and primitive.__name__ == fn.__name__
 
 
@@ -183,7 +183,7 @@ def _source(file: str) -> tuple[str, ast.Module]:
 
 
 def formula_of(vjp: Any) -> str:
-    """The body of a rule's lambda as it stands in the table; of a function, its call."""
+    """The body of a rule's lambda, as in the table; for a function, its call."""
     if vjp.__name__ != "<lambda>":
         return f"{vjp.__name__}(g, ans, {', '.join(_parameters(vjp, 2))})"
     text, tree = _source(_file(vjp))
@@ -203,7 +203,7 @@ def _segment(text: str, node: ast.AST) -> str:
 
 
 def _single_return(fn: Any) -> str:
-    """What a function returns, if it does nothing else, and that is short and without names of its file's own."""
+    """The expression that a function returns, if it has no other statement and the expression is short and public."""
     text, tree = _source(_file(fn))
     found = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
     node = next(n for n in found if fn.__code__.co_firstlineno in (n.lineno, *(d.lineno for d in n.decorator_list)))
@@ -221,7 +221,7 @@ def _called(formula: str) -> set[str]:
 
 
 def _parameters(fn: Any, skip: int) -> list[str]:
-    """The parameters of a function after the first ones, as a caller would write them."""
+    """The parameters of a function after the first ``skip`` ones, as in a signature."""
     found, star = [], False
     for parameter in list(inspect.signature(fn).parameters.values())[skip:]:
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -233,11 +233,11 @@ def _parameters(fn: Any, skip: int) -> list[str]:
     return found
 
 
-# ------------------------------------------------------------------------------------------------ lists beside them
+# ------------------------------------------------------------------------------------------------ other lists
 
 
 def conventions() -> Callable[[Entry], list[int]]:
-    """Which lines of docs/conventions.md speak of a function, told from the names in their first column."""
+    """A function that finds the lines of docs/conventions.md about a function, by the names in their first column."""
     lines: dict[int, set[str]] = {}
     for number, line in enumerate((ROOT / "docs" / "conventions.md").read_text(encoding="utf-8").splitlines(), 1):
         if line.startswith("| ") and not line.startswith("| function"):
@@ -246,16 +246,16 @@ def conventions() -> Callable[[Entry], list[int]]:
             lines[number] = set(re.findall(r"[A-Za-z_]\w+|\*\*|/", spans))
     operators = {"x / y": "/", "x ** y": "**"}
 
-    def told(entry: Entry) -> list[int]:
+    def notes(entry: Entry) -> list[int]:
         names = {name.rpartition(".")[2] for name in entry.names} | {operators.get(way, "") for way in entry.ways}
         names |= {entry.row.name} if not entry.names else set()
         return [number for number, words in lines.items() if words & names]
 
-    return told
+    return notes
 
 
 def results_without_gradient() -> dict[str, list[str]]:
-    """Functions whose results are plain, in the groups that the comments in their lists make."""
+    """Functions with plain results, in the groups that comments in their lists define."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path in sorted((ROOT / "tensorgrad" / "rules").glob("*.py")):
         file = path.relative_to(ROOT).as_posix()
@@ -272,21 +272,21 @@ def results_without_gradient() -> dict[str, list[str]]:
 
 
 def without_gradient() -> list[Any]:
-    """Functions of NumPy whose results are plain."""
+    """Functions of NumPy with plain results."""
     return [fn for fn, entry in registry.entries.items() if not entry.differentiable]
 
 
 def refusals(entries: list[Entry], rows: Any) -> dict[str, str]:
-    """Functions of NumPy that take part in its protocols and have no rule; and the remedy where they name one."""
+    """Functions of NumPy that support its protocols and have no rule, with a specific remedy if the error has one."""
     square = np.array([[2.0, 1.0], [0.5, 3.0]])
     found = {}
     for fn, names in NAMES.items():
         if (isinstance(fn, np.ufunc) or hasattr(fn, "_implementation")) and fn not in registry.entries:
             found[names[0]] = ""
     for entry in entries:
-        if entry.made and entry not in rows:
+        if entry.composition and entry not in rows:
             try:
-                entry.made(tg.Tensor(square, requires_grad=True))
+                entry.composition(tg.Tensor(square, requires_grad=True))
             except tg.NoRuleError as error:
                 found[entry.names[0]] = str(error).partition(": ")[2]
             except Exception:

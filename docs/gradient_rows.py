@@ -1,6 +1,6 @@
-"""What the rows of the test table tell of each function: which of them call it, in which domains, and how exact it is.
+"""The rows of the test table that call each function, and the errors of its derivatives.
 
-Part of `docs/gradients.py`, which makes the page.
+Part of `docs/gradients.py`, which writes the page.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from tensorgrad.frontend import assign, dispatch, methods, tensor  # noqa: E402
 
 _RUNS = {
     entry.run.__code__ for entry in entries.values() if hasattr(entry.run, "row")
-}  # a code for each kind of runner
+}  # the code objects of the runners
 _NUMPY, _UFUNC = dispatch.call.__code__, tg.Tensor.__array_ufunc__.__code__
-_TELLS = {entries[np.less].run.__code__: "fn", _NUMPY: "func", _UFUNC: "ufunc"}  # the variable that holds the function
-_TELLS |= dict.fromkeys(_RUNS, "row")
+_VARIABLE = {entries[np.less].run.__code__: "fn", _NUMPY: "func", _UFUNC: "ufunc"}  # which one holds the function
+_VARIABLE |= dict.fromkeys(_RUNS, "row")
 _OWN = {fn.__code__: fn for fn in (getattr(functional, name) for name in functional.__all__) if row_of(fn) is None}
 _OWN[entries[np.divmod].run.__code__] = np.divmod  # an operator that is a composition
 _OWN[assign.assign.__code__] = row_of(assign.assigned)
 
 _BETWEEN = {module.__file__ for module in (assign, dispatch, methods, record, registry, tensor)}
-"""Files between a call and its function."""
+"""Files whose code runs between the call of a function and the function itself."""
 
-_ARITHMETIC = (np.add, np.subtract, np.multiply, np.negative, np.real, np.imag)  # goes along with what a row is about
+_ARITHMETIC = (np.add, np.subtract, np.multiply, np.negative, np.real, np.imag)  # allowed beside the subject of a row
 
 
 def watch(run: Callable[[], Any]) -> dict[Any, bool]:
-    """Functions (of NumPy, of ours, rows of the table) that are called with tensors; whether by ``run`` itself."""
+    """The functions (NumPy's, the package's, rows) that are called with tensors, and whether by ``run`` directly."""
     called: dict[Any, bool] = {}
 
     def hook(frame: Any, event: str, _: Any) -> None:
         code = frame.f_code
-        if event != "call" or (code not in _TELLS and code not in _OWN):
+        if event != "call" or (code not in _VARIABLE and code not in _OWN):
             return
-        what = _OWN[code] if code in _OWN else frame.f_locals[_TELLS[code]]
+        what = _OWN[code] if code in _OWN else frame.f_locals[_VARIABLE[code]]
         if code in _RUNS and not _given_tensors(frame.f_locals):
             return
         caller = frame.f_back
@@ -69,15 +69,15 @@ def watch(run: Callable[[], Any]) -> dict[Any, bool]:
 
 
 def _given_tensors(names: dict[str, Any]) -> bool:
-    """Whether a runner was called with a tensor: in ``args``, ``x`` or ``y``, whatever it has."""
+    """Whether a runner was called with a tensor: in ``args``, ``x`` or ``y``, depending on its signature."""
     given = [*names.get("args", ()), names.get("x"), names.get("y")]
     return any(isinstance(x, tg.Tensor) for x in given)
 
 
 def rows_of(subject_of: Callable[[Any], Any]) -> dict[Any, list[Row]]:
-    """The rows that show each subject best: that call nothing else but arithmetic; or that call it; or that get to it.
+    """The most specific rows for each subject: those that call only it and arithmetic, or call it, or reach it.
 
-    ``subject_of`` says what a function that was called is part of.
+    ``subject_of`` returns the subject that a called function belongs to.
     """
     found: dict[Any, tuple[list[Row], ...]] = defaultdict(lambda: ([], [], []))
     arithmetic = {subject_of(ufunc) for ufunc in _ARITHMETIC}
@@ -92,7 +92,7 @@ def rows_of(subject_of: Callable[[Any], Any]) -> dict[Any, list[Row]]:
 
 
 def ways() -> dict[str, Any]:
-    """Operators and methods of a tensor, as one writes them, and the function that each of them calls."""
+    """Operators and methods of a tensor, as they are written, and the function that each of them calls."""
     texts = """x + y; x - y; x * y; x / y; x // y; x % y; divmod(x, y); x ** y; x ** 2; x @ y; -x; +x; abs(x); round(x)
                x[index]; x[index] = y; x.T; x.mT; x.real; x.imag; x < y; x <= y; x > y; x >= y; x == y; x != y"""
     texts = [text.strip() for text in texts.replace("\n", ";").split(";")]
@@ -117,9 +117,9 @@ def ways() -> dict[str, Any]:
 def errors(row: Row) -> tuple[float, float]:
     """The largest ``|analytic - numeric| / (1 + |numeric|)`` of the first derivatives, and of the second.
 
-    First: the gradient of ``sum(u * f(x))`` for a random ``u``, element by element, against differences of what NumPy
-    computes. Second: the derivative of that gradient, as a function of ``x`` and ``u``, times a random direction of
-    ``x``, against differences along it; the part of ``u`` is what NumPy computes, again.
+    First: the gradient of ``sum(u * f(x))`` for a random ``u``, element by element, compared with differences of the
+    values of NumPy's function. Second: the derivative of that gradient, as a function of ``x`` and ``u``, in a random
+    direction of ``x``, compared with differences along it; the part of ``u`` is again the value of NumPy's function.
     """
     rng = np.random.default_rng(9)
     xs = row.inputs()
@@ -158,10 +158,10 @@ def _gradients(row: Row, xs: list[Any], rng: Any = None, *, create_graph: bool) 
 
 
 def derivative(f: Callable[[float], Any]) -> Any:
-    """The derivative of ``f`` at 0: central differences, extrapolated to a step of 0 as Ridders does it.
+    """The derivative of ``f`` at 0, by central differences, extrapolated to a step of 0 by Ridders' method.
 
-    Of all extrapolations that one is taken which agrees best with those it was made of. Where none do, there is a kink
-    within the steps, and they are made smaller.
+    Of all extrapolations, the one that agrees best with its two predecessors is used. If none agree, there is a kink
+    within the steps, and smaller ones are used.
 
     Source: Ridders, "Accurate computation of F'(x) and F'(x) F''(x)", 1982.
     """
@@ -181,11 +181,11 @@ def derivative(f: Callable[[float], Any]) -> Any:
 
 
 def _values(gradients: Any, xs: Any) -> Any:
-    """All elements in a row; zeros where there is no gradient."""
+    """All elements as a vector; zeros where there is no gradient."""
     parts = [np.zeros(x.shape) if g is None else value_of(g) for g, x in zip(gradients, xs, strict=True)]
     return np.concatenate([np.ravel(part) for part in parts])
 
 
 def _distance(analytic: Any, numeric: Any) -> float:
-    """NaN is as far as can be."""
+    """The largest relative difference; infinite for NaN."""
     return float(np.max(np.nan_to_num(np.abs(analytic - numeric) / (1 + np.abs(numeric)), nan=math.inf), initial=0))

@@ -19,7 +19,7 @@ import tensorgrad as tg  # noqa: E402  (found through the line above)
 
 
 def picture() -> tg.Drawing:
-    """What ``docs/images/graph.svg`` shows."""
+    """The picture in ``docs/images/graph.svg``."""
     rng = np.random.default_rng(0)
     x, y = rng.random((64, 784), np.float32), rng.integers(0, 10, 64)
     hidden, output = tg.nn.Linear(784, 400, rng), tg.nn.Linear(400, 10, rng)

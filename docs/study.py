@@ -3,7 +3,7 @@
     python docs/study.py            # everything: about a quarter of an hour on two cores
     python docs/study.py report     # one of them: report, fall, default
 
-What was run before is not run again (the sweeps are kept in sweeps/); the prose of docs/study.md is left alone.
+Runs that exist are not repeated (the sweeps are in sweeps/); the text of docs/study.md is not changed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main(names: list[str]) -> int:
 
 
 def publish(name: str) -> None:
-    """Tables between the markers ``<!-- NAME: GRID -->`` and ``<!-- end -->`` of the page, pictures beside it."""
+    """Write the tables between the markers ``<!-- NAME: GRID -->`` and ``<!-- end -->``, and the pictures."""
     folder = ROOT / "sweeps" / name
     grids = read_file(ROOT / "studies" / f"{name}.yaml")
     runs = all_settings(grids)

@@ -1,7 +1,7 @@
-"""Arrays and their configuration in one ``.npz`` file: written whole or not at all, read without pickle.
+"""Arrays and a configuration in one ``.npz`` file, written atomically and read without pickle.
 
 Every array is an ``.npy`` member under its own name, as `numpy.load` reads it; the configuration is a member
-``config.json``. The same content gives the same bytes.
+``config.json``. The same content results in the same bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tensorgrad.engine.tape import value_of
 from tensorgrad.errors import CheckpointError
 
 _CONFIG = "config.json"
-# What a damaged file makes of its readers: zipfile, zlib, json and numpy's own.
+# The exceptions that zipfile, zlib, json and NumPy raise for a damaged file.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, OSError, RuntimeError)
 
 
@@ -41,15 +41,15 @@ class Checkpoint(NamedTuple):
 
 
 def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> None:
-    """Write arrays (or tensors) by name, and a configuration of plain JSON values, to ``path``.
+    """Write arrays or tensors by name, and a configuration of JSON values, to ``path``.
 
-    The file is written under a temporary name, flushed to the disk and renamed: whatever happens, ``path``
-    holds either what it held before or all of the new content.
+    The file is written under a temporary name, flushed to disk and renamed, so that ``path`` has either its previous
+    content or the complete new content, even after a crash.
 
     Raises
     ------
     TypeError
-        If an array holds objects, or the configuration is not JSON serializable.
+        If an array has dtype object, or the configuration cannot be represented in JSON.
 
     Examples
     --------
@@ -64,11 +64,11 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], config: Mappin
     try:
         text = json.dumps(dict(config or {}), indent=2, sort_keys=True, allow_nan=False)
     except ValueError as error:
-        raise TypeError(f"the configuration holds a number that JSON cannot represent: {error}") from None
+        raise TypeError(f"the configuration contains a number that JSON cannot represent: {error}") from None
     values = {name: np.asanyarray(value_of(x)) for name, x in arrays.items()}
     for name, array in values.items():
         if array.dtype.hasobject:
-            raise TypeError(f"{name!r} holds Python objects; a checkpoint holds numbers and text")
+            raise TypeError(f"{name!r} contains Python objects; a checkpoint can contain numbers and text only")
 
     def write(file: BinaryIO) -> None:
         with zipfile.ZipFile(file, "w") as archive:
@@ -82,7 +82,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], config: Mappin
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Create or replace a file by one that ``write`` fills, without a moment in which half of it is there."""
+    """Create or replace a file atomically; ``write`` writes its content."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -131,7 +131,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
             names = archive.namelist()
             config = json.loads(archive.read(_CONFIG)) if _CONFIG in names else {}
             if not isinstance(config, dict):
-                raise ValueError(f"{_CONFIG} holds no object")
+                raise ValueError(f"{_CONFIG} is not a JSON object")
             arrays = {}
             for name in names:
                 if name.endswith(".npy"):

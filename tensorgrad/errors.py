@@ -1,4 +1,4 @@
-"""Every error tensorgrad raises on purpose, so that each can be caught by name.
+"""The exceptions of tensorgrad.
 
 ::
 
@@ -7,17 +7,17 @@
     ├── GradientLostError (TypeError)      a tensor that requires a gradient became a plain array or number
     ├── FreedGraphError (RuntimeError)     a second backward pass over a graph that the first one freed
     ├── OverwriteError (RuntimeError)      a saved value was overwritten through an ndarray, under detect_anomaly
-    ├── AssignmentError (RuntimeError)     ``t[index] = value`` that cannot be recorded: the error says why
+    ├── AssignmentError (RuntimeError)     ``t[index] = value`` that cannot be recorded
     ├── CompileError (TypeError)           a function that `compile` cannot record and replay
     ├── AnomalyError (FloatingPointError)  the first NaN or infinity, under detect_anomaly
     ├── GradcheckError (AssertionError)    an analytic gradient disagrees with the numeric one
-    ├── ShapeError (ValueError)            shapes that do not belong together
-    ├── DataError (ValueError)             a data file is not what it should be
-    │   └── DataNotFoundError              a data set is not there and could not be fetched
-    ├── CheckpointError (ValueError)       a checkpoint does not fit the network it is loaded into
-    └── ConfigError (ValueError)           an option, a network file or one of its entries is wrong
+    ├── ShapeError (ValueError)            shapes that do not match
+    ├── DataError (ValueError)             a data file is malformed
+    │   └── DataNotFoundError              a data set was not found and could not be downloaded
+    ├── CheckpointError (ValueError)       a checkpoint is damaged, or does not match the network it is loaded into
+    └── ConfigError (ValueError)           an option, or an entry of a network file, is invalid
 
-Each also derives from the built-in exception in brackets, so that callers can catch it without importing tensorgrad.
+Each also derives from the built-in exception in parentheses, so that it can be caught without importing tensorgrad.
 """
 
 __all__ = ["AnomalyError", "AssignmentError", "CheckpointError", "CompileError", "ConfigError", "DataError",
@@ -54,7 +54,7 @@ class CompileError(TensorgradError, TypeError):
 
 
 class AnomalyError(TensorgradError, FloatingPointError):
-    """A NaN or an infinity arose, under `detect_anomaly`."""
+    """An operation produced a NaN or an infinity, under `detect_anomaly`."""
 
 
 class GradcheckError(TensorgradError, AssertionError):
@@ -66,16 +66,16 @@ class ShapeError(TensorgradError, ValueError):
 
 
 class DataError(TensorgradError, ValueError):
-    """A data file is not what it should be."""
+    """A data file is malformed."""
 
 
 class DataNotFoundError(DataError):
-    """A data set is not where it was looked for, and could not be fetched."""
+    """A data set was not found and could not be downloaded."""
 
 
 class CheckpointError(TensorgradError, ValueError):
-    """A checkpoint is damaged, or does not fit the network it is loaded into."""
+    """A checkpoint is damaged, or does not match the network it is loaded into."""
 
 
 class ConfigError(TensorgradError, ValueError):
-    """An option, a network file or one of its entries is wrong."""
+    """An option, or an entry of a network file, is invalid."""

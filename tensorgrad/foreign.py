@@ -1,4 +1,4 @@
-"""What is no tensor and yet meets one, as NumPy takes it: lists, tables, and numbers of other libraries."""
+"""Conversion of arguments that are not tensors: lists, tables, and numbers of other libraries."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def memory(x: Any) -> Any:
 
 
 def as_array(x: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
-    """A plain ndarray; of subclasses whose arithmetic is another, one that would lose its meaning is refused."""
+    """``x`` as a plain ndarray. Refuses masked arrays and sparse matrices."""
     if type(x) in NDARRAYS:
         x = x if type(x) is np.ndarray else x.as_array()
         return x if dtype is None or x.dtype == dtype else x.astype(dtype)  # type: ignore[no-any-return]
-    if isinstance(x, np.ndarray) and hasattr(x, "mask"):  # numpy.ma, not imported for this
-        raise TypeError("a masked array would lose its mask here: fill it, and leave elements out with np.where")
+    if isinstance(x, np.ndarray) and hasattr(x, "mask"):  # of numpy.ma, which is not imported here
+        raise TypeError("a masked array would lose its mask: fill it, and use np.where to exclude elements")
     out = np.asarray(x, dtype)
     if out.dtype.kind == "O" and hasattr(x, "toarray"):
         raise _refused(x)
@@ -32,19 +32,19 @@ def as_array(x: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
 
 
 def plain(x: Any) -> Any:
-    """An argument that is no tensor: lists and tables as arrays, fractions as floats, anything else as it is."""
+    """An argument that is not a tensor: lists and tables as arrays, fractions as floats, anything else unchanged."""
     if type(x) in AS_THEY_ARE or isinstance(x, np.generic) or type(x) in NDARRAYS:
         return x
     if isinstance(x, (list, tuple)) or hasattr(x, "__array__"):  # of pandas, xarray, PyTorch
         return as_array(x)
     if isinstance(x, dict) and any(getattr(item, "node", None) is not None for item in x.values()):
-        raise NoRuleError("a dict of tensors is no input of a function that has a rule, which is given gradients of "
-                          "single inputs: pass each tensor by position")  # fmt: skip
+        raise NoRuleError("the inputs of a function with a gradient rule are arrays, not dicts of tensors: pass each "
+                          "tensor as a positional argument")  # fmt: skip
     return float(x) if isinstance(x, Rational) and not isinstance(x, int) else x
 
 
 def operand(x: Any) -> Any:
-    """What stands beside a tensor in arithmetic: `plain`, and a number or an array of numbers, or else refused."""
+    """The other operand of an operator, as `plain` converts it. Raises if it is not a number or an array of numbers."""
     x = plain(x)
     if as_array(x).dtype.kind != "O":
         return x
@@ -52,13 +52,14 @@ def operand(x: Any) -> Any:
 
 
 def _refused(x: Any) -> TypeError:
+    name = f"{type(x).__module__}.{type(x).__name__}"
     if hasattr(x, "toarray"):
-        what = "write x.toarray(), or, to keep it sparse in a product, tensorgrad.scipy.sparse.matmul(t, x)"
+        remedy = "write x.toarray(), or, to keep it sparse in a product, tensorgrad.scipy.sparse.matmul(t, x)"
+    elif isinstance(x, np.ndarray):
+        name, remedy = "an array of Python objects", "write x.astype(float)"
     else:
-        what = "write x.astype(float)" if isinstance(x, np.ndarray) else "write float(x)"
-        what = what if isinstance(x, np.ndarray) or hasattr(x, "__float__") else "it is no number"
-    of = "an array of Python objects" if isinstance(x, np.ndarray) else f"{type(x).__module__}.{type(x).__name__}"
-    return TypeError(f"a Tensor computes with NumPy's numbers and arrays of them, not with {of}: {what}")
+        remedy = "write float(x)" if hasattr(x, "__float__") else "it is not a number"
+    return TypeError(f"a Tensor can be combined with numbers and NumPy arrays of numbers, not with {name}: {remedy}")
 
 
 AS_THEY_ARE = frozenset((np.ndarray, float, int, bool, complex, np.float64, np.float32, np.int64, np.bool_))

@@ -1,4 +1,4 @@
-"""What all tests share: how many processes run them, with how many threads, and for how long each may last."""
+"""Settings for all tests: the number of processes and threads, time limits, and ids."""
 
 import gc
 import os
@@ -6,13 +6,14 @@ import signal
 
 import pytest
 from hypothesis import settings
+from ids import value_id
 
-# Several processes test at once, and some start programs that train, so one BLAS thread is enough for each. It is set
-# here, where nothing has imported NumPy yet, and inherited by the programs: all of them compute the same bits.
+# Several processes run tests in parallel, and some start programs that train, so each uses one BLAS thread. This is set
+# before anything imports NumPy, and inherited by the programs, so that all results are bitwise equal.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-# Hypothesis prints what reproduces a failure, and has no deadline on a busy machine.
+# Hypothesis prints how to reproduce a failure, and has no deadline, since the machine may be busy.
 settings.register_profile("tensorgrad", deadline=None, print_blob=True, max_examples=60)
 settings.load_profile("tensorgrad")
 
@@ -22,7 +23,7 @@ SLOW_SECONDS = 3600
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
-    """One process for each core; this process alone where tests are named, which starts at once."""
+    """One process for each core; only this process if single tests are selected, since that starts faster."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     if any("::" in argument for argument in config.args):
@@ -32,16 +33,21 @@ def pytest_xdist_auto_num_workers(config):
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Leave out the comparison with other libraries, whose import takes seconds, unless it is asked for."""
+    """Do not collect the comparison with other libraries, whose import takes seconds, unless it is selected."""
     if collection_path.name == "compare" and "not compare" in config.option.markexpr:
         return True
     return None
 
 
-def pytest_collection_modifyitems(items):
-    """Give the slow tests the time they take, and a thread to those that talk to other programs.
+def pytest_make_parametrize_id(val, argname):
+    """Name values that have no id of their own: ``axis=0``, ``x=float32(2, 3)``, the body of a lambda."""
+    return value_id(argname, val)
 
-    Code that hangs may catch the exception that a signal raises, as Dask's finalizers do; a thread ends the process.
+
+def pytest_collection_modifyitems(items):
+    """Set a longer time limit for slow tests, and a limit by a thread for tests that communicate with other programs.
+
+    Code that hangs may catch the exception raised by a signal, as Dask's finalizers do; a thread ends the process.
     """
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
@@ -51,13 +57,13 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Keep the garbage collector from traversing all collected tests again and again."""
+    """Prevent the garbage collector from repeatedly traversing all collected tests."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_configure():
-    """Restore Ctrl-C, which a shell disables for background jobs and which the programs under test need."""
+    """Restore the handling of Ctrl-C, which shells disable for background jobs and which tested programs need."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

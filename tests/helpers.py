@@ -1,4 +1,4 @@
-"""Functions that tests in several files use: leaves, and derivatives of functions of them."""
+"""Functions for tests in several files: leaves, and derivatives of functions."""
 
 import importlib.util
 from pathlib import Path
@@ -9,17 +9,17 @@ import tensorgrad as tg
 
 
 def leaf(x, dtype=float):
-    """A tensor that requires a gradient, with a copy of these values."""
+    """A tensor that requires a gradient, with a copy of the values."""
     return tg.Tensor(np.array(x, dtype), requires_grad=True)
 
 
 def tracked(arrays):
-    """A tensor that requires a gradient for each array, with the array's own memory."""
+    """For each array, a tensor that requires a gradient and shares its memory."""
     return [tg.Tensor(x, requires_grad=True) for x in arrays]
 
 
 def gradients(fn, arrays, seed=3):
-    """Gradients of the function's output, pulled back from a random direction in its own dtype."""
+    """Gradients of the function for a random upstream gradient in the dtype of the output."""
     leaves = tracked(arrays)
     out = fn(*leaves)
     direction = np.random.default_rng(seed).standard_normal(out.shape).astype(out.dtype)

@@ -1,15 +1,15 @@
-"""Are the tests tested? Break every rule of the gradient table in turn, and see whether the suite notices.
+"""Mutation testing: break every rule of the gradient table in turn, and check whether a test fails.
 
     python tests/mutate.py                      every rule: its sign, a factor, each axis, its flags
-    python tests/mutate.py --source             every line of the rules and of what they call, as well
+    python tests/mutate.py --source             also every line of the rules and of the functions they call
     python tests/mutate.py --family norms -v    the rules of one file, and which test killed which mutant
 
-A *mutant* is the library with one thing wrong. A test that fails kills it; one that no test kills *survives*, and tells
-of a test that is missing. First every test runs on the library as it is, and notes which rules (which lines) it runs.
-Then each mutant, in a process of its own, meets the tests that ran what is broken in it, until one of them fails.
+A *mutant* is the library with one error. A test that fails kills it; a mutant that no test kills *survives*, and shows that
+a test is missing. First every test runs on the unmodified library, and the rules (or lines) that it runs are noted. Then
+each mutant, in its own process, is tested by the tests that ran the broken code, until one of them fails.
 
-The tests are those of the files in `mutants.checks.SUITE`, called as pytest would call them. Some mutants are no errors
-and cannot be killed: `mutants.equivalent` names them, each with the reason. The exit status is 1 if anything else
+The tests are those of the files in `mutants.checks.SUITE`, called as pytest calls them. Some mutants are equivalent to the
+original and cannot be killed: `mutants.equivalent` lists them, with the reasons. The exit status is 1 if any other mutant
 survives. Needs `os.fork`: Linux or macOS.
 """
 
@@ -36,13 +36,13 @@ from mutants.rules import Results, broken_rules, save_as_before
 
 import tensorgrad.frontend.assign
 import tensorgrad.functional
-import tensorgrad.transforms.recompute  # noqa: F401  (all of the table)
+import tensorgrad.transforms.recompute  # noqa: F401  (the whole table)
 
 KILLED, SURVIVED, FAILED = range(3)
 
 
 def killer(mutant: Mutant, seen: Seen) -> tuple[Check, str] | None:
-    """The test that kills a mutant, and how."""
+    """The test that kills a mutant, and its error."""
     order = seen.in_order(mutant.checks, mutant.first)
     end, start = os.pipe()
     child = os.fork()
@@ -54,7 +54,7 @@ def killer(mutant: Mutant, seen: Seen) -> tuple[Check, str] | None:
         *_, last = pipe.read().split("\n")
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status == FAILED:
-        raise RuntimeError(f"this mutant could not be made: {mutant.name}")
+        raise RuntimeError(f"this mutant could not be created: {mutant.name}")
     if status == SURVIVED:
         return None
     k, how = last.split(" ", 1)
@@ -63,7 +63,7 @@ def killer(mutant: Mutant, seen: Seen) -> tuple[Check, str] | None:
 
 
 def _live(mutant: Mutant, order: list[Check], seen: Seen, pipe: int) -> int:
-    """What a mutant's process does: meet one test after the other, and tell of each."""
+    """The process of a mutant: run one test after the other, and report each."""
     try:
         mutant.install()
     except BaseException:
@@ -71,7 +71,7 @@ def _live(mutant: Mutant, order: list[Check], seen: Seen, pipe: int) -> int:
         return FAILED
     resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
     for k, check in enumerate(order):
-        os.write(pipe, f"\n{k} hangs or crashes".encode())  # the last word of a process that does
+        os.write(pipe, f"\n{k} hangs or crashes".encode())  # the last message of a process that does
         signal.setitimer(signal.ITIMER_REAL, 5 + 50 * seen.seconds[check])
         try:
             check.run()
@@ -87,10 +87,12 @@ def _line(name: str, counts: Counter[str]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--family", nargs="+", help="only what is in the files of these names")
-    parser.add_argument("--row", help="only the rules of the function of this name")
-    parser.add_argument("--source", action="store_true", help="break the lines of the rules and of what they call, too")
-    parser.add_argument("-v", "--verbose", action="store_true", help="tell of every mutant which test killed it")
+    parser.add_argument("--family", nargs="+", help="only mutants in the files with these names")
+    parser.add_argument("--row", help="only the rules of the function with this name")
+    parser.add_argument(
+        "--source", action="store_true", help="also break the lines of the rules and of the functions they call"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show which test killed each mutant")
     options = parser.parse_args()
     start = time.perf_counter()
     save_as_before()
@@ -100,7 +102,7 @@ def main() -> int:
     results.restore()
     print(f"{len(seen.seconds)} tests in {time.perf_counter() - start:.0f} s", flush=True)
     for failure in seen.left_out:
-        print(f"  fails on the library as it is, and is left out: {failure}")
+        print(f"  fails on the unmodified library, and is skipped: {failure}")
 
     families = defaultdict(list)
     for mutant in [*broken_rules(results), *(broken_lines(seen) if options.source else [])]:
@@ -123,7 +125,7 @@ def main() -> int:
                 print(f"  {fate} {mutant.line or ''} {mutant.name}   {how}", flush=True)
         print(_line(family, counts), flush=True)
         total += counts
-    print(_line("in all", total))
+    print(_line("total", total))
     print(f"{time.perf_counter() - start:.0f} s")
     return 1 if total["survived"] else 0
 

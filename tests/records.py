@@ -1,4 +1,4 @@
-"""What a record has saved: the only place in the tests that knows how a record stores it."""
+"""The values that a record saved. Only this file of the tests knows how records store them."""
 
 from tensorgrad.engine.aliasing import Saved
 

@@ -1,4 +1,4 @@
-"""`detect_anomaly`: the first NaN or infinity stops, with the op, the index, the values, the line and the rewrite."""
+"""`detect_anomaly`: the first NaN or infinity raises, with operation, index, values, line and the usual rewrite."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import inspect
@@ -18,7 +18,7 @@ def line_of(function, text):
 
 
 # fmt: off
-FORWARD = [  # what is computed, and the words of the error
+FORWARD = [  # a computation, and words in the error
     ("log([2.0, 0.0])",                lambda: np.log(leaf([2.0, 0.0])),                     ["first infinity", "'log'", "(1,)", "log(0.0) = -inf", "logsumexp"]),
     ("log([[2.0, 1.0], [-0.5, 1.0]])", lambda: np.log(leaf([[2.0, 1.0], [-0.5, 1.0]])),      ["first NaN", "'log'", "(1, 0)", "log(-0.5) = nan"]),
     ("sqrt([-1.0])",                   lambda: np.sqrt(leaf([-1.0])),                        ["first NaN", "'sqrt'", "sqrt(-1.0)", "np.where(ok, x, 1)", "np.linalg.norm"]),
@@ -29,7 +29,7 @@ FORWARD = [  # what is computed, and the words of the error
     ("arcsin([1.0000001])",            lambda: np.arcsin(leaf([1.0000001])),                 ["first NaN", "'arcsin'", "np.clip"]),
     ("[1e+200] * 1e+200",              lambda: leaf([1e200]) * 1e200,                        ["first infinity", "'multiply'", "multiply(1e+200, 1e+200)"]),
     ("sum([1e+308, 1e+308])",          lambda: np.sum(leaf([1e308, 1e308])),                 ["first infinity", "'sum'", "array of shape (2,) from 1e+308 to 1e+308"]),
-    ("sum(Tensor([1e+308, 1e+308]))",  lambda: np.sum(tg.Tensor([1e308, 1e308])),            ["first infinity", "'sum'"]),  # no gradient is at stake
+    ("sum(Tensor([1e+308, 1e+308]))",  lambda: np.sum(tg.Tensor([1e308, 1e308])),            ["first infinity", "'sum'"]),  # no gradient is required
     ("[inf] - inf",                    lambda: leaf([np.inf]) - np.inf,                      ["first NaN", "'subtract'", "subtract(inf, inf)"]),
 ]
 PASSES = [
@@ -55,13 +55,13 @@ BACKWARD = [
 
 
 @pytest.mark.parametrize(("name", "compute", "words"), FORWARD, ids=[row[0] for row in FORWARD])
-def test_the_first_in_the_forward_pass(name, compute, words):
+def test_the_first_anomaly_of_a_forward_pass_is_reported(name, compute, words):
     with pytest.raises(tg.AnomalyError) as caught, tg.detect_anomaly():
         compute()
     for word in [*words, f"{__file__}:{line_of_case(words)}", "Usual rewrite: "]:
         assert word in str(caught.value)
     with np.errstate(all="ignore"):
-        compute()  # outside of the context, it is the user's business
+        compute()  # outside the context nothing is checked
 
 
 def line_of_case(words):
@@ -72,20 +72,20 @@ def line_of_case(words):
 
 
 @pytest.mark.parametrize(("name", "fn"), PASSES, ids=[row[0] for row in PASSES])
-def test_what_came_in_is_no_anomaly(name, fn):
+def test_values_explained_by_the_inputs_are_accepted(name, fn):
     with tg.detect_anomaly():
         fn()
 
 
 @pytest.mark.parametrize(("name", "f", "x", "words"), BACKWARD, ids=[row[0] for row in BACKWARD])
-def test_the_first_in_the_backward_pass(name, f, x, words):
+def test_the_first_anomaly_of_a_backward_pass_is_reported(name, f, x, words):
     with pytest.raises(tg.AnomalyError) as caught, tg.detect_anomaly():
         f(leaf(x)).backward()
     for word in [*words, __file__, "called at", "Usual rewrite: "]:
         assert word in str(caught.value), str(caught.value)
 
 
-def test_a_zero_gradient_that_stays_zero_is_no_anomaly():
+def test_a_nan_that_the_zero_rule_replaces_is_accepted():
     with tg.detect_anomaly():
         x = leaf([0.0, 4.0])
         np.sum(np.where([False, True], np.sqrt(x), 0)).backward()
@@ -94,7 +94,7 @@ def test_a_zero_gradient_that_stays_zero_is_no_anomaly():
         np.linalg.norm(y - [3.0, 4.0]).backward()
 
 
-def test_second_derivatives_are_looked_through_too():
+def test_second_derivatives_are_checked():
     x = leaf([0.0])
     with tg.detect_anomaly():
         (g,) = tg.grad(np.sum(x**1.5), [x], create_graph=True)  # 1.5 sqrt(x), which has no slope at 0
@@ -126,7 +126,7 @@ def test_a_generator_is_refused():
         tg.detect_anomaly()(generator)
 
 
-def test_other_threads_are_left_alone():
+def test_other_threads_are_not_checked():
     seen = []
 
     def work():
@@ -167,10 +167,10 @@ def test_a_write_through_a_raw_ndarray_is_found_before_its_gradient_is_used():
             ):
                 assert word in str(caught.value)
             loss = compute()
-            loss.backward()  # unharmed
+            loss.backward()  # still works
 
 
-def test_an_answer_that_is_saved_is_compared_too():
+def test_a_saved_result_is_compared():
     x = leaf([1.0, 2.0])
     with tg.detect_anomaly():
         y = np.exp(x)
@@ -212,7 +212,7 @@ def test_an_error_in_the_backward_pass_shows_the_line_of_the_forward_call():
         pytest.param(lambda x: tg.gelu(x), id="gelu(x)"),
     ],
 )
-def test_the_line_is_the_users_whatever_way_the_call_takes(call):
+def test_the_line_is_the_users_for_every_kind_of_call(call):
     assert __file__ in call(leaf([[1.0, 2.0]])).record.where()
 
 
@@ -226,7 +226,7 @@ def test_second_derivatives_show_the_line_of_the_forward_call():
     assert f":{line_of(cube, '# here')} in cube" in g.record.where()
 
 
-def test_the_line_behind_a_composition():
+def test_the_line_of_a_composition():
     assert f":{line_of(composed, 'the line that called')} in composed" in composed(leaf([[1.0, 2.0]])).record.where()
 
 

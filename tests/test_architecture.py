@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def lines_of_code(source):
-    """Lines that hold code: no blank ones, no comments, no docstrings."""
+    """Lines of code: without blank lines, comments and docstrings."""
     nothing = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
     lines = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -51,8 +51,8 @@ def test_the_engine_can_be_read_in_an_evening():
 # ------------------------------------------------------------------------------------------------ complexity
 
 
-def test_no_function_is_too_involved_but_two():
-    """Ruff holds functions to the complexity in pyproject.toml (C901); exceptions are few, and each has its reason."""
+def test_no_function_is_too_complex_except_two():
+    """Ruff limits the complexity of functions (C901, see pyproject.toml). Exceptions are few, each with its reason."""
     assert "max-complexity = 12" in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     programs = ("*.py", "training/*.py", "models/*.py", "examples/*.py")
     sources = [*FILES, *(path for pattern in programs for path in ROOT.glob(pattern))]
@@ -87,11 +87,11 @@ MAY_IMPORT = {
     "data": {"errors"},
     "drawing": {"errors", "engine", "frontend", "checkpoints", "nn"},
 }
-"""From a room of the package to those it may know of; a new one is entered here."""
+"""For each layer of the package, the layers that it may import from. New layers are added here."""
 
 
 def imports(path):
-    """The modules of the package that a file imports when it is loaded, or for the types alone."""
+    """The modules of the package that a file imports, also those for type annotations only."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
@@ -108,7 +108,7 @@ def is_module(name):
     return path.is_dir() or path.with_suffix(".py").exists()
 
 
-def room(name):
+def layer(name):
     parts = name.split(".")
     return parts[1] if len(parts) > 1 else ""
 
@@ -118,11 +118,11 @@ def test_imports_go_one_way(path):
     here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     if here in ("__init__", "__main__"):
         return
-    found = {room(name) for name in imports(path) if name.split(".")[0] == "tensorgrad"}
+    found = {layer(name) for name in imports(path) if name.split(".")[0] == "tensorgrad"}
     assert found - {here} <= MAY_IMPORT[here]
 
 
-def test_rooms_do_not_go_in_circles():
+def test_layers_have_no_import_cycles():
     below: set[str] = set()
     rest = dict(MAY_IMPORT)
     while rest:
@@ -132,7 +132,7 @@ def test_rooms_do_not_go_in_circles():
         rest = {here: others for here, others in rest.items() if here not in ready}
 
 
-def test_modules_do_not_go_in_circles():
+def test_modules_have_no_import_cycles():
     """Imports for type annotations do not count."""
     graph = {}
     for path in FILES:

@@ -1,4 +1,4 @@
-"""The backward pass: long chains, many paths, leaves that accumulate, graphs that were freed."""
+"""The backward pass: long chains, many paths, accumulation in leaves, freed graphs."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_diamond_of_many_paths(monkeypatch):
     assert len(calls) == 120
 
 
-def test_every_path_counts_once_whatever_the_order():
+def test_every_path_counts_once_in_any_order():
     x = leaf([1.5, -2.0])
     a = x * x
     b = a * x
@@ -63,7 +63,7 @@ def test_leaves_alone_keep_gradients_and_accumulate():
     np.testing.assert_array_equal(x.grad, 54 * x.data + 1)
 
 
-def test_accumulating_does_not_write_to_the_gradient_handed_out_before():
+def test_accumulation_does_not_write_to_an_earlier_gradient():
     x = leaf([1.0, 2.0])
     np.sum(x).backward()
     first = x.grad

@@ -1,4 +1,4 @@
-"""The benchmarks run, with and without PyTorch, and check what they compare; no test says how fast anything is."""
+"""The benchmarks run, with and without PyTorch, and check the results that they compare. No test asserts a time."""
 
 import gc
 import importlib
@@ -20,7 +20,7 @@ RUNS = {
     "importing": ["--rounds", "1"],
     "memory": None,  # takes no arguments
 }
-SMALLER = {  # constants that would take long
+SMALLER = {  # smaller values for constants that determine the time
     "step": {"IMAGES": 100, "FEATURES": 12, "HIDDEN": 8},
     "networks": {"ROUNDS": 1, "SMALL": 32, "BATCH": 2, "CONTEXT": 4, "WIDTH": 8, "UNITS": 4, "STEPS": 3},
     "memory": {"LAYERS": 16, "UNITS": 4, "BATCH": 8, "ROUNDS": 1},
@@ -29,7 +29,7 @@ SMALLER = {  # constants that would take long
 
 @pytest.fixture
 def program(monkeypatch):
-    """Import a benchmark as a program would be, and remove the import after the test."""
+    """Import a benchmark as if run as a program, and remove it after the test."""
     modules = [path.stem for path in BENCHMARKS.glob("*.py")]
     for name in modules:
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -71,7 +71,7 @@ def test_prints_its_table(run, torch, program, monkeypatch, capsys):
     assert len({row.count("|") for row in rows}) == 1
 
 
-def test_a_contender_that_computes_something_else_is_found_out(program, monkeypatch):
+def test_a_contender_with_other_results_is_found(program, monkeypatch):
     step = program("step")
     for constant, value in SMALLER["step"].items():
         monkeypatch.setattr(step, constant, value)
@@ -82,7 +82,7 @@ def test_a_contender_that_computes_something_else_is_found_out(program, monkeypa
         step.check({"plain": step.PlainNumPy(task), "tuned": wrong})
 
 
-def test_a_ratio_is_taken_within_each_round(program):
+def test_ratios_are_computed_within_each_round(program):
     measuring = program("measuring")
     ours, base = np.array([2.0, 20.0, 4.0]), np.array([1.0, 10.0, 1.0])
     assert measuring.ratio(ours, base) == 2
@@ -90,14 +90,14 @@ def test_a_ratio_is_taken_within_each_round(program):
     assert measuring.spread(base, base) == "1"
 
 
-def test_who_begins_changes_from_round_to_round(program):
+def test_the_order_rotates_from_round_to_round(program):
     calls = []
     seconds = program("measuring").interleave({name: lambda name=name: calls.append(name) for name in "abc"}, 3)
     assert "".join(calls) == "aabbcc" + "bbccaa" + "ccaabb"  # the first of two warms up
     assert {name: len(values) for name, values in seconds.items()} == dict.fromkeys("abc", 3)
 
 
-def test_warns_of_threads_and_of_other_kernels(program, monkeypatch, capsys):
+def test_threads_and_other_kernels_cause_warnings(program, monkeypatch, capsys):
     measuring = program("measuring")
     monkeypatch.setitem(sys.modules, "torch", None)
     os.environ.update(OPENBLAS_CORETYPE="Haswell", OMP_NUM_THREADS="2", OPENBLAS_NUM_THREADS="1")

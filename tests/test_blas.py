@@ -1,4 +1,4 @@
-"""The BLAS that NumPy has loaded: the same as NumPy, to rounding, for what it takes and for what it does not take."""
+"""BLAS as loaded by NumPy: results equal to NumPy's up to rounding, for arrays that BLAS accepts and for others."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ needs_blas = pytest.mark.skipif(not blas.enabled(), reason="NumPy's BLAS has no 
 
 @pytest.fixture
 def calls(monkeypatch):
-    """How often the BLAS was called, by the position of the function."""
+    """The number of calls of BLAS, by the position of the function."""
     counts = [0, 0]
 
     def counted(i, function):
@@ -37,7 +37,7 @@ def numbers(shape, dtype, seed=0):
 
 
 def assert_near(actual, expected):
-    """Equal up to rounding: a BLAS may round a product and a sum only once."""
+    """Equal up to rounding: BLAS may round a product and a sum once instead of twice."""
     eps = np.finfo(actual.dtype).eps
     np.testing.assert_allclose(actual, expected, rtol=32 * eps, atol=32 * eps)
 
@@ -58,7 +58,7 @@ def test_axpby(dtype, size, a, b):
 
 @needs_blas
 @DTYPES
-def test_what_axpby_hands_to_the_blas(calls, dtype):
+def test_arrays_for_which_axpby_uses_blas(calls, dtype):
     x = numbers((60, 50), dtype)
     x.flags.writeable = False
     for a, b in [(x, numbers((60, 50), dtype, 1)), (x.T, numbers((60, 50), dtype, 1).T), (x[10:], x[10:].copy())]:
@@ -74,7 +74,7 @@ def test_what_axpby_hands_to_the_blas(calls, dtype):
 
 
 def other_layouts():
-    """Pairs of arrays that a BLAS cannot process as they are."""
+    """Pairs of arrays that BLAS cannot process without a copy."""
     x, y = numbers((80, 80), np.float64), numbers((80, 80), np.float64, 1)
     raw = np.zeros(8 * 6400 + 1, np.uint8)[1:].view(np.float64).reshape(80, 80)
     return {
@@ -94,7 +94,7 @@ def other_layouts():
 
 
 @pytest.mark.parametrize("case", other_layouts())
-def test_what_axpby_hands_to_numpy(calls, case):
+def test_arrays_for_which_axpby_uses_numpy(calls, case):
     x, y = other_layouts()[case]
     expected = 2 * x + 3 * y
     blas.axpby(2, x, 3, y)
@@ -112,7 +112,7 @@ def test_axpby_of_overlapping_arrays(calls, a):
     assert calls[0] == 0
 
 
-def test_axpby_of_arrays_that_do_not_fit(calls):
+def test_axpby_of_arrays_whose_shapes_do_not_match(calls):
     for x, y in [((79, 80), (80, 80)), ((80, 80), (79, 80)), ((6400,), (80, 80))]:
         with pytest.raises(ValueError, match="broadcast"):
             blas.axpby(2, np.ones(x), 3, np.ones(y))
@@ -135,7 +135,7 @@ def test_zero_times_nan_is_nan(a, b):
 
 @DTYPES
 def test_axpby_does_not_depend_on_the_place_in_memory(dtype):
-    """So that a run that is resumed is the same run."""
+    """Therefore a resumed run is equal to an uninterrupted one."""
     x, y = numbers(5000, dtype), numbers(5000, dtype, 1)
     expected = y.copy()
     blas.axpby(-0.0123, x, 0.99987, expected)
@@ -165,13 +165,13 @@ def test_gemm(calls, dtype, shape, way_a, way_b, alpha, beta):
 
 def test_gemm_with_beta_0_does_not_read_the_output():
     a = numbers((5, 5), np.float64)
-    for order in "CF":  # by the BLAS, by NumPy
+    for order in "CF":  # BLAS, NumPy
         c = np.full((5, 5), np.nan, order=order)
         blas.gemm(1, a, a.T, 0, c)
         assert_near(c, a @ a.T)
 
 
-def test_what_gemm_hands_to_numpy(calls):
+def test_arrays_for_which_gemm_uses_numpy(calls):
     a, b, c = (numbers((6, 6), np.float64, i) for i in range(3))
     wide = numbers((6, 12), np.float64)
     for x, y, out in [(wide[:, ::2], b, c), (a, b, wide[:, ::2]), (a, b, c.T), (a, c, c), (c.T, b, c),
@@ -207,12 +207,12 @@ def test_nothing_happens_at_import():
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 
-def test_a_library_without_the_functions_is_left_alone(monkeypatch):
+def test_a_library_without_the_functions_is_not_used(monkeypatch):
     monkeypatch.setattr(blas.ctypes, "CDLL", lambda *_: object())
     assert blas._routines.__wrapped__() == {}
 
 
-def test_a_library_that_is_not_loaded_is_left_alone(monkeypatch):
+def test_a_library_that_is_not_loaded_is_not_used(monkeypatch):
     def missing(*_):
         raise OSError
 
@@ -227,12 +227,12 @@ class Wrong:
         return type(name, (), {"__call__": lambda *_: None})()
 
 
-def test_a_library_with_wrong_results_is_left_alone(monkeypatch):
+def test_a_library_with_wrong_results_is_not_used(monkeypatch):
     monkeypatch.setattr(blas.ctypes, "CDLL", lambda *_: Wrong())
     assert blas._routines.__wrapped__() == {}
 
 
-def test_an_address_that_is_not_where_it_was_expected(monkeypatch):
+def test_an_unexpected_memory_layout_disables_blas(monkeypatch):
     monkeypatch.setattr(blas, "_address", lambda x: 0)
     assert blas._routines.__wrapped__() == {}
 

@@ -1,4 +1,4 @@
-"""Nested derivatives record what is tracked outside: an input, a variable of a closure or a seed."""
+"""Nested derivatives are recorded if something outside is tracked: an input, a variable of a closure or a seed."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import numpy as np
@@ -10,9 +10,9 @@ from tests.helpers import leaf
 XS = np.array([1.0, 2.0, -0.5])
 
 
-# Each takes a number `a`, finds a derivative of a function of x with `a` in its closure, and makes a number of it.
+# Each takes a number `a` and returns a number computed from a derivative of a function of x with `a` in its closure.
 # fmt: off
-INNER = {  # name: (what is computed of a, its derivative)
+INNER = {  # name: (function of a, its derivative)
     "jacobian": (lambda a: np.sum(tg.jacobian(lambda x: a * x**2, XS)),                    lambda a: 2 * XS.sum()),
     "jacobian nonlinear": (lambda a: np.sum(tg.jacobian(lambda x: np.exp(a * x), XS)),     lambda a: np.sum((1 + a * XS) * np.exp(a * XS))),
     "hessian": (lambda a: np.sum(tg.hessian(lambda x: np.sum(a**2 * x**3), XS)),           lambda a: 12 * a * XS.sum()),
@@ -84,7 +84,7 @@ def test_two_levels_of_closures():
     np.testing.assert_allclose(tg.hessian(lambda a: of_a(a) * a, np.array(5.0)), 2 * 6 * 3 * 4)
 
 
-def test_what_depends_on_nothing_outside_is_an_array():
+def test_results_that_depend_on_nothing_outside_are_arrays():
     for found in (
         tg.jacobian(lambda x: x**2, XS),
         tg.hessian(lambda x: np.sum(x**2), XS),
@@ -134,7 +134,7 @@ def test_parameters_get_their_gradients_by_backward():
     np.testing.assert_allclose(model.weight.grad, 2 * XS[:, None] * w.sum() + 2 * (XS @ w + b))
 
 
-def test_a_pullback_can_be_asked_again_with_other_seeds():
+def test_a_pullback_can_be_called_again_with_other_seeds():
     a = leaf(2.0)
     _, pullback = tg.vjp(lambda x: a * x**2, XS)
     for seed in (np.ones(3), XS):

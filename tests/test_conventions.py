@@ -1,4 +1,4 @@
-"""Where calculus leaves a choice: each convention of the documentation, and that a NaN stays where it belongs."""
+"""Each convention of docs/conventions.md for points without a derivative, and NaN only where it is right."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import numpy as np
@@ -167,7 +167,7 @@ def test_complex_deviations_and_norms_of_zero_have_second_derivatives():
 
 
 def test_many_elements_of_half_precision():
-    """Counts above the largest float16 neither make gradients 0 nor a mean infinite."""
+    """Counts above the largest float16 make neither a gradient 0 nor a mean infinite."""
     x = tg.Tensor(np.ones(70_000, np.float16), requires_grad=True)
     for fn in (np.mean, np.max, np.min, np.nanmax, np.nanmin, np.nanmean, lambda x: np.linalg.norm(x, np.inf)):
         np.testing.assert_allclose(tg.grad(fn(x), x), 1 / 70_000, rtol=1e-2)
@@ -178,7 +178,7 @@ def test_many_elements_of_half_precision():
 
 
 def test_sinc_of_every_order():
-    """sinc(x) is the integral of cos(pi x t) over 0 <= t <= 1, and so are its derivatives of those of the cosine."""
+    """sinc(x) is the integral of cos(pi x t) over 0 <= t <= 1; its derivatives are the integrals of those of the cosine."""
     t, weights = np.polynomial.legendre.leggauss(60)
     t, weights = (t + 1) / 2, weights / 2
     x = leaf([0, 1e-9, -1e-4, 0.2, 0.6, -0.9, 2.3, 7])
@@ -192,7 +192,7 @@ def test_sinc_of_every_order():
 
 @pytest.mark.parametrize("order", [None, 1, 2, 3, 1.5, 0.5, -1, -2, np.inf, -np.inf, 0])
 def test_a_norm_has_gradient_zero_at_zero(order):
-    """Not so the second derivative, of which nothing is made up; and a vector of zeros spoils no other."""
+    """The second derivative is not finite there; and a vector of zeros does not affect the others."""
     for fn in (lambda x: np.linalg.norm(x, order, axis=1), lambda x: np.linalg.norm(x, order, axis=1) ** 2):
         first, second = slopes(fn, np.array([[0.0, 0, 0], [1, -2, 3], [3, -4, 4]]))
         np.testing.assert_array_equal(first[0], 0)
@@ -210,7 +210,7 @@ def test_a_matrix_norm_has_gradient_zero_at_zero(order):
 def test_all_nan_is_as_in_numpy_and_has_gradient_zero(name):
     fn, x = getattr(np, name), np.array([[np.nan, np.nan], [1, 2]])
     np.testing.assert_array_equal(fn(leaf(x), axis=1).data, fn(x, axis=1))
-    if name != "nanmedian":  # like the median, it gives NaN its gradient
+    if name != "nanmedian":  # like the median, it passes the gradient to NaN
         np.testing.assert_array_equal(slope(lambda t: fn(t, axis=1), x)[0], [0, 0])
     assert np.isfinite(slope(lambda t: fn(t, axis=1), x)).all()
 

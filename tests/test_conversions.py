@@ -1,4 +1,4 @@
-"""What tensors become, and what is made of other libraries' numbers and arrays: right, plain, or refused by name."""
+"""Conversion of tensors to other types, and of other libraries' numbers and arrays: right, plain, or refused."""
 
 import math
 from decimal import Decimal
@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import leaf
 
 X = np.array([[0.5, 1.7, -2.3], [3.0, -0.2, 2.5]])
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 # ------------------------------------------------------------------------------------------------ integers
@@ -47,7 +44,7 @@ def test_integers_of_a_tracked_tensor_are_plain(name, convert, x, make):
 
 
 @pytest.mark.parametrize("whole", [math.floor, math.ceil, math.trunc])
-def test_whole_numbers_of_a_tracked_tensor_are_pythons(whole):
+def test_floor_ceil_and_trunc_of_a_tracked_tensor_are_python_integers(whole):
     got = whole(leaf(-1.5))
     assert type(got) is int
     assert got == whole(-1.5)
@@ -55,7 +52,7 @@ def test_whole_numbers_of_a_tracked_tensor_are_pythons(whole):
         whole(leaf([1.5, 2.5]))
 
 
-def test_integers_are_copies_that_leave_the_tensor_alone():
+def test_integers_are_copies():
     t = tg.Tensor([1, 2])
     t.astype(int)[0] = 5
     f = tg.Tensor([1.0, 2.0])
@@ -65,8 +62,8 @@ def test_integers_are_copies_that_leave_the_tensor_alone():
     assert isinstance(t.astype(np.int8), tg.Tensor)  # integers already
 
 
-def test_a_look_up_between_two_entries_differentiates():
-    """Linear interpolation in a table: the place is constant, what is left of it and the table have gradients."""
+def test_interpolation_in_a_table_is_differentiable():
+    """Linear interpolation in a table: the index is constant; the fraction and the table have gradients."""
 
     def look_up(x, table):
         i = np.floor(x).astype(int)
@@ -126,7 +123,7 @@ def test_fractions_are_floats(name, compute):
 def test_decimals_and_other_objects_are_refused_at_the_call(compute, make):
     with pytest.raises(TypeError, match=r"decimal\.Decimal: write float\(x\)"):
         compute(make([0.3, 0.7, 1.3]), Decimal("0.5"))
-    with pytest.raises(TypeError, match=r"builtins\.object: it is no number"):
+    with pytest.raises(TypeError, match=r"builtins\.object: it is not a number"):
         compute(make([0.3, 0.7, 1.3]), object())
     with pytest.raises(TypeError, match=r"array of Python objects: write x\.astype\(float\)"):
         compute(make([0.3, 0.7, 1.3]), [HALF] * 3)
@@ -159,7 +156,7 @@ def test_sparse_matrices_are_refused_with_the_remedy(name, compute, words, kind)
 
 @pytest.mark.parametrize("by_name", [False, True])
 def test_a_product_with_a_sparse_matrix_of_the_users_own(by_name):
-    """What the error says to write."""
+    """The code that the error says to write."""
     a = pytest.importorskip("scipy.sparse").csr_array(np.array([[0.0, 2.0], [3.0, 0.0], [0.0, 1.0]]))
     if by_name:
         times = tg.primitive(lambda x, *, matrix: matrix @ x)
@@ -241,14 +238,14 @@ def test_formatting_by_percent_says_what_to_write(spec):
 NO_INPUTS = [
     ("list",  lambda t: [t, t],               r"pass each by position"),
     ("tuple", lambda t: (t, t),               r"pass each by position"),
-    ("dict",  lambda t: {"a": t, "b": 2.0},   r"pass each tensor by position"),
+    ("dict",  lambda t: {"a": t, "b": 2.0},   r"pass each tensor as a positional"),
 ]
 # fmt: on
 
 
 @pytest.mark.parametrize(("name", "make", "words"), NO_INPUTS, ids=[row[0] for row in NO_INPUTS])
-def test_a_container_of_tensors_is_no_input_of_a_primitive(name, make, words):
-    """A rule that is not applied would be a wrong gradient without a word."""
+def test_containers_of_tensors_are_not_inputs_of_a_primitive(name, make, words):
+    """If the rule were not applied, the gradient would be silently wrong."""
     first = tg.primitive(lambda pair: pair["a"] if isinstance(pair, dict) else pair[0])
     tg.rule(first, lambda g, _ans, _pair: 7 * g)
     with pytest.raises(TypeError, match=words):
@@ -257,7 +254,7 @@ def test_a_container_of_tensors_is_no_input_of_a_primitive(name, make, words):
 
 
 def test_configurations_pass_through_a_primitive():
-    """Dicts, objects and functions without tensors in them are handed on as they are."""
+    """Dicts, objects and functions without tensors in them are passed on unchanged."""
     seen = []
     scaled = tg.primitive(lambda x, options, how: seen.append((options, how)) or x * options["factor"])
     tg.rule(scaled, lambda g, _ans, _x, options, how: g * options["factor"])

@@ -1,4 +1,4 @@
-"""vjp, jvp, jacobian, hessian, hvp: against closed forms, for several and for nested inputs, of any order."""
+"""vjp, jvp, jacobian, hessian, hvp: compared with closed forms, for several and for nested inputs, of any order."""
 # ruff: noqa: E501  (tables, a row a line)
 
 from collections import namedtuple
@@ -109,7 +109,7 @@ def test_nested_structures_in_and_out():
     np.testing.assert_allclose(second["layers"][1]["b"]["layers"][1]["b"], np.full((3, 3), 2.0), rtol=1e-13)
 
 
-def test_the_jacobian_costs_one_forward_and_a_walk_for_each_output():
+def test_the_jacobian_takes_one_forward_pass_and_one_backward_pass_for_each_output():
     calls = {"forward": 0, "walks": 0}
 
     @tg.primitive
@@ -149,7 +149,7 @@ def test_only_the_argument_is_differentiated():
 
 
 def test_a_loss_may_contain_derivatives():
-    """The gradient of a Jacobian penalty, with respect to a weight that f takes from outside."""
+    """The gradient of a Jacobian penalty with respect to a weight in the closure of f."""
 
     def penalty(w):
         return np.sum(tg.jacobian(lambda x: np.tanh(w @ x), X, create_graph=True) ** 2)
@@ -214,7 +214,7 @@ def test_results_are_arrays_of_their_own_and_nothing_is_left_behind():
     one[...] = 7
     np.testing.assert_array_equal(two, [1, 1, 1])
     np.testing.assert_array_equal(x, X)
-    with tg.no_grad():  # derivatives are asked for, whatever is recorded outside
+    with tg.no_grad():  # derivatives are computed even if recording is off outside
         np.testing.assert_allclose(tg.jacobian(tanh_layer, X), jacobian_of_the_layer(X))
     assert out.shape == (3,)
 
@@ -241,7 +241,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "call", "error", "message"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_what_makes_no_sense_is_refused(name, call, error, message):
+def test_invalid_arguments_are_refused(name, call, error, message):
     with pytest.raises(error, match=message):
         call()
 
@@ -299,7 +299,7 @@ def test_a_constant_has_derivative_zero(constant):
         np.testing.assert_array_equal(tg.grad(lambda x: constant)(X), np.zeros(X.shape), strict=True)
 
 
-def test_a_constant_beside_a_result():
+def test_a_constant_among_the_outputs():
     by_x, by_nothing = tg.jacobian(lambda x: (2 * x, np.ones(2)), X)
     np.testing.assert_array_equal(by_x, 2 * np.eye(len(X)))
     np.testing.assert_array_equal(by_nothing, np.zeros((2, len(X))))

@@ -1,4 +1,4 @@
-"""`tg.draw`: the picture is right and one to look at, the file is valid, and the limits are refused by name."""
+"""`tg.draw`: the picture is right and readable, the file is valid, and errors name the limits."""
 
 import re
 import subprocess
@@ -39,7 +39,7 @@ def test_shows_every_operation_and_every_arrow_and_nothing_overlaps(graph, direc
     picture.check_geometry()
 
 
-def test_two_layers_as_in_a_lecture():
+def test_two_layers_are_drawn_as_in_a_lecture():
     picture = Picture(tg.draw(*two_layers()))
     assert picture.arrows() == Counter(
         {
@@ -59,7 +59,7 @@ def test_two_layers_as_in_a_lecture():
     column = [
         picture.node(title) for title in ("x", "relu", "log_softmax", "getitem", "negative", "mean", "loss = add")
     ]
-    assert np.ptp([node.left + node.right for node in column]) < 0.02  # the network stands straight
+    assert np.ptp([node.left + node.right for node in column]) < 0.02  # the network is a vertical column
     assert [node.top for node in column] == sorted(node.top for node in column)
 
 
@@ -104,7 +104,7 @@ def test_any_graph(pairs, direction):
 
 @given(st.lists(st.lists(st.integers(0, 40), max_size=4), min_size=1, max_size=24), st.integers(0, 2**32))
 def test_any_boxes(drawn, seed):
-    """Boxes of any size do not overlap, stand below their inputs, and have lines that end in the right place."""
+    """Boxes of any size do not overlap, are below their inputs, and have lines that end in the right place."""
     sources = [[s % v for s in into] if v else [] for v, into in enumerate(drawn)]
     rng = np.random.default_rng(seed)
     sizes = [(float(rng.uniform(50, 300)), float(rng.uniform(20, 90))) for _ in sources]
@@ -130,14 +130,14 @@ def test_text_fits_in_the_widest_usual_font():
         font = ImageFont.truetype(str(folder / name), 1000)
         for text in texts:
             real, estimate = font.getlength(text) / 1000, width_of(text, 1, bold)
-            assert real <= estimate + 0.5, (text, name)  # a box leaves more than that to spare
+            assert real <= estimate + 0.5, (text, name)  # the margin of a box is larger
             assert estimate < 1.6 * real + 0.2
 
 
 # ------------------------------------------------------------------------------------------------- the file
 
 
-def test_stands_alone_and_says_what_it_shows():
+def test_the_file_is_self_contained_and_has_a_description():
     drawing = tg.draw(*two_layers())
     root = ElementTree.fromstring(drawing.svg)
     assert root.tag == f"{SVG}svg"
@@ -224,13 +224,13 @@ def test_a_freed_graph_is_refused():
         ((np.exp(randn(2)),), {"limit": 1}, ValueError, "more than 1 operations and inputs"),
     ],
 )
-def test_what_cannot_be_drawn(arguments, options, error, says):
+def test_arguments_that_cannot_be_drawn(arguments, options, error, says):
     with pytest.raises(error, match=says):
         tg.draw(*arguments, **options)
 
 
 def test_long_chains():
-    """Drawing takes acceptable time and no recursion; beyond the limit, an error is raised at once."""
+    """Drawing takes acceptable time, without recursion; beyond the limit, an error is raised at once."""
     y = randn(2)
     for i in range(30_000):
         if i == 400:

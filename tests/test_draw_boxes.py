@@ -1,4 +1,4 @@
-"""What the boxes of a picture by `tg.draw` say: names, numbers, dtypes, parameters and indices."""
+"""The text in the boxes of a picture by `tg.draw`: names, numbers, dtypes, parameters and indices."""
 
 import re
 from collections import Counter
@@ -24,7 +24,7 @@ def test_names_of_arrays_of_interior_tensors_and_of_frozen_parameters():
     loss = np.sum(h * frozen * h.detach())
     picture = Picture(tg.draw(loss, {"x": x, "w": w, "h": h, "frozen": frozen}))
     assert picture.titles() == Counter({"x": 1, "w": 1, "h = matmul": 1, "frozen": 1, "h": 1, "multiply": 2, "sum": 1})
-    assert picture.node("h").tooltip == "h, (4, 2), float64, takes part without a gradient"
+    assert picture.node("h").tooltip == "h, (4, 2), float64, array without a gradient"
     assert picture.node("w").tooltip == "w, (3, 2), float64, leaf that requires a gradient"
 
 
@@ -32,7 +32,7 @@ def test_without_names():
     x = randn(3)
     picture = Picture(tg.draw(np.sum(x * np.ones(3) + np.ones(3))))
     assert picture.titles() == Counter({"leaf": 1, "array": 1, "constant": 1, "multiply": 1, "add": 1, "sum": 1})
-    assert picture.node("constant").lines == ("(3,)",)  # no rule reads it, so only its shape and dtype are known
+    assert picture.node("constant").lines == ("(3,)",)  # no rule reads it, so only shape and dtype are known
 
 
 def test_numbers_are_shown():
@@ -48,10 +48,10 @@ def test_one_array_is_one_box_and_equal_numbers_are_not():
     assert titles["2"] == 2
 
 
-def test_the_usual_dtype_is_said_once():
+def test_the_common_dtype_is_shown_once():
     x = randn(3, 4, dtype=np.float32)
     svg = tg.draw(np.sum(x.astype(np.float64) * (np.ones((3, 4)) > 0))).svg
-    assert svg.count("float32 where nothing else is said") + svg.count("float64 where nothing else is said") == 1
+    assert svg.count("float32 unless another dtype is shown") + svg.count("float64 unless another dtype is shown") == 1
     assert Picture(tg.draw(np.sum(np.tanh(x)).astype(np.float64))).node("astype").lines[-1] == "() float64"
 
 
@@ -78,7 +78,7 @@ def test_an_index_is_written_as_one(index, shown):
     assert Picture(tg.draw(randn(6, 4)[index])).node("getitem").lines[0] == shown
 
 
-def test_long_text_is_cut_and_stands_in_the_tooltip():
+def test_long_text_is_shortened_with_the_whole_text_in_the_tooltip():
     w = randn(2)
     name = "encoder.layers.11.attention.self.query.weight"
     node = Picture(tg.draw(np.exp(w), {name: w})).nodes[0]

@@ -1,4 +1,4 @@
-"""PyTorch's names: errors that give ours, and the page made of the same table, whose rows are what PyTorch computes."""
+"""PyTorch's names: errors that say what to write, and the page generated from the same table, compared with PyTorch."""
 
 import copy
 import inspect
@@ -20,7 +20,7 @@ T, U = np.array([[0.3, 1.7, 0.9], [2.1, 0.4, 1.2]]), np.array([[1.3, 0.7, 0.8], 
 
 
 def known(tensor, integers=np.asarray):
-    """What the lines speak of; `v` can be written to."""
+    """The variables of the table; `v` can be written to."""
     m = np.array([[2.0, 0.3, 0.1], [0.2, 1.5, 0.4], [0.6, 0.1, 1.1]])
     index, mask = np.array([[2, 0], [1, 1]]), T > 1
     return {"t": tensor(T), "u": tensor(U), "v": tensor(T) * 1, "m": tensor(m), "a": np.array([1.0, 2.0]),
@@ -29,7 +29,7 @@ def known(tensor, integers=np.asarray):
 
 
 def run(line, names):
-    """The value of a line, or what it made of `v`."""
+    """The value of a line of code, or the value of `v` after it."""
     try:
         value = eval(line, names)
     except SyntaxError:
@@ -91,7 +91,7 @@ def test_functions_of_numpy_are_numpys():
         _ = tg.Tensor(1.0).nothing
 
 
-def test_what_a_tensor_has_not_got_is_not_shown_and_breaks_no_protocol():
+def test_missing_attributes_are_hidden_and_break_no_protocol():
     t = tg.Tensor(T, requires_grad=True)
     for shown in (dir(t), dir(tg.Tensor)):
         assert {"reshape", "data", "backward"} <= set(shown)

@@ -1,4 +1,4 @@
-"""Functions of neural networks beyond their rows in the table: extreme values, and windows."""
+"""Functions of neural networks in addition to their rows in the table: extreme values, and windows."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import itertools
@@ -94,7 +94,7 @@ def test_lower_tails_keep_their_relative_precision():
         ),
     ],
 )
-def test_missing_data_that_are_left_out_leave_no_nan(fn):
+def test_nan_that_is_not_selected_does_not_reach_gradients(fn):
     x = leaf([np.nan, 0.5, -0.5])
     with np.errstate(invalid="ignore"):
         tg_loss = np.sum(np.where(np.isnan(x.data), 0, fn(x)))
@@ -124,7 +124,7 @@ def test_losses_of_large_numbers_are_exact(loss, value, gradient):
     np.testing.assert_allclose(tg.grad(out, x), gradient, atol=1e-15)
 
 
-def test_a_class_that_is_impossible_and_does_not_occur_costs_nothing():
+def test_a_class_with_probability_zero_that_does_not_occur_costs_nothing():
     logits, right = leaf([[-np.inf, 0, 1]]), np.array([[0, 0.25, 0.75]])
     loss = tg.cross_entropy(logits, right)
     shares = np.array([0, 1, np.e]) / (1 + np.e)
@@ -200,7 +200,7 @@ def test_vectors_of_length_zero_stay_finite():
     np.testing.assert_array_equal(tg.normalize(x).data, [[0, 0], [0.6, 0.8]])
 
 
-def test_lists_and_tensors_that_need_no_gradient_are_welcome():
+def test_lists_and_tensors_that_need_no_gradient_are_accepted():
     assert isinstance(tg.gelu([1.0, 2.0]), np.ndarray)
     assert isinstance(tg.gelu(tg.Tensor([1, 2])), tg.Tensor)
     assert tg.mse_loss([1, 2], [1, 4]) == 2
@@ -260,7 +260,7 @@ def test_property_the_transposed_convolution_is_the_transpose_of_the_convolution
     np.testing.assert_allclose(np.sum(y * z), np.sum(x * back), atol=1e-9)
 
 
-def test_padding_wins_no_maximum_and_gets_no_gradient():
+def test_padding_is_never_the_maximum_and_gets_no_gradient():
     x = leaf(-1 - np.arange(9.0).reshape(1, 1, 3, 3))
     out = tg.max_pool2d(x, 3, stride=2, padding=1)
     np.testing.assert_array_equal(out.data, [[[[-1, -2], [-4, -5]]]])

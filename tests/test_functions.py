@@ -1,4 +1,4 @@
-"""value_and_grad, and grad of functions, as JAX and HIPS autograd have them; and the two forms of grad mixed up."""
+"""value_and_grad, and grad of functions, as in JAX and HIPS autograd; and mistakes between the two forms of grad."""
 
 import dataclasses
 import re
@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import leaf
 
 X, Y = np.array([0.5, -1.5, 2.0]), np.array([1.5, 0.5, -1.0])
-
-
-def leaf(x):
-    return tg.Tensor(np.array(x, float), requires_grad=True)
 
 
 def f(x, y):
@@ -35,7 +32,7 @@ ARGNUMS = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("argnums", "expected"), ARGNUMS, ids=str)
+@pytest.mark.parametrize(("argnums", "expected"), ARGNUMS)
 def test_gradients_of_the_arguments_that_were_asked_for(argnums, expected):
     value, found = tg.value_and_grad(f, argnums)(X, Y)
     assert value == pytest.approx(f(X, Y))
@@ -88,7 +85,7 @@ def test_results_are_arrays_unless_something_tracked_takes_part():
     assert x.grad is None
 
 
-def test_something_else_beside_the_value():
+def test_an_auxiliary_result():
     def loss(x):
         squares = x**2
         return np.sum(squares), {"squares": squares, "name": "loss"}
@@ -150,8 +147,8 @@ MIXED_UP = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("call", "kind", "words"), MIXED_UP, ids=[str(k) for k in range(len(MIXED_UP))])
-def test_what_is_mixed_up_is_told_apart(call, kind, words):
+@pytest.mark.parametrize(("call", "kind", "words"), MIXED_UP)
+def test_mixing_the_two_forms_of_grad_is_refused(call, kind, words):
     with pytest.raises(kind, match=re.escape(words)):
         call()
 

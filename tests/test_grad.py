@@ -1,4 +1,4 @@
-"""`tg.grad`: the forms of its inputs and outputs, and derivatives of higher order."""
+"""`tg.grad`: structures of inputs and outputs, and derivatives of higher order."""
 
 import numpy as np
 import pytest
@@ -32,14 +32,14 @@ def test_grad_of_several_outputs_is_the_sum():
     "wrap",
     [pytest.param(lambda x: x, id="x"), pytest.param(lambda x: [x], id="[x]"), pytest.param(lambda x: (x,), id="(x,)")],
 )
-def test_grad_answers_in_the_form_it_was_asked(wrap):
+def test_grad_returns_the_structure_of_its_inputs(wrap):
     x = leaf([1.0, 2.0])
     got = tg.grad(np.sum(x * x), wrap(x))
     assert isinstance(got, np.ndarray) == isinstance(wrap(x), tg.Tensor)
     np.testing.assert_array_equal(got if isinstance(got, np.ndarray) else got[0], [2, 4])
 
 
-def test_grad_refuses_what_has_none():
+def test_grad_refuses_tensors_without_a_gradient():
     x = leaf([1.0, 2.0])
     with pytest.raises(RuntimeError, match="input 2"):
         tg.grad(np.sum(x), [x, tg.Tensor([1.0])])

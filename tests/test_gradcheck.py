@@ -1,4 +1,4 @@
-"""The checker itself: it passes what is right, and fails on everything that is wrong."""
+"""gradcheck itself: it passes for right gradients, and fails for wrong ones."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import re
@@ -98,7 +98,7 @@ wrong_copy = function(lambda x: x + 0.0, lambda g, ans, x: -g)
         ),  # an output that does not depend
     ],
 )
-def test_passes_what_is_right(f, inputs):
+def test_right_gradients_pass(f, inputs):
     assert tg.gradcheck(f, inputs) is True
     assert tg.gradgradcheck(f, inputs) is True
 
@@ -187,7 +187,7 @@ def test_inputs_are_left_alone_and_errors_pass_through():
         tg.gradcheck(lambda x: x * (1 / 0), X)
     with pytest.raises(ZeroDivisionError):
         tg.gradcheck(function(lambda x: x * 1, lambda g, ans, x: 1 / 0), X)
-    np.sum(tg.Tensor(X, requires_grad=True)).backward()  # rules are given writable arrays again
+    np.sum(tg.Tensor(X, requires_grad=True)).backward()  # rules get writable arrays again
 
 
 def test_tolerances_and_step_are_settings():

@@ -1,4 +1,4 @@
-"""`import tensorgrad` needs NumPy and nothing else, and costs little."""
+"""`import tensorgrad` needs only NumPy, and takes little time."""
 
 import json
 import os
@@ -61,7 +61,7 @@ print(json.dumps([before, sorted(name for name in sys.modules if name.startswith
 
 
 def test_takes_little_longer_than_numpy(tmp_path):
-    """At most 20 ms of CPU time are promised; the bound allows for a slower processor."""
+    """At most 20 ms of CPU time; the bound of the test allows for a slower processor."""
     milliseconds = min(
         run(
             """

@@ -138,7 +138,7 @@ def test_the_measurement_finds_what_is_quadratic():
     assert ratio(quadratic, 1000) > 8
 
 
-def test_a_rule_for_all_inputs_together_is_handed_them_once():
+def test_a_rule_for_all_inputs_together_is_called_once():
     calls = []
 
     @tg.primitive

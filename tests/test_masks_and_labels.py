@@ -1,4 +1,4 @@
-"""Masks of attention, labels that are ignored, and weights of classes."""
+"""Attention masks, ignored labels, and class weights."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_the_row_for_padding_is_read_but_not_trained():
         given = indices.copy()
         out = tg.embedding(given, weight, padding_idx=padding)
         np.testing.assert_array_equal(out.data, weight.data[indices])
-        given[...] = 2  # the tape has its own copy
+        given[...] = 2  # the record has a copy
         np.testing.assert_array_equal(tg.grad(np.sum(out), weight), [[1, 1], [1, 1], [0, 0], [0, 0]])
 
 

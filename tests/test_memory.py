@@ -1,4 +1,4 @@
-"""What is kept alive, and what the garbage collector gets to see."""
+"""Lifetimes of graphs, and the objects that the garbage collector tracks."""
 
 import gc
 import weakref
@@ -99,7 +99,7 @@ def test_no_reference_cycles(program, after):
     assert [ref() for ref in watched] == [None] * len(watched)
 
 
-def test_what_is_watched_would_be_seen():
+def test_a_reference_cycle_is_detected():
     """A reference cycle is not freed here, so the tests above can fail."""
     x = leaf([1.0])
     y = x * 2
@@ -124,7 +124,7 @@ OPERATIONS = {"mixed": 3}
 @pytest.mark.parametrize("size", [(), (4,)], ids=["0-d", "1-d"])
 @pytest.mark.parametrize("name", CHAIN)
 def test_an_operation_leaves_at_most_four_objects_to_the_garbage_collector(name, size):
-    """The tensors in between were dropped: a record, its tuples, and what is saved."""
+    """Intermediate tensors were dropped: a record, its tuples, and saved values remain."""
     step, w = CHAIN[name], leaf(np.full(size, 0.9))
     y = leaf(np.full(size, 0.5))
     y = step(step(y, w), w)

@@ -1,4 +1,4 @@
-"""Methods beyond an ndarray's, and what Tab completion shows."""
+"""Methods that ndarrays do not have, and tab completion."""
 
 import importlib.util
 import inspect
@@ -88,7 +88,7 @@ def test_completion_of_a_tensor(made):
     assert {"data", "grad", "requires_grad", "is_leaf", "backward", "detach", "numpy", "item", "relu", "log_softmax",
             "T", "sum", "reshape", "shape", "dtype"} <= shown  # fmt: skip
     for name in shown:
-        if name not in ("imag", "mT", "item"):  # not of every tensor
+        if name not in ("imag", "mT", "item"):  # which not every tensor supports
             getattr(made(), name)
 
 

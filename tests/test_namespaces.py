@@ -1,4 +1,4 @@
-"""Every public function of NumPy's namespaces on a tracked tensor: a right gradient, a plain result, or our error.
+"""Every public function of NumPy's namespaces with a tracked tensor: right gradient, plain result, or typed error.
 
 The functions are found by walking the namespaces and called with whatever arrangement of arguments they take. So a
 function that a new NumPy brings is tested too, and must be refused until it is entered.
@@ -16,11 +16,11 @@ import tensorgrad as tg
 from tensorgrad.engine.registry import entries
 from tensorgrad.engine.tape import value_of
 
-# What changes NumPy's own state, prints, runs tests or looks at files is not called.
+# Functions that change NumPy's state, print, run tests or read files are not called.
 NOT_CALLED = {
     "test", "show_config", "show_runtime", "info", "setbufsize", "seterr", "seterrcall", "set_printoptions",
     "printoptions", "errstate", "get_include", "save", "savez", "savez_compressed", "savetxt", "memmap", "fromfile",
-    "empty", "empty_like", "ndarray",  # whatever was in memory
+    "empty", "empty_like", "ndarray",  # uninitialized
 }  # fmt: skip
 
 # Plain results are intended here: one element as a Python float, as with float(t) and t.item(), and text.
@@ -57,7 +57,7 @@ FUNCTIONS = [param for module in NAMESPACES for param in public(module)]
 
 
 def arrangements():
-    """Ways to call a function, as functions of the one array that is in them; called with a tensor, they use that."""
+    """Ways to call a function, as functions of the array in the arguments, which may be a tensor."""
     i = np.array([0, 2, 1])
     for x in (A, B, C):
         b, mask = OTHER[x.shape], x > 1.0
@@ -84,7 +84,7 @@ def arrangements():
 
 
 def leaves(x, depth=0):
-    """Tensors, arrays and numbers in an answer."""
+    """Tensors, arrays and numbers in a result."""
     if isinstance(x, (tg.Tensor, np.ndarray, np.generic, int, float, complex)):
         if np.asarray(value_of(x)).dtype.kind in "biufc":
             yield x
@@ -167,7 +167,7 @@ def check_gradient(name, function, arrange, x, call):
 
 
 def check_constant(function, arrange, x, call):
-    """Untracked results must not depend on the values: a small change of these leaves them as they are."""
+    """Untracked results must not depend on the values: a small change of the values does not change them."""
     results = [run(function, arrange, tg.Tensor(x * scale, requires_grad=True)) for scale in (1.0, 1.0001)]
     (one, *args_one), (two, *args_two) = results
     for a, b in zip(leaves([one, *args_one[0]]), leaves([two, *args_two[0]]), strict=True):
@@ -179,7 +179,7 @@ def check_constant(function, arrange, x, call):
 
 
 def test_every_function_is_entered_or_refused_by_name():
-    """The error of a function that is not in the table says its name and what to do instead."""
+    """The error of a function that is not in the table has its name and a remedy."""
     refused = set()
     t = tg.Tensor(B.copy(), requires_grad=True)
     for function in [param.values[1] for param in FUNCTIONS if hasattr(param.values[1], "_implementation")]:
@@ -196,7 +196,7 @@ def test_every_function_is_entered_or_refused_by_name():
     assert len(refused) > 20
 
 
-def test_a_function_of_tomorrow_is_refused():
+def test_an_unknown_function_of_a_newer_numpy_is_refused():
     """A NumPy function unknown to tensorgrad."""
     from numpy._core.overrides import array_function_dispatch
 

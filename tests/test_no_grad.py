@@ -79,7 +79,7 @@ def test_a_generator_that_yields_inside_the_block_leaves_recording_off_until_it_
     assert is_recording()
 
 
-def test_threads_have_a_switch_each():
+def test_each_thread_has_its_own_mode():
     seen = []
     with tg.no_grad():
         thread = threading.Thread(target=lambda: seen.append(is_recording()))
@@ -89,7 +89,7 @@ def test_threads_have_a_switch_each():
 
 
 def test_one_decorated_function_in_two_threads():
-    """A enters while recording, B enters under no_grad, A exits, B exits: each restores its own state."""
+    """A enters while recording, B enters under no_grad, A exits, B exits: each restores its own mode."""
     entered, leave_a, left_a = threading.Event(), threading.Event(), threading.Event()
     after = {}
 
@@ -117,7 +117,7 @@ def test_one_decorated_function_in_two_threads():
     assert after == {"a": True, "b": False}
 
 
-def test_passes_in_threads_do_not_meet():
+def test_backward_passes_in_threads_are_independent():
     w = leaf(np.ones(50))
     found = {}
 

@@ -1,4 +1,4 @@
-"""Checkpoints: the same content back, written whole or not at all, and damage that is always noticed."""
+"""Checkpoints: content is preserved, files are written atomically, and damage is always detected."""
 
 import os
 import pickle
@@ -49,7 +49,7 @@ def test_round_trip(path):
     assert tg.load(path).config == {}
 
 
-def test_nothing_is_content_too(path):
+def test_an_empty_checkpoint(path):
     tg.save(path, {})
     assert tg.load(path) == ({}, {})
 
@@ -112,7 +112,7 @@ def test_a_crash_leaves_the_old_file(path, monkeypatch, stage):
         tg.save(path, {"x": np.zeros(5)})
     monkeypatch.undo()
     assert path.read_bytes() == old
-    assert list(path.parent.iterdir()) == [path]  # and nothing half-written lies about
+    assert list(path.parent.iterdir()) == [path]  # and there is no partial file
 
 
 def test_content_is_on_the_disk_before_it_gets_its_name(path, monkeypatch):
@@ -158,7 +158,7 @@ def binary_config(path):
 
 
 def huge_member(path):
-    """A header that claims more numbers than the file holds."""
+    """A header with more numbers than the file contains."""
     tg.save(path, {"x": np.zeros(3)})
     content = path.read_bytes().replace(b"(3,)", b"(9,)")
     path.write_bytes(content)
@@ -176,7 +176,7 @@ def huge_member(path):
     ids=["empty", "start of a zip file", "text", "pickle", "pickled member", "wrong config", "config that is a list",
          "wrong member", "binary config", "member that is too short"],
 )  # fmt: skip
-def test_what_is_no_checkpoint_is_refused(path, write):
+def test_files_that_are_not_checkpoints_are_refused(path, write):
     write(path)
     with pytest.raises(tg.CheckpointError, match=r"model\.npz is damaged or not a checkpoint"):
         tg.load(path)
@@ -220,7 +220,7 @@ def test_a_flipped_byte_never_changes_a_number(path, save):
             found = tg.load(path).arrays
         except tg.CheckpointError:
             continue
-        assert same(found, {name: arrays[name] for name in found})  # an entry may be lost: loading it says so
+        assert same(found, {name: arrays[name] for name in found})  # an entry may be missing
 
 
 def test_an_error_of_the_system_names_the_file_and_not_the_temporary_one(tmp_path):

@@ -1,4 +1,4 @@
-"""A pending backward pass keeps the values it needs, whatever is written to the tensors afterwards."""
+"""A pending backward pass keeps the values it needs, even if the tensors are overwritten afterwards."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tests.records import saved_inputs
 
 
 def overwrite(name, w):
-    """Write to w under no_grad, in the way of this name."""
+    """Write to w under no_grad, in one of several ways."""
     if name == "setitem":
         w[...] = 7
     elif name == "element":
@@ -118,7 +118,7 @@ def test_the_graph_of_a_gradient_keeps_the_value_that_is_overwritten(writer, whe
 
 @pytest.mark.parametrize("writer", WRITERS)
 def test_every_pass_has_the_value_of_its_own_time(writer):
-    """Three losses, each followed by a write, with backward passes in another order."""
+    """Three losses, each followed by a write; the backward passes are in another order."""
     w = leaf([1.0, 2.0])
     losses, values = [], []
     for _ in range(2):
@@ -154,7 +154,7 @@ def test_writing_is_free_once_nothing_needs_the_value(writer, why):
 @pytest.mark.parametrize(
     ("fn", "slope"),
     [
-        (lambda w: np.exp(w)[:], np.exp),  # the answer, through a view of it
+        (lambda w: np.exp(w)[:], np.exp),  # the result, through a view of it
         (lambda w: tg.relu(w), np.sign),
         (lambda w: np.tanh(w).reshape(2, 1), lambda x: 1 / np.cosh(x) ** 2),
     ],
@@ -186,7 +186,7 @@ def test_one_copy_serves_all_records_and_none_is_made_where_nothing_is_pending()
     assert len(kept) == 1
     with tg.no_grad():
         w += 1
-    assert w.data is before  # written to in place
+    assert w.data is before  # modified in place
     arrays = [x for loss in losses for x in saved_arrays(loss) if x.shape == (3,) and np.array_equal(x, [1, 1, 1])]
     assert len(arrays) > 2
     assert len({id(x) for x in arrays}) == 1
@@ -228,7 +228,7 @@ def test_a_view_by_a_users_function_is_kept_whichever_input_it_is_of():
 
 @pytest.mark.parametrize("target", ["inner", "constant", "leaf"])
 def test_overwriting_what_only_the_graph_of_a_gradient_needs(target):
-    """The record that saved a value first is gone; the one that the gradient's own graph made still reads it."""
+    """The record that first saved a value is gone; a record in the graph of the gradient still needs it."""
     x, k, m, c = leaf([1.0, 2.0]), leaf([3.0, 4.0]), leaf([5.0, 6.0]), tg.Tensor([7.0, 8.0])
     h = x + 1
     dk = tg.grad(np.sum(m * (h * k * c)), k, create_graph=True)  # m * h * c
@@ -262,7 +262,7 @@ def test_a_frozen_leaf_still_gets_the_gradient_of_what_is_pending():
     np.testing.assert_array_equal(w.grad, [5, 7])
 
 
-def test_a_leaf_thawed_while_a_pass_is_pending_is_the_same_leaf():
+def test_a_leaf_unfrozen_while_a_pass_is_pending_is_the_same_leaf():
     w = leaf([1.0, 2.0])
     first = np.sum(w * w)
     w.requires_grad = False
@@ -279,7 +279,7 @@ def test_a_leaf_thawed_while_a_pass_is_pending_is_the_same_leaf():
     ids=lambda x: f"{x.shape} {x.dtype}",
 )
 def test_a_gradient_is_that_of_the_data_that_was_used(other):
-    """A leaf may be given data of another shape or dtype while a result still depends on the former data."""
+    """A leaf may get data of another shape or dtype while a result still depends on the former data."""
     w, bystander = leaf([1.0, 2, 3]), leaf([1.0, 2, 3])
     loss = np.sum(np.exp(w) * bystander + w)
     w.data = other
@@ -298,7 +298,7 @@ def test_a_gradient_is_that_of_the_data_that_was_used(other):
             np.exp(w)
 
 
-def test_data_of_the_same_shape_and_dtype_goes_on_with_the_leaf():
+def test_data_of_the_same_shape_and_dtype_keeps_the_leaf():
     w = leaf([1.0, 2, 3])
     loss = np.sum(w * w)
     w.data = np.full(3, 7.0)

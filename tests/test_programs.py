@@ -13,106 +13,26 @@ import pytest
 import tensorgrad as tg
 from tensorgrad.engine.registry import row_of
 from tensorgrad.engine.tape import value_of
-
-# ------------------------------------------------------------------------------------------------------ the oracle
-
-
-class Dual:
-    """``value + e * dot`` with ``e ** 2 = 0``: exact derivatives forward. Value and dot may be duals themselves."""
-
-    def __init__(self, value, dot):
-        self.value, self.dot = value, dot
-
-
-def lift(f):
-    """Apply a linear function to both parts of a dual number."""
-
-    def run(x, *args, **kwargs):
-        if isinstance(x, Dual):
-            return Dual(run(x.value, *args, **kwargs), run(x.dot, *args, **kwargs))
-        return f(x, *args, **kwargs)
-
-    return run
-
-
-def lift_many(f):
-    """The same for a function of a list of inputs."""
-
-    def run(xs, *args):
-        if any(isinstance(x, Dual) for x in xs):
-            return Dual(run([value(x) for x in xs], *args), run([dot(x) for x in xs], *args))
-        return f(xs, *args)
-
-    return run
-
-
-def value(x):
-    """The value of a dual number; anything else as it is."""
-    return x.value if isinstance(x, Dual) else x
-
-
-def dot(x):
-    return x.dot if isinstance(x, Dual) else np.zeros(np.shape(x))
-
-
-def add(x, y):
-    if isinstance(x, Dual) or isinstance(y, Dual):
-        return Dual(add(value(x), value(y)), add(dot(x), dot(y)))
-    return np.asarray(np.add(x, y))
-
-
-def times(x, y):
-    if isinstance(x, Dual) or isinstance(y, Dual):
-        return Dual(times(value(x), value(y)), add(times(dot(x), value(y)), times(value(x), dot(y))))
-    return np.asarray(np.multiply(x, y))
-
-
-def matmul(x, y):
-    if isinstance(x, Dual) or isinstance(y, Dual):
-        return Dual(matmul(value(x), value(y)), add(matmul(dot(x), value(y)), matmul(value(x), dot(y))))
-    return np.asarray(x @ y)
-
-
-def smooth(f, derivative):
-    """A function of elements and its derivative, which is made of functions here."""
-
-    def run(x):
-        if isinstance(x, Dual):
-            return Dual(run(x.value), times(derivative(x.value), x.dot))
-        return np.asarray(f(x))
-
-    return run
-
-
-sin = smooth(np.sin, lambda x: cos(x))
-cos = smooth(np.cos, lambda x: times(sin(x), -1.0))
-exp = smooth(np.exp, lambda x: exp(x))
-tanh = smooth(np.tanh, lambda x: add(1.0, times(times(tanh(x), tanh(x)), -1.0)))
-reciprocal = smooth(lambda x: 1.0 / x, lambda x: times(times(reciprocal(x), reciprocal(x)), -1.0))
-log = smooth(np.log, lambda x: reciprocal(x))
-root = smooth(np.sqrt, lambda x: times(reciprocal(root(x)), 0.5))
-
-
-def parts(x):
-    """All arrays of a dual number."""
-    return [*parts(x.value), *parts(x.dot)] if isinstance(x, Dual) else [x]
-
-
-def write(x, index, y):
-    if isinstance(x, Dual):
-        write(x.value, index, value(y))
-        write(x.dot, index, dot(y))
-    else:
-        x[index] = y
-
-
-def raised(x, levels):
-    """A constant as a dual number of so many levels, so that what is written to can hold derivatives."""
-    return x if not levels else Dual(raised(x, levels - 1), raised(np.zeros(np.shape(x)), levels - 1))
-
+from tests.duals import (
+    Dual,
+    add,
+    exp,
+    lift,
+    lift_many,
+    log,
+    matmul,
+    parts,
+    raised,
+    reciprocal,
+    root,
+    sin,
+    tanh,
+    times,
+    write,
+)
 
 # ------------------------------------------------------------------------------------------------------ operations
-# name: (on tensors, on duals). Values are squeezed by tanh where they would grow, and kept away from kinks.
+# name: (on tensors, on duals). Values that would grow are bounded by tanh, and kept away from kinks.
 
 UNARY = {
     "sin": (np.sin, sin),
@@ -139,7 +59,7 @@ def axes_of(rng, ndim):
 
 
 def view(rng, shape):
-    """A function that gives a view in NumPy, of an array of this shape: its text."""
+    """The source of a function that returns a view of an array of this shape in NumPy."""
     ndim, order = len(shape), tuple(int(i) for i in rng.permutation(len(shape)))
     choices = ["x[...]", "x[None]", f"np.transpose(x, {order})", "x.T", f"x[{basic_index(rng, shape)}]"]
     choices += [f"np.flip(x, {rng.integers(ndim)})", f"x[{basic_index(rng, shape)}]"] if ndim else []
@@ -165,7 +85,7 @@ def fancy_index(rng, shape):
 
 
 def mover(text):
-    """A step of moving elements, on tensors or arrays alike."""
+    """A step that moves elements, for tensors and arrays."""
     return eval(f"lambda x: {text}", {"np": np})
 
 
@@ -203,7 +123,7 @@ class Program:
 def propose(rng, arrays):
     """A random step that is valid in NumPy."""
     i, j = rng.integers(len(arrays), size=2)
-    if rng.random() < 0.6:  # go on from what is new
+    if rng.random() < 0.6:  # continue from recent arrays
         i = len(arrays) - 1
     x, kind = arrays[i], rng.integers(12)
     if kind <= 1:
@@ -231,7 +151,7 @@ def propose(rng, arrays):
 
 
 def propose_write(rng, arrays, i, j):
-    """``y[index] = v``, ``y += v`` or ``np.multiply(y, v, out=y)``, of an array that is no leaf or a view of one."""
+    """``y[index] = v``, ``y += v`` or ``np.multiply(y, v, out=y)``, for an array that is not a leaf or its view."""
     if any(np.shares_memory(arrays[i], leaf) for leaf in arrays[:3]) or i < 3 or not arrays[i].flags.writeable:
         return None
     x = arrays[i]
@@ -265,7 +185,7 @@ class Scalar(tuple):
 
 
 def apply_step(step, arrays, levels, tensors=False):
-    """Take a step, on tensors or on duals of so many levels."""
+    """Apply a step to tensors, or to duals with ``levels`` levels."""
     kind, *args = step
     side = 0 if tensors else 1
     if kind == "write":
@@ -349,7 +269,7 @@ def erase(array):
 
 
 def failure(program, overwrite=False):
-    """What is wrong with a program, or None."""
+    """A description of the error of a program, or None."""
     x, v = program.leaves, program.directions
     u = [np.flip(d) * 0.7 + 0.1 for d in v]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -431,8 +351,8 @@ def test_a_wrong_row_is_found(name, monkeypatch):
     assert not found(range(5))
 
 
-def test_what_is_written_afterwards_must_not_count(monkeypatch):
-    """A write to the memory itself, which tensorgrad does not see, changes what the backward pass reads."""
+def test_an_unnoticed_write_is_found(monkeypatch):
+    """A write to the memory that tensorgrad does not notice changes the values that the backward pass reads."""
 
     def erase_memory(array):
         array.data[...] = 0.123
@@ -441,7 +361,7 @@ def test_what_is_written_afterwards_must_not_count(monkeypatch):
     assert found(range(1, 41, 2))
 
 
-def test_a_failing_program_is_made_short(monkeypatch):
+def test_a_failing_program_is_shortened(monkeypatch):
     monkeypatch.setitem(UNARY, "tanh", (lambda x: np.tanh(x) * 1.001, UNARY["tanh"][1]))
     seed = found(range(40))[0]
     program = shrunk(Program(seed), bool(seed % 2))

@@ -1,4 +1,4 @@
-"""What the README and the guide show is run, and the files, sections and figures that the pages speak of are there."""
+"""The examples of the README and the guide run, and the files, sections and figures that pages mention exist."""
 
 import re
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_figures_have_a_command_each():
 
 
 def names_nothing(text, folder):
-    """What a page in this folder names and links to without it being there."""
+    """The files and sections that a page in this folder mentions or links to and that do not exist."""
     for name in re.findall(r"python (\S+\.py)", text) + re.findall(r"`(\w+\.py)`", text):
         folders = [ROOT / top for top in ("tensorgrad", "tests", "examples")]
         if not (ROOT / name).exists() and not any(list(top.rglob(name)) for top in folders):

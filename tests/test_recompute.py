@@ -1,4 +1,4 @@
-"""`checkpoint`: the same values and gradients for less memory, and never those of another computation."""
+"""`checkpoint`: the same values and gradients with less memory, and an error if the computation differs."""
 
 import gc
 import tracemalloc
@@ -85,7 +85,7 @@ def test_a_generator_among_the_arguments_draws_the_same_again():
     rngs = [np.random.default_rng(1), np.random.default_rng(1)]
     one, two = (tg.grad(np.sum(wrap(noisy)(x, rng)), x) for wrap, rng in zip((plain, tg.checkpoint), rngs, strict=True))
     np.testing.assert_array_equal(one, two)
-    assert rngs[0].random() == rngs[1].random()  # and the user's own has moved on once
+    assert rngs[0].random() == rngs[1].random()  # the user's generator has advanced once
 
 
 def test_only_the_gradients_that_are_asked_for():
@@ -98,7 +98,7 @@ def test_only_the_gradients_that_are_asked_for():
     np.testing.assert_array_equal(tg.grad(out, [w, x], seed)[1], [30, 40])
 
 
-def test_complex_values_inside_and_across_the_border():
+def test_complex_values_inside_and_across_the_boundary():
     x0 = np.array([1.0, 2.0, 4.0])
     for f in (lambda x: np.abs(np.fft.fft(x)), lambda x: np.fft.fft(x)):
         one, two = (tg.vjp(lambda x, w=w, f=f: np.abs(w(f)(x) * 2), x0)[1](np.ones(3)) for w in (plain, tg.checkpoint))
@@ -189,7 +189,7 @@ def test_an_error_inside_is_the_users():
 
 
 def peak(wrap, layers=64, width=16, rows=4096):
-    """Bytes at the peak of a forward and backward pass through a chain of layers, in parts of 8."""
+    """The peak memory in bytes of a forward and backward pass through a chain of layers, in parts of 8."""
     weights = [tg.Tensor(np.eye(width), requires_grad=True) for _ in range(layers)]
 
     def part(x, start):
@@ -208,5 +208,5 @@ def peak(wrap, layers=64, width=16, rows=4096):
     return memory
 
 
-def test_memory_is_that_of_the_borders_and_of_one_part():
+def test_memory_is_that_of_the_boundaries_and_one_part():
     assert peak(tg.checkpoint) < 0.35 * peak(plain)

@@ -39,7 +39,7 @@ def faults(source):
         for name in names:
             uses = [parents[node] for node in ast.walk(vjp.body) if isinstance(node, ast.Name) and node.id == name]
             reads = [use for use in uses if not (isinstance(use, ast.Attribute) and use.attr in OUTLINE)]
-            if name == "_ans":  # as the second argument of a part of the rule, it is handed on as it is
+            if name == "_ans":  # it may be passed on as the second argument of a part of the rule
                 reads = [use for use in reads if not (isinstance(use, ast.Call) and is_named(use.args[1:2], name))]
             if bool(reads) == name.startswith("_"):
                 yield f"line {vjp.lineno}: {name}"
@@ -106,10 +106,10 @@ def test_an_outline_has_the_shape_and_the_dtype_of_any_input():
 
 
 @pytest.mark.parametrize("kind", [tuple, list])
-@pytest.mark.parametrize("params", [{}, {"axis": 0}], ids=str)
+@pytest.mark.parametrize("params", [{}, {"axis": 0}])
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_function_that_returns_several_arrays_is_refused_when_it_is_called(kind, params, count):
-    """Stacked, they would have the shape of something else."""
+    """Stacked, they would have a wrong shape."""
 
     @tg.primitive
     def halves(*xs, axis=0):
@@ -128,5 +128,5 @@ def test_a_rule_for_all_inputs_that_leaves_one_out_is_named(found):
     x, y = (tg.Tensor(np.ones(2), requires_grad=True) for _ in range(2))
     with pytest.raises(TypeError, match=r"the rule of '<lambda>' must return a dict for inputs \(0, 1\)"):
         np.sum(add(x, y)).backward()
-    if found and type(found) is dict:  # what is not needed may be left out
+    if found and type(found) is dict:  # inputs that are not needed may be omitted
         np.testing.assert_array_equal(tg.grad(np.sum(add(x, y.data)), x), [1, 1])

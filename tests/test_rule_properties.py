@@ -1,4 +1,4 @@
-"""Rules over shapes, axes and indices drawn at random: values as in NumPy, and right gradients."""
+"""Rules for random shapes, axes and indices: values as in NumPy, and right gradients."""
 
 import cases
 import numpy as np
@@ -20,7 +20,7 @@ small_shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
 
 @given(st.data())
 def test_property_indexing(data):
-    """Any index NumPy takes: the value is NumPy's, and the gradient counts how often each element was taken."""
+    """Any index that NumPy accepts: NumPy's value, and a gradient that counts how often each element was selected."""
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=4, max_side=4), "shape")
     part = st.one_of(
         hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True),
@@ -82,7 +82,7 @@ def test_property_broadcasting(shapes, row):
 
 @given(st.data())
 def test_property_reductions(data):
-    """Any axes of any shape: values are NumPy's, and gradients are those of finite differences."""
+    """Any axes of any shape: values as in NumPy, and gradients as by finite differences."""
     names = ["sum", "mean", "max", "min", "ptp", "prod", "var", "std", "median", "nanmedian"]
     name = data.draw(st.sampled_from(names), "function")
     shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=3, max_side=3), "shape")
@@ -104,7 +104,7 @@ def test_property_reductions(data):
 
 @given(st.data())
 def test_property_matmul(data):
-    """Any shapes that multiply, batch axes that broadcast included."""
+    """Any shapes that can be multiplied, including batch axes that broadcast."""
     shapes = data.draw(
         hnp.mutually_broadcastable_shapes(signature=np.matmul.signature, max_dims=2, min_side=0, max_side=3), "shapes"
     ).input_shapes
@@ -149,7 +149,7 @@ def test_property_einsum(call):
 
 @given(small_shapes, st.data())
 def test_property_axes_moved_come_back(shape, data):
-    """Permuting, reshaping and joining only move elements: the gradient of <w, f(x)> is w, moved back."""
+    """Permuting, reshaping and joining only move elements: the gradient of <w, f(x)> is w, with elements moved back."""
     axes = data.draw(st.permutations(range(len(shape))), "axes")
     negative = data.draw(st.lists(st.booleans(), min_size=len(shape), max_size=len(shape)), "negative")
     axes = [a - len(shape) if flip else a for a, flip in zip(axes, negative, strict=True)]

@@ -39,7 +39,7 @@ def test_a_later_batch_does_not_disturb_a_pending_backward():
 
 
 def test_statistics_of_float16_do_not_overflow():
-    """The squares of its numbers do, from 256 on."""
+    """The squares of numbers do, from 256 on."""
     x = np.array([[600, 0, -600, 100], [1, -300, 2, 500], [0.01, 0, -0.01, 0.02]])
     half = x.astype(np.float16)
 

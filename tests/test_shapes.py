@@ -1,4 +1,4 @@
-"""Functions that move elements: what is a view, what is refused, and where each element's gradient comes from."""
+"""Functions that move elements: views and copies, errors, and the gradient of each element."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import numpy as np
@@ -93,9 +93,9 @@ REFUSED = [
     ("concatenate([x, x], out=ones((4, 3)))",    lambda x: np.concatenate([x, x], out=np.ones((4, 3))), tg.NoRuleError, "'out'"),
     ("stack([x, x[0]])",                         lambda x: np.stack([x, x[0]]),                         ValueError,     "same shape"),
     ("split(x, 2, axis=1)",                      lambda x: np.split(x, 2, axis=1),                      ValueError,     "equal division"),
-    ("hsplit(x[0, 0], 1)",                       lambda x: np.hsplit(x[0, 0], 1),                       ValueError,     "1 or more axes"),
-    ("vsplit(x[0], 1)",                          lambda x: np.vsplit(x[0], 1),                          ValueError,     "2 or more axes"),
-    ("dsplit(x, 1)",                             lambda x: np.dsplit(x, 1),                             ValueError,     "3 or more axes"),
+    ("hsplit(x[0, 0], 1)",                       lambda x: np.hsplit(x[0, 0], 1),                       ValueError,     "at least 1 axes"),
+    ("vsplit(x[0], 1)",                          lambda x: np.vsplit(x[0], 1),                          ValueError,     "at least 2 axes"),
+    ("dsplit(x, 1)",                             lambda x: np.dsplit(x, 1),                             ValueError,     "at least 3 axes"),
     ("diag(ones((1, 1, 1)) * x[0, 0])",          lambda x: np.diag(np.ones((1, 1, 1)) * x[0, 0]),       ValueError,     r"\(1, 1, 1\)"),
     ("vander(x)",                                lambda x: np.vander(x),                                ValueError,     r"\(2, 3\)"),
     ("rollaxis(x, 0, 4)",                        lambda x: np.rollaxis(x, 0, 4),                        IndexError,     "axis 4"),
@@ -115,13 +115,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "call", "error", "message"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_what_has_no_rule_or_no_sense_is_refused(name, call, error, message):
+def test_calls_without_a_rule_or_with_invalid_arguments_are_refused(name, call, error, message):
     with pytest.raises(error, match=message):
         call(leaf([[1, 2, 3], [4, 5, 6]]))
 
 
-def test_what_a_function_was_told_is_kept_as_it_was():
-    """The caller may go on to use the arrays of indices, counts and widths for something else."""
+def test_parameters_that_are_arrays_are_copied():
+    """The caller may modify the arrays of indices, counts and widths afterwards."""
     x = leaf([[1, 2, 3], [4, 5, 6]])
     numbers = np.array([1, 0])
     for fn in (
@@ -154,7 +154,7 @@ def test_what_a_function_was_told_is_kept_as_it_was():
         pytest.param(lambda x: np.array_split(x, [1], axis=1)[0], id="array_split(x, [1], axis=1)[0]"),
     ],
 )
-def test_missing_data_that_are_left_out_leave_no_nan(leave_out):
+def test_nan_that_is_not_selected_does_not_reach_gradients(leave_out):
     x = leaf([[1, np.nan], [2, 3]])
     slope = tg.grad(np.sum(leave_out(x * x * x)), x)
     assert slope[0, 0] == 3
@@ -216,7 +216,7 @@ def movement(draw):
 
 @given(movement())
 def test_property_each_element_gets_the_gradient_of_where_it_went(movement):
-    """Numbers say where they came from; the gradient of each is the sum of the weights at all its places."""
+    """The gradient of each element is the sum of the weights at all places where the element is in the result."""
     shape, move = movement
     x = np.random.default_rng(0).permutation(np.prod(shape)).reshape(shape) + 1.0
     t = tg.Tensor(x, requires_grad=True)
@@ -226,5 +226,5 @@ def test_property_each_element_gets_the_gradient_of_where_it_went(movement):
     weights = np.random.default_rng(1).integers(1, 9, expected.shape).astype(float)
     total = np.zeros(x.size + 1)
     for number, weight in zip(np.ravel(expected).astype(int), np.ravel(weights), strict=True):
-        total[number] += weight  # 0 is nobody's: padding
+        total[number] += weight  # 0 is padding
     np.testing.assert_array_equal(tg.grad(out, t, weights), total[x.astype(int)])

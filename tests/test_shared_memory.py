@@ -1,4 +1,4 @@
-"""What NumPy gives as a view is a view here, what it gives as a new array is new: for every function of the table.
+"""Results are views or new arrays as in NumPy, for every function of the table.
 
 A write to the result then reaches the source, or does not, in its value and in its gradient, and the other way round.
 """
@@ -42,7 +42,7 @@ CALLS = [
 ]  # fmt: skip
 
 NOT_CALLED = {"linspace", "logspace", "geomspace"}  # the number of results is an argument
-NOT_CALLED |= {"pinv"}  # the calls make no sense
+NOT_CALLED |= {"pinv"}  # the generated calls are invalid
 KNOWN = [param for param in FUNCTIONS if param.values[1] in entries and param.values[0] not in NOT_CALLED]
 
 
@@ -80,7 +80,7 @@ def test_memory_is_shared_where_numpy_shares_it(name, function, sources):
 
 
 def check_writes(function, call, make, expected, x):
-    """Write to the source after the call, and to the result: each is seen by the other where they share memory."""
+    """Write to the source after the call, and to the result: a write is visible in the other if they share memory."""
     w = tg.Tensor(make(), requires_grad=True)
     untouched = [y for y in tensors(quietly(function, call, w * 1.0)) if y.dtype.kind == "f"]
     for i, before in enumerate(untouched):

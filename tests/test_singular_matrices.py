@@ -8,14 +8,14 @@ import pytest
 
 from tests.helpers import along, derivatives, right_or_nan
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy: what is divided by zero here is meant
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, for divisions by zero
 
 
 # ------------------------------------------------------------------------------------------------ determinants
 
 
 def polarized(x, changes):
-    """The derivative of the determinant along changes, one in a row each: a sum over permutations, in plain Python."""
+    """The derivative of the determinant in several directions: a sum over permutations, in plain Python."""
     n, total = len(x), 0.0
     for order in itertools.permutations(range(n)):
         sign = (-1) ** sum(order[i] > order[j] for i, j in itertools.combinations(range(n), 2))
@@ -72,7 +72,7 @@ def test_determinants_in_batches():
         )
 
 
-def test_a_logarithm_of_a_determinant_undone():
+def test_the_exponential_of_a_log_determinant():
     """``sign * exp(logabsdet)`` is the determinant, which has a gradient where its logarithm has none."""
     for name, x in matrices(3).items():
         got = derivatives(lambda x: (lambda sign, log: sign * np.exp(log))(*np.linalg.slogdet(x)), x, 2)
@@ -84,7 +84,7 @@ def test_a_logarithm_of_a_determinant_undone():
 
 # ------------------------------------------------------------------------------------------------ decompositions
 
-PUT_TOGETHER = {  # functions of a factorization that give a polynomial of the matrix, and that polynomial
+POLYNOMIALS = {  # functions of a factorization that are polynomials of the matrix, and those polynomials
     "(U * s) @ Vh": (lambda x: (lambda u, s, v: (u * s) @ v)(*np.linalg.svd(x, full_matrices=False)), lambda x: x),
     "U @ diag(s) @ Vh": (
         lambda x: (lambda u, s, v: u @ np.diag(s) @ v)(*np.linalg.svd(x, full_matrices=False)),
@@ -111,21 +111,21 @@ DEGENERATE = {
 
 
 @pytest.mark.parametrize("x", DEGENERATE.values(), ids=DEGENERATE)
-@pytest.mark.parametrize("name", PUT_TOGETHER)
-def test_a_matrix_put_together_from_its_svd(name, x):
+@pytest.mark.parametrize("name", POLYNOMIALS)
+def test_a_matrix_composed_of_its_svd(name, x):
     weights = np.random.default_rng(0).standard_normal((4, 4))
 
     def weighted(fn):
         return lambda x: (lambda y: np.sum(y * weights[: y.shape[0], : y.shape[1]]) if y.ndim else y)(fn(x))
 
-    composed, plain = PUT_TOGETHER[name]
+    composed, plain = POLYNOMIALS[name]
     for got, right in zip(derivatives(weighted(composed), x, 2), derivatives(weighted(plain), x, 2), strict=True):
         right_or_nan(got, right)
 
 
 @pytest.mark.parametrize("name", ["(U * s) @ Vh", "U @ diag(s) @ Vh", "squared"])
 def test_one_zero_singular_value_of_a_square_matrix_is_no_obstacle(name):
-    composed, plain = PUT_TOGETHER[name]
+    composed, plain = POLYNOMIALS[name]
     for x in (np.diag([1.0, 2, 0]), np.diag([0.0, 3]), np.ones((2, 2)), np.zeros((1, 1))):
         np.testing.assert_allclose(derivatives(composed, x, 1)[0], derivatives(plain, x, 1)[0], atol=1e-14)
 
@@ -133,7 +133,7 @@ def test_one_zero_singular_value_of_a_square_matrix_is_no_obstacle(name):
 @pytest.mark.parametrize(
     "x", [np.eye(2), np.zeros((2, 2)), np.diag([1.0, 2, 2]), np.diag([1.0, 0, 0]), np.diag([1.0, 2, 3])]
 )
-def test_a_matrix_put_together_from_its_eigenvectors(x):
+def test_a_matrix_composed_of_its_eigenvectors(x):
     fns = {
         "x": (lambda x: (lambda w, v: (v * w) @ v.T)(*np.linalg.eigh(x)), lambda x: x),
         "x @ x": (lambda x: (lambda w, v: (v * w**2) @ v.T)(*np.linalg.eigh(x)), lambda x: x @ x),
@@ -156,5 +156,5 @@ def test_singular_values_alone_keep_their_conventions():
         np.testing.assert_allclose(derivatives(fn, x, 1)[0], np.diag([1.0, 1, 0]), atol=1e-15)
         np.testing.assert_array_equal(derivatives(fn, np.zeros((2, 3)), 1)[0], 0)
     np.testing.assert_allclose(derivatives(lambda x: np.linalg.svd(x).S[0], x, 1)[0], np.diag([0.0, 1, 0]), atol=1e-15)
-    first = derivatives(lambda x: np.linalg.svd(x).U[:, 0] ** 2, x, 1)[0]  # beside a zero value, but not of it
+    first = derivatives(lambda x: np.linalg.svd(x).U[:, 0] ** 2, x, 1)[0]  # of another value than the one that is zero
     assert np.isfinite(first).all()

@@ -1,4 +1,4 @@
-"""Gradients that are sums, and counts: no worse in float16, or over 2e7 rows, than what NumPy's forward pass gives."""
+"""Gradients that are sums, and counts: as accurate in float16, or over 2e7 rows, as NumPy's forward pass."""
 
 import numpy as np
 import pytest
@@ -163,10 +163,10 @@ def test_total_differentiates(axis):
         tg.gradgradcheck(lambda t, k=keepdims: total(t, axis=axis, keepdims=k) ** 2, [x])
 
 
-@pytest.mark.parametrize("options", [{}, {"where": np.ones(70_000, bool)}, {"ddof": 1}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"where": np.ones(70_000, bool)}, {"ddof": 1}])
 @pytest.mark.parametrize("size", [1, 50])
 def test_the_deviation_of_many_halves_and_its_gradient_are_finite(options, size):
-    """Neither the number of elements nor the square of one need be less than the largest float16."""
+    """The number of elements, and the square of one, may exceed the largest float16."""
     x = tg.Tensor((NOISE * size).astype(np.float16), requires_grad=True)
     out = np.std(x, **options)
     exact = x.data.astype(float)

@@ -1,4 +1,4 @@
-"""How functions enter the table, and what a record keeps for their rules."""
+"""Rows of users, and the values that a record saves for their rules."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import contextlib
@@ -21,7 +21,7 @@ def gradient(f, *values):
 
 @contextlib.contextmanager
 def entered(fn, *vjps, **options):
-    """A row for a NumPy function, as a user would enter it, until the end of the test."""
+    """A row for a NumPy function, as a user would enter it; removed at the end of the block."""
     entry, row = entries.get(fn), row_of(fn)
     before = row and dict(vars(row))
     try:
@@ -38,7 +38,7 @@ def entered(fn, *vjps, **options):
 
 
 class Method:
-    """Rules that are not plain functions."""
+    """Rules that are methods and callable objects."""
 
     def x(self, g, ans, x):
         return g * x
@@ -60,7 +60,7 @@ def test_a_rule_that_is_no_function_is_given_all_it_may_read(vjp, expected):
 
 
 def test_a_numpy_function_of_the_users_own():
-    with entered(np.cbrt, lambda g, ans, x: g.reshape(x.shape) / (3 * ans * ans)):  # g is of the output's shape
+    with entered(np.cbrt, lambda g, ans, x: g.reshape(x.shape) / (3 * ans * ans)):  # g has the shape of the output
         np.testing.assert_allclose(gradient(np.cbrt, [1.0, 8.0])[0], [1 / 3, 1 / 12])
     with entered(np.hypot, each=lambda g, ans, i, *xs: g * xs[i] / ans):
         np.testing.assert_allclose(np.ravel(gradient(np.hypot, [3.0], [4.0])), [0.6, 0.8])
@@ -185,7 +185,7 @@ def test_of_what_rules_ask_no_values_only_the_outline_is_kept():
         assert (kept.shape, kept.size, kept.ndim, kept.dtype) == ((1, 2), 2, 2, np.float64)
     with tg.no_grad():
         total = np.mean(x)
-        x[...] = 0  # nothing pending needs it
+        x[...] = 0  # no pending backward pass needs it
     assert total.data == 1.5
 
 
@@ -202,7 +202,7 @@ TARGETS = np.array([np.nan, 1.0])
 
 
 def endless(p):
-    """Infinity where the target is missing, though there is a NaN inside; elsewhere ``|p|``."""
+    """Infinity where the target is missing, although computed from NaN; elsewhere ``|p|``."""
     return np.hypot(p * TARGETS, [np.inf, 0.0])
 
 
@@ -248,13 +248,13 @@ MASKED = [  # a function, and its gradient at (1, 2)
 
 
 @pytest.mark.parametrize(("name", "fn", "expected"), MASKED, ids=[row[0] for row in MASKED])
-def test_missing_data_that_are_left_out_leave_no_nan(name, fn, expected):
-    """Elements computed from a NaN target and then left out do not affect the gradient."""
+def test_nan_that_is_not_selected_does_not_reach_gradients(name, fn, expected):
+    """Elements computed from a NaN target that are not selected do not affect the gradient."""
     np.testing.assert_allclose(gradient(fn, [1.0, 2.0])[0], expected)
 
 
 def test_of_what_was_overwritten_the_second_derivative_leaves_no_nan():
-    """The first derivative by x is ``p * TARGETS``, with 0 in the place of what was overwritten."""
+    """The first derivative by x is ``p * TARGETS``, with 0 for overwritten elements."""
     x, p = leaf([3.0, 4.0]), leaf([1.0, 2.0])
     y = x * 1
     y[0] = 5

@@ -1,4 +1,4 @@
-"""What a record keeps, what is freed and when, and whose memory a gradient is in."""
+"""The values that records save, when graphs are freed, and the memory of gradients."""
 
 import functools
 import gc
@@ -228,7 +228,7 @@ def test_no_two_gradients_share_memory(name, fn, create_graph):
     for a, b in [(gx, gy), (gx, x.data), (gx, y.data), (gy, x.data), (gy, y.data)]:
         assert not np.shares_memory(a, b)
     expected = gy.copy()
-    gx[...] = 77  # writable, and nothing else moves
+    gx[...] = 77  # writable, and nothing else changes
     np.testing.assert_array_equal(gy, expected)
     if not create_graph:
         assert gx.flags.c_contiguous or gx.flags.f_contiguous
@@ -263,7 +263,7 @@ def test_an_array_that_a_rule_made_is_handed_over_not_copied():
 
 
 def test_a_rule_that_hands_out_a_constant_keeps_it():
-    """Adding up gradients must not write to an array that a rule returned but did not make."""
+    """The sum of gradients must not be written to an array that a rule returned but did not create."""
     constant = np.array([1.0, 2.0])
     linear = tg.primitive(lambda x: np.sum(x * constant))
     tg.rule(linear, lambda g, ans, x: constant)

@@ -1,4 +1,4 @@
-"""Threads and tasks: concurrent passes lose nothing, and the mode belongs to its context."""
+"""Threads and tasks: concurrent passes lose no gradient, and each context has its own mode."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from tests.helpers import leaf
 
 
 def in_threads(works):
-    """Run all functions at once; their results, or the exceptions they raised."""
+    """Run all functions concurrently; return their results, or the exceptions they raised."""
     start, results = threading.Barrier(len(works)), [None] * len(works)
 
     def run(k):
@@ -57,7 +57,7 @@ def test_eight_threads_that_accumulate_into_one_leaf_lose_nothing():
 
 
 class Slow(np.ndarray):
-    """A gradient that takes its time to be added to, in which another thread may read it."""
+    """A gradient to which additions are slow, so that another thread may read it meanwhile."""
 
     def __add__(self, other):
         time.sleep(0.1)
@@ -82,15 +82,20 @@ def test_eight_threads_accumulate_tensors():
     np.testing.assert_allclose(w.grad.data, 160 * 3 * w.data**2)
 
 
+def deep_graph():
+    """A leaf, and a loss that is 91 records away from it."""
+    w = leaf([0.5, 2.0])
+    y = w
+    for _ in range(30):
+        y = np.sin(y) * w + y
+    return w, np.sum(y)
+
+
 @pytest.mark.parametrize("retain", [True, False])
 def test_two_passes_over_one_graph_at_once(retain):
-    """Both passes give the full gradient, or one raises an error that the graph was freed."""
+    """Both passes compute the full gradient, or one raises an error because the graph was freed."""
     for _ in range(40):
-        w = leaf([0.5, 2.0])
-        y = w
-        for _ in range(30):
-            y = np.sin(y) * w + y
-        loss = np.sum(y)
+        w, loss = deep_graph()
         expected = tg.grad(loss, w, retain_graph=True)
         found = in_threads([lambda loss=loss, w=w: tg.grad(loss, w, retain_graph=retain)] * 2)
         errors = [x for x in found if isinstance(x, Exception)]
@@ -103,11 +108,7 @@ def test_two_passes_over_one_graph_at_once(retain):
 
 def test_two_backward_calls_on_one_graph_at_once():
     for _ in range(40):
-        w = leaf([0.5, 2.0])
-        y = w
-        for _ in range(30):
-            y = np.sin(y) * w + y
-        loss = np.sum(y)
+        w, loss = deep_graph()
         once = tg.grad(loss, w, retain_graph=True)
         found = in_threads([loss.backward] * 2)
         errors = [x for x in found if x is not None]
@@ -194,7 +195,7 @@ def test_a_task_inherits_the_mode_it_was_started_in():
 
 
 class Read(tg.Tensor):
-    """A tensor of which two threads read an attribute at once, if nothing keeps the second one out meanwhile."""
+    """A tensor of which two threads read an attribute at the same time, unless a lock prevents it."""
 
     def __init__(self, name):
         super().__init__(np.ones(3))
@@ -210,7 +211,7 @@ class Read(tg.Tensor):
 
 
 def test_two_threads_that_save_one_tensor_at_first_save_it_once():
-    """Of two boxes, a write would tell one alone to keep its value."""
+    """With two `Saved` objects, a write would protect the value of only one."""
     x = Read("data")
     first, second = in_threads([lambda: aliasing.save(x)] * 2)
     assert isinstance(first, aliasing.Saved)

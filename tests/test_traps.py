@@ -1,4 +1,4 @@
-"""docs/traps.md: what it calls a trap raises and names a way out, and what it says to write runs and differentiates."""
+"""docs/traps.md: the code on the left raises and names a remedy, the code on the right runs and is differentiable."""
 
 import math
 import re
@@ -26,7 +26,7 @@ def names():
 
 
 def run(code):
-    """The value of a line, or what it left in F; and the leaf."""
+    """The value of a line of code, or of F after it; and the leaf."""
     known = names()
     *statements, last = code.split("; ")
     for statement in statements:
@@ -47,7 +47,7 @@ def test_there_are_traps():
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("wrong", [row[0][0] for row in TABLE])
 def test_the_trap_raises_and_the_error_names_a_way_out(wrong):
-    with pytest.raises(Exception) as caught:  # noqa: PT011  (NumPy puts its own over ours)
+    with pytest.raises(Exception) as caught:  # noqa: PT011  (NumPy may raise its own error from ours)
         run(wrong)
     error = caught.value
     ours = error if isinstance(error, tg.TensorgradError) else error.__cause__
@@ -73,7 +73,7 @@ NAMED = [
     (lambda t: np.trapezoid([t, t]),                "np.trapezoid turns"),
     (lambda t: np.c_[t, t],                         "np.column_stack"),
     (lambda t: np.array([t, t]),                    r"gradient, which a plain ndarray would lose\. For a list"),
-    (lambda t: np.outer([t[0]], t),                 r"would lose\. For a list"),  # np.ravel is ours, not the user's
+    (lambda t: np.outer([t[0]], t),                 r"would lose\. For a list"),  # not np.ravel, which tensorgrad calls
     (lambda t: np.polynomial.polynomial.polyval(2.0, [t[0], t[1]]), r"would lose\. For a list"),
 ]
 # fmt: on

@@ -1,4 +1,4 @@
-"""What type checkers know of tensorgrad: users' programs, and signatures that hold."""
+"""Types: users' programs, as mypy checks them and at run time, and the stubs, compared with the functions."""
 
 import ast
 import inspect
@@ -49,11 +49,11 @@ def marked():
     return mistakes
 
 
-@pytest.mark.parametrize("program", ["tensors", "numpy_functions", "functions", "layers"])
+@pytest.mark.parametrize("program", ["tensors", "numpy_functions", "functions", "derivatives", "layers"])
 def test_the_types_that_are_stated_are_those_at_run_time(program, monkeypatch):
     right = []
 
-    def check(value, kind):  # and keep no tensor, whose records would protect what they were made from
+    def check(value, kind):  # and keep no reference to a tensor, which would keep its records alive
         assert is_of(value, kind), f"{value!r} is no {kind}"
         right.append(kind)
 
@@ -63,14 +63,14 @@ def test_the_types_that_are_stated_are_those_at_run_time(program, monkeypatch):
 
 
 def is_of(value, kind):
-    """Whether a value is of a type as far as a run can tell; whatever may be Any holds for all."""
+    """Whether a value has a type, as far as that can be checked at run time; every value matches Any."""
     if kind is Any or kind is type(None):
         return kind is Any or value is None
     parts = typing.get_args(kind)
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         return any(is_of(value, part) for part in parts)
     origin = typing.get_origin(kind) or kind
-    origin = getattr(origin, "__value__", origin)  # NDArray is an alias by the statement `type`, from Python 3.12 on
+    origin = getattr(origin, "__value__", origin)  # NDArray is defined by a `type` statement from Python 3.12 on
     return isinstance(value, typing.get_origin(origin) or origin)
 
 
@@ -92,12 +92,12 @@ def signatures():
 
 
 def functions():
-    """The statements of the other stub that define functions, overloads among them."""
+    """The statements of the other stub that define functions, including overloads."""
     return [node for node in ast.parse(FUNCTIONS.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)]
 
 
 def mismatch(stated, function, first=1):
-    """The first parameter of a stub's method that a function does not take, or takes elsewhere; None if all is well."""
+    """The first parameter in a stub that the function does not accept, or not at that position; None if all match."""
     taken = list(inspect.signature(function).parameters.values())
     for place, stated_one in enumerate(stated.args.args[first:], first):
         if place >= len(taken) or taken[place].name != stated_one.arg or taken[place].kind is taken[place].KEYWORD_ONLY:
@@ -116,7 +116,7 @@ def test_the_stub_says_what_runs():
 
 
 def test_the_stub_states_all_that_has_no_types_of_its_own():
-    """What `methods.py` hides from type checkers is what the stub states."""
+    """The stub declares exactly the methods that `methods.py` hides from type checkers."""
     hidden = {
         name.id
         for block in ast.walk(ast.parse((SIGNATURES.parent / "methods.py").read_text(encoding="utf-8")))

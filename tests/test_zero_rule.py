@@ -1,4 +1,4 @@
-"""The zero rule: the gradient of what a function leaves out is zero, whatever stood there."""
+"""The zero rule: the gradient of elements that are not selected is zero, whatever their values."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,11 @@ import pytest
 import tensorgrad as tg
 from tests.helpers import derivatives, leaf, right_or_nan
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy: what is divided by zero here is meant
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, for divisions by zero
 NAN, INF = np.nan, np.inf
 
 
-# Functions of each element, with points that are singular or outside their domain; 0.5 is a regular one.
+# Elementwise functions, with points that are singular or outside their domain; 0.5 is a regular point.
 # fmt: off
 OF_ELEMENTS = {
     "sqrt": (np.sqrt, [0, -1, NAN]),
@@ -77,8 +77,8 @@ LEAVES_OUT = {
 @pytest.mark.parametrize("then", [lambda y: y, np.square], ids=["", "squared"])
 @pytest.mark.parametrize("way", LEAVES_OUT)
 @pytest.mark.parametrize("name", OF_ELEMENTS)
-def test_what_is_left_out_stays_zero(name, way, then):
-    """Up to second order; elements that are kept have the derivatives they have on their own."""
+def test_elements_that_are_not_selected_have_gradient_zero(name, way, then):
+    """Up to second order; selected elements have the same derivatives as alone."""
     fn, points = OF_ELEMENTS[name]
     for bad in points:
         x = np.array([bad, 0.6])
@@ -121,7 +121,7 @@ OF_ROWS = {
 
 
 @pytest.mark.parametrize("name", OF_ROWS)
-def test_rows_that_are_left_out_stay_zero(name):
+def test_rows_that_are_not_selected_have_gradient_zero(name):
     fn, rows = OF_ROWS[name]
     good = [0.5, 1.5, 2.5]
     for bad in rows:
@@ -135,8 +135,8 @@ def test_rows_that_are_left_out_stay_zero(name):
             np.testing.assert_allclose(second[1, :, 1], alone[1][0, :, 0], rtol=1e-11, atol=1e-14)
 
 
-def test_a_computed_zero_is_none_that_was_selected():
-    """Two roots at 0 together: one is left out, the other is squared."""
+def test_a_computed_zero_does_not_count_as_unused():
+    """Two roots at 0: one is not selected, the other is squared."""
     first = derivatives(lambda x: np.where([True, False], np.sqrt(x) ** 2, np.sqrt(x)), [0, 4], 1)[0]
     right_or_nan(first[0], 1)
     assert first[1] == 0.25
@@ -157,7 +157,7 @@ def test_through_a_checkpoint_it_is_the_same():
     np.testing.assert_array_equal(got[0], [0, 0.25])
     np.testing.assert_array_equal(got[1], [[0, 0], [0, -1 / 32]])
     for first in (derivatives(lambda x: root(x) ** 2, x, 1)[0], derivatives(lambda x: root(x**2) ** 2, x, 1)[0]):
-        assert first[0] != 0  # where the limit is 1, or 0 by two wrong ways
+        assert first[0] != 0  # the limit is 1
     calls = []
 
     @tg.checkpoint
@@ -168,3 +168,18 @@ def test_through_a_checkpoint_it_is_the_same():
     x = leaf(x)
     np.testing.assert_array_equal(tg.grad(np.sum(np.where(x.data > 0, counted(x), 0)), x), [0, 0.25])
     assert len(calls) <= 3  # once in the forward pass and once for each of two backward passes
+
+
+@pytest.mark.parametrize("size", [100, 30_000])
+def test_nan_is_found_in_gradients_of_any_size(size):
+    """The engine may check only part of a large gradient; the position of the NaN must not matter."""
+    mask = np.arange(size) % 2 == 0
+    w = tg.Tensor(np.full(size, 2.0), requires_grad=True)
+    values = np.where(mask, 3.0, np.nan)
+    np.testing.assert_array_equal(tg.grad(np.sum(np.where(mask, w * values, 0)), w), np.where(mask, 3.0, 0.0))
+    both = np.sum(np.where(mask, w, 0) * 2 + np.where(mask, w**2, 0))
+    np.testing.assert_array_equal(tg.grad(both, w), np.where(mask, 6.0, 0.0))
+    x = tg.Tensor(np.where(mask, 1.0, 1e4), requires_grad=True)
+    with np.errstate(over="ignore"):
+        out = np.sum(np.where(mask, np.exp(x), 0))
+    np.testing.assert_array_equal(tg.grad(out, x), np.where(mask, np.exp(1.0), 0.0))

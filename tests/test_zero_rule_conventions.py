@@ -1,4 +1,4 @@
-"""The zero rule in the conventions of the documentation: NaN and infinity stay where they belong."""
+"""The zero rule in docs/conventions.md: NaN and infinity only where they are right."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import numpy as np
@@ -10,7 +10,7 @@ from tests.helpers import leaf, slope, slopes
 NAN = np.nan
 
 
-# A function, with points outside its domain or where its slope is infinite; at 2 all are regular.
+# A function, with points outside its domain or where its derivative is infinite; at 2 all are regular.
 # fmt: off
 SINGULAR = [
     ("sqrt",       np.sqrt,                                [0, -1],          lambda x: 0.5 / np.sqrt(x),    lambda x: -0.25 * x**-1.5),
@@ -70,8 +70,8 @@ UNUSED = {
 
 @pytest.mark.parametrize("unused", UNUSED.values(), ids=UNUSED)
 @pytest.mark.parametrize(("name", "fn", "points", "first", "second"), SINGULAR, ids=[row[0] for row in SINGULAR])
-def test_branch_where_did_not_take_stays_zero(name, fn, points, first, second, unused):
-    """Each bad point on its own: NumPy's error flags, raised for one element, must not protect another."""
+def test_the_branch_that_where_does_not_select_has_gradient_zero(name, fn, points, first, second, unused):
+    """Each bad point separately: NumPy's error flags for one element must not protect another."""
     for bad in points:
         x = np.array([bad, 2.0])
         got, got_second = slopes(lambda x: unused(fn(x)), x)
@@ -101,8 +101,8 @@ def test_a_product_takes_nan_from_the_other_factor():
 @pytest.mark.parametrize("power", [1, 2])
 @pytest.mark.parametrize("bad", [NAN, np.inf, -np.inf])
 @pytest.mark.parametrize("fn", ROWWISE.values(), ids=ROWWISE)
-def test_rows_that_where_did_not_take_have_gradient_zero(fn, bad, power):
-    """Up to second order; rows that were selected have the gradient they have on their own."""
+def test_rows_that_where_does_not_select_have_gradient_zero(fn, bad, power):
+    """Up to second order; selected rows have the same gradient as alone."""
     good = [[1.0, 2.0, 4.0], [3.0, 3.5, 1.0]]
     mixed, keep = [good[0], [1.0, bad, 2.0], good[1], [bad, bad, bad]], np.array([True, False, True, False])
     with np.errstate(all="ignore"):
@@ -133,7 +133,7 @@ def test_zero_upstream_gradient_by_any_way(choose, fn):
 
 
 def test_a_nonzero_upstream_gradient_is_infinite_where_the_slope_is():
-    """The zero rule hides nothing else: an infinite slope stays infinite for an upstream gradient that is not 0."""
+    """The zero rule affects nothing else: an infinite derivative stays infinite for a nonzero upstream gradient."""
     with np.errstate(all="ignore"):
         assert slope(np.sqrt, [0.0]) == np.inf
         assert slope(np.log, [0.0]) == np.inf

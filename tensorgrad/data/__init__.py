@@ -1,13 +1,13 @@
-"""Data sets: MNIST from the IDX files, and the small digits that come with the package.
+"""Data sets: MNIST from its IDX files, and small digits that are part of the package.
 
 ::
 
-    choose.py        load: the data set that a program asks for, or the best one at hand
-    mnist_files.py   mnist: the four files, found, checked against each other and loaded
-    download.py      the mirrors of MNIST
+    choose.py        load: a data set by name, or the best one that is available
+    mnist_files.py   mnist: finds, checks and loads the four files
+    download.py      download of MNIST from mirrors
     idx.py           the file format
-    small_digits.py  digits: 8x8 images that need no file and no internet
-    dataset.py       Dataset, what all of these return; batches, the order of an epoch
+    small_digits.py  digits: 8x8 images, without files or network access
+    dataset.py       Dataset, the type that all of these return; batches, a shuffled epoch
 """
 
 from tensorgrad.data.choose import load

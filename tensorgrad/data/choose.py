@@ -1,4 +1,4 @@
-"""The choice of a data set that a program makes."""
+"""The choice of a data set by its name."""
 
 import sys
 from collections.abc import Callable
@@ -22,25 +22,25 @@ def load(
     quiet: bool = False,
     notify: Callable[[str], object] = _write_to_stderr,
 ) -> Dataset:
-    """Load a data set by its name, or the best one at hand.
+    """Load a data set by its name, or the best one that is available.
 
     Parameters
     ----------
     name
-        ``"mnist"``, ``"digits"``, or None: MNIST if it is there or can be downloaded, else the digits.
+        ``"mnist"``, ``"digits"``, or None: MNIST if it is found or can be downloaded, else the digits.
     folder, download, quiet
-        As for `mnist`. A folder that is named must hold MNIST, whatever `name` is: there is no falling back.
+        As for `mnist`. If a folder is given, it must contain MNIST; the digits are not used instead.
     notify
-        Called with one line, which says why, when the digits stand in for MNIST.
+        Called with a one-line message that states the reason if the digits are used instead of MNIST.
 
     Raises
     ------
     ConfigError
-        `name` is unknown, or a folder is given for the digits, which come with the package.
+        `name` is unknown, or a folder is given for the digits, which are part of the package.
     DataNotFoundError
-        MNIST was asked for by its name or by a folder, and is not there.
+        MNIST was requested by name or by folder, and was not found.
     DataError
-        MNIST is there, but malformed; it is never replaced in silence.
+        MNIST was found, but is malformed; then the digits are not used instead.
 
     Examples
     --------
@@ -49,15 +49,15 @@ def load(
     ((1437, 8, 8), (360, 8, 8))
     """
     if name not in (None, "mnist", "digits"):
-        raise ConfigError(f'there is no data set {name!r}: take "mnist" or "digits"')
+        raise ConfigError(f'there is no data set {name!r}: use "mnist" or "digits"')
     if name == "digits":
         if folder is not None:
-            raise ConfigError(f"the digits come with the package: leave out the folder {folder}")
+            raise ConfigError(f"the digits are part of the package: omit the folder {folder}")
         return digits()
     try:
         return mnist(folder, download=download, quiet=quiet)
     except DataNotFoundError as error:
         if name == "mnist" or folder is not None:
             raise
-        notify(f"NOT MNIST: the small 8x8 digits that come with the package stand in for it, because {error}")
+        notify(f"NOT MNIST: using the small 8x8 digits of the package instead, because {error}")
         return digits()

@@ -1,4 +1,4 @@
-"""A labelled set of images in memory, and its iteration in batches."""
+"""A labelled set of images in memory, and iteration over it in batches."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Dataset:
     Attributes
     ----------
     train_images, test_images
-        ``(N, H, W)`` uint8, 0 for paper up to `brightest` for full ink.
+        ``(N, H, W)`` uint8, from 0 for the background to `brightest`.
     train_labels, test_labels
         ``(N,)`` int64, each in ``0 .. classes - 1``.
     brightest
-        The pixel value of full ink: 255 in MNIST, 16 in the small digits.
+        The largest possible pixel value: 255 in MNIST, 16 in the small digits.
     source
-        Where the data came from, to be shown in a line.
+        Where the data came from, for display.
 
     Examples
     --------
@@ -76,12 +76,12 @@ def batches(count: int, size: int, rng: np.random.Generator, start: int = 0) -> 
     count
         The number of examples.
     size
-        The length of each batch; the last one holds what is left and may be shorter.
+        The length of each batch; the last one may be shorter.
     rng
-        The only source of randomness. One permutation is drawn, at the call, whatever `start` is.
+        The only source of randomness. One permutation is drawn at the call, for any `start`.
     start
-        Skip that many batches: an epoch that stopped after `start` batches goes on where it was, given
-        a generator in the state that the epoch began with.
+        The number of batches to skip. An epoch that was interrupted after `start` batches can be continued with a
+        generator in the state that it had at the beginning of the epoch.
 
     Raises
     ------
@@ -96,6 +96,6 @@ def batches(count: int, size: int, rng: np.random.Generator, start: int = 0) -> 
     if size < 1:
         raise ConfigError(f"batch size must be at least 1, got {size}")
     if count < 0 or start < 0:
-        raise ConfigError(f"count and start must not be negative, but are {count} and {start}")
+        raise ConfigError(f"count and start must not be negative, got {count} and {start}")
     order = rng.permutation(count)
     return (order[at : at + size] for at in range(start * size, count, size))

@@ -1,4 +1,4 @@
-"""Reader of the IDX format, in which MNIST comes: a big-endian header, then the bytes of one array.
+"""Reader for the IDX format, which MNIST uses: a big-endian header, then the bytes of one array.
 
 ::
 
@@ -8,8 +8,8 @@
     byte 4   one unsigned 32-bit count per dimension
     then     the items, the last dimension varying fastest
 
-The format is described at http://yann.lecun.com/exdb/mnist/. A file may be packed with gzip (RFC 1952,
-one member); that is told by its first bytes, not by its name.
+The format is described at http://yann.lecun.com/exdb/mnist/. A file may be compressed with gzip (RFC 1952, one member),
+which is recognized by its first bytes, not by its name.
 """
 
 import math
@@ -24,15 +24,15 @@ from numpy.typing import NDArray
 from tensorgrad.errors import DataError, DataNotFoundError
 
 _UNSIGNED_BYTE = 0x08
-_KINDS = {1: "labels", 3: "images"}  # number of dimensions -> what such a file holds
+_KINDS = {1: "labels", 3: "images"}  # by the number of dimensions
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WBITS = 31  # zlib's code for "a gzip header and checksum around the data"
 _LONGEST_HEADER = 16  # 4 bytes and three counts
-_CHUNK = 1 << 16  # packed bytes per step: small enough to say where damage is, too large to slow reading
+_CHUNK = 1 << 16  # compressed bytes per step: small enough to locate damage, large enough to be fast
 
 
 def read_idx(path: Path | str, ndim: int | None = None) -> NDArray[np.uint8]:
-    """Read an array of unsigned bytes from an IDX file, plain or gzipped.
+    """Read an array of unsigned bytes from an IDX file, compressed with gzip or not.
 
     Parameters
     ----------
@@ -44,54 +44,54 @@ def read_idx(path: Path | str, ndim: int | None = None) -> NDArray[np.uint8]:
     Returns
     -------
     array
-        ``(N,)`` or ``(N, H, W)``, a read-only view of the bytes read. Nothing is allocated by the header's
-        word: counts that the file does not bear out are an error however large they are.
+        ``(N,)`` or ``(N, H, W)``, a read-only view of the bytes read. Memory is allocated for the data that the file
+        contains, not for the counts in its header, which raise an error if they do not match the data.
 
     Raises
     ------
     DataError
-        The file is unreadable or malformed; the message names it, the byte, what was found and what was
-        expected. A file that does not exist is the sub-class `DataNotFoundError`.
+        The file is unreadable or malformed; the message states the file, the byte, what was found and what was
+        expected. For a file that does not exist, the subclass `DataNotFoundError`.
     """
     path = Path(path)
     stored = _stored_bytes(path)
-    packed = stored.startswith(_GZIP_MAGIC)
-    head = _inflate(path, stored, _LONGEST_HEADER) if packed else stored[:_LONGEST_HEADER]
+    compressed = stored.startswith(_GZIP_MAGIC)
+    head = _inflate(path, stored, _LONGEST_HEADER) if compressed else stored[:_LONGEST_HEADER]
     shape = _parse_header(path, head, ndim)
     start = 4 + 4 * len(shape)
     size = start + math.prod(shape)
-    data = _inflate(path, stored, size + 1) if packed else stored  # one more byte shows that there is more
+    data = _inflate(path, stored, size + 1) if compressed else stored  # one more byte shows whether there is more data
     if len(data) != size:
         counts = " x ".join(map(str, shape))
         found = f"the end of the data after {len(data) - start} bytes" if len(data) < size else "more data"
-        needed = f"{size - start} bytes for the {counts} items its header counts"
+        needed = f"{size - start} bytes for the {counts} items in its header"
         raise malformed(path, min(len(data), size), found, needed + ", then the end")
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
 def malformed(path: Path, byte: int, found: str, expected: str, *, of: str = "of its IDX data") -> DataError:
-    """Make the one error of a bad file; `byte` counts in the unpacked data unless `of` says otherwise."""
+    """The error for a malformed file; `byte` is an offset in the uncompressed data unless `of` says otherwise."""
     return DataError(f"{path}: at byte {byte} {of}: found {found}, expected {expected}")
 
 
 def _stored_bytes(path: Path) -> bytes:
-    """Read the file as it is on disk."""
+    """The content of the file, still compressed."""
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise DataNotFoundError(f"{path}: there is no such file, expected an IDX file") from error
+        raise DataNotFoundError(f"{path}: no such file, expected an IDX file") from error
     except OSError as error:
         found = "a directory" if path.is_dir() else f"an unreadable file ({error.strerror or error})"
         raise malformed(path, 0, found, "a readable IDX file", of="of the file") from error
 
 
 def _parse_header(path: Path, head: bytes, ndim: int | None) -> tuple[int, ...]:
-    """Check the header and return the shape it claims."""
+    """Check the header and return the shape that it states."""
     if len(head) < 4:
         found = f"the end of the data after {len(head)} bytes" if head else "no data at all (it is empty)"
         raise malformed(path, len(head), found, "an IDX header of 8 or 16 bytes")
     if head[:2] != b"\0\0":
-        raise malformed(path, 0, f"0x{head[:2].hex()}", "0x0000, with which an IDX file begins")
+        raise malformed(path, 0, f"0x{head[:2].hex()}", "0x0000, the first two bytes of an IDX file")
     if head[2] != _UNSIGNED_BYTE:
         raise malformed(path, 2, f"type code 0x{head[2]:02x}", f"0x{_UNSIGNED_BYTE:02x} (unsigned bytes)")
     kinds = {ndim: _KINDS[ndim]} if ndim is not None else _KINDS
@@ -108,7 +108,7 @@ def _parse_header(path: Path, head: bytes, ndim: int | None) -> tuple[int, ...]:
 
 
 def _inflate(path: Path, stored: bytes, limit: int) -> bytes:
-    """Unpack at most `limit` bytes; where the data end before it, their checksum has been verified."""
+    """Decompress at most `limit` bytes. If the data end before that, their checksum has been verified."""
     unzip = zlib.decompressobj(_GZIP_WBITS)
     room = min(limit, sys.maxsize)
     parts: list[bytes] = []

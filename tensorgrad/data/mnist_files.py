@@ -1,8 +1,8 @@
-"""MNIST (LeCun, Cortes and Burges, 1998): found on disk or fetched, checked, and loaded.
+"""MNIST (LeCun, Cortes and Burges, 1998): find or download, check, and load its files.
 
-A folder is searched for the four files, and then its sub-folder ``mnist``. Each file may be plain or
-gzipped, and spelled ``train-images-idx3-ubyte`` or ``train-images.idx3-ubyte``. Any other set of the same
-format loads too, such as Fashion-MNIST: only what is downloaded must have the hashes of MNIST.
+A folder is searched for the four files, then its subfolder ``mnist``. Each file may be compressed with gzip or not, and
+named ``train-images-idx3-ubyte`` or ``train-images.idx3-ubyte``. Other data sets in the same format, such as
+Fashion-MNIST, can be loaded as well: only downloaded files must have the digests of MNIST.
 """
 
 import os
@@ -32,21 +32,21 @@ def mnist(folder: Path | str | None = None, *, download: bool = True, quiet: boo
     Parameters
     ----------
     folder
-        The only place to look in. Without it, the folder that the environment variable
-        ``TENSORGRAD_DATA`` names is searched, then the user's cache folder.
+        The only folder to search. By default, the folder in the environment variable ``TENSORGRAD_DATA`` is searched,
+        then the user's cache folder.
     download
-        Whether files found in neither may be downloaded into the cache folder; nothing is ever downloaded
-        when `folder` is given.
+        Whether files that are not found may be downloaded to the cache folder. If `folder` is given, nothing is
+        downloaded.
     quiet
         Show no progress bar.
 
     Raises
     ------
     DataNotFoundError
-        The files are not there and could not be fetched; the message says in one line where they were
-        looked for, why the download failed and where to put them.
+        The files were not found and could not be downloaded; the message states in one line which folders were
+        searched, why the download failed, and where to put the files.
     DataError
-        A file is malformed, or the files do not belong together.
+        A file is malformed, or the files do not match each other.
 
     Examples
     --------
@@ -78,11 +78,11 @@ def mnist(folder: Path | str | None = None, *, download: bool = True, quiet: boo
 
 
 def _fetch(cache: Path | None, allowed: bool, quiet: bool) -> tuple[Path, ...]:
-    """Download the four files into the cache; DataNotFoundError says why that was not possible."""
+    """Download the four files to the cache folder; raise DataNotFoundError with the reason if that fails."""
     if not allowed:
         raise DataNotFoundError("downloading is switched off")
     if cache is None:
-        raise DataNotFoundError('downloading needs pooch, which pip install "tensorgrad-np[train]" brings')
+        raise DataNotFoundError('downloading needs pooch: python -m pip install "tensorgrad-np[train]"')
     try:
         return fetch_mnist(cache / "mnist", quiet=quiet)
     except DataNotFoundError as error:
@@ -90,16 +90,16 @@ def _fetch(cache: Path | None, allowed: bool, quiet: bool) -> tuple[Path, ...]:
 
 
 def _find(place: Path) -> tuple[Path, ...] | str:
-    """Find the four files in the order of `FILES`, or say why they are not there."""
+    """The four files in the order of `FILES`, or the reason why they were not found."""
     fewest: tuple[str, ...] = FILES
     try:
         if not place.is_dir():
             return "no such folder"
-        for room in (place, place / "mnist"):
-            spellings = [_spellings(room, name) for name in FILES]
-            for alike in zip(*spellings, strict=True):  # four of one spelling are one set for sure
-                if all(path.is_file() for path in alike):
-                    return alike
+        for searched in (place, place / "mnist"):
+            spellings = [_spellings(searched, name) for name in FILES]
+            for same_spelling in zip(*spellings, strict=True):  # prefer four files that are named alike
+                if all(path.is_file() for path in same_spelling):
+                    return same_spelling
             mixed = [next((path for path in paths if path.exists()), None) for paths in spellings]
             missing = tuple(name for name, path in zip(FILES, mixed, strict=True) if path is None)
             if not missing:
@@ -108,25 +108,25 @@ def _find(place: Path) -> tuple[Path, ...] | str:
     except OSError as error:
         return f"unreadable: {error.strerror}"
     if fewest == FILES:
-        return "it holds none of the four files"
+        return "it contains none of the four files"
     return f"incomplete: {', '.join(fewest)} {'is' if len(fewest) == 1 else 'are'} missing"
 
 
-def _spellings(room: Path, name: str) -> tuple[Path, ...]:
-    """List the names under which a file is known, plain ones first as they load faster."""
+def _spellings(folder: Path, name: str) -> tuple[Path, ...]:
+    """The possible names of a file, uncompressed ones first, since they load faster."""
     dotted = name.replace("-idx", ".idx")
-    return tuple(room / spelling for spelling in (name, dotted, f"{name}.gz", f"{dotted}.gz"))
+    return tuple(folder / spelling for spelling in (name, dotted, f"{name}.gz", f"{dotted}.gz"))
 
 
 def _load(files: tuple[Path, ...]) -> Dataset:
-    """Read the four files and check them against each other."""
+    """Read the four files and check that they match each other."""
     train_images, train_labels = _load_pair(files[0], files[1])
     test_images, test_labels = _load_pair(files[2], files[3])
     if train_images.shape[1:] != test_images.shape[1:]:
         sizes = ["x".join(map(str, images.shape[1:])) for images in (train_images, test_images)]
         raise DataError(
-            f"{files[0]} holds images of {sizes[0]} pixels, but {files[2]} of {sizes[1]}: take both files "
-            "from the same data set"
+            f"{files[0]} contains images of {sizes[0]} pixels, but {files[2]} of {sizes[1]}: use files of "
+            "the same data set"
         )
     source = str(files[0].parent)
     return Dataset("mnist", train_images, train_labels, test_images, test_labels, 255, source)
@@ -138,8 +138,8 @@ def _load_pair(images_file: Path, labels_file: Path) -> tuple[NDArray[np.uint8],
     labels = read_idx(labels_file, ndim=1)
     if len(images) != len(labels):
         raise DataError(
-            f"{images_file} holds {len(images)} images, but {labels_file} holds {len(labels)} labels: take "
-            "both files from the same data set"
+            f"{images_file} contains {len(images)} images, but {labels_file} contains {len(labels)} labels: use files "
+            "of the same data set"
         )
     wrong = labels >= CLASSES
     if wrong.any():

@@ -1,4 +1,4 @@
-"""The small handwritten digits that come with the package; see ``digits.txt`` for their source and licence."""
+"""The small handwritten digits that are part of the package; see ``digits.txt`` for their source and licence."""
 
 from importlib.resources import files
 
@@ -8,11 +8,10 @@ from tensorgrad.data.dataset import Dataset
 
 
 def digits() -> Dataset:
-    """Load 1,437 training and 360 test images of 8 x 8 pixels, each 0 to 16.
+    """Load 1,437 training and 360 test images of 8 x 8 pixels, with values from 0 to 16.
 
-    They are the 1,797 images of the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin
-    and C. Kaynak, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0), with 36 of each class set aside here
-    as the test images.
+    They are the 1,797 images of the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak,
+    1998, https://doi.org/10.24432/C50P49, CC BY 4.0). Here, 36 images of each class are the test images.
 
     Examples
     --------

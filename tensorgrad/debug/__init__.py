@@ -1,1 +1,1 @@
-"""Debugging: gradient checks by finite differences, and detection of the first NaN or infinity."""
+"""Debugging tools: gradient checks by finite differences, and detection of the first NaN or infinity."""

@@ -1,10 +1,10 @@
-"""`detect_anomaly`: stop at the first NaN or infinity and report where it came from.
+"""`detect_anomaly`: stop at the first NaN or infinity and report its origin.
 
-A value counts as *first* if its inputs do not explain it: a NaN without a NaN among the inputs, or an infinity from
-finite inputs. A mask of -inf is therefore accepted, as is its `softmax`; `log(0)` is not.
+A value counts as the first one if the inputs do not explain it: a NaN without a NaN among the inputs, or an infinity
+with finite inputs. A mask of -inf and its `softmax` are therefore accepted; `log(0)` is not.
 
-In this mode each record also keeps copies of the values it saved, so that a value overwritten through a raw ndarray is
-detected before its gradient is used.
+In this mode each record also has copies of the values it saved, to detect values that were overwritten through a raw
+ndarray before they are used.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _watching: ContextVar[bool] = ContextVar("detect_anomaly", default=False)
 
 _copies: weakref.WeakKeyDictionary[Record, list[Any]] = weakref.WeakKeyDictionary()
 
-_BRANCH = "compute it on harmless values where it is not used: np.where(ok, {0}(np.where(ok, x, 1)), other)"
+_BRANCH = "use harmless inputs where the result is not used: np.where(ok, {0}(np.where(ok, x, 1)), other)"
 _EXP = (
     "exp overflows above 709 (88 in float32): tg.softmax, tg.log_softmax, tg.logsumexp, tg.sigmoid and tg.softplus "
     "subtract the maximum first"
 )
 _LOG = (
-    "log of a softmax is tg.log_softmax, log of a sum of exponentials tg.logsumexp, log(1 + x) np.log1p; else "
+    "tg.log_softmax for log of a softmax, tg.logsumexp for log of a sum of exponentials, np.log1p for log(1 + x), or "
     + _BRANCH.format("np.log")
 )
-_ARC = "rounding may have left [-1, 1]: np.clip the input first"
+_ARC = "rounding may have moved the input out of [-1, 1]: np.clip it first"
 REWRITES = {
     "exp": _EXP, "expm1": _EXP, "exp2": _EXP, "sinh": _EXP, "cosh": _EXP,
     "log": _LOG, "log2": _LOG, "log10": _LOG, "log1p": _LOG,
@@ -49,26 +49,26 @@ REWRITES = {
     "reciprocal": _BRANCH.format("np.reciprocal"),
     "arcsin": _ARC, "arccos": _ARC, "arctanh": _ARC,
     "multiply": "a factor is infinite, or the product overflows: scale the factors, or add their logarithms",
-    "subtract": "inf - inf has no value: mask with np.where, or with a large finite number in place of inf",
-    "add": "inf - inf has no value, and large sums overflow: mask with np.where, or scale",
+    "subtract": "inf - inf is NaN: mask with np.where, or use a large finite number in place of inf",
+    "add": "inf - inf is NaN, and large sums overflow: mask with np.where, or rescale",
     "sum": "the sum overflows: scale the terms, or for exponentials use tg.logsumexp",
     "prod": "the product overflows: add logarithms instead of multiplying",
 }  # fmt: skip
 
 
 class detect_anomaly(FunctionDecorator):  # noqa: N801  (the field's name, used like a keyword)
-    """Stop at the first NaN or infinity, forward or backward: ``with tg.detect_anomaly():`` or as a decorator.
+    """Raise at the first NaN or infinity in a forward or backward pass. A context manager and decorator.
 
     The error names the operation, the index, the values there, the line that called the operation, and the usual
-    rewrite. Saved values that were overwritten through a raw ndarray are also detected. Use it for debugging only:
+    way to rewrite it. Saved values that were overwritten through a raw ndarray are also detected. For debugging only:
     every result is inspected, and every saved value is copied.
 
     Raises
     ------
     AnomalyError
-        Inside the context, at the operation where the value first arose.
+        Inside the context, at the operation that produced the value.
     OverwriteError
-        In a backward pass, if a value it needs is not what it was in the forward pass.
+        In a backward pass, if a value that it needs has changed since the forward pass.
 
     Examples
     --------
@@ -111,7 +111,7 @@ class _Watcher:
             return
         shown = ", ".join(_at(x, index, ans.shape) for x in values) if row.elementwise else _summary(values)
         raise AnomalyError(
-            f"the first {_what(ans[index])} arose in {row.name!r} at index {_plain(index)}: {row.name}({shown}) = "
+            f"the first {_what(ans[index])} arose in {row.name!r} at index {_as_ints(index)}: {row.name}({shown}) = "
             f"{ans[index]}; called at {line_of(*_caller())}. Usual rewrite: {_rewrite(row)}."
         )
 
@@ -131,7 +131,7 @@ class _Watcher:
             raise OverwriteError(
                 f"an array of shape {x.shape} that {record.row.name!r} saved was overwritten through an ndarray, after "
                 f"the operation at {record.where()} and before the backward pass at {line_of(*_caller())}: element "
-                f"{_plain(index)} was {copy[index]} and is {x[index]}. Write to a copy of the array, or write after "
+                f"{_as_ints(index)} was {copy[index]} and is {x[index]}. Write to a copy of the array, or write after "
                 "backward()."
             )
 
@@ -154,8 +154,8 @@ class _Watcher:
             shown = f"upstream gradient {_summary([g])}, inputs {_summary(inputs)}"
         raise AnomalyError(
             f"the first {_what(out[index])} of the backward pass arose in the gradient of {row.name!r} for input "
-            f"{i + 1} at index {_plain(index)}: {shown}; the operation was called at {record.where()}. Usual rewrite: "
-            f"{_rewrite(row)}."
+            f"{i + 1} at index {_as_ints(index)}: {shown}; the operation was called at {record.where()}. Usual "
+            f"rewrite: {_rewrite(row)}."
         )
 
 
@@ -204,7 +204,7 @@ def _what(value: Any) -> str:
     return "NaN" if np.isnan(value) else "infinity"
 
 
-def _plain(index: tuple[Any, ...]) -> tuple[int, ...]:
+def _as_ints(index: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in index)
 
 

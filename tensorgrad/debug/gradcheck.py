@@ -17,18 +17,18 @@ def gradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: fl
               rtol: float = 1e-5, seed: int = 0) -> bool:  # fmt: skip
     """Compare the gradients of ``f`` with central differences.
 
-    The output of ``f`` is projected on a random direction, and the gradient of that number is compared
-    element by element with ``(f(x + eps) - f(x - eps)) / (2 eps)``. Rules receive read-only arrays, so that a
-    rule that writes to its arguments is detected as well.
+    The output of ``f`` is projected on a random direction, and the gradient of that number is compared element by
+    element with ``(f(x + eps) - f(x - eps)) / (2 eps)``. Rules receive read-only arrays, so that a rule that writes to
+    its arguments is detected as well.
 
     Parameters
     ----------
     f
-        A function of tensors that returns a tensor or a tuple of them, the same ones for the same inputs.
+        A function of tensors that returns a tensor or a tuple of tensors, and the same values for the same inputs.
     inputs
-        An array, or a sequence of arrays, of float64. Integer and boolean arrays are passed on unchanged.
+        A float64 array, or a sequence of them. Integer and boolean arrays are passed on unchanged.
     eps
-        Half the step between the two evaluations.
+        Half the difference between the two points of evaluation.
     atol, rtol
         The check passes where ``|analytic - numeric| <= atol + rtol * |numeric|``.
     seed
@@ -42,7 +42,7 @@ def gradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: fl
     Raises
     ------
     GradcheckError
-        If they disagree. The message contains both numbers, the input and the index where they differ most.
+        If they disagree. The message contains both numbers, the input, and the index where they differ most.
     TypeError
         If an input is not float64: in float32, finite differences are dominated by rounding errors.
 
@@ -69,23 +69,23 @@ def gradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: fl
     for i, gradient in zip(checked, analytic, strict=True):
         numeric = np.empty_like(arrays[i])
         for index in np.ndindex(arrays[i].shape):
-            moved = list(arrays)
-            sides = []
+            shifted = list(arrays)
+            values = []
             for step in (eps, -eps):
-                moved[i] = arrays[i].copy()
-                moved[i][index] += step
-                sides.append(projection(moved))
-            numeric[index] = (sides[0] - sides[1]) / (2 * eps)
+                shifted[i] = arrays[i].copy()
+                shifted[i][index] += step
+                values.append(projection(shifted))
+            numeric[index] = (values[0] - values[1]) / (2 * eps)
         _compare(i, gradient, numeric, atol, rtol)
     return True
 
 
 def gradgradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5,
                   rtol: float = 1e-5, seed: int = 0) -> bool:  # fmt: skip
-    """Compare the second derivatives of ``f`` with central differences of its first.
+    """Compare the second derivatives of ``f`` with central differences of its first derivatives.
 
-    The gradient of ``f``, pulled back from a random direction, is itself checked by `gradcheck`, with respect to
-    the inputs and to the direction. Parameters and errors are those of `gradcheck`.
+    The vector-Jacobian product of ``f`` with a random vector is itself checked by `gradcheck`, as a function of the
+    inputs and of that vector. Parameters and errors are those of `gradcheck`.
 
     Examples
     --------
@@ -99,8 +99,8 @@ def gradgradcheck(f: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol
     directions = [rng.standard_normal(output.shape) for output in _evaluate(f, arrays)]
     count = len(arrays)
 
-    def gradient(*everything: Any) -> tuple[Any, ...]:
-        xs, upstream = everything[:count], everything[count:]
+    def gradient(*args: Any) -> tuple[Any, ...]:
+        xs, upstream = args[:count], args[count:]
         outputs = _as_sequence(f(*xs))
         pairs = [(out, up) for out, up in zip(outputs, upstream, strict=True) if getattr(out, "tracked", False)]
         inner = [x for x in xs if getattr(x, "tracked", False)]

@@ -73,7 +73,7 @@ class _Boxes:
             return self.places[id(node)]
         if node is not None:
             return self.value("leaf", node, node)
-        if type(x) is Outline or (isinstance(x, Node) and x in parents):  # the node stands for one of its shape
+        if type(x) is Outline or (isinstance(x, Node) and x in parents):  # a node of the same shape as its outline
             return self.add(Box("array", "constant", x.shape or None, x.dtype if x.shape else None))
         if isinstance(x, Node) or id(x) in self.named or np.ndim(x):
             return self.value("array", x, x)
@@ -127,14 +127,14 @@ def _too_many(limit: int) -> ValueError:
 
 
 def _names_by_identity(names: Any) -> dict[int, str]:
-    """Names by the ``id`` of tensors, of their nodes, and of their arrays, by which constants are found."""
+    """Names by the ``id`` of tensors, of their nodes, and of their arrays, which identify constants."""
     if isinstance(names, str):
         raise TypeError(f"names must be a model, or a dict from name to tensor, array or model, got {names!r}")
     found: dict[int, str] = {}
     for key, item in (names if isinstance(names, Mapping) else {"": names}).items():
         for name, value in ({str(key): item} if _is_value(item) else parameters({str(key): item})).items():
-            for thing in (value.node or value, value.data) if isinstance(value, Variable) else (value,):
-                found.setdefault(id(thing), name)
+            for owner in (value.node or value, value.data) if isinstance(value, Variable) else (value,):
+                found.setdefault(id(owner), name)
     return found
 
 
@@ -177,7 +177,7 @@ def _write_lines(boxes: list[Box]) -> str:
         dtype = "" if box.dtype is None or str(box.dtype) == common else str(box.dtype)
         lines = [_cut(box.detail), f"{shape} {dtype}".strip()]
         box.lines = [line for line in lines if line]
-        kind = {"leaf": "leaf that requires a gradient", "array": "takes part without a gradient"}.get(box.kind, "")
+        kind = {"leaf": "leaf that requires a gradient", "array": "array without a gradient"}.get(box.kind, "")
         detail = f"({box.detail})" if box.detail else ""
         box.tooltip = ", ".join(filter(None, [box.title + detail, shape, str(box.dtype or ""), kind]))
         box.title = _cut(box.title, from_end=box.kind != "operation")

@@ -44,7 +44,7 @@ def ranks(sources: Sequence[Sequence[int]], bundled: bool) -> list[int]:
     _shorten(rank, arrows)
     for v, into in enumerate(sources):
         held = [s for s in into if not private[s]]
-        if held and not bundled and len(held) >= len(uses[v]):  # no longer in total: close to the sources
+        if held and not bundled and len(held) >= len(uses[v]):  # moving it closer to its sources adds no length
             rank[v] = max(rank[s] + 1 for s in held)
     for v, into in enumerate(sources):
         for s in into:
@@ -78,7 +78,7 @@ class _Tree:
     def __init__(self, rank: list[int], arrows: list[Arrow]) -> None:
         self.rank = rank
         self.joined: list[list[Arrow]] = [[] for _ in rank]
-        self.balance = [0] * len(rank)  # weight of the arrows out less that of the arrows in
+        self.balance = [0] * len(rank)  # the weight of outgoing arrows minus that of incoming ones
         for arrow in arrows:
             self.joined[arrow.start].append(arrow)
             self.joined[arrow.end].append(arrow)

@@ -20,7 +20,7 @@ class _Look(NamedTuple):
     fill: str
     outline: str
     round: float
-    says: str  # in the legend
+    label: str  # in the legend
 
 
 _LOOKS = {
@@ -60,14 +60,14 @@ def write(boxes: Sequence[Box], dtype: str, down: bool) -> tuple[str, Point]:
         f"The graph behind {' and '.join(box.title for box in boxes if box.result)}: "
         f"{sum(box.kind == 'operation' for box in boxes)} operations"
     )
-    story = "; ".join(
+    description = "; ".join(
         f"{box.title} of {', '.join(boxes[s].title for s in box.sources)}" for box in boxes if box.sources
     )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width:.6g} {height:.6g}" '
         f'width="{width:.6g}" height="{height:.6g}" style="max-width: 100%; height: auto" font-family="{FONTS}">',
         f"<title>{xml(about)}</title>",
-        f"<desc>{xml(story)}</desc>",
+        f"<desc>{xml(description)}</desc>",
         f'<rect x="0.5" y="0.5" width="{width - 1:.6g}" height="{height - 1:.6g}" rx="10" fill="#ffffff" '
         'stroke="#d0d7de"/>',
     ]
@@ -110,7 +110,7 @@ def _box(box: Box, centre: Point, size: Point) -> str:
 def _rect(x: float, y: float, size: Point, look: _Look, rounded: float) -> str:
     return (
         f'<rect x="{x:.6g}" y="{y:.6g}" width="{size[0]:.6g}" height="{size[1]:.6g}" rx="{rounded:.6g}" '
-        f'fill="{look.fill}" stroke="{look.outline}" stroke-width="{2 if look.says == "result" else 1.2}"/>'
+        f'fill="{look.fill}" stroke="{look.outline}" stroke-width="{2 if look.label == "result" else 1.2}"/>'
     )
 
 
@@ -121,19 +121,19 @@ def _text(x: float, y: float, size: float, text: str, attributes: str) -> str:
 def _legend(boxes: Sequence[Box], dtype: str, room: float) -> tuple[str, Point]:
     """The legend for the colours in use and the common dtype, and its width and height."""
     kinds = {"result" if box.result else box.kind for box in boxes}
-    entries: list[tuple[_Look | None, str]] = [(look, look.says) for kind, look in _LOOKS.items() if kind in kinds]
+    entries: list[tuple[_Look | None, str]] = [(look, look.label) for kind, look in _LOOKS.items() if kind in kinds]
     if dtype:
-        entries.append((None, f"{dtype} where nothing else is said"))
+        entries.append((None, f"{dtype} unless another dtype is shown"))
     svg = ""
     x, y, widest = 0.0, 32.0, 0.0
-    for look, says in entries:
+    for look, label in entries:
         start = 22 if look else 0
-        width = start + width_of(says, SMALL)
+        width = start + width_of(label, SMALL)
         if x and x + width > room:
             x, y = 0.0, y + 18
         if look:
             svg += _rect(x, y - 9.5, (15, 11), look, 3)
-        svg += _text(x + start, y, SMALL, says, f'fill="{_MUTED}"')
+        svg += _text(x + start, y, SMALL, label, f'fill="{_MUTED}"')
         widest = max(widest, x + width)
         x += width + 10
     return svg, (widest, y)

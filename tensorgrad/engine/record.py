@@ -1,7 +1,7 @@
 """A call: unwrap the arguments, run the function on arrays, wrap the result, and record the operation.
 
-`runner` creates the function that replaces the function of a row. Calls with one input and binary ufuncs, together nine
-calls in ten, have specialized versions: the same steps as in the general one, without its loops. They reduce the time
+`runner` creates the function that replaces the function of a row. Calls with one input and binary ufuncs, nine calls in
+ten, have specialized versions with the same steps as the general one, but no loops. They reduce the time
 of a small operation by a third (`python benchmarks/ops.py`).
 """
 

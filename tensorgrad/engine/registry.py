@@ -146,6 +146,16 @@ def primitive(fn: F) -> F:
 
     Inputs to differentiate with respect to are positional; other parameters (``axis``, ``keepdims``) are passed by
     name. Called with arrays only, it is the function itself.
+
+    Examples
+    --------
+    >>> @tg.primitive
+    ... def cube(x):
+    ...     return x**3
+    >>> tg.rule(cube, lambda g, _ans, x: g * 3 * x**2)
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> tg.grad(np.sum(cube(x)), x)
+    array([ 3., 12.])
     """
     run = runner(Row(fn))
     entries[run] = Entry(run)
@@ -201,6 +211,20 @@ def rule(fn: Callable[..., Any], *vjps: Vjp | str | None, each: Vjp | None = Non
         it is implied; and the rules accept a ``g`` that only broadcasts to the shape of ``ans``.
     add_to
         ``add_to(total, g, i, *inputs, **params)`` adds the gradient of input ``i`` to the array ``total`` in place.
+
+    Examples
+    --------
+    >>> @tg.primitive
+    ... def scaled(x, y, *, factor):
+    ...     return factor * x * y
+    >>> tg.rule(
+    ...     scaled,
+    ...     lambda g, _ans, _x, y, *, factor: g * factor * y,
+    ...     lambda g, _ans, x, _y, *, factor: g * factor * x,
+    ... )
+    >>> x, y = tg.Tensor(2.0, requires_grad=True), tg.Tensor(3.0, requires_grad=True)
+    >>> tg.grad(scaled(x, y, factor=10.0), [x, y])
+    (array(30.), array(20.))
     """
     for vjp in (fn, *vjps, each, together):
         if vjp is not None and not callable(vjp) and not (isinstance(vjp, str) and vjp):

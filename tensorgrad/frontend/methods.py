@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # the types of everything inside `if not TYPE_CHECKING` below
 else:
     Signatures = Variable
 
-_np = cast("_NumPy", np)  # for calls on tensors, of which NumPy's types know nothing; its functions bind, as methods do
+_np = cast("_NumPy", np)  # for calls with tensors, which NumPy's types do not describe; its functions become methods
 
 
 def attach(*functions: Callable[..., Any]) -> None:

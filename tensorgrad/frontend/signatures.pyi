@@ -1,5 +1,5 @@
-# The types of the methods that `Methods` takes over from NumPy and `functional`, for type checkers alone;
-# tests/test_typing.py compares them with what runs.
+# The types of the methods that `Methods` takes from NumPy and `functional`, for type checkers only;
+# tests/test_typing.py compares them with the functions.
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias

@@ -54,7 +54,7 @@ def _unary(ufunc: np.ufunc) -> Unary:
     return declare(ufunc)
 
 
-_np: Any = np  # for calls on tensors, of which NumPy's types know nothing
+_np: Any = np  # for calls with tensors, which NumPy's types do not describe
 _element: Callable[..., Tensor] = getitem
 
 

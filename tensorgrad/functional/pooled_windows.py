@@ -18,7 +18,7 @@ from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array, Variable
 from tensorgrad.functional.folding import fold, surround, unfold
 from tensorgrad.functional.windows import Ints
-from tensorgrad.rules.reductions import to_extremes
+from tensorgrad.rules.reductions import extreme_dx
 
 _MANY = 16  # elements in a window: for more, the largest is found in copies of the windows, side by side
 
@@ -101,7 +101,7 @@ rule(spread_over_windows, lambda u, _ans, _g, *, spatial, where: sum_windows(u, 
 def _to_largest(g: Array, ans: Array, x: Array, where: Pooled) -> Array:
     """``g`` in equal parts to the elements of each window that equal the largest; padding, -inf, may be one of them."""
     if isinstance(g, Variable) or math.prod(where.kernel) > _MANY or np.min(ans, initial=0) == -np.inf:
-        copies = to_extremes(g, ans, _side_by_side(x, where), 2, False, nan=True)
+        copies = extreme_dx(g, ans, _side_by_side(x, where), 2, False, nan=True)
         return _added_back(copies, x.shape[2:], where)
     g = widened(g)
     has_nan = bool(np.isnan(np.max(ans, initial=0)))

@@ -1,6 +1,7 @@
 """Functions that select between elements: maximum and minimum, where, clip, nan_to_num, select and similar functions.
 
-At a tie the gradient is shared; on the boundary, ``clip`` passes it; elements that were not selected have gradient 0.
+At a tie, both inputs get half of the gradient. ``clip`` has derivative 1 on the boundary. Elements that were not
+selected have gradient 0.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tensorgrad.engine.indexing import scatter
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
 from tensorgrad.engine.tape import Array, Variable, any_tracked, as_array, value_of
 from tensorgrad.rules.division import quotient
-from tensorgrad.rules.kinks import jump, side
+from tensorgrad.rules.kinks import abs_slope, tie_slope
 from tensorgrad.rules.shapes import asarray
 
 where = primitive(np.where)
@@ -24,11 +25,11 @@ nan_to_num = primitive(np.nan_to_num)
 _WEAK = (int, float, complex)  # Python scalars, which do not determine the dtype of the result
 
 # fmt: off
-rule(np.maximum,    lambda g, _ans, x, y: _chosen(g, _ans, ~(x <= y), x, y),  # not less, as a NaN is
+rule(np.maximum,    lambda g, _ans, x, y: _chosen(g, _ans, ~(x <= y), x, y),  # true for NaN
                     lambda g, _ans, x, y: _chosen(g, _ans, ~(y <= x), y, x), selects=True)
 rule(np.minimum,    lambda g, _ans, x, y: _chosen(g, _ans, ~(x >= y), x, y),
                     lambda g, _ans, x, y: _chosen(g, _ans, ~(y >= x), y, x), selects=True)
-rule(np.fmax,       lambda g, ans, x, y: _chosen(g, ans, (ans == x) & (x != y), x, y),  # a NaN never wins
+rule(np.fmax,       lambda g, ans, x, y: _chosen(g, ans, (ans == x) & (x != y), x, y),  # false for NaN
                     lambda g, ans, x, y: _chosen(g, ans, (ans == y) & (x != y), y, x), selects=True)
 rule(np.fmin,       lambda g, ans, x, y: _chosen(g, ans, (ans == x) & (x != y), x, y),
                     lambda g, ans, x, y: _chosen(g, ans, (ans == y) & (x != y), y, x), selects=True)
@@ -38,7 +39,7 @@ rule(where,         None,
 rule(clip,          lambda g, _ans, x, low, high: np.where(_less(x, low) | _less(high, x), 0, g),
                     lambda g, _ans, x, low, high: np.where(_less(x, low) & ~_less(high, low), g, 0),
                     lambda g, _ans, x, low, high: np.where(_less(high, x) | _less(high, low), g, 0), selects=True)
-rule(np.copysign,   lambda g, ans, x, _y: g * side(x) * np.sign(ans),
+rule(np.copysign,   lambda g, ans, x, _y: g * abs_slope(x) * np.sign(ans),
                     lambda g, _ans, _x, _y: np.zeros_like(g))
 rule(np.heaviside,  lambda g, _ans, _x, _y: np.zeros_like(g),
                     lambda g, _ans, x, _y: np.where(x == 0, g, 0), selects=True)
@@ -48,10 +49,11 @@ rule(nan_to_num,    lambda g, _ans, x, *, nan=0.0, posinf=None, neginf=None: np.
 
 
 def _chosen(g: Array, _ans: Array, strictly: Array, x: Array, y: Array) -> Array:
-    """``g`` where ``x`` is chosen, half of it at a tie with ``y``, 0 elsewhere.
+    """``g`` where ``x`` is selected, half of it at a tie with ``y``, 0 elsewhere.
 
-    At a tie of two tracked inputs, what is smooth again, as ``maximum(x, -x) ** 2`` is, has a second derivative that is
-    known only if ``g`` is a multiple ``q`` of the result, and that is 0: as of ``q * x``. Elsewhere it is NaN.
+    At a tie of two tracked inputs, a composition may be smooth again, as ``maximum(x, -x) ** 2`` is. Its second
+    derivative is known only where the result is 0 and ``g`` is a multiple ``q`` of it: that of ``q * x``. At other ties
+    it is NaN.
     """
     tie = x == y
     share = strictly + tie * g.dtype.type(0.5)
@@ -59,8 +61,8 @@ def _chosen(g: Array, _ans: Array, strictly: Array, x: Array, y: Array) -> Array
         return g * share
     q = quotient(g, _ans, x)
     if q is None:
-        return g * (share + jump(x - y))
-    return q * np.where(share != 0, x, 0) * (share + jump(np.where(x == 0, 1, x - y)))
+        return g * (share + tie_slope(x - y))
+    return q * np.where(share != 0, x, 0) * (share + tie_slope(np.where(x == 0, 1, x - y)))
 
 
 def _less(x: Array, y: Array) -> Array:

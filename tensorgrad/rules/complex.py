@@ -1,9 +1,9 @@
-"""The parts of complex numbers, and how gradients pass through what is complex between real inputs and real results.
+"""Real and imaginary parts, and the convention for gradients of complex intermediate values.
 
-The gradient of a complex ``z`` is the ``g`` for which ``dL = Re(sum(g * dz))``. With it the rule of an analytic
-function is the textbook's, with no conjugate in it, and a linear function is pulled back by its transpose. For a real
-input of an operation with a complex result, the backward pass takes the real part of the gradient, just as it undoes a
-broadcast. Rules that hold for complex values are marked by `also_complex`; all others raise `NoRuleError`.
+The gradient of a complex ``z`` is the ``g`` for which ``dL = Re(sum(g * dz))``. With this convention, the rule of an
+analytic function contains no conjugate, and the vector-Jacobian product of a linear function is its transpose. For a
+real input of an operation with a complex result, the backward pass takes the real part of the gradient. Rules that hold
+for complex values are marked by `also_complex`; all others raise `NoRuleError`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from tensorgrad.engine.registry import also_complex, entries, implements, rule
 from tensorgrad.engine.tape import Array
-from tensorgrad.rules import elementwise, joining, matrices, ordering, shapes, windows, writing  # noqa: F401  (meant below)
+from tensorgrad.rules import elementwise, joining, matrices, ordering, shapes, windows, writing  # noqa: F401  (named below)
 
 # fmt: off
 rule(np.real,      lambda g, _ans, _val: g)
@@ -23,7 +23,7 @@ rule(np.conjugate, lambda g, _ans, _x: np.conjugate(g))
 
 @implements(np.angle)
 def angle(z: Array, deg: bool = False) -> Array:
-    """The argument of each number, in radians or degrees."""
+    """The argument of each complex number, in radians or degrees."""
     out = np.arctan2(np.imag(z), np.real(z))
     return np.rad2deg(out) if deg else out
 

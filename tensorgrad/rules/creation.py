@@ -1,6 +1,6 @@
-"""Arrays made of nested lists with tensors in them, and the functions of NumPy that are asked for them by ``like=``.
+"""Creation of tensors from nested lists that contain tensors: `array`, and NumPy's functions that take ``like=``.
 
-NumPy turns lists into arrays itself, without asking the tensors in them, unless ``like=`` names a tensor.
+NumPy converts lists to arrays without calling the protocols of the tensors in them, unless ``like=`` is a tensor.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tensorgrad.frontend.tensor import Tensor
 
 
 def array(data: Any, dtype: Any = None) -> Tensor:
-    """A new tensor from numbers, arrays, tensors, and nested lists of them; gradients flow back to the tensors.
+    """A new tensor from numbers, arrays, tensors, and nested lists of them. Gradients flow back to the tensors.
 
     Parameters
     ----------
     data
-        What `numpy.array` takes, with tensors in any place.
+        Anything that `numpy.array` accepts, with tensors anywhere in it.
     dtype
-        The dtype of the result. By default, the one that holds all parts.
+        The dtype of the result. By default, the common dtype of all parts.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def array(data: Any, dtype: Any = None) -> Tensor:
 
 
 def _joined(data: Any) -> Array:
-    """Nested lists as one array, a tensor if one of them is tracked; anything else as it is."""
+    """Nested lists as one array; as a tensor if a gradient flows to one of their elements."""
     if isinstance(data, Variable):
         return data
     if not isinstance(data, (list, tuple)) or not any_tracked(data):
@@ -84,13 +84,13 @@ def _asfortranarray(data: Any, dtype: Any = None) -> Any:
 
 
 def _in_order(x: Any, order: Any) -> Any:
-    """A tensor whose elements lie in memory in this order."""
-    lies_so = order in (None, "K", "A") or value_of(x).flags[order]
-    return x if lies_so else np.copy(x, order)
+    """A tensor with this memory layout."""
+    has_order = order in (None, "K", "A") or value_of(x).flags[order]
+    return x if has_order else np.copy(x, order)
 
 
 @implements(np.full, complex=True)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Any:
-    """`numpy.full`: a tensor of this shape, each element of it ``fill_value``."""
+    """`numpy.full`: a tensor of this shape, filled with ``fill_value``."""
     value: Any = array(fill_value, dtype)
     return np.copy(np.broadcast_to(value, shape), "C" if order == "K" else order)

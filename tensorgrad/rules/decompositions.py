@@ -1,4 +1,4 @@
-"""Factorizations of matrices: Cholesky, QR, eigenvalues and singular values. Leading axes are a batch.
+"""Factorizations of matrices: Cholesky, QR, eigenvalues and singular values. Leading axes are batch axes.
 
 A record has one result. A factorization with several results packs them, flattened, along the last axis; the function
 that replaces NumPy's unpacks them into NumPy's result type.
@@ -18,7 +18,7 @@ import numpy as np
 
 from tensorgrad.engine.registry import implements, primitive, rule
 from tensorgrad.engine.tape import Array, value_of
-from tensorgrad.rules.kinks import side
+from tensorgrad.rules.kinks import abs_slope
 from tensorgrad.rules.linalg import symmetric, t, without_gradient
 
 cholesky = primitive(np.linalg.cholesky)
@@ -28,14 +28,14 @@ QRResult: Any = type(np.linalg.qr(np.eye(1)))
 
 
 def pack(*parts: Array) -> Array:
-    """Arrays with the same batch axes in one, each flattened along the last axis; the last of them are matrices."""
+    """Concatenate arrays with the same batch axes, each flattened along the last axis. The last one is of matrices."""
     batch = parts[-1].shape[:-2]
     flat = [np.reshape(part, (*batch, math.prod(part.shape[len(batch) :]))) for part in parts]
     return np.concatenate(flat, axis=-1)
 
 
 def unpack(packed: Array, *cores: tuple[int, ...]) -> list[Array]:
-    """Undo `pack`, given the shape of each part without the batch."""
+    """The inverse of `pack`, given the shape of each part without the batch axes."""
     parts, start = [], 0
     for core in cores:
         stop = start + math.prod(core)
@@ -99,13 +99,13 @@ def _qr_dx(g: Array, ans: Array, m: int, n: int) -> Array:
 
 
 def _eigh_dx(g: Array, ans: Array, n: int, used: Callable[[], Any]) -> Array:
-    """Giles (2008), "Collected matrix derivative results"; symmetric, as the input is meant to be."""
+    """Giles (2008), "Collected matrix derivative results". The gradient is symmetric, as the input is."""
     (w, v), (gw, gv) = unpack(ans, (n,), (n, n)), unpack(g, (n,), (n, n))
-    distance = _row(w) - _column(w)
-    equal = _pairs(_negligible(distance, w))
-    asked = _asked(used, equal.any(), w, (n,), (n, n))[1].any(axis=-2)
-    turned = _turning(t(v) @ gv, distance, equal, _row(asked))
-    return symmetric(v @ (_column(gw) * np.eye(n, dtype=ans.dtype) + turned) @ t(v))
+    difference = _row(w) - _column(w)
+    equal = _clear_diagonal(_negligible(difference, w))
+    used_vectors = _used_parts(used, equal.any(), w, (n,), (n, n))[1].any(axis=-2)
+    rotation = _off_diagonal_quotient(t(v) @ gv, difference, equal, _row(used_vectors))
+    return symmetric(v @ (_column(gw) * np.eye(n, dtype=ans.dtype) + rotation) @ t(v))
 
 
 def _eigvalsh_dx(g: Array, v: Array) -> Array:
@@ -113,73 +113,77 @@ def _eigvalsh_dx(g: Array, v: Array) -> Array:
 
 
 def _svd_dx(g: Array, ans: Array, shape: tuple[int, ...], used: Callable[[], Any]) -> Array:
-    """Townsend (2016), "Differentiating the singular value decomposition": within its spaces, then beside them."""
+    """Townsend (2016), "Differentiating the singular value decomposition".
+
+    First the part inside the spaces that the singular vectors span, then the parts orthogonal to them.
+    """
     *_, m, n = shape
     k = min(m, n)
     (u, s, vh), (gu, gs, gvh) = unpack(ans, (m, k), (k,), (k, n)), unpack(g, (m, k), (k,), (k, n))
-    distance = _row(s) - _column(s)
-    equal, none = _pairs(_negligible(distance, s)), _negligible(s, s)
-    distance = distance * (_row(s) + _column(s))
-    asked_u, _, asked_vh = _asked(used, equal.any() or none.any(), s, (m, k), (k,), (k, n))
-    by_u, by_vh = asked_u.any(axis=-2), asked_vh.any(axis=-1)
+    difference = _row(s) - _column(s)
+    equal, zero = _clear_diagonal(_negligible(difference, s)), _negligible(s, s)
+    difference = difference * (_row(s) + _column(s))  # of the squares
+    used_parts = _used_parts(used, equal.any() or zero.any(), s, (m, k), (k,), (k, n))
+    used_u, used_vh = used_parts[0].any(axis=-2), used_parts[2].any(axis=-1)
     left, right = t(u) @ gu, vh @ t(gvh)
-    turned_left = _turning(left, distance, equal, _row(by_u))
-    turned_right = _turning(right, distance, equal, _row(by_vh))
-    out = u @ ((turned_left + t(turned_left)) * _row(s) + _column(s) * (turned_right + t(turned_right))) @ vh
-    out = out + u * _row(gs * _slope_of_values(gs, s, by_u, by_vh)) @ vh
+    by_left = _off_diagonal_quotient(left, difference, equal, _row(used_u))
+    by_right = _off_diagonal_quotient(right, difference, equal, _row(used_vh))
+    out = u @ ((by_left + t(by_left)) * _row(s) + _column(s) * (by_right + t(by_right))) @ vh
+    out = out + u * _row(gs * _slope_of_values(gs, s, used_u, used_vh)) @ vh
     if m > k:
-        out = out + _quotient(gu - u @ left, _row(s), _row(none), _row(by_u)) @ vh
+        out = out + _quotient(gu - u @ left, _row(s), _row(zero), _row(used_u)) @ vh
     if n > k:
-        out = out + u @ _quotient(gvh - t(right) @ vh, _column(s), _column(none), _column(by_vh))
+        out = out + u @ _quotient(gvh - t(right) @ vh, _column(s), _column(zero), _column(used_vh))
     return out
 
 
-def _slope_of_values(g: Array, s: Array, by_u: Any, by_vh: Any) -> Array:
-    """1, and 0 at 0, where singular values have a kink as a norm has.
+def _slope_of_values(g: Array, s: Array, used_u: Any, used_vh: Any) -> Array:
+    """1 for positive singular values; 0 for those that are 0, which have a kink there, as a norm has.
 
-    Not so in a composition with the vectors, such as ``(U * s) @ Vh``: beyond 0 a value has the other sign if a vector
-    is turned. With the vectors of one side alone, it is not known.
+    If the vectors are used as well, as in ``(U * s) @ Vh``, the product is smooth: a value that passes through 0
+    changes its sign if one of its vectors does. The slope is then 1. If only the vectors of one side are used, it is
+    unknown.
     """
     zero = value_of(s) == 0
     if not zero.any():
-        return side(s)
-    unknown = (by_u != by_vh) & (value_of(g) != 0)
-    return np.where(zero & (by_u & by_vh | unknown), np.where(unknown, np.nan, 1).astype(s.dtype), side(s))
+        return abs_slope(s)
+    unknown = (used_u != used_vh) & (value_of(g) != 0)
+    return np.where(zero & (used_u & used_vh | unknown), np.where(unknown, np.nan, 1).astype(s.dtype), abs_slope(s))
 
 
 def _svdvals_dx(g: Array, u: Array, s: Array, vh: Array) -> Array:
     """The gradient is 0 for singular values of 0."""
-    return u * _row(g * side(s)) @ vh
+    return u * _row(g * abs_slope(s)) @ vh
 
 
-def _asked(used: Callable[[], Any], degenerate: Any, w: Array, *cores: tuple[int, ...]) -> list[Any]:
-    """Which elements of the parts of a result are used; not looked for where it does not matter."""
+def _used_parts(used: Callable[[], Any], degenerate: Any, w: Array, *cores: tuple[int, ...]) -> list[Any]:
+    """Which elements of the parts of a result are used. It is only determined if some values are ``degenerate``."""
     if not degenerate:
         return [np.zeros((*w.shape[:-1], *core), bool) for core in cores]
     return unpack(used(), *cores)
 
 
 def _negligible(x: Array, w: Array) -> Any:
-    """Where ``x`` is within the rounding errors of eigenvalues or singular values ``w``."""
+    """Where ``x`` is within the rounding error of the eigenvalues or singular values ``w``."""
     largest = np.max(np.abs(value_of(w)), axis=-1, keepdims=True, initial=0)
     bound = w.shape[-1] * np.finfo(w.dtype).eps * largest
     return np.abs(value_of(x)) <= (bound if x.ndim == w.ndim else _column(bound))
 
 
-def _pairs(mask: Any) -> Any:
-    """Clear the diagonal."""
+def _clear_diagonal(mask: Any) -> Any:
+    """The mask with False on the diagonal."""
     return mask & ~np.eye(mask.shape[-1], dtype=bool)
 
 
-def _turning(x: Array, distance: Array, equal: Any, asked: Any) -> Array:
-    """``x / distance`` off the diagonal."""
+def _off_diagonal_quotient(x: Array, difference: Array, equal: Any, used: Any) -> Array:
+    """``x / difference`` off the diagonal, 0 on it; see `_quotient`."""
     diagonal = np.eye(equal.shape[-1], dtype=bool)
-    return _quotient(x, distance, equal | diagonal, asked & ~diagonal)
+    return _quotient(x, difference, equal | diagonal, used & ~diagonal)
 
 
-def _quotient(x: Array, y: Array, zero: Any, asked: Any) -> Array:
-    """``x / y``; where ``y`` counts as zero, infinite or NaN, but 0 if ``x`` is not asked for."""
-    return np.where(zero & ~asked, 0, x / np.where(zero, 0, y))
+def _quotient(x: Array, y: Array, zero: Any, used: Any) -> Array:
+    """``x / y``; where ``zero`` is true, infinite or NaN for elements that are used, and 0 for others."""
+    return np.where(zero & ~used, 0, x / np.where(zero, 0, y))
 
 
 @implements(np.linalg.cholesky)
@@ -197,7 +201,7 @@ def _eigh(a: Array, UPLO: Any = "L") -> Any:  # noqa: N803
 @implements(np.linalg.svd)
 def _svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     if hermitian:
-        return without_gradient(np.linalg.svd, a, "hermitian=True has no rule: write it with np.linalg.eigh.",
+        return without_gradient(np.linalg.svd, a, "hermitian=True has no gradient rule: write it with np.linalg.eigh.",
                                 full_matrices=full_matrices, compute_uv=compute_uv, hermitian=True)  # fmt: skip
     if not compute_uv:
         return np.linalg.svdvals(a)
@@ -205,7 +209,7 @@ def _svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitia
     if full_matrices and m != n:
         return without_gradient(
             np.linalg.svd, a, "the vectors that full_matrices=True adds are not determined by the matrix: pass "
-                              "full_matrices=False, or compute_uv=False for singular values alone.")  # fmt: skip
+                              "full_matrices=False, or compute_uv=False for the singular values only.")  # fmt: skip
     k = min(m, n)
     return SVDResult(*unpack(svd(a), (m, k), (k,), (k, n)))
 
@@ -214,11 +218,11 @@ def _svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitia
 def _qr(a: Array, mode: str = "reduced") -> Any:
     m, n = np.shape(a)[-2:]
     if mode not in ("reduced", "r") and not (mode == "complete" and m <= n):
-        return without_gradient(np.linalg.qr, a, f"mode={mode!r} has no rule for a shape {np.shape(a)}: only the "
-                                                 "columns of mode='reduced' are determined by the matrix.",
+        return without_gradient(np.linalg.qr, a, f"mode={mode!r} has no gradient rule for shape {np.shape(a)}: only "
+                                                 "the columns of mode='reduced' are determined by the matrix.",
                                 mode=mode)  # fmt: skip
     k = min(m, n)
     q, r = unpack(qr(a if n == k else a[..., :k]), (m, k), (k, k))
-    if n > k:  # Q comes from the first columns alone, the others only turn with it
+    if n > k:  # Q depends on the first k columns only; the others are expressed in it
         r = np.concatenate([r, t(q) @ a[..., k:]], axis=-1)
     return r if mode == "r" else QRResult(q, r)

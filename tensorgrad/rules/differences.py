@@ -97,7 +97,7 @@ def ediff1d(ary: Array, to_end: Any = None, to_begin: Any = None) -> Array:
     """The differences of consecutive elements of the flattened array, with optional elements before and after."""
     ary = np.ravel(asarray(ary))
 
-    def beside(name: str, x: Any) -> list[Array]:
+    def converted(name: str, x: Any) -> list[Array]:
         if x is None:
             return []
         x = np.ravel(asarray(x))
@@ -105,7 +105,7 @@ def ediff1d(ary: Array, to_end: Any = None, to_begin: Any = None) -> Array:
             raise TypeError(f"ediff1d: cannot cast {name} from {x.dtype} to {ary.dtype}")
         return [x if x.dtype == ary.dtype else x.astype(ary.dtype)]
 
-    return np.concatenate([*beside("to_begin", to_begin), ary[1:] - ary[:-1], *beside("to_end", to_end)])
+    return np.concatenate([*converted("to_begin", to_begin), ary[1:] - ary[:-1], *converted("to_end", to_end)])
 
 
 @implements(np.gradient)

@@ -1,8 +1,8 @@
-"""Division of an upstream gradient by a result that may be 0, where the tape shows that it is a multiple of it.
+"""Division of an upstream gradient by a result that may be 0, if the tape shows that the gradient is a multiple of it.
 
 The gradient of ``f(r)`` with ``r = |x|`` is ``g * x / r`` with ``g = f'(r)``: 0 / 0 where ``x`` is 0. If ``g`` was
-computed as a multiple ``q * r``, as that of ``r ** 2`` is, the gradient is ``q * x``, at 0 as well, and so are its
-derivatives. The quotient ``q`` is found by the rules of algebra along the records of ``g``; nothing is guessed.
+computed as a multiple ``q * r``, as for ``r ** 2``, the gradient is ``q * x``, at 0 as well, and its derivatives are
+right there, too. The quotient ``q`` is computed symbolically from the records of ``g``.
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ from tensorgrad.engine.aliasing import Saved, restored
 from tensorgrad.engine.sums import total, total_of_array
 from tensorgrad.engine.tape import Array, Node, Record, Variable, value_of
 
-_STEPS = 64  # from `g` back to the result
+_MAX_DEPTH = 64  # of the search from ``g`` back to the result
 
 
 def quotient(g: Array, ans: Array, x: Array) -> Array | None:
-    """``g / ans`` in a recorded pass in which an element of ``x`` is 0; None in others, or if it is not known."""
+    """``g / ans``; None if it is not known, or not needed: no element of ``x`` is 0, or the pass is not recorded."""
     if not isinstance(g, Variable) or g.node is None or np.all(value_of(x)):
         return None
-    return _Division(ans.node if isinstance(ans, Variable) else ans, type(g)).of(g.node, _STEPS)
+    return _Division(ans.node if isinstance(ans, Variable) else ans, type(g)).of(g.node, _MAX_DEPTH)
 
 
 class _Division:
-    """The division of values on the tape by the result of one record."""
+    """Division of values on the tape by the result of one record, the ``divisor``."""
 
     def __init__(self, divisor: Any, kind: type[Variable]) -> None:
         self.divisor, self.kind = divisor, kind
         self.known: dict[Node, Array | None] = {}
 
-    def of(self, node: Node | None, steps: int) -> Array | None:
-        """The quotient, of the shape of the value; None where that is not known to be a multiple."""
-        if not isinstance(node, Record) or node.inputs is None or node.parents is None or not steps:
+    def of(self, node: Node | None, depth: int) -> Array | None:
+        """The quotient for a node, in the shape of its value; None if that is not known to be a multiple."""
+        if not isinstance(node, Record) or node.inputs is None or node.parents is None or not depth:
             return None
         if node not in self.known:
             if self._is_divisor(node):
                 self.known[node] = np.ones(node.shape, node.dtype)
             else:
-                parts = [self.of(parent, steps - 1) for parent in node.parents] if node.row.fn in _RULES else []
+                parts = [self.of(parent, depth - 1) for parent in node.parents] if node.row.fn in _RULES else []
                 is_multiple = any([part is not None for part in parts])
                 self.known[node] = _RULES[node.row.fn](self, node, *parts) if is_multiple else None
         return self.known[node]
 
     def value(self, record: Record, i: int) -> Array:
-        """An input of a record, on the tape if it was."""
+        """An input of a record, as a tensor if it was one."""
         assert record.inputs is not None
         assert record.parents is not None
         x = record.inputs[i]
         return restored(self.kind, x, record.parents[i]) if type(x) is Saved else x
 
     def _is_divisor(self, record: Record) -> bool:
-        """Whether a record is the divisor's, or one of the same function of the same values."""
+        """Whether a record is the divisor, or a call of the same function with the same inputs."""
         a, b = record, self.divisor
         is_same_call = a.row is b.row and a.parents == b.parents and a.params == b.params
         return a is b or (is_same_call and all(map(operator.is_, a.inputs or (), b.inputs)))
@@ -72,7 +72,7 @@ def _power(division: _Division, record: Record, p: Array | None, _q: Array | Non
 
 
 def _total(division: _Division, record: Record, p: Array) -> Array | None:
-    """A sum, if the divisor is the same along the axes that are summed up."""
+    """A sum, if the divisor is constant along the axes that are summed over."""
     shape = (1,) * (p.ndim - len(division.divisor.shape)) + division.divisor.shape
     return total(p, **record.params) if all([shape[i] == 1 for i in record.params["axis"]]) else None
 

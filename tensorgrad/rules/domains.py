@@ -1,4 +1,4 @@
-"""`numpy.emath`: functions that give complex numbers where real ones would leave their domain."""
+"""`numpy.emath`: functions whose result is complex for real inputs outside their real domain."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.rules.shapes import asarray
 
 
-def _within(x: Array, is_outside: Callable[[Array], Any]) -> Array:
-    """An array as it is, or complex if an element lies outside of a domain."""
+def _promoted(x: Array, is_outside: Callable[[Array], Any]) -> Array:
+    """``x``, cast to a complex dtype if an element is outside the domain."""
     x = asarray(x)
     if x.dtype.kind == "c" or not np.any(is_outside(value_of(x))):
         return x
@@ -30,10 +30,10 @@ def _beyond_one(x: Array) -> Any:
 
 def _enter(function: Callable[..., Any], plain: Callable[..., Any], is_outside: Callable[[Array], Any]) -> None:
     @implements(function, complex=True)
-    def of_any(x: Array) -> Array:
-        return plain(_within(x, is_outside))
+    def on_any_domain(x: Array) -> Array:
+        return plain(_promoted(x, is_outside))
 
-    of_any.__doc__ = f"`numpy.{plain.__name__}`, of complex numbers where it leaves the real ones."
+    on_any_domain.__doc__ = f"`numpy.{plain.__name__}`, with a complex result outside the real domain."
 
 
 for _name in ("sqrt", "log", "log2", "log10"):
@@ -44,12 +44,12 @@ for _name in ("arccos", "arcsin", "arctanh"):
 
 @implements(np.emath.logn, complex=True)
 def logn(n: Array, x: Array) -> Array:
-    """The logarithm to a base, of complex numbers where it leaves the real ones."""
-    return np.log(_within(x, _negative)) / np.log(_within(n, _negative))
+    """The logarithm to the base ``n``, with a complex result outside the real domain."""
+    return np.log(_promoted(x, _negative)) / np.log(_promoted(n, _negative))
 
 
 @implements(np.emath.power, complex=True)
 def power(x: Array, p: Array) -> Array:
-    """Powers, of complex numbers where they leave the real ones."""
+    """Powers, with a complex result for negative ``x``."""
     p = asarray(p)
-    return np.power(_within(x, _negative), p * 1.0 if p.dtype.kind in "iu" and np.any(value_of(p) < 0) else p)
+    return np.power(_promoted(x, _negative), p * 1.0 if p.dtype.kind in "iu" and np.any(value_of(p) < 0) else p)

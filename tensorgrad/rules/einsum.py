@@ -19,15 +19,15 @@ nondifferentiable(np.einsum_path)
 
 @primitive
 def contract(*operands: Array, subscripts: str, optimize: Any = False) -> Array:
-    """`numpy.einsum` with its subscripts written out: every axis named, ``->`` and the output present."""
+    """`numpy.einsum` with explicit subscripts: a label for each axis, and the output after ``->``."""
     return np.einsum(subscripts, *operands, optimize=optimize)
 
 
 def _contract_dx(g: Array, _ans: Array, i: int, *operands: Array, subscripts: str, optimize: Any = False) -> Array:
-    """Swap operand ``i`` and the output: ``ij,jk->ik`` pulls back to ``ik,jk->ij``.
+    """Exchange operand ``i`` and the output: for ``ij,jk->ik``, the gradient of the first operand is ``ik,jk->ij``.
 
-    An index that repeats within the operand (a diagonal) is tied by an identity matrix; one that stands
-    nowhere else (it was summed alone) is spread by a vector of ones.
+    A label that occurs twice in the operand (a diagonal) needs an identity matrix as a further factor; a label that
+    occurs nowhere else (a sum over that operand only) needs a vector of ones.
     """
     inputs, output = subscripts.split("->")
     terms = inputs.split(",")
@@ -50,8 +50,8 @@ def _contract_dx(g: Array, _ans: Array, i: int, *operands: Array, subscripts: st
             factors.append((label, np.ones(length[label], g.dtype)))
     subscripts = ",".join(term for term, _ in factors) + "->" + target
     multiplications = math.prod(length[label] for label in set(subscripts) if label in length)
-    blas = len(factors) == 2 and multiplications > 30_000  # below, looking for a path costs more than it saves
-    optimize = bool(optimize) or blas  # a path itself was for ``ans``
+    use_blas = len(factors) == 2 and multiplications > 30_000  # below, determining a path costs more than it saves
+    optimize = bool(optimize) or use_blas  # a given path applies to the forward contraction only
     return contract(*(widened(x) for _, x in factors), subscripts=subscripts, optimize=optimize)
 
 
@@ -60,21 +60,21 @@ rule(contract, each=_contract_dx, singular=False)
 
 @implements(np.einsum)
 def einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Array:
-    """Einstein summation over named axes: implicit and explicit output, repeated labels, ellipsis.
+    """Einstein summation, with implicit or explicit output, repeated labels, and ellipsis.
 
-    Axes may be numbered instead: ``np.einsum(x, [0, 1], y, [1, 2], [0, 2])``.
+    Axes may be given as numbers instead: ``np.einsum(x, [0, 1], y, [1, 2], [0, 2])``.
     """
     if not isinstance(subscripts, str):
-        subscripts, operands = _letters(subscripts, *operands)
-    written_out = _write_out(subscripts, [np.ndim(x) for x in operands])
-    return contract(*operands, subscripts=written_out, optimize=optimize)
+        subscripts, operands = _with_letters(subscripts, *operands)
+    explicit = _explicit(subscripts, [np.ndim(x) for x in operands])
+    return contract(*operands, subscripts=explicit, optimize=optimize)
 
 
 also_complex(contract, np.einsum)
 
 
-def _letters(*numbered: Any) -> tuple[str, tuple[Any, ...]]:
-    """``x, [0, 1], y, [1, 2], [0, 2]`` as ``"AB,BC->AC", (x, y)``; the order of letters is that of the numbers."""
+def _with_letters(*numbered: Any) -> tuple[str, tuple[Any, ...]]:
+    """``"AB,BC->AC", (x, y)`` for ``x, [0, 1], y, [1, 2], [0, 2]``. Letters are in the order of the numbers."""
     if len(numbered) < 2:
         raise ValueError("einsum: give the subscripts as a string first, or a list of axis numbers after each operand")
     pairs = len(numbered) // 2 * 2
@@ -93,8 +93,8 @@ def _letters(*numbered: Any) -> tuple[str, tuple[Any, ...]]:
 _LETTERS = dict(enumerate(string.ascii_uppercase + string.ascii_lowercase))
 
 
-def _write_out(subscripts: str, ndims: list[int]) -> str:
-    """Name the axes that ``...`` stands for, and write the output that is implied."""
+def _explicit(subscripts: str, ndims: list[int]) -> str:
+    """Subscripts with labels in place of ``...``, and with the output, if it was implicit."""
     inputs, arrow, output = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(ndims):

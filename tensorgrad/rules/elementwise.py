@@ -1,7 +1,7 @@
 """Arithmetic, powers, exponentials and logarithms of each element.
 
-Rows marked ``singular`` have points where the derivative is infinite, or points where there is no value at all:
-at these points a zero upstream gradient stays zero, so that the branch not selected by ``where`` never gives NaN.
+Rows without ``singular=False`` have points where the derivative is infinite or the function is undefined. If the result
+at such a point is not used, as in the branch that ``where`` does not select, the gradient there is 0, not NaN.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from tensorgrad import blas
 from tensorgrad.engine.registry import also_complex, implements, primitive, row_of, rule
 from tensorgrad.engine.tape import Array, any_tracked, value_of
 from tensorgrad.rules.division import quotient
-from tensorgrad.rules.kinks import settled, side, unit
+from tensorgrad.rules.kinks import abs_slope, normalized, zero_at_kink
 
 
 @primitive
 def steep_power(x: Array, y: Array) -> Array:
-    """``x**y``, of infinite slope in ``y`` at ``0**0``, where `numpy.power` has a slope of 0 by convention."""
+    """``x**y`` with an infinite derivative in ``y`` at ``0**0``, where that of `numpy.power` is 0 by convention."""
     return np.power(x, y)
 
 
 _BLOCK = 1 << 14  # elements
-_LN2, _LN10 = math.log(2), math.log(10)  # Python's floats leave float32 as it is
+_LN2, _LN10 = math.log(2), math.log(10)  # Python floats, so that float32 stays float32
 
 # fmt: off
 
@@ -46,11 +46,11 @@ rule(np.sign,        lambda g, _ans, _x: np.zeros_like(g), selects=True)
 
 # Powers and roots
 rule(np.power,       lambda g, _ans, x, y: g * _power_dx(x, y),
-                     lambda g, ans, x, y: g * settled(ans * np.log(x), (x == 0) & (y >= 0)))
+                     lambda g, ans, x, y: g * zero_at_kink(ans * np.log(x), (x == 0) & (y >= 0)))
 rule(np.float_power, lambda g, _ans, x, y: g * _power_dx(x, y),
-                     lambda g, ans, x, y: g * settled(ans * np.log(x), (x == 0) & (y >= 0)))
+                     lambda g, ans, x, y: g * zero_at_kink(ans * np.log(x), (x == 0) & (y >= 0)))
 rule(steep_power,    lambda g, _ans, x, y: g * _power_dx(x, y),
-                     lambda g, ans, x, y: g * settled(ans * np.log(x), (x == 0) & (y > 0)), elementwise=True)
+                     lambda g, ans, x, y: g * zero_at_kink(ans * np.log(x), (x == 0) & (y > 0)), elementwise=True)
 rule(np.square,      lambda g, _ans, x: (g + g) * x, singular=False,
                      add_to=lambda total, g, _i, x: add_product(total, g + g, x))
 rule(np.sqrt,        lambda g, ans, _x: g / (ans + ans))
@@ -77,15 +77,15 @@ also_complex(
 
 
 def _absolute_dx(g: Array, _ans: Array, x: Array) -> Array:
-    """``g`` times the sign of ``x``, or times the conjugate of a complex number's direction; 0 at 0."""
+    """``g`` times the sign of ``x``, for complex numbers times the conjugate of ``x / |x|``; 0 at 0."""
     q, conjugate = quotient(g, _ans, x), x if x.dtype.kind != "c" else np.conjugate(x)
     if q is not None:
         return q * conjugate
-    return g * (side(x) if x.dtype.kind != "c" else unit(conjugate, np.absolute(x)))
+    return g * (abs_slope(x) if x.dtype.kind != "c" else normalized(conjugate, np.absolute(x)))
 
 
 def add_product(total: Array, g: Array, x: Array) -> None:
-    """``total += g * x`` for arrays: where ``g`` is a number, by BLAS or in blocks that stay in the cache."""
+    """``total += g * x`` for arrays. If ``g`` is a number, by BLAS, or in blocks that fit into the cache."""
     alike = x.shape == total.shape and x.dtype == total.dtype and x.flags.c_contiguous and total.flags.c_contiguous
     if g.size > 1 or not alike or total.size < _BLOCK:
         total += g * x
@@ -128,17 +128,17 @@ def _power_dx(x: Array, y: Array) -> Array:
             return np.zeros_like(x)
         return y * (power(x, y - 1) if type(x) is np.ndarray and y not in (1, 2, 3) else x ** (y - 1))
     raised = steep_power if any_tracked([y]) else np.power
-    return settled(y * raised(x, y - 1), y == 0)
+    return zero_at_kink(y * raised(x, y - 1), y == 0)
 
 
 def _share(ans: Array, share: Array) -> Array:
-    """The share of a term in a sum, told from the difference of their logarithms; none where both terms are zero."""
+    """``share``, the fraction of a sum that one of its two terms is; 0 where both terms are 0."""
     return np.where(ans == -np.inf, 0, share)
 
 
 @implements(np.real_if_close)
 def real_if_close(a: Array, tol: float = 100) -> Array:
-    """``a``, without an imaginary part that is no more than rounding."""
+    """``a`` without its imaginary part, if that is within rounding errors."""
     return np.real(a) if np.iscomplexobj(a) and np.isrealobj(np.real_if_close(value_of(a), tol)) else a
 
 

@@ -19,7 +19,7 @@ from tensorgrad.rules.shapes import asarray, cast_to_fit
 
 @primitive
 def concatenate(*parts: Array, axis: int, ends: Sequence[int], dtype: Any = None) -> Array:
-    """Join arrays along an existing axis, where part ``i`` runs from ``ends[i]`` to ``ends[i + 1]``."""
+    """Join arrays along an existing axis; part ``i`` occupies ``ends[i]`` to ``ends[i + 1]``."""
     return np.concatenate(parts, axis, dtype=dtype)
 
 
@@ -45,7 +45,7 @@ def _concatenate(arrays: Sequence[Array], axis: int | None = 0, *, dtype: Any = 
         arrays, axis = [np.ravel(x) for x in arrays], 0
     arrays = list(arrays)
     shapes = [np.shape(value_of(x)) for x in arrays]
-    lengths = [shape[axis] if -len(shape) <= axis < len(shape) else 0 for shape in shapes]  # NumPy says what is wrong
+    lengths = [shape[axis] if -len(shape) <= axis < len(shape) else 0 for shape in shapes]  # NumPy raises the error
     return concatenate(*arrays, axis=axis, ends=(0, *itertools.accumulate(lengths)), dtype=dtype)
 
 
@@ -85,7 +85,7 @@ def block(arrays: Any) -> Array:
     leaves = list(_leaves(arrays))
     depths = {depth for depth, _ in leaves}
     if len(depths) > 1:
-        raise ValueError(f"block: lists must be nested equally deep, got arrays at the depths {sorted(depths)}")
+        raise ValueError(f"block: all arrays must be at the same depth of the lists, got depths {sorted(depths)}")
     (depth,) = depths
     ndim = max(depth, *(np.ndim(x) for _, x in leaves))
 
@@ -110,7 +110,7 @@ def _leaves(arrays: Any, depth: int = 0) -> Iterator[tuple[int, Array]]:
 
 @implements(np.append)
 def append(arr: Array, values: Array, axis: int | None = None) -> Array:
-    """Join two arrays, all elements of both by default."""
+    """Join two arrays along an axis; flatten both if ``axis`` is None."""
     return np.concatenate([arr, values], axis)
 
 
@@ -119,17 +119,17 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
     """Insert values, cast to the dtype of the array, before the positions ``obj``."""
     arr, values = asarray(arr), asarray(values)
     values = cast_to_fit(values, arr.dtype)
-    return by_number(lambda x, values: np.insert(x, value_of(obj), values, axis), arr, values)
+    return by_index(lambda x, values: np.insert(x, value_of(obj), values, axis), arr, values)
 
 
 @implements(np.resize)
 def resize(a: Array, new_shape: Any) -> Array:
     """Repeat the elements to fill a shape; zeros if there are no elements."""
-    return by_number(lambda x: np.resize(x, new_shape), a if a.size else np.sum(a, dtype=a.dtype))
+    return by_index(lambda x: np.resize(x, new_shape), a if a.size else np.sum(a, dtype=a.dtype))
 
 
-def by_number(move: Callable[..., Any], *arrays: Array) -> Array:
-    """``move(*arrays)`` of a function that only moves elements: it is told the numbers of the elements instead."""
+def by_index(move: Callable[..., Any], *arrays: Array) -> Array:
+    """``move(*arrays)`` for a function that only moves elements: it is called with the indices of the elements."""
     joined = np.concatenate(arrays, None) if len(arrays) > 1 else np.ravel(arrays[0])
     ends = itertools.accumulate(x.size for x in arrays)
     moved = move(*(np.arange(end - x.size, end).reshape(x.shape) for x, end in zip(arrays, ends, strict=True)))
@@ -172,25 +172,25 @@ def _repeat(a: Array, repeats: Any, axis: int | None = None) -> Array:
 
 @implements(np.array_split)
 def array_split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
-    """Parts along an axis, as views: so many of nearly the same length, or cut before the given indices."""
-    return _cut(np.array_split, ary, indices_or_sections, axis)
+    """Views of parts along an axis: a number of parts of nearly the same length, or parts that begin at indices."""
+    return _split_like(np.array_split, ary, indices_or_sections, axis)
 
 
 @implements(np.split)
 def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
-    """Parts along an axis, as views: so many of the same length, or cut before the given indices."""
-    return _cut(np.split, ary, indices_or_sections, axis)
+    """Views of parts along an axis: a number of parts of the same length, or parts that begin at indices."""
+    return _split_like(np.split, ary, indices_or_sections, axis)
 
 
 @implements(np.hsplit)
 def hsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
-    """Parts along the second axis, of a vector along the first."""
+    """Parts along the second axis, for a vector along the first."""
     return np.split(_at_least(1, ary, "hsplit"), indices_or_sections, min(ary.ndim - 1, 1))
 
 
 @implements(np.vsplit)
 def vsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
-    """Parts along the first axis of a matrix, or of more."""
+    """Parts along the first axis of an array with two or more axes."""
     return np.split(_at_least(2, ary, "vsplit"), indices_or_sections, 0)
 
 
@@ -202,13 +202,13 @@ def dsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
 
 @implements(np.unstack)
 def unstack(x: Array, *, axis: int = 0) -> tuple[Array, ...]:
-    """The arrays along an axis, as views, without it."""
+    """Views of the arrays along an axis, without that axis."""
     axis = normalize_axis_index(axis, x.ndim)
     return tuple(along(x, axis, i) for i in range(x.shape[axis]))
 
 
-def _cut(split: Callable[..., Any], x: Array, where: Any, axis: int) -> list[Array]:
-    """Let NumPy split the numbers along the axis, and follow it."""
+def _split_like(split: Callable[..., Any], x: Array, where: Any, axis: int) -> list[Array]:
+    """Split as NumPy's function ``split`` splits the indices along the axis."""
     axis = normalize_axis_index(axis, x.ndim)
     parts = split(np.arange(x.shape[axis]), value_of(where))
     return [along(x, axis, slice(part[0], part[-1] + 1) if part.size else slice(0)) for part in parts]
@@ -216,5 +216,5 @@ def _cut(split: Callable[..., Any], x: Array, where: Any, axis: int) -> list[Arr
 
 def _at_least(ndim: int, x: Array, name: str) -> Array:
     if x.ndim < ndim:
-        raise ValueError(f"{name} needs an array of {ndim} or more axes, got one of {x.ndim}")
+        raise ValueError(f"{name}: the array must have at least {ndim} axes, got {x.ndim}")
     return x

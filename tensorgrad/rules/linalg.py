@@ -1,4 +1,4 @@
-"""Linear algebra of square matrices and of equations: inverses, determinants, powers. Leading axes are a batch.
+"""Linear algebra: linear equations, inverses, determinants, powers, products. Leading axes are batch axes.
 
 For factorizations (Cholesky, QR, eigenvalues, singular values) see `decompositions`.
 """
@@ -35,12 +35,13 @@ def slogdet(x: Array) -> Array:
 
 @primitive
 def cofactors(x: Array, *changes: Array) -> Array:
-    """The gradient of the determinant, of whatever rank the matrix is, and its derivatives along ``changes`` of it.
+    """The gradient of the determinant of a matrix of any rank, and its derivatives in the directions ``changes``.
 
-    The determinant is linear in each row, so that these are sums of minors. Rotated to a diagonal ``s``, with changes
-    ``e``, its derivative along ``m`` changes is the sum over different ``i_1 ... i_m`` and their permutations ``j``
-    of ``sign * p[i_1 ... i_m] * e_1[i_1, j_1] * ... * e_m[i_m, j_m]``, with the product ``p`` of all other ``s``. Here
-    the last of the changes is left out: what it would be multiplied by is the gradient.
+    The determinant is linear in each row, so that these are sums of minors. For a diagonal matrix with elements ``s``
+    (the general case is reduced to it by the singular value decomposition), the derivative in ``m`` directions ``e`` is
+    the sum over all distinct ``i_1 ... i_m`` and their permutations ``j`` of
+    ``sign * p[i_1 ... i_m] * e_1[i_1, j_1] * ... * e_m[i_m, j_m]``, where ``p`` is the product of all other ``s``. The
+    gradient is the factor of the last direction, which is therefore not an argument.
     """
     u, s, vh = np.linalg.svd(x)
     changes = tuple(t(u) @ change @ t(vh) for change in changes)
@@ -57,12 +58,12 @@ def cofactors(x: Array, *changes: Array) -> Array:
             out[..., np.arange(n), np.arange(n)] += sign * term
         else:
             out += sign * np.einsum(",".join(factors) + "->..." + row + column, products, *changes)
-    turned = np.sign(np.linalg.det(u) * np.linalg.det(vh))  # 1 or -1: whether the two rotations keep the orientation
-    return np.expand_dims(turned, (-1, -2)) * (u @ out @ vh)
+    orientation = np.sign(np.linalg.det(u) * np.linalg.det(vh))  # 1 or -1
+    return np.expand_dims(orientation, (-1, -2)) * (u @ out @ vh)
 
 
 def _products_of_others(s: Array, m: int) -> Array:
-    """The product of all elements but ``m`` of them, for any ``m`` different ones along the last ``m`` axes; else 0."""
+    """The products of all elements except ``m`` distinct ones, by the indices of those; 0 for equal indices."""
     n = s.shape[-1]
     at = np.indices((n,) * m)
     different = np.ones((n,) * m, bool)
@@ -86,7 +87,7 @@ rule(cofactors,     each=lambda g, _ans, i, x, *changes: cofactors(x, *changes[:
 
 
 def symmetric(x: Array) -> Array:
-    """The symmetric part, half of ``x + x.T``."""
+    """The symmetric part, ``(x + x.T) / 2``."""
     return 0.5 * (x + t(x))
 
 
@@ -101,7 +102,7 @@ def without_gradient(fn: Any, x: Array, why: str, **params: Any) -> Any:
 
 
 def _det_dx(ans: Array, x: Array) -> Array:
-    """Cofactors: ``det(x) * inv(x).T``, or by singular values where the inverse is inaccurate or there is none."""
+    """Cofactors: ``det(x) * inv(x).T``; by singular values if the matrix is singular or ill-conditioned."""
     if np.all(value_of(ans) != 0):
         inverse = np.linalg.inv(x)
         condition = np.linalg.norm(value_of(x), axis=(-2, -1)) * np.linalg.norm(value_of(inverse), axis=(-2, -1))
@@ -116,7 +117,7 @@ def _logdet_dx(g: Array, ans: Array, x: Array) -> Array:
     if not singular.any():
         return g * t(np.linalg.inv(x))
     regular = np.where(singular, np.eye(x.shape[-1], dtype=x.dtype), x)
-    infinite = 1 / np.square(0 * x)  # and its derivative is not a number
+    infinite = 1 / np.square(0 * x)  # its derivative is NaN
     return np.where(singular, g * infinite, g * t(np.linalg.inv(regular)))
 
 
@@ -131,7 +132,7 @@ def _slogdet(a: Array) -> Any:
 
 @implements(np.linalg.solve)
 def _solve(a: Array, b: Array) -> Array:
-    if np.ndim(b) == 1:  # one vector, whatever the batch; all else is matrices
+    if np.ndim(b) == 1:  # one vector for the whole batch; otherwise b holds matrices
         return np.squeeze(solve(a, np.expand_dims(b, -1)), -1)
     return solve(a, b)
 
@@ -139,19 +140,17 @@ def _solve(a: Array, b: Array) -> Array:
 @implements(np.linalg.pinv)
 def _pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Array:
     if rcond is not None and rtol is not np._NoValue:
-        raise ValueError("pinv: give one of rcond and rtol, not both")
+        raise ValueError("pinv: pass rcond or rtol, not both")
     default = rcond is None and rtol is np._NoValue
     cut = 1e-15 if default else rtol if rcond is None else rcond
     rounding = max(np.shape(a)[-2:]) * np.finfo(np.result_type(a.dtype, np.float32)).eps
     cut = rounding if cut is None else value_of(cut)
     if default or np.all(cut <= rounding):
         return pinv(a, rcond=cut, hermitian=hermitian)
-    sizes = np.abs(np.linalg.eigvalsh(value_of(a))) if hermitian else np.linalg.svdvals(value_of(a))
-    largest = np.max(sizes, axis=-1, keepdims=True, initial=0)
-    dropped = sizes <= np.expand_dims(cut, -1) * largest
-    if not np.any(
-        dropped & (sizes > rounding * largest)
-    ):  # dropped are zeros, and a change of the matrix keeps them so
+    singular_values = np.abs(np.linalg.eigvalsh(value_of(a))) if hermitian else np.linalg.svdvals(value_of(a))
+    largest = np.max(singular_values, axis=-1, keepdims=True, initial=0)
+    dropped = singular_values <= np.expand_dims(cut, -1) * largest
+    if not np.any(dropped & (singular_values > rounding * largest)):  # only zeros are dropped
         return pinv(a, rcond=cut, hermitian=hermitian)
     if hermitian:
         s, u = np.linalg.eigh(a)
@@ -162,9 +161,9 @@ def _pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = n
 
 
 def _pinv_dx(g: Array, ans: Array, x: Array, hermitian: bool) -> Array:
-    """Golub and Pereyra (1973): of the inverse, and of the two spaces beside it; for changes that keep the rank."""
+    """Golub and Pereyra (1973), "The differentiation of pseudo-inverses": for changes that preserve the rank."""
     if hermitian:
-        x = np.tril(x) + t(np.tril(x, -1))  # as NumPy reads it
+        x = np.tril(x) + t(np.tril(x, -1))  # NumPy reads the lower triangle
     g = t(g)
     across, along = t(ans) @ ans, ans @ t(ans)
     out = (g - x @ (ans @ g)) @ along + across @ (g - (g @ ans) @ x) - t(ans) @ t(g) @ t(ans)
@@ -173,10 +172,10 @@ def _pinv_dx(g: Array, ans: Array, x: Array, hermitian: bool) -> Array:
 
 @implements(np.linalg.lstsq)
 def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array, int, Array]:
-    """The shortest ``x`` that minimizes ``|a @ x - b|``; squared distances, rank and singular values of ``a``."""
+    """The shortest ``x`` that minimizes ``|a @ x - b|``, squared residuals, and rank and singular values of ``a``."""
     if np.ndim(a) != 2 or np.ndim(b) not in (1, 2):
         raise np.linalg.LinAlgError(
-            f"lstsq: needs a matrix and a vector or matrix, got {np.ndim(a)} and {np.ndim(b)} axes"
+            f"lstsq: a must be a matrix and b a vector or matrix, got {np.ndim(a)} and {np.ndim(b)} axes"
         )
     m, n = np.shape(a)
     s = np.linalg.svdvals(a)
@@ -190,7 +189,7 @@ def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[Array, Array,
 
 @implements(np.linalg.tensorinv)
 def tensorinv(a: Array, ind: int = 2) -> Array:
-    """The inverse for ``tensordot`` over the last axes, of the matrix whose rows are the first ``ind`` axes."""
+    """The inverse with respect to ``tensordot``: that of the matrix whose rows are the first ``ind`` axes."""
     if ind <= 0:
         raise ValueError(f"tensorinv: ind must be positive, got {ind}")
     n = math.prod(a.shape[ind:])
@@ -206,13 +205,14 @@ def tensorsolve(a: Array, b: Array, axes: Sequence[int] | None = None) -> Array:
     shape = np.shape(a)[np.ndim(b) :]
     n = math.prod(shape)
     if np.size(b) != n or np.size(a) != n * n:
-        raise np.linalg.LinAlgError(f"tensorsolve: {np.shape(a)} is no square matrix beside b of shape {np.shape(b)}")
+        raise np.linalg.LinAlgError(f"tensorsolve: a of shape {np.shape(a)} does not match b of shape {np.shape(b)}: "
+                                    "it must be reshapeable to a square matrix")  # fmt: skip
     return np.reshape(np.linalg.solve(np.reshape(a, (n, n)), np.ravel(b)), shape)
 
 
 @implements(np.linalg.cond)
 def cond(x: Array, p: Any = None) -> Array:
-    """How much an inverse magnifies errors: ``norm(x, p) * norm(inv(x), p)``, or a ratio of singular values."""
+    """The condition number ``norm(x, p) * norm(inv(x), p)``; for the 2-norm, a ratio of singular values."""
     values = value_of(x)
     with np.errstate(divide="ignore", invalid="ignore"):
         if p is None or p in (2, -2):
@@ -223,8 +223,8 @@ def cond(x: Array, p: Any = None) -> Array:
             regular = np.where(np.expand_dims(singular, (-1, -2)), np.eye(x.shape[-1], dtype=x.dtype), x)
             inverse = np.linalg.norm(np.linalg.inv(regular), p, axis=(-2, -1))
             out = np.linalg.norm(x, p, axis=(-2, -1)) * np.where(singular, np.inf, inverse)
-        lost = np.isnan(value_of(out)) & ~np.isnan(values).any(axis=(-2, -1))  # 0 / 0, of a matrix of zeros
-    return np.where(lost, np.inf, out) if lost.any() else out
+        undefined = np.isnan(value_of(out)) & ~np.isnan(values).any(axis=(-2, -1))  # 0 / 0, for a matrix of zeros
+    return np.where(undefined, np.inf, out) if undefined.any() else out
 
 
 # ------------------------------------------------------------------------------------------------------- products
@@ -232,10 +232,10 @@ def cond(x: Array, p: Any = None) -> Array:
 
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Array, n: int) -> Array:
-    """``n`` factors ``a``, by squaring; of the inverse for negative ``n``."""
+    """The product of ``n`` factors ``a``, by repeated squaring; for negative ``n``, of the inverse."""
     n = operator.index(n)
     if np.ndim(a) < 2 or a.shape[-1] != a.shape[-2]:
-        raise np.linalg.LinAlgError(f"matrix_power: needs square matrices, got the shape {np.shape(a)}")
+        raise np.linalg.LinAlgError(f"matrix_power: the matrices must be square, got shape {np.shape(a)}")
     if n == 0:
         return np.where(True, np.eye(a.shape[-1], dtype=a.dtype), a)
     if n < 0:
@@ -252,15 +252,15 @@ def matrix_power(a: Array, n: int) -> Array:
 
 @implements(np.linalg.multi_dot)
 def multi_dot(arrays: Sequence[Array]) -> Array:
-    """The product of matrices in the order of fewest multiplications; the first and the last may be vectors."""
+    """The product of matrices, in the order with the fewest multiplications; the first and last may be vectors."""
     ndims, last = [np.ndim(x) for x in arrays], len(arrays) - 1
     if last < 1:
-        raise ValueError(f"multi_dot: needs at least two arrays, got {len(arrays)}")
+        raise ValueError(f"multi_dot: at least two arrays are required, got {len(arrays)}")
     if set(ndims[1:-1]) - {2} or {ndims[0], ndims[-1]} - {1, 2}:
-        raise np.linalg.LinAlgError(f"multi_dot: needs matrices, or vectors at the ends, got arrays of {ndims} axes")
+        raise np.linalg.LinAlgError(f"multi_dot: arrays must be matrices, or vectors at the ends, got {ndims} axes")
     lengths = [np.shape(arrays[0])[0] if ndims[0] == 2 else 1, *(np.shape(x)[-1] for x in arrays)]
     lengths[-1] = lengths[-1] if ndims[-1] == 2 else 1
-    best = {(i, i): (0, i) for i in range(last + 1)}  # of arrays i to j: multiplications, and the last of the left part
+    best = {(i, i): (0, i) for i in range(last + 1)}  # arrays i to j: number of multiplications, end of the left part
     for width in range(1, last + 1):
         for i in range(last + 1 - width):
             j = i + width
@@ -303,8 +303,8 @@ def _eigvals(a: Array) -> Any:
     return without_gradient(np.linalg.eigvals, a, _COMPLEX)
 
 
-_COMPLEX = ("eigenvalues of a general matrix are complex, and their gradient has no rule. For a symmetric matrix write "
-            "np.linalg.eigh or eigvalsh; for values without a gradient pass t.detach().")  # fmt: skip
+_COMPLEX = ("there is no gradient rule for the eigenvalues of a general matrix, which are complex. For a symmetric "
+            "matrix write np.linalg.eigh or eigvalsh; if no gradient is needed, pass t.detach().")  # fmt: skip
 
 
 also_complex(

@@ -1,4 +1,4 @@
-"""Parts of matrices, diagonals and triangles, and matrices made of vectors."""
+"""Diagonals and triangles of matrices, and matrices created from vectors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tensorgrad.engine.tape import Array
 
 @primitive
 def on_diagonal(x: Array, *, offset: int, axis1: int, axis2: int, shape: tuple[int, ...]) -> Array:
-    """Zeros but for a diagonal, which holds ``x``: the transpose of `numpy.diagonal`."""
+    """Zeros with ``x`` on a diagonal: the transpose of `numpy.diagonal`."""
     out = np.zeros(shape, x.dtype)
     diagonal = np.diagonal(out, offset, axis1, axis2)
-    diagonal.flags.writeable = True  # NumPy gives a view to look at only
+    diagonal.flags.writeable = True  # NumPy returns a read-only view
     diagonal[...] = x
     return out
 
@@ -39,7 +39,7 @@ def diag(v: Array, k: int = 0) -> Array:
         return on_diagonal(v, offset=k, axis1=0, axis2=1, shape=(n, n))
     if v.ndim == 2:
         return np.diagonal(v, k)
-    raise ValueError(f"diag: the array must have one axis or two, got shape {v.shape}")
+    raise ValueError(f"diag: the array must have one or two axes, got shape {v.shape}")
 
 
 @implements(np.diagflat)
@@ -56,7 +56,7 @@ def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any 
 
 @implements(np.vander)
 def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803  (NumPy's name)
-    """The powers of each element in a row, the highest first: Vandermonde's matrix."""
+    """The Vandermonde matrix: the powers of each element in a row, highest power first."""
     if x.ndim != 1:
         raise ValueError(f"vander: the array must have one axis, got shape {x.shape}")
     powers = np.arange(x.size if N is None else N)

@@ -11,7 +11,7 @@ for _function in (
     np.isnan, np.isfinite, np.isinf, np.isposinf, np.isneginf, np.signbit, np.isclose, np.allclose, np.array_equal,
     np.array_equiv, np.any, np.all, np.isreal, np.iscomplex, np.isnat,
     np.iscomplexobj, np.isrealobj, np.may_share_memory, np.shares_memory,
-    # integers alone
+    # functions of integers
     np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift, np.bitwise_count,
     np.gcd, np.lcm,
     # positions and counts

@@ -1,4 +1,4 @@
-"""Norms of vectors and matrices. At 0, where a norm has no gradient, it is given 0: the one of least length."""
+"""Norms of vectors and matrices. At 0, where a norm is not differentiable, 0 is used, the shortest subgradient."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
 from tensorgrad.engine.tape import Array
 from tensorgrad.rules.division import quotient
-from tensorgrad.rules.kinks import settled, side, unit
+from tensorgrad.rules.kinks import abs_slope, normalized, zero_at_kink
 from tensorgrad.rules.reductions import restore
 
 vector_norm = primitive(np.linalg.vector_norm)
@@ -38,10 +38,10 @@ rule(even_power,  lambda g, _ans, x, *, order: g * _even_power_dx(x, order), ele
 
 
 def _even_power_dx(x: Array, order: float) -> Array:
-    """The slope of `even_power`."""
+    """The derivative of `even_power`."""
     if order == 0:
         return np.zeros_like(x)
-    return side(x) if order == 1 else order * odd_power(x, order=order - 1)
+    return abs_slope(x) if order == 1 else order * odd_power(x, order=order - 1)
 
 
 def _norm_dx(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, ord: float) -> Array:
@@ -53,14 +53,14 @@ def _norm_dx(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, ord: flo
 
 
 def _direction(x: Array, ans: Array, ord: float) -> Array:
-    """The gradient of the norm of order ``ord``, whose value is ``ans``, with its reduced axes kept; 0 at 0."""
+    """The gradient of the norm of order ``ord``, whose value with its reduced axes kept is ``ans``; 0 at 0."""
     if ord == 0:
         return np.zeros_like(x)
     if ord == 1:
-        return side(x)
+        return abs_slope(x)
     if ord == 2:
-        return unit(x, ans)
-    return settled(odd_power(x / ans, order=float(ord) - 1), (x == 0) | (ans == 0))
+        return normalized(x, ans)
+    return zero_at_kink(odd_power(x / ans, order=float(ord) - 1), (x == 0) | (ans == 0))
 
 
 @implements(np.linalg.vector_norm)
@@ -77,7 +77,7 @@ def _vector_norm(x: Array, *, axis: Any = None, keepdims: bool = False, ord: flo
     if ord != 2:
         return vector_norm(np.absolute(x), axis=axis, keepdims=keepdims, ord=ord)
     axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
-    parts = np.stack([np.real(x), np.imag(x)], axis=-1)  # an absolute value that is 0 would have no second derivative
+    parts = np.stack([np.real(x), np.imag(x)], axis=-1)  # unlike absolute values, twice differentiable at 0
     out = vector_norm(parts, axis=(*axes, x.ndim), keepdims=keepdims)
     return out[..., 0] if keepdims else out
 
@@ -91,7 +91,7 @@ def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) ->
     if len(axes) == 1:
         return _vector_norm(x, axis=axes[0], keepdims=keepdims, ord=2 if ord is None else ord)
     if len(axes) != 2:
-        raise ValueError(f"norm: {len(axes)} axes are neither those of vectors nor of matrices; give axis")
+        raise ValueError(f"norm: axis must name one axis (of vectors) or two (of matrices), got {len(axes)} axes")
     return _matrix_norm(x, ord, axes, keepdims)
 
 
@@ -102,7 +102,7 @@ def matrix_norm(x: Array, *, keepdims: bool = False, ord: Any = "fro") -> Array:
 
 
 def _matrix_norm(x: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
-    """All are vector norms: of the elements, of the sums of rows or columns, or of the singular values."""
+    """The matrix norm: a vector norm of the elements, of the sums of rows or columns, or of the singular values."""
     row, column = axes
     if ord in (None, "fro", "f"):
         return _vector_norm(x, axis=axes, keepdims=keepdims)
@@ -116,9 +116,8 @@ def _matrix_norm(x: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> A
         values = np.linalg.svd(np.transpose(x, (*rest, row, column)), compute_uv=False)
         out = _vector_norm(values, axis=-1, ord={2: np.inf, -2: -np.inf, "nuc": 1}[ord])
         return restore(out, axes, not keepdims)
-    raise ValueError(f"norm: {ord!r} is no order of a matrix norm: use None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf")
+    raise ValueError(f"norm: ord of a matrix norm must be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}")
 
 
-also_complex(
-    np.linalg.norm, np.linalg.vector_norm, np.linalg.matrix_norm
-)  # by way of both parts, or the absolute values
+# complex values are replaced by their real and imaginary parts, or by their absolute values
+also_complex(np.linalg.norm, np.linalg.vector_norm, np.linalg.matrix_norm)

@@ -22,7 +22,7 @@ def along(x: Array, axis: int, entry: Any) -> Array:
     return x[(*rest * axis, entry)] if axis >= 0 else x[(..., entry, *rest * (-axis - 1))]
 
 
-def each_row(name: str, x: Array, indices: Any, axis: int) -> tuple[Any, ...]:
+def index_along_axis(name: str, x: Array, indices: Any, axis: int) -> tuple[Any, ...]:
     """The index that `numpy.take_along_axis` uses for ``indices``."""
     axis, indices = normalize_axis_index(axis, x.ndim), value_of(indices)
     if np.ndim(indices) != x.ndim:
@@ -81,7 +81,7 @@ def take(a: Array, indices: Any, axis: int | None = None, *, mode: Any = "raise"
 def take_along_axis(arr: Array, indices: Any, axis: int | None = -1) -> Array:
     """The elements of each row along an axis at the indices in the corresponding row of ``indices``."""
     arr, axis = _or_all(asarray(arr), axis)
-    return arr[each_row("take_along_axis", arr, indices, axis)]
+    return arr[index_along_axis("take_along_axis", arr, indices, axis)]
 
 
 @implements(np.compress)

@@ -1,4 +1,4 @@
-"""Products that sum: matmul, dot, inner, outer, tensordot, kron, cross, etc. For einsum see `einsum`."""
+"""Products of matrices and vectors: matmul, dot, inner, outer, tensordot, kron, cross, etc. For einsum see `einsum`."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ _row.forward = product
 
 
 def _matmul_dx(g: Array, y: Array) -> Array:
-    """``g @ y.T``; batch axes that were broadcast are summed by the engine. 1-d operands as in `numpy.matmul`."""
+    """``g @ y.T``; the engine sums over batch axes that were broadcast. 1-d operands are as in `numpy.matmul`."""
     if y.ndim == 1:
         return np.expand_dims(g, -1) * y
-    if g.ndim < y.ndim:  # x was 1-d; its value is not asked for, so that the tape need not keep it
+    if g.ndim < y.ndim:  # x was 1-d
         return np.matmul(y, np.expand_dims(g, -1))[..., 0]
     if y.ndim == 2 < g.ndim:  # one large product instead of a batch of small ones
         rows = np.reshape(g, (math.prod(g.shape[:-1]), g.shape[-1]))
@@ -59,7 +59,7 @@ def _matmul_dx(g: Array, y: Array) -> Array:
 
 
 def _matmul_dy(g: Array, x: Array, ndim: int) -> Array:
-    """``x.T @ g``, for a ``y`` of so many axes; where that has no batch, the rows of all batches are added at once."""
+    """``x.T @ g``, for a ``y`` with ``ndim`` axes. If it has no batch axes, one product sums over all batches."""
     if x.ndim == 1:
         return g * x if g.ndim == 0 else np.expand_dims(x, -1) * np.expand_dims(g, -2)
     if ndim <= 2 < x.ndim:
@@ -89,7 +89,7 @@ def _linalg_vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
 
 @implements(np.dot)
 def dot(x: Array, y: Array) -> Array:
-    """Sum over the last axis of ``x`` and the second to last of ``y``; a product where one is 0-d."""
+    """Sum over the last axis of ``x`` and the second to last of ``y``; a product if one of them is 0-d."""
     x, y = asarray(x), asarray(y)
     if x.ndim == 0 or y.ndim == 0:
         return np.multiply(x, y)
@@ -98,7 +98,7 @@ def dot(x: Array, y: Array) -> Array:
 
 @implements(np.inner)
 def inner(x: Array, y: Array) -> Array:
-    """Sum over the last axes of both; a product where one is 0-d."""
+    """Sum over the last axes of both; a product if one of them is 0-d."""
     x, y = asarray(x), asarray(y)
     if x.ndim == 0 or y.ndim == 0:
         return np.multiply(x, y)
@@ -113,7 +113,7 @@ def outer(x: Array, y: Array) -> Array:
 
 @implements(np.linalg.outer)
 def _linalg_outer(x1: Array, x2: Array, /) -> Array:
-    """`numpy.outer` of vectors alone."""
+    """`numpy.outer`, for vectors only."""
     if np.ndim(x1) != 1 or np.ndim(x2) != 1:
         raise ValueError(f"outer: both inputs must be one-dimensional, got {np.ndim(x1)} and {np.ndim(x2)} axes")
     return outer(x1, x2)
@@ -121,25 +121,25 @@ def _linalg_outer(x1: Array, x2: Array, /) -> Array:
 
 @implements(np.tensordot)
 def tensordot(x: Array, y: Array, axes: Any = 2) -> Array:
-    """Sum over pairs of axes: the last ``axes`` of ``x`` with the first of ``y``, or those that ``axes`` names."""
+    """Sum over pairs of axes: the last ``axes`` axes of ``x`` and the first of ``y``, or two lists of axes."""
     x, y = asarray(x), asarray(y)
-    ours, theirs = axes if np.iterable(axes) else (range(-axes, 0), range(axes))
-    ours, theirs = _named(ours, x.ndim), _named(theirs, y.ndim)
-    if len(set(ours)) < len(ours) or len(set(theirs)) < len(theirs):
-        raise ValueError(f"tensordot: duplicate axes are not allowed, got {ours} and {theirs}")
-    if [x.shape[i] for i in ours] != [y.shape[i] for i in theirs]:
-        raise ValueError(f"tensordot: shape-mismatch for sum over axes {ours} of {x.shape} and {theirs} of {y.shape}")
-    ours_left = [i for i in range(x.ndim) if i not in ours]
-    theirs_left = [i for i in range(y.ndim) if i not in theirs]
-    rows, columns = [x.shape[i] for i in ours_left], [y.shape[i] for i in theirs_left]
-    summed = math.prod(x.shape[i] for i in ours)
-    left = np.reshape(np.transpose(x, ours_left + ours), (math.prod(rows), summed))
-    right = np.reshape(np.transpose(y, theirs + theirs_left), (summed, math.prod(columns)))
+    x_axes, y_axes = axes if np.iterable(axes) else (range(-axes, 0), range(axes))
+    x_axes, y_axes = _nonnegative(x_axes, x.ndim), _nonnegative(y_axes, y.ndim)
+    if len(set(x_axes)) < len(x_axes) or len(set(y_axes)) < len(y_axes):
+        raise ValueError(f"tensordot: duplicate axes are not allowed, got {x_axes} and {y_axes}")
+    if [x.shape[i] for i in x_axes] != [y.shape[i] for i in y_axes]:
+        raise ValueError(f"tensordot: shape-mismatch for sum over axes {x_axes} of {x.shape} and {y_axes} of {y.shape}")
+    x_rest = [i for i in range(x.ndim) if i not in x_axes]
+    y_rest = [i for i in range(y.ndim) if i not in y_axes]
+    rows, columns = [x.shape[i] for i in x_rest], [y.shape[i] for i in y_rest]
+    summed = math.prod(x.shape[i] for i in x_axes)
+    left = np.reshape(np.transpose(x, x_rest + x_axes), (math.prod(rows), summed))
+    right = np.reshape(np.transpose(y, y_axes + y_rest), (summed, math.prod(columns)))
     return np.reshape(np.matmul(left, right), (*rows, *columns))
 
 
-def _named(axes: Any, ndim: int) -> list[int]:
-    """Axes counted from the front."""
+def _nonnegative(axes: Any, ndim: int) -> list[int]:
+    """Axes as a list of nonnegative numbers."""
     return [range(ndim)[i] for i in (axes if np.iterable(axes) else (axes,))]
 
 
@@ -150,7 +150,7 @@ def _linalg_tensordot(x1: Array, x2: Array, /, *, axes: Any = 2) -> Array:
 
 @implements(np.kron)
 def kron(x: Array, y: Array) -> Array:
-    """Every element of ``x`` times all of ``y``, in blocks."""
+    """The Kronecker product: blocks, each an element of ``x`` times all of ``y``."""
     x, y = asarray(x), asarray(y)
     ndim = max(x.ndim, y.ndim)
     blocks, block = ((1,) * (ndim - z.ndim) + z.shape for z in (x, y))
@@ -161,19 +161,19 @@ def kron(x: Array, y: Array) -> Array:
 
 @implements(np.cross)
 def cross(x: Array, y: Array, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Array:
-    """Cross product of vectors along an axis; of two in the plane the third component alone, without that axis."""
+    """Cross product of vectors along an axis. For vectors in the plane, only the third component, without the axis."""
     if axis is not None:
         axisa = axisb = axisc = axis
     x, y = _components(asarray(x), axisa), _components(asarray(y), axisb)
 
-    def turn(i: int, j: int) -> Array:  # a third component that is not there is 0
-        forth = x[i] * y[j] if i < len(x) and j < len(y) else 0
-        back = x[j] * y[i] if j < len(x) and i < len(y) else 0
-        return forth - back
+    def component(i: int, j: int) -> Array:  # a missing third component is 0
+        minuend = x[i] * y[j] if i < len(x) and j < len(y) else 0
+        subtrahend = x[j] * y[i] if j < len(x) and i < len(y) else 0
+        return minuend - subtrahend
 
     if len(x) == len(y) == 2:
-        return turn(0, 1)
-    return np.stack([turn(1, 2), turn(2, 0), turn(0, 1)], axis=axisc)
+        return component(0, 1)
+    return np.stack([component(1, 2), component(2, 0), component(0, 1)], axis=axisc)
 
 
 def _components(x: Array, axis: int) -> list[Array]:
@@ -189,7 +189,7 @@ def _components(x: Array, axis: int) -> list[Array]:
 
 @implements(np.linalg.cross)
 def _linalg_cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
-    """`numpy.cross` of vectors in space alone."""
+    """`numpy.cross`, for vectors with three components only."""
     if not np.shape(x1)[axis] == np.shape(x2)[axis] == 3:
         raise ValueError(f"cross: vectors must have 3 components, got {np.shape(x1)[axis]} and {np.shape(x2)[axis]}")
     return cross(x1, x2, axis=axis)

@@ -1,4 +1,4 @@
-"""Numbers between two ends, which may be tensors: in equal steps, in equal ratios."""
+"""``linspace``, ``logspace`` and ``geomspace``, whose endpoints may be tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tensorgrad.rules.shapes import asarray
 @implements(np.linspace)
 def linspace(start: Array, stop: Array, num: Any = 50, endpoint: bool = True, retstep: bool = False,
              dtype: Any = None, axis: int = 0, *, device: Any = None) -> Any:  # fmt: skip
-    """Numbers in equal steps; along a new axis, for ends with axes of their own."""
+    """Evenly spaced numbers from ``start`` to ``stop``, along a new axis."""
     num = operator.index(num)
     if num < 0:
         raise ValueError(f"linspace: the number of samples, {num}, must not be negative")
@@ -39,7 +39,7 @@ def linspace(start: Array, stop: Array, num: Any = 50, endpoint: bool = True, re
 @implements(np.logspace)
 def logspace(start: Array, stop: Array, num: Any = 50, endpoint: bool = True, base: Array = 10.0, dtype: Any = None,
              axis: int = 0) -> Array:  # fmt: skip
-    """Powers of the base, whose exponents are in equal steps."""
+    """Powers of the base with evenly spaced exponents."""
     if np.ndim(base) > 0:
         ndim = len(np.broadcast_shapes(np.shape(start), np.shape(stop), np.shape(base)))
         start, stop, base = (np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x)) for x in (start, stop, base))
@@ -51,14 +51,14 @@ def logspace(start: Array, stop: Array, num: Any = 50, endpoint: bool = True, ba
 @implements(np.geomspace)
 def geomspace(start: Array, stop: Array, num: Any = 50, endpoint: bool = True, dtype: Any = None,
               axis: int = 0) -> Array:  # fmt: skip
-    """Numbers in equal ratios, between ends of the same sign."""
+    """A geometric progression between two endpoints of the same sign."""
     start, stop = (np.multiply(asarray(end), np.float64(1)) for end in (start, stop))
     if np.any(value_of(start) == 0) or np.any(value_of(stop) == 0):
         raise ValueError("geomspace: a sequence of equal ratios cannot include zero")
     sign = np.sign(value_of(start))
     exponents = np.linspace(np.log10(start * sign), np.log10(stop * sign), num, endpoint)
     samples = np.power(10.0, exponents) * sign
-    ends = [np.broadcast_to(end, samples.shape[1:])[None] for end in (start, stop)]  # exactly, whatever the rounding
+    ends = [np.broadcast_to(end, samples.shape[1:])[None] for end in (start, stop)]  # without rounding errors
     if num > 1 and endpoint:
         samples = np.concatenate([ends[0], samples[1:-1], ends[1]])
     elif num > 0:

@@ -15,7 +15,7 @@ from tensorgrad.engine.registry import also_complex, entries, fallback, implemen
 from tensorgrad.engine.sums import wide, widened
 from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.rules.division import quotient
-from tensorgrad.rules.kinks import unit
+from tensorgrad.rules.kinks import normalized
 
 std = primitive(np.std)
 
@@ -25,9 +25,9 @@ rule(np.sum,  lambda g, _ans, _x, axis=None, dtype=None, *, keepdims=False:
 rule(np.mean, lambda g, _ans, _x, axis=None, dtype=None, *, keepdims=False:
                   restore(widened(g) * (g.size / max(_x.size, 1)), axis, keepdims))
 rule(np.max,  lambda g, ans, x, axis=None, *, keepdims=False:
-                  to_extremes(g, ans, x, axis, keepdims, nan=True), selects=True)
+                  extreme_dx(g, ans, x, axis, keepdims, nan=True), selects=True)
 rule(np.min,  lambda g, ans, x, axis=None, *, keepdims=False:
-                  to_extremes(g, ans, x, axis, keepdims, nan=True), selects=True)
+                  extreme_dx(g, ans, x, axis, keepdims, nan=True), selects=True)
 rule(std,     lambda g, ans, x, axis=None, *, ddof=0, keepdims=False:
                   _std_dx(g, ans, x, axis, ddof, keepdims))
 # fmt: on
@@ -46,10 +46,10 @@ def _average(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = 
     return total / (x.size // total.size)
 
 
-for _fn, _quick in ((np.sum, _add_up), (np.mean, _average)):  # a third of the time of NumPy's, for few elements
+for _fn, _faster in ((np.sum, _add_up), (np.mean, _average)):  # a third of the time of np.sum, for few elements
     _row = row_of(_fn)
     assert _row is not None
-    _row.forward = _quick
+    _row.forward = _faster
 
 for _alias, _function in ((np.amax, np.max), (np.amin, np.min)):
     entries[_alias] = entries[_function]
@@ -68,44 +68,44 @@ def count(x: Array, reduced: Array, axis: Any = None, where: Any = True) -> Any:
     return np.sum(used, axis=axis, keepdims=True).astype(reduced.dtype).reshape(reduced.shape)
 
 
-def to_extremes(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, *, nan: bool) -> Array:
-    """``g`` in equal parts to the elements that equal the extreme ``ans``, and to NaN if it counts as one.
+def extreme_dx(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, *, nan: bool) -> Array:
+    """``g``, shared equally by the elements that are equal to the extreme ``ans``; ``nan``: or that are NaN.
 
-    Where the extreme is 0 and ``g`` is a multiple ``q * ans`` of it, ``q * x`` has the right derivatives, too.
+    If ``g`` is a multiple ``q * ans``, ``q * x`` is used, whose derivatives are right where the extreme is 0 as well.
     """
     ties = x == restore(ans, axis, keepdims)
     if nan:
         ties = ties | (x != x)
     q = quotient(g, ans, ans)
     if q is None:
-        return restore(g, axis, keepdims) * shared(ties, axis, g)
-    return restore(q, axis, keepdims) * np.where(ties, x, 0) * shared(ties, axis, g)
+        return restore(g, axis, keepdims) * tie_shares(ties, axis, g)
+    return restore(q, axis, keepdims) * np.where(ties, x, 0) * tie_shares(ties, axis, g)
 
 
-def shared(ties: Array, axis: Any, g: Array) -> Array:
-    """``1 / ties`` where there is a tie, 0 elsewhere: counted exactly, then in the precision of ``g`` or float32."""
+def tie_shares(ties: Array, axis: Any, g: Array) -> Array:
+    """1 over the number of ties, at the ties; 0 elsewhere. In the precision of ``g``, for float16 in float32."""
     return ties * (1 / np.maximum(np.sum(ties, axis=axis, keepdims=True), 1)).astype(wide(g.dtype) or g.dtype)
 
 
 def _std_dx(g: Array, ans: Array, x: Array, axis: Any, ddof: float, keepdims: bool) -> Array:
-    """The distance from the mean over ``(n - ddof) * ans``; 0 where all elements are equal."""
-    if x.size == ans.size and ddof < 1:  # of single elements, which all are equal
+    """``g`` times the distance from the mean, divided by ``(n - ddof) * ans``; 0 where all elements are equal."""
+    if x.size == ans.size and ddof < 1:  # each result is that of a single element
         return np.zeros_like(x)
     distance = x - np.mean(x, axis=axis, keepdims=True)
     n, q = count(x, ans) - ddof, quotient(g, ans, ans)
     if q is not None:
         return restore(q / n, axis, keepdims) * distance
-    return restore(g, axis, keepdims) * unit(distance, restore(ans * n, axis, keepdims))
+    return restore(g, axis, keepdims) * normalized(distance, restore(ans * n, axis, keepdims))
 
 
-def no_axis(x: Array, axis: Any) -> bool:
+def reduces_all(x: Array, axis: Any) -> bool:
     """Whether to reduce all elements: ``axis`` is None, or 0 or -1 for a 0-d array."""
     return axis is None or (not x.ndim and type(axis) is int and axis in (0, -1))
 
 
-def in_front(x: Array, axis: Any) -> tuple[Array, tuple[int, ...]]:
-    """The axes to reduce as a single one, the first; and the shape of the result with them kept."""
-    reduced = normalize_axis_tuple(range(x.ndim) if no_axis(x, axis) else axis, x.ndim)
+def reduced_axes_first(x: Array, axis: Any) -> tuple[Array, tuple[int, ...]]:
+    """``x`` with the axes to reduce merged into the first axis, and the shape of the result with ``keepdims``."""
+    reduced = normalize_axis_tuple(range(x.ndim) if reduces_all(x, axis) else axis, x.ndim)
     kept = tuple(i for i in range(x.ndim) if i not in reduced)
     shape = (math.prod(x.shape[i] for i in reduced), *(x.shape[i] for i in kept))
     columns = np.reshape(np.transpose(x, (*sorted(reduced), *kept)), shape)
@@ -114,28 +114,28 @@ def in_front(x: Array, axis: Any) -> tuple[Array, tuple[int, ...]]:
 
 @implements(np.ptp)
 def ptp(x: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
-    """Peak to peak: the maximum less the minimum."""
+    """Peak to peak: the maximum minus the minimum."""
     return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
 
 
 def of_dtype(x: Array, dtype: Any) -> Array:
-    """``x`` in the precision to reduce it in; None leaves it as it is."""
+    """``x`` cast to ``dtype``; unchanged if that is None."""
     return x if dtype is None or x.dtype == dtype else x.astype(dtype)
 
 
 @implements(np.prod)
 def prod(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = 1,
          where: Any = True) -> Array:  # fmt: skip
-    """Products of pairs, then of pairs of those: zeros need no special case, in derivatives of any order."""
+    """Products of pairs, then products of pairs of those, and so on: right for zeros as well, to any order."""
     x = of_dtype(x, dtype)
     if where is not True:
         x = np.where(where, x, 1)
-    if x.dtype.kind in "biu" and dtype is None:  # NumPy multiplies small integers as large ones
+    if x.dtype.kind in "biu" and dtype is None:  # NumPy promotes small integers
         x = x.astype(np.prod(np.zeros(0, x.dtype)).dtype)
-    factors, kept = in_front(x, axis)
-    if factors.shape[0] == 0:  # the empty product is 1, of whatever it was that had no elements
+    factors, kept = reduced_axes_first(x, axis)
+    if factors.shape[0] == 0:  # the empty product is 1, recorded with the dtype of ``x``
         factors = np.sum(factors, axis=0, keepdims=True) + 1
-    elif factors.shape[0] == 1:  # nothing to multiply, but a new array all the same
+    elif factors.shape[0] == 1:  # the result must not share memory with ``x``
         factors = np.copy(factors)
     while (n := factors.shape[0]) > 1:
         pairs = factors[: n - n % 2 : 2] * factors[1::2]
@@ -154,33 +154,33 @@ def mean(x: Array, axis: Any, keepdims: bool, where: Any) -> Array:
 
 
 def _deviation(x: Array, axis: Any, where: Any, center: Array) -> Array:
-    """The distance from the mean, or from a given center; 0 for what ``where`` leaves out."""
+    """The difference from the mean, or from a given center; 0 for elements that ``where`` does not select."""
     distance = x - (mean(x, axis, True, where) if center is None else center)
     if where is True:
         return distance
-    if center is None:  # that of a single element is 0 whatever the element is
+    if center is None:  # for a single element it is 0, even if that is NaN
         where = where & (np.sum(np.broadcast_to(value_of(where), x.shape), axis=axis, keepdims=True) > 1)
     return np.where(where, distance, 0)
 
 
-def degrees_lost(ddof: float, correction: float | None) -> float:
-    """``ddof`` under either of its names, as a number that takes the precision of others."""
+def resolved_ddof(ddof: float, correction: float | None) -> float:
+    """``ddof`` under either of its two names, as a Python number, which does not determine the dtype of a result."""
     if correction is not None:
         if ddof != 0:
-            raise ValueError("ddof and correction can't be provided simultaneously: they are the same")
+            raise ValueError("ddof and correction are two names of the same parameter: pass one of them")
         ddof = correction
     return ddof.item() if isinstance(ddof, np.generic) else ddof
 
 
 def _divisor(n: Any, ddof: float) -> Any:
-    """``n - ddof``, not below 0."""
+    """``n - ddof``, but at least 0."""
     return max(n - ddof, 0) if isinstance(n, int) else np.maximum(n - ddof, 0)
 
 
 @implements(np.var)
 def var(x: Array, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = True,
         mean: Array = None, correction: float | None = None) -> Array:  # fmt: skip
-    """The mean squared distance from the mean, divided by ``n - ddof`` instead of ``n``."""
+    """The sum of the squared differences from the mean, divided by ``n - ddof``."""
     x = of_dtype(x, dtype)
     narrow, x = x.dtype == np.float16, widened(x)
     distance = _deviation(x, axis, where, mean)
@@ -189,19 +189,19 @@ def var(x: Array, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepd
     else:
         squares = np.square(distance)
     total = np.sum(squares, axis=axis, keepdims=keepdims)
-    out = total / _divisor(count(x, total, axis, where), degrees_lost(ddof, correction))
+    out = total / _divisor(count(x, total, axis, where), resolved_ddof(ddof, correction))
     return out.astype(np.float16) if narrow else out
 
 
 @implements(np.std)
 def _std(x: Array, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False,
          where: Any = True, mean: Array = None, correction: float | None = None) -> Array:  # fmt: skip
-    x, ddof = of_dtype(x, dtype), degrees_lost(ddof, correction)
+    x, ddof = of_dtype(x, dtype), resolved_ddof(ddof, correction)
     narrow, x = x.dtype == np.float16, widened(x)
     if where is True and mean is None and x.dtype.kind != "c":
         out = std(x, axis=axis, ddof=ddof, keepdims=keepdims)
     else:
-        axis = None if no_axis(x, axis) else axis
+        axis = None if reduces_all(x, axis) else axis
         length = np.linalg.vector_norm(_deviation(x, axis, where, mean), axis=axis, keepdims=keepdims)
         out = length / np.sqrt(_divisor(count(x, length, axis, where), ddof)).astype(length.dtype)
     return out.astype(np.float16) if narrow else out
@@ -224,14 +224,12 @@ def _extreme(reduce: Any, worst: float) -> None:
     def extreme(x: Array, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Array:
         if initial is None:
             if where is not True:
-                raise ValueError(
-                    f"{reduce.__name__}: where leaves elements out, and may leave none: give initial=, too"
-                )
+                raise ValueError(f"{reduce.__name__}: where= may select no element, so it needs initial= as well")
             return reduce(x, axis=axis, keepdims=keepdims)
-        some = x if where is True else np.where(where, x, worst)
-        elements, kept = in_front(some, axis)
+        selected = x if where is True else np.where(where, x, worst)
+        elements, kept = reduced_axes_first(selected, axis)
         first = initial if hasattr(initial, "dtype") else np.asarray(initial, x.dtype)
-        first = np.broadcast_to(first, (1, *elements.shape[1:]))  # one more element, which shares ties as all others do
+        first = np.broadcast_to(first, (1, *elements.shape[1:]))  # a further element, with its share of ties
         out = reduce(np.concatenate([first, elements]), axis=0).astype(x.dtype)
         return np.reshape(out, kept) if keepdims else out
 
@@ -239,12 +237,12 @@ def _extreme(reduce: Any, worst: float) -> None:
 _extreme(np.max, -math.inf)
 _extreme(np.min, math.inf)
 
-also_complex(np.prod, np.var, np.std)  # the last two by way of both parts
+also_complex(np.prod, np.var, np.std)  # the last two are computed from real and imaginary parts
 
 
 @implements(np.apply_over_axes, complex=True)
 def apply_over_axes(func: Any, a: Array, axes: Any) -> Array:
-    """``func(x, axis)`` for one axis after the other, which stay as axes of length 1."""
+    """Apply ``func(x, axis)`` for one axis after the other; the reduced axes are kept with length 1."""
     for axis in np.atleast_1d(axes):
         reduced = func(a, int(axis) % a.ndim)
         a = reduced if reduced.ndim == a.ndim else np.expand_dims(reduced, int(axis) % a.ndim)

@@ -1,7 +1,7 @@
-"""Rounding, remainders, and the parts of a number: whole and fraction, mantissa and exponent.
+"""Rounding, remainders, and decompositions of numbers: integer part and fraction, mantissa and exponent.
 
-What is piecewise constant has gradient 0, not none: its results stay on the tape. Where a remainder jumps, its gradient
-is that of the piece on which the point lies.
+Functions that are piecewise constant have gradient 0, and their results are recorded. At a discontinuity of a
+remainder, its gradient is that of the piece to which the point belongs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tensorgrad.engine.tape import Array, value_of
 
 @primitive
 def fraction(x: Array) -> Array:
-    """``x`` without its whole part, with the sign of ``x``."""
+    """``x`` without its integer part, with the sign of ``x``."""
     return np.modf(x)[0]
 
 
@@ -31,36 +31,36 @@ rule(np.spacing,      lambda g, _ans, _x: np.zeros_like(g), selects=True)
 rule(np.floor_divide, lambda g, _ans, _x, _y: np.zeros_like(g),
                       lambda g, _ans, _x, _y: np.zeros_like(g), selects=True)
 
-# What is left
+# Remainders
 rule(np.remainder,    lambda g, _ans, _x, _y: g,
-                      lambda g, _ans, x, y: -g * np.floor_divide(x, y), selects=True)  # by the quotient
+                      lambda g, _ans, x, y: -g * np.floor_divide(x, y), selects=True)
 rule(np.fmod,         lambda g, _ans, _x, _y: g,
                       lambda g, ans, x, y: -g * np.rint((x - ans) / y), selects=True)  # x / y may round up
 rule(fraction,        lambda g, _ans, _x: g)
 rule(np.ldexp,        lambda g, _ans, _x, exponent: np.ldexp(g, exponent),
                       None)
-rule(np.nextafter,    lambda g, _ans, _x, _y: g,  # a neighbour moves along
+rule(np.nextafter,    lambda g, _ans, _x, _y: g,
                       lambda g, _ans, _x, _y: np.zeros_like(g))
 # fmt: on
 
 
 @implements(np.fix)
 def fix(x: Array) -> Array:
-    """Rounded towards 0."""
+    """``x`` rounded towards 0."""
     return np.trunc(x)
 
 
 @implements(np.divmod)
 def divmod(x: Array, y: Array) -> tuple[Array, Array]:
-    """The whole quotient, whose gradient is 0, and the remainder."""
+    """The integer quotient, whose gradient is 0, and the remainder."""
     return np.floor_divide(x, y), np.remainder(x, y)
 
 
 @implements(np.modf)
 def modf(x: Array) -> tuple[Array, Array]:
-    """The fraction and the whole part, whose gradient is 0."""
+    """The fraction, and the integer part, whose gradient is 0."""
     part, whole = fraction(x), np.trunc(x)
-    return part, whole if whole.dtype == part.dtype else whole.astype(part.dtype)  # of integers
+    return part, whole if whole.dtype == part.dtype else whole.astype(part.dtype)  # for integers
 
 
 @implements(np.frexp)

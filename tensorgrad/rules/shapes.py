@@ -20,7 +20,7 @@ reshape: Callable[..., Array] = primitive(np.reshape)
 
 @primitive
 def astype(x: Array, *, dtype: Any, copy: bool = True) -> Array:
-    """``x`` in another precision."""
+    """``x`` cast to another floating-point or complex dtype."""
     return x.astype(dtype, copy=copy)
 
 
@@ -28,7 +28,7 @@ def astype(x: Array, *, dtype: Any, copy: bool = True) -> Array:
 rule(reshape,             lambda g, _ans, _x, shape=None, order="C", copy=None: np.reshape(g, _x.shape, order))
 rule(np.expand_dims,      lambda g, _ans, _x, axis: np.reshape(g, _x.shape))
 rule(np.squeeze,          lambda g, _ans, _x, axis=None: np.reshape(g, _x.shape))
-rule(np.broadcast_to,     lambda g, _ans, _x, shape: g)  # undone by the engine, as every broadcast
+rule(np.broadcast_to,     lambda g, _ans, _x, shape: g)  # the engine undoes every broadcast
 rule(np.copy,             lambda g, _ans, _x, order="K": g)
 rule(astype,              lambda g, _ans, _x, *, dtype, copy=True: g)
 
@@ -51,15 +51,15 @@ also_complex(
 
 
 def asarray(x: Any) -> Array:
-    """A tensor as it is; numbers and lists as arrays, of NumPy's default dtype."""
+    """``x`` itself if it is a tensor, otherwise an array."""
     return x if isinstance(x, Variable) else as_array(x)
 
 
 def cast_to_fit(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Values in the dtype of the array that they are put into; integers would lose their gradient without a word."""
+    """Values cast to the dtype of an array that they are inserted into. Raises if a gradient would be lost."""
     if dtype.kind not in "fc" and any_tracked(values):
         raise NoRuleError(
-            f"values that require a gradient do not go into an array of {dtype}: cast that to float first"
+            f"values that require a gradient cannot be inserted into an array of {dtype}: cast it to float first"
         )
     return np.astype(values, dtype, copy=False)
 
@@ -80,21 +80,21 @@ def _reshape(a: Array, shape: Any = None, order: Any = "C", *, copy: bool | None
 @implements(np.astype)
 def _astype(x: Array, dtype: Any, *, copy: bool = True) -> Array:
     if isinstance(x, Variable) and x.data.dtype.kind in "fc" and np.dtype(dtype).kind in "biu":
-        return x.data.astype(dtype)[()]  # piecewise constant, and so a plain array, as that of a comparison
+        return x.data.astype(dtype)[()]  # piecewise constant: a plain array, as for comparisons
     return astype(x, dtype=dtype, copy=copy)
 
 
 def _row_or_column_major(a: Array, order: str) -> str:
-    """Settle on ``"C"`` or ``"F"`` where ``order`` leaves it to how the array lies in memory."""
+    """``order``; for ``"A"``, the one of ``"C"`` and ``"F"`` that the memory layout of the array implies."""
     return order if order != "A" else "F" if value_of(a).flags.fnc else "C"
 
 
 @implements(np.ravel)
 def ravel(a: Array, order: Any = "C") -> Array:
-    """All elements in one axis: a view where they lie in this order without gaps, else a copy."""
-    if order == "K":  # as they lie in memory: the axis with the longest step first
-        steps = [abs(step) for step in value_of(a).strides]
-        a, order = np.transpose(a, sorted(range(a.ndim), key=lambda axis: -steps[axis])), "C"
+    """All elements in one axis: a view if they are contiguous in this order, else a copy."""
+    if order == "K":  # in the order of memory: the axis with the largest stride first
+        strides = [abs(stride) for stride in value_of(a).strides]
+        a, order = np.transpose(a, sorted(range(a.ndim), key=lambda axis: -strides[axis])), "C"
     order = _row_or_column_major(a, order)
     flags = value_of(a).flags
     contiguous = flags.f_contiguous if order == "F" else flags.c_contiguous
@@ -103,33 +103,33 @@ def ravel(a: Array, order: Any = "C") -> Array:
 
 @implements(np.rollaxis)
 def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
-    """Move an axis to before the axis that is now at ``start``."""
+    """Move an axis to the place before the axis that is at ``start``."""
     axis, start = normalize_axis_index(axis, a.ndim), normalize_axis_index(start, a.ndim + (start >= 0))
     return np.moveaxis(a, axis, start - (axis < start))
 
 
 @implements(np.atleast_1d)
 def atleast_1d(*arys: Array) -> Any:
-    """Each array, with an axis if it has none."""
+    """Each array, with at least one axis."""
     return _with_new_axes(arys, {0: (0,)})
 
 
 @implements(np.atleast_2d)
 def atleast_2d(*arys: Array) -> Any:
-    """Each array, with new axes in front up to two."""
+    """Each array, with at least two axes; new ones come first."""
     return _with_new_axes(arys, {0: (0, 1), 1: (0,)})
 
 
 @implements(np.atleast_3d)
 def atleast_3d(*arys: Array) -> Any:
-    """Each array, with new axes around a vector, behind a matrix, up to three."""
+    """Each array, with at least three axes; a vector gets one before and one after its own, a matrix one at the end."""
     return _with_new_axes(arys, {0: (0, 1, 2), 1: (0, 2), 2: (2,)})
 
 
 def _with_new_axes(arys: Sequence[Array], new: dict[int, tuple[int, ...]]) -> Any:
-    """The arrays with the axes ``new`` for their number of axes; one array if there is one, else a tuple."""
-    grown = tuple(np.expand_dims(x, new[x.ndim]) if x.ndim in new else x for x in map(asarray, arys))
-    return grown[0] if len(grown) == 1 else grown
+    """The arrays with the axes ``new[x.ndim]`` added; a single array if there is one, else a tuple."""
+    expanded = tuple(np.expand_dims(x, new[x.ndim]) if x.ndim in new else x for x in map(asarray, arys))
+    return expanded[0] if len(expanded) == 1 else expanded
 
 
 @implements(np.broadcast_arrays)
@@ -141,7 +141,7 @@ def broadcast_arrays(*args: Array) -> tuple[Array, ...]:
 
 @implements(np.meshgrid)
 def meshgrid(*xi: Array, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
-    """The coordinates of the points of a grid: ``xi[k]`` varies along axis ``k``, of which "xy" swaps the first two."""
+    """The coordinates of the points of a grid: ``xi[k]`` varies along axis ``k``; "xy" swaps the first two axes."""
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")
     every = range(len(xi))

@@ -1,7 +1,8 @@
-"""SciPy's special functions. The first of its ufuncs that meets a tensor loads this file.
+"""SciPy's special functions. This module is imported when one of SciPy's ufuncs is first called with a tensor.
 
-A row that a user has entered before stays. Where a derivative would cancel, as those of ``erfcx`` and ``dawsn`` do far
-from 0, a function of ours computes it, of any order. Bessel functions differentiate to their neighbours in order.
+A row that a user entered before that is kept. Where the formula of a derivative suffers from cancellation, as for
+``erfcx`` and ``dawsn`` far from 0, a function of this module computes the derivatives of any order. The derivatives of
+Bessel functions are Bessel functions of adjacent orders.
 """
 
 from __future__ import annotations
@@ -16,27 +17,29 @@ import scipy.special as sp
 from tensorgrad.engine import registry
 from tensorgrad.engine.registry import primitive
 from tensorgrad.engine.tape import Array, value_of
-from tensorgrad.rules.kinks import settled, side, unit
+from tensorgrad.rules.kinks import abs_slope, normalized, zero_at_kink
 
-_FAR = 6.0  # where the asymptotic series of erfcx and dawsn are exact in float64
+_FAR = 6.0  # beyond this, the asymptotic series of erfcx and dawsn are exact to float64 precision
 _TERMS = 30
 
 
 def rule(fn: Any, *vjps: Any, **options: Any) -> None:
-    """Enter a row, unless a user has."""
+    """Enter a row, unless a user has entered one."""
     if fn not in registry.entries or registry.entries[fn].run is fn:
         registry.rule(fn, *vjps, elementwise=True, **options)
 
 
-def _no(name: str, what: str) -> str:
-    return (f"scipy.special.{name}: no gradient rule for {what}, which requires a gradient. Pass {what} as an array "
-            "or with t.detach() if it is a constant.")  # fmt: skip
+def _no_rule(name: str, what: str) -> str:
+    """The error message for an input that has no rule."""
+    return (f"scipy.special.{name}: no gradient rule for {what}, which requires a gradient. If {what} is a constant, "
+            "pass an array or t.detach().")  # fmt: skip
 
 
-def _by_order(x: Array, order: int, sign: int, first: Callable[..., Any], constant: float) -> Array:
-    """Derivatives of a solution of ``y' = sign * 2 x y + constant``: by recurrence, and far out by a series.
+def _solution_derivative(x: Array, order: int, sign: int, first: Callable[..., Any], constant: float) -> Array:
+    """The derivative of a solution ``first`` of ``y' = sign * 2 x y + constant``, by recurrence.
 
-    That is ``-constant * sum((sign * -1)**n (2n - 1)!! / (2 x**2)**n) / (sign * 2 x)``.
+    For large ``x`` the derivative of the asymptotic series of ``y`` is used instead, which is
+    ``-constant * sum((sign * -1)**n (2n - 1)!! / (2 x**2)**n) / (sign * 2 x)``.
     """
     before, near = first(x), sign * 2 * x * first(x) + constant
     for n in range(1, order):
@@ -54,13 +57,13 @@ def _by_order(x: Array, order: int, sign: int, first: Callable[..., Any], consta
 @primitive
 def erfcx_derivative(x: Array, *, order: int) -> Array:
     """The derivative of ``erfcx`` of any order."""
-    return _by_order(x, order, 1, sp.erfcx, -2 / math.sqrt(math.pi))
+    return _solution_derivative(x, order, 1, sp.erfcx, -2 / math.sqrt(math.pi))
 
 
 @primitive
 def dawsn_derivative(x: Array, *, order: int) -> Array:
     """The derivative of ``dawsn`` of any order."""
-    return _by_order(x, order, -1, sp.dawsn, 1.0)
+    return _solution_derivative(x, order, -1, sp.dawsn, 1.0)
 
 
 @primitive
@@ -72,22 +75,22 @@ def polygamma(x: Array, *, order: int) -> Array:
 @primitive
 def exprel_derivative(z: Array, *, order: int) -> Array:
     """The derivative of ``(exp(z) - 1) / z``: the integral of ``t**order * exp(z * t)`` from 0 to 1."""
-    small, low = np.abs(z) < order + 2, z <= -order - 2
-    y, term, total = np.where(small, z, 0), np.ones_like(z), np.zeros_like(z)
+    small, negative = np.abs(z) < order + 2, z <= -order - 2
+    y, term, by_series = np.where(small, z, 0), np.ones_like(z), np.zeros_like(z)
     for k in range(40 + 4 * order):
-        total, term = total + term / (order + k + 1), term * y / (k + 1)
-    below = np.where(low, -z, 1)
-    power = below ** (order + 1)
-    under = sp.gammainc(order + 1.0, below) * math.factorial(order) / power
-    w = np.where(small | low, 1, z)
-    over = np.expm1(w) / w
+        by_series, term = by_series + term / (order + k + 1), term * y / (k + 1)
+    x = np.where(negative, -z, 1)
+    power = x ** (order + 1)
+    by_gamma = sp.gammainc(order + 1.0, x) * math.factorial(order) / power
+    w = np.where(small | negative, 1, z)
+    by_recurrence = np.expm1(w) / w
     for n in range(1, order + 1):
-        over = (np.exp(w) - n * over) / w
-    return np.where(small, total, np.where(low, under, over)).astype(z.dtype)
+        by_recurrence = (np.exp(w) - n * by_recurrence) / w
+    return np.where(small, by_series, np.where(negative, by_gamma, by_recurrence)).astype(z.dtype)
 
 
 # fmt: off
-# The error function and its kin
+# The error function and related functions
 rule(sp.erf,      lambda g, _ans, x: g * (2 / math.sqrt(math.pi)) * np.exp(-x * x), singular=False)
 rule(sp.erfc,     lambda g, _ans, x: g * (-2 / math.sqrt(math.pi)) * np.exp(-x * x), singular=False)
 rule(sp.erfcx,    lambda g, _ans, x: g * erfcx_derivative(x, order=1))
@@ -107,7 +110,7 @@ rule(sp.expit,    lambda g, ans, x: g * ans * sp.expit(-x))
 rule(sp.logit,    lambda g, _ans, x: g / (x * (1 - x)))
 rule(sp.log_expit, lambda g, _ans, x: g * sp.expit(-x))
 
-# The gamma function and its kin
+# The gamma function and related functions
 rule(sp.gamma,    lambda g, ans, x: g * ans * sp.psi(x))
 rule(sp.gammaln,  lambda g, _ans, x: g * sp.psi(x))
 rule(sp.rgamma,   lambda g, _ans, x: g * _rgamma_dx(x))
@@ -117,39 +120,39 @@ rule(sp.beta,     lambda g, ans, x, y: g * ans * (sp.psi(x) - sp.psi(x + y)),
                   lambda g, ans, x, y: g * ans * (sp.psi(y) - sp.psi(x + y)))
 rule(sp.betaln,   lambda g, _ans, x, y: g * (sp.psi(x) - sp.psi(x + y)),
                   lambda g, _ans, x, y: g * (sp.psi(y) - sp.psi(x + y)))
-rule(sp.gammainc, _no("gammainc", "a"),
+rule(sp.gammainc, _no_rule("gammainc", "a"),
                   lambda g, _ans, a, x: g * _gamma_density(a, x))
-rule(sp.gammaincc, _no("gammaincc", "a"),
+rule(sp.gammaincc, _no_rule("gammaincc", "a"),
                   lambda g, _ans, a, x: -g * _gamma_density(a, x))
-rule(sp.gammaincinv, _no("gammaincinv", "a"),
+rule(sp.gammaincinv, _no_rule("gammaincinv", "a"),
                   lambda g, ans, a, _y: g / _gamma_density(a, ans))
-rule(sp.betainc,  _no("betainc", "a"), _no("betainc", "b"),
+rule(sp.betainc,  _no_rule("betainc", "a"), _no_rule("betainc", "b"),
                   lambda g, _ans, a, b, x: g * _beta_density(a, b, x))
-rule(sp.betaincc, _no("betaincc", "a"), _no("betaincc", "b"),
+rule(sp.betaincc, _no_rule("betaincc", "a"), _no_rule("betaincc", "b"),
                   lambda g, _ans, a, b, x: -g * _beta_density(a, b, x))
-rule(sp.betaincinv, _no("betaincinv", "a"), _no("betaincinv", "b"),
+rule(sp.betaincinv, _no_rule("betaincinv", "a"), _no_rule("betaincinv", "b"),
                   lambda g, ans, a, b, _y: g / _beta_density(a, b, ans))
 
-rule(sp.stdtr,    _no("stdtr", "df"),
+rule(sp.stdtr,    _no_rule("stdtr", "df"),
                   lambda g, _ans, df, t: g * np.exp(student_log_density(df, t)))
-rule(sp.stdtrit,  _no("stdtrit", "df"),
+rule(sp.stdtrit,  _no_rule("stdtrit", "df"),
                   lambda g, ans, df, _p: g * np.exp(-student_log_density(df, ans)))
 
 # Entropies and losses
-rule(sp.xlogy,    lambda g, _ans, x, y: g * settled(np.log(y), (x == 0) & (y <= 0)),
-                  lambda g, _ans, x, y: g * settled(x / y, (x == 0) & (y == 0)))
-rule(sp.xlog1py,  lambda g, _ans, x, y: g * settled(np.log1p(y), (x == 0) & (y <= -1)),
-                  lambda g, _ans, x, y: g * settled(x / (1 + y), (x == 0) & (y == -1)))
+rule(sp.xlogy,    lambda g, _ans, x, y: g * zero_at_kink(np.log(y), (x == 0) & (y <= 0)),
+                  lambda g, _ans, x, y: g * zero_at_kink(x / y, (x == 0) & (y == 0)))
+rule(sp.xlog1py,  lambda g, _ans, x, y: g * zero_at_kink(np.log1p(y), (x == 0) & (y <= -1)),
+                  lambda g, _ans, x, y: g * zero_at_kink(x / (1 + y), (x == 0) & (y == -1)))
 rule(sp.entr,     lambda g, _ans, x: -g * (np.log(x) + 1))
 rule(sp.rel_entr, lambda g, _ans, x, y: g * (np.log(x / y) + 1),
-                  lambda g, _ans, x, y: -g * settled(x / y, (x == 0) & (y == 0)))
+                  lambda g, _ans, x, y: -g * zero_at_kink(x / y, (x == 0) & (y == 0)))
 rule(sp.kl_div,   lambda g, _ans, x, y: g * np.log(x / y),
-                  lambda g, _ans, x, y: g * (1 - settled(x / y, (x == 0) & (y == 0))))
+                  lambda g, _ans, x, y: g * (1 - zero_at_kink(x / y, (x == 0) & (y == 0))))
 rule(sp.huber,    lambda g, _ans, d, r: g * np.where(np.abs(r) <= d, 0, np.abs(r) - d),
                   lambda g, _ans, d, r: g * np.where(np.abs(r) <= d, r, d * np.sign(r)))
 rule(sp.pseudo_huber,
                   lambda g, _ans, d, r: g * _pseudo_huber_dd(d, r),
-                  lambda g, _ans, d, r: g * d * unit(r, np.hypot(d, r)))
+                  lambda g, _ans, d, r: g * d * normalized(r, np.hypot(d, r)))
 rule(sp.boxcox,   lambda g, _ans, x, y: g * np.power(x, y - 1),
                   lambda g, _ans, x, y: g * _boxcox_dy(x, y))
 rule(sp.inv_boxcox,
@@ -162,25 +165,25 @@ rule(exprel_derivative,
 # Bessel functions; jn is jv
 rule(sp.j0,       lambda g, _ans, x: -g * sp.j1(x))
 rule(sp.j1,       lambda g, _ans, x: g * 0.5 * (sp.j0(x) - sp.jv(2, x)))
-rule(sp.jv,       _no("jv", "the order"),
+rule(sp.jv,       _no_rule("jv", "the order"),
                   lambda g, _ans, v, x: g * 0.5 * (sp.jv(v - 1, x) - sp.jv(v + 1, x)))
 rule(sp.y0,       lambda g, _ans, x: -g * sp.y1(x))
 rule(sp.y1,       lambda g, _ans, x: g * 0.5 * (sp.y0(x) - sp.yv(2, x)))
-rule(sp.yv,       _no("yv", "the order"),
+rule(sp.yv,       _no_rule("yv", "the order"),
                   lambda g, _ans, v, x: g * 0.5 * (sp.yv(v - 1, x) - sp.yv(v + 1, x)))
 rule(sp.i0,       lambda g, _ans, x: g * sp.i1(x))
 rule(sp.i1,       lambda g, _ans, x: g * 0.5 * (sp.i0(x) + sp.iv(2, x)))
-rule(sp.iv,       _no("iv", "the order"),
+rule(sp.iv,       _no_rule("iv", "the order"),
                   lambda g, _ans, v, x: g * 0.5 * (sp.iv(v - 1, x) + sp.iv(v + 1, x)))
-rule(sp.i0e,      lambda g, ans, x: g * (sp.i1e(x) - side(x) * ans))
-rule(sp.i1e,      lambda g, ans, x: g * (0.5 * (sp.i0e(x) + sp.ive(2, x)) - side(x) * ans))
-rule(sp.ive,      _no("ive", "the order"),
-                  lambda g, ans, v, x: g * (0.5 * (sp.ive(v - 1, x) + sp.ive(v + 1, x)) - side(x) * ans))
+rule(sp.i0e,      lambda g, ans, x: g * (sp.i1e(x) - abs_slope(x) * ans))
+rule(sp.i1e,      lambda g, ans, x: g * (0.5 * (sp.i0e(x) + sp.ive(2, x)) - abs_slope(x) * ans))
+rule(sp.ive,      _no_rule("ive", "the order"),
+                  lambda g, ans, v, x: g * (0.5 * (sp.ive(v - 1, x) + sp.ive(v + 1, x)) - abs_slope(x) * ans))
 rule(sp.k0,       lambda g, _ans, x: -g * sp.k1(x))
 rule(sp.k1,       lambda g, _ans, x: g * -0.5 * (sp.k0(x) + sp.kv(2, x)))
-rule(sp.kv,       _no("kv", "the order"),
+rule(sp.kv,       _no_rule("kv", "the order"),
                   lambda g, _ans, v, x: g * -0.5 * (sp.kv(v - 1, x) + sp.kv(v + 1, x)))
-rule(sp.kve,      _no("kve", "the order"),
+rule(sp.kve,      _no_rule("kve", "the order"),
                   lambda g, ans, v, x: g * (ans - 0.5 * (sp.kve(v - 1, x) + sp.kve(v + 1, x))))
 
 # Exponential integrals
@@ -190,7 +193,7 @@ rule(sp.expi,     lambda g, _ans, x: g * np.exp(x) / x)
 
 
 def _hazard(x: Array) -> Array:
-    """The density of the normal distribution over its integral, without cancellation on either side."""
+    """The density of the normal distribution divided by its distribution function, without overflow or cancellation."""
     below = value_of(x) < 0
     left, right = np.where(below, x, 0), np.where(below, 0, x)
     density = np.exp(-0.5 * right * right) / (math.sqrt(2 * math.pi) * sp.ndtr(right))
@@ -198,11 +201,11 @@ def _hazard(x: Array) -> Array:
 
 
 def _rgamma_dx(x: Array) -> Array:
-    """``-psi(x) / gamma(x)``; left of 1/2 by the reflection formula, which holds at the poles of both."""
-    left = value_of(x) < 0.5
-    y, z = np.where(left, x, 0), np.where(left, 1, x)
-    turned = np.cos(np.pi * y) - np.sin(np.pi * y) * (1 / np.pi) * sp.psi(1 - y)
-    return np.where(left, sp.gamma(1 - y) * turned, -sp.psi(z) * sp.rgamma(z))
+    """``-psi(x) / gamma(x)``; for ``x < 1/2`` by the reflection formula, which holds at the poles of both, too."""
+    reflects = value_of(x) < 0.5
+    y, z = np.where(reflects, x, 0), np.where(reflects, 1, x)
+    factor = np.cos(np.pi * y) - np.sin(np.pi * y) * (1 / np.pi) * sp.psi(1 - y)
+    return np.where(reflects, sp.gamma(1 - y) * factor, -sp.psi(z) * sp.rgamma(z))
 
 
 def _gamma_density(a: Array, x: Array) -> Array:
@@ -215,14 +218,14 @@ def _beta_density(a: Array, b: Array, x: Array) -> Array:
 
 def student_log_density(df: Array, t: Array) -> Array:
     """The logarithm of the density of Student's distribution."""
-    half = np.full_like(value_of(df), 0.5)  # of the dtype of df, which betaln does not give to a Python number
+    half = np.full_like(value_of(df), 0.5)  # in the dtype of df; betaln would convert a Python number to float64
     return -sp.betaln(0.5 * df, half) - 0.5 * np.log(df) - 0.5 * (df + 1) * np.log1p(np.square(t) / df)
 
 
 def _pseudo_huber_dd(d: Array, r: Array) -> Array:
-    """``2 d (s - 1) - r**2 / (d s)`` with ``s = sqrt(1 + (r / d)**2)``, so written that nothing cancels."""
+    """``2 d (s - 1) - r**2 / (d s)`` with ``s = sqrt(1 + (r / d)**2)``, in a form without cancellation."""
     length = np.hypot(d, r)
-    return np.square(unit(r, length + d)) * r * unit(r, length)
+    return np.square(normalized(r, length + d)) * r * normalized(r, length)
 
 
 def _boxcox_dy(x: Array, y: Array) -> Array:

@@ -12,14 +12,14 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tensorgrad.engine.registry import also_complex, implements
 from tensorgrad.engine.tape import Array, any_tracked, as_array, current_mode, value_of
 from tensorgrad.errors import NoRuleError
-from tensorgrad.rules.reductions import in_front
+from tensorgrad.rules.reductions import reduced_axes_first
 from tensorgrad.rules.shapes import asarray
 
 
 @implements(np.average)
 def average(a: Array, axis: Any = None, weights: Array = None, returned: bool = False, *,
             keepdims: bool = False) -> Any:  # fmt: skip
-    """The mean with weights: of the shape of ``a``, or of its reduced axes alone."""
+    """The weighted mean. The weights have the shape of ``a``, or of its reduced axes."""
     a = asarray(a)
     if weights is None:
         mean = np.mean(a, axis=axis, keepdims=keepdims)
@@ -27,15 +27,15 @@ def average(a: Array, axis: Any = None, weights: Array = None, returned: bool = 
     a, weights = a.astype(np.float64) if a.dtype.kind in "biu" else a, asarray(weights)
     if weights.shape != a.shape:
         if axis is None:
-            raise TypeError(f"weights of shape {weights.shape} for {a.shape}: say which axis they belong to")
+            raise TypeError(f"average: weights of shape {weights.shape} for an array of shape {a.shape} need an axis")
         axes = normalize_axis_tuple(axis, a.ndim)
         if weights.shape != tuple(a.shape[i] for i in axes):
-            raise ValueError(f"weights of shape {weights.shape} do not fit axis {axis} of {a.shape}")
+            raise ValueError(f"average: weights of shape {weights.shape} do not match axis {axis} of shape {a.shape}")
         order = sorted(range(len(axes)), key=axes.__getitem__)
         weights = np.expand_dims(np.transpose(weights, order), tuple(i for i in range(a.ndim) if i not in axes))
     total = np.sum(weights, axis=axis, keepdims=keepdims)
     if np.any(value_of(total) == 0):
-        raise ZeroDivisionError("weights sum to zero: they cannot be normalized")
+        raise ZeroDivisionError("average: the weights sum to zero and cannot be normalized")
     mean = np.sum(a * weights, axis=axis, keepdims=keepdims) / total
     return (mean, np.broadcast_to(total, mean.shape)) if returned else mean
 
@@ -46,48 +46,48 @@ also_complex(np.average)
 # ------------------------------------------------------------------------------------------------ order statistics
 
 
-def _pick(columns: Array, positions: Any) -> Array:
-    """The elements at these positions in the order of size of each column, where NumPy's partition puts them."""
+def _select(columns: Array, positions: Any) -> Array:
+    """The elements at these positions of each column in sorted order, as NumPy's partition arranges equal ones."""
     values = value_of(columns)
     order = np.argpartition(values, np.unique(positions), axis=0)
     others = np.indices(values.shape[1:], sparse=True)
     return columns[(order[(positions, *others)], *others)]
 
 
-def _past_nan(columns: Array, positions: Any) -> Any:
-    """The last position where a column has a NaN: that is where it is sorted to, so that the result is NaN."""
+def _last_if_nan(columns: Array, positions: Any) -> Any:
+    """``positions``; the last position for a column that contains a NaN, which is sorted there: the result is NaN."""
     return np.where(np.isnan(value_of(columns)).any(axis=0), columns.shape[0] - 1, positions)
 
 
-def _there(columns: Array) -> Any:
-    """How many elements of each column are not NaN."""
+def _count_not_nan(columns: Array) -> Any:
+    """The number of elements of each column that are not NaN."""
     return np.count_nonzero(~np.isnan(value_of(columns)), axis=0)
 
 
 @implements(np.median)
 def median(a: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
     """The middle element, or the mean of the two in the middle."""
-    columns, kept = in_front(a, axis)
+    columns, kept = reduced_axes_first(a, axis)
     n = columns.shape[0]
     if n:
         middle = np.arange((n - 1) // 2, n // 2 + 1).reshape(-1, *[1] * (columns.ndim - 1))
-        columns = _pick(columns, _past_nan(columns, middle))
+        columns = _select(columns, _last_if_nan(columns, middle))
     out = np.mean(columns, axis=0)
     return np.reshape(out, kept) if keepdims else out
 
 
 @implements(np.nanmedian)
 def nanmedian(a: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
-    """The median of what is not NaN."""
-    columns, kept = in_front(a, axis)
+    """The median of the elements that are not NaN."""
+    columns, kept = reduced_axes_first(a, axis)
     if columns.shape[0]:
-        n = _there(columns)
-        columns = _pick(columns, np.stack([np.maximum(n - 1, 0) // 2, n // 2]))
+        n = _count_not_nan(columns)
+        columns = _select(columns, np.stack([np.maximum(n - 1, 0) // 2, n // 2]))
     out = np.mean(columns, axis=0)
     return np.reshape(out, kept) if keepdims else out
 
 
-# The position of a quantile among n sorted elements, the first at 0.
+# The position of a quantile among n sorted elements, which are numbered from 0.
 # Source: Hyndman and Fan, "Sample quantiles in statistical packages", 1996.
 _POSITION: dict[str, Callable[[Any, Any], Any]] = {
     "linear": lambda n, q: (n - 1) * q,
@@ -104,22 +104,23 @@ _POSITION: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def _quantile(a: Array, q: Any, axis: Any, method: str, keepdims: bool, nan: bool) -> Array:
-    """Between the elements on both sides of a position, in proportion; without NaN if they are left out (``nan``)."""
+    """Quantiles by interpolation between the elements on both sides of a position; ``nan``: ignoring NaN."""
     if method not in _POSITION:
         raise NoRuleError(f"no gradient rule for the quantile method {method!r}: use one of {', '.join(_POSITION)}")
     at = as_array(value_of(q))
     if at.ndim > 2 or not np.all((at >= 0) & (at <= 1)):
-        raise ValueError("quantiles must be in the range 0 to 1 (percentiles 0 to 100), as a number or 1-d")
+        raise ValueError("quantiles must be in the range 0 to 1 (percentiles 0 to 100), with at most two axes")
     a = asarray(a)
     if a.dtype.kind == "c":
         raise TypeError("quantile: complex numbers have no order")
-    columns, kept = in_front(a, axis)
+    columns, kept = reduced_axes_first(a, axis)
     if not columns.shape[0]:
-        raise IndexError("quantile of an array without elements")
-    weak = type(q) in (int, float)  # takes the precision of the elements
+        raise IndexError("quantile of an empty array")
+    weak = type(q) in (int, float)  # a Python number, which does not determine the dtype of the result
     if not weak:
         q = np.reshape(asarray(q), (*at.shape, *[1] * (columns.ndim - 1)))
-    n = _there(columns).astype(np.result_type(columns.dtype if weak else q.dtype, 1.0)) if nan else columns.shape[0]
+    kind = np.result_type(columns.dtype if weak else q.dtype, 1.0)
+    n = _count_not_nan(columns).astype(kind) if nan else columns.shape[0]
     last = np.maximum(n - 1, 0) if nan else n - 1
     position = np.clip(_POSITION[method](n, q), 0, last)
     below = np.maximum(np.minimum(np.floor(value_of(position)), last - 1), 0)
@@ -127,8 +128,8 @@ def _quantile(a: Array, q: Any, axis: Any, method: str, keepdims: bool, nan: boo
     if weak:
         part = part.item() if np.ndim(part) == 0 else part.astype(np.result_type(columns.dtype, 1.0))
     ends = (end.astype(int) for end in (below, np.minimum(below + 1, last)))
-    low, high = (_pick(columns, end if nan else _past_nan(columns, end)) for end in ends)
-    if method in ("lower", "higher", "nearest") or at.dtype.kind in "biu":  # nothing between them
+    low, high = (_select(columns, end if nan else _last_if_nan(columns, end)) for end in ends)
+    if method in ("lower", "higher", "nearest") or at.dtype.kind in "biu":  # no interpolation
         out = np.where(value_of(part) == 1, high, low)
     else:
         out = low * (1 - part) + high * part
@@ -144,11 +145,9 @@ def _enter(fn: Any, percent: bool, nan: bool) -> None:
     def quantile(a: Array, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
         return _quantile(a, _fraction(q) if percent else q, axis, method, keepdims, nan)
 
-    unit, left_out = "percent" if percent else "fraction", ", of those that are not NaN" if nan else ""
+    kind, elements = "percentile" if percent else "quantile", "elements that are not NaN" if nan else "elements"
     quantile.__name__ = fn.__name__
-    quantile.__doc__ = (
-        f"The value that a {unit} ``q`` of the elements lies below{left_out}; differentiable in ``q``, too."
-    )
+    quantile.__doc__ = f"The {kind} ``q`` of the {elements}; also differentiable with respect to ``q``."
 
 
 _enter(np.quantile, percent=False, nan=False)
@@ -163,9 +162,9 @@ _enter(np.nanpercentile, percent=True, nan=True)
 @implements(np.cov)
 def cov(m: Array, y: Array = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None,
         fweights: Array = None, aweights: Array = None, *, dtype: Any = None) -> Array:  # fmt: skip
-    """The covariance of variables, one a row (or a column, without ``rowvar``), over observations with weights."""
+    """The covariance matrix of variables, the rows (or columns, without ``rowvar``), with weighted observations."""
     if ddof is not None and ddof != int(ddof):
-        raise ValueError(f"ddof must be an integer, got {ddof}")
+        raise ValueError(f"cov: ddof must be an integer, got {ddof}")
     x = _variables(m, rowvar)
     if y is not None:
         x = np.concatenate([x, _variables(y, rowvar)])
@@ -175,7 +174,7 @@ def cov(m: Array, y: Array = None, rowvar: bool = True, bias: bool = False, ddof
     ddof = (0 if bias else 1) if ddof is None else ddof
     weights = _observed(fweights, "fweights", x)
     if weights is not None and not np.all(value_of(weights) == np.rint(value_of(weights))):
-        raise TypeError("fweights count observations: they must be integers")
+        raise TypeError("cov: fweights, the numbers of observations, must be integers")
     importance = _observed(aweights, "aweights", x)
     if importance is not None:
         weights = importance if weights is None else weights * importance
@@ -191,30 +190,30 @@ def cov(m: Array, y: Array = None, rowvar: bool = True, bias: bool = False, ddof
 
 
 def _variables(m: Array, rowvar: bool) -> Array:
-    """One variable a row."""
+    """The variables as the rows of a matrix."""
     m = asarray(m)
     if m.ndim > 2:
-        raise ValueError(f"cov: variables and observations are two axes, got {m.ndim}")
+        raise ValueError(f"cov: the array must have at most two axes, for variables and observations, got {m.ndim}")
     if m.ndim < 2:
         return np.reshape(m, (1, m.size))
     return m if rowvar else np.transpose(m)
 
 
 def _observed(weights: Array, name: str, x: Array) -> Array:
-    """Weights of the observations, one each."""
+    """The weights of the observations, one for each."""
     if weights is None:
         return None
     weights = asarray(weights)
     if weights.shape != x.shape[1:]:
-        raise RuntimeError(f"{name} must have shape {x.shape[1:]}, one for each observation, got {weights.shape}")
+        raise RuntimeError(f"cov: {name} must have shape {x.shape[1:]}, one for each observation, got {weights.shape}")
     if np.any(value_of(weights) < 0):
-        raise ValueError(f"{name} cannot be negative")
+        raise ValueError(f"cov: {name} cannot be negative")
     return weights.astype(float)
 
 
 @implements(np.corrcoef)
 def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = None) -> Array:
-    """Covariances over the product of the standard deviations."""
+    """The correlation matrix: covariances divided by the product of the standard deviations."""
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
@@ -228,11 +227,11 @@ def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = Non
 
 @implements(np.histogram)
 def histogram(a: Array, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    """Plain counts: they carry no gradient. The edges must not depend on the values, nor the counts on weights."""
+    """Counts, as plain arrays without a gradient. Refused where a gradient would be lost: in weights or bin edges."""
     on_values = range is None and np.ndim(value_of(bins)) == 0
     if current_mode().recording and any_tracked([bins, range, weights, a if on_values else None]):
         raise NoRuleError(
-            "np.histogram gives plain counts: pass range=(low, high) or edges, and weights, that carry no gradient; "
-            "or t.detach()"
+            "np.histogram has no gradient: weights, bins and range must not require one, and bins=<number> needs "
+            "range=(low, high), or pass t.detach()"
         )
     return np.histogram(*map(value_of, (a, bins, range, density, weights)))

@@ -1,4 +1,4 @@
-"""Trigonometric and hyperbolic functions and their inverses, angles, and the sine over its argument."""
+"""Trigonometric and hyperbolic functions and their inverses, angles, and ``sinc``."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import numpy as np
 from tensorgrad.engine.registry import also_complex, primitive, rule
 from tensorgrad.engine.tape import Array
 from tensorgrad.rules.division import quotient
-from tensorgrad.rules.kinks import unit
+from tensorgrad.rules.kinks import normalized
 
 
 @primitive
 def sinc_derivative(x: Array, *, order: int) -> Array:
-    """The derivative of `numpy.sinc` of any order, to full precision near 0 as well.
+    """The derivative of `numpy.sinc` of any order, to full precision, near 0 as well.
 
-    That of ``sin(y) / y`` follows from the one before by ``y f_n = sin(y + n pi/2) - n f_(n-1)``, which loses digits
-    where ``y`` is small: there the power series takes its place.
+    The derivatives ``f_n`` of ``sin(y) / y`` satisfy ``y f_n = sin(y + n pi/2) - n f_(n-1)``. This recurrence loses
+    digits where ``y`` is small; there the power series is used instead.
     """
     y = np.pi * x
     small = np.abs(y) < order + 1
     z = np.where(small, 1, y)
-    turns = np.sin(z), np.cos(z), -np.sin(z), -np.cos(z)
-    far = turns[0] / z
+    derivatives_of_sin = np.sin(z), np.cos(z), -np.sin(z), -np.cos(z)
+    by_recurrence = derivatives_of_sin[0] / z
     for n in range(1, order + 1):
-        far = (turns[n % 4] - n * far) / z
+        by_recurrence = (derivatives_of_sin[n % 4] - n * by_recurrence) / z
     z = np.where(small, y, 0)
     k = (order + 1) // 2
-    near, term, power = np.zeros_like(z), (-1) ** k * z ** (2 * k - order), 2 * k - order
+    by_series, term, power = np.zeros_like(z), (-1) ** k * z ** (2 * k - order), 2 * k - order
     while power < 20 + 4 * order:
-        near = near + term / (power + order + 1)
+        by_series = by_series + term / (power + order + 1)
         term = -term * z * z / ((power + 1) * (power + 2))
         power += 2
-    return np.pi**order * np.where(small, near, far)
+    return np.pi**order * np.where(small, by_series, by_recurrence)
 
 
 # fmt: off
@@ -46,11 +46,11 @@ rule(sinc_derivative,
                   elementwise=True, singular=False)
 
 # Angles
-rule(np.arcsin,   lambda g, _ans, x: g / _circle(x))
-rule(np.arccos,   lambda g, _ans, x: -g / _circle(x))
+rule(np.arcsin,   lambda g, _ans, x: g / _sqrt_1_minus_square(x))
+rule(np.arccos,   lambda g, _ans, x: -g / _sqrt_1_minus_square(x))
 rule(np.arctan,   lambda g, _ans, x: g / (1 + x * x), singular=False)
-rule(np.arctan2,  lambda g, _ans, x, y: g * _over_square(y, np.hypot(x, y)),
-                  lambda g, _ans, x, y: -g * _over_square(x, np.hypot(x, y)))
+rule(np.arctan2,  lambda g, _ans, x, y: g * _divide_by_square(y, np.hypot(x, y)),
+                  lambda g, _ans, x, y: -g * _divide_by_square(x, np.hypot(x, y)))
 rule(np.hypot,    lambda g, ans, x, _y: _hypot_dx(g, ans, x),
                   lambda g, ans, _x, y: _hypot_dx(g, ans, y))
 rule(np.deg2rad,  lambda g, _ans, _x: np.deg2rad(g))
@@ -75,16 +75,16 @@ also_complex(
 
 
 def _hypot_dx(g: Array, ans: Array, x: Array) -> Array:
-    """``g`` times one of the sides over the hypotenuse; 0 where that is 0."""
+    """``g * x / ans``; 0 where the hypotenuse ``ans`` is 0."""
     q = quotient(g, ans, ans)
-    return g * unit(x, ans) if q is None else q * x
+    return g * normalized(x, ans) if q is None else q * x
 
 
-def _circle(x: Array) -> Array:
-    """``sqrt(1 - x**2)``; of complex numbers, beyond -1 and 1 too, on the branch of `numpy.arcsin`."""
+def _sqrt_1_minus_square(x: Array) -> Array:
+    """``sqrt(1 - x**2)``; for complex numbers on the branch of `numpy.arcsin`."""
     return np.sqrt((1 - x) * (1 + x)) if x.dtype.kind != "c" else np.cos(np.arcsin(x))
 
 
-def _over_square(x: Array, radius: Array) -> Array:
-    """``x / radius**2``, whose square may over- or underflow."""
+def _divide_by_square(x: Array, radius: Array) -> Array:
+    """``x / radius**2``, without the square, which may overflow or underflow."""
     return x / radius / radius

@@ -84,7 +84,7 @@ def numbers_of_windows(spatial: Ints, kernel: Ints, stride: Ints, dilation: Ints
 
 @implements(sliding_window_view)
 def _sliding_window_view(x: Array, window_shape: Any, axis: Any = None) -> Array:
-    """All windows of these lengths, with their elements along new axes at the end."""
+    """All windows of these lengths; their elements are along new axes at the end."""
     sizes = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
     axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
     if len(sizes) != len(axes):
@@ -181,7 +181,7 @@ def _pad(array: Array, pad_width: Any, mode: Any = "constant", *, constant_value
 
 
 def _pad_with(x: Array, widths: Any, values: Any) -> Array:
-    """Pad with constants that are tensors, one axis after the other; the corners get those of the last axis."""
+    """Pad with constants that are tensors, one axis after the other; corners get the constant of the last axis."""
     values = values if isinstance(values, Variable) else np.asarray(values, like=x)
     values = cast_to_fit(np.broadcast_to(values, (x.ndim, 2)), x.dtype)
     for axis, (before, after) in enumerate(widths):

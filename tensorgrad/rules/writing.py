@@ -1,6 +1,6 @@
-"""Functions that write to their first argument, and those that make new arrays like it.
+"""Functions that write to their first argument, and functions that create a new array like it.
 
-All of them assign elements through `Tensor.__setitem__`, which decides what can be written to and what is recorded.
+All of them assign elements through `Tensor.__setitem__`, which decides whether a write is allowed and recorded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from tensorgrad.engine.registry import implements
 from tensorgrad.engine.tape import Array, Variable, any_tracked, as_array, value_of
-from tensorgrad.rules.ordering import each_row
+from tensorgrad.rules.ordering import index_along_axis
 
 
 @implements(np.copyto)
@@ -35,7 +35,7 @@ def copyto(dst: Array, src: Array, casting: str = "same_kind", where: Any = True
 
 @implements(np.put)
 def put(a: Array, ind: Any, v: Array, mode: str = "raise") -> None:
-    """``a.flat[ind] = v``; a short ``v`` is repeated."""
+    """``a.flat[ind] = v``; a ``v`` that is too short is repeated."""
     index = np.ravel(value_of(ind))
     if isinstance(value_of(ind), np.ndarray) and not np.can_cast(index.dtype, np.intp):
         raise TypeError(f"put: indices must be integers, got {index.dtype}")
@@ -54,21 +54,21 @@ def put(a: Array, ind: Any, v: Array, mode: str = "raise") -> None:
 
 
 def _repeated(v: Array, n: int) -> Array:
-    """The first ``n`` elements of ``v`` repeated over and over."""
+    """``n`` elements: those of ``v``, repeated as often as necessary."""
     flat = np.ravel(np.stack(v) if isinstance(v, (list, tuple)) and any_tracked(v) else v)
     return flat[np.arange(n) % flat.size]
 
 
 @implements(np.place)
 def place(arr: Array, mask: Any, vals: Array) -> None:
-    """``arr[mask] = vals``; short values are repeated."""
+    """``arr[mask] = vals``; ``vals`` that are too short are repeated."""
     chosen = as_array(value_of(mask), bool).reshape(arr.shape)
     arr[chosen] = _repeated(vals, int(np.count_nonzero(chosen)))
 
 
 @implements(np.putmask)
 def putmask(a: Array, mask: Any, values: Array) -> None:
-    """``a.flat[i] = values.flat[i]`` where the mask is true; short values are repeated."""
+    """``a.flat[i] = values.flat[i]`` where the mask is true; ``values`` that are too short are repeated."""
     chosen = as_array(value_of(mask), bool).reshape(a.shape)
     a[chosen] = np.reshape(_repeated(values, a.size), a.shape)[chosen]
 
@@ -79,7 +79,7 @@ def put_along_axis(arr: Array, indices: Any, values: Array, axis: int | None) ->
     if axis is None:
         arr[np.unravel_index(value_of(indices), arr.shape)] = values
     else:
-        arr[each_row("put_along_axis", arr, indices, axis)] = values
+        arr[index_along_axis("put_along_axis", arr, indices, axis)] = values
 
 
 @implements(np.fill_diagonal)
@@ -96,7 +96,7 @@ def _like(create: Any) -> None:
     def new(a: Array, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None) -> Array:
         return type(a)(create(a.data, dtype=dtype, order=order, shape=shape))
 
-    new.__doc__ = f"`numpy.{create.__name__}`: a tensor that requires no gradient, ready to be assigned to."
+    new.__doc__ = f"`numpy.{create.__name__}`: a new tensor, which requires no gradient."
 
 
 for _create in (np.zeros_like, np.ones_like, np.empty_like):
@@ -107,7 +107,7 @@ for _create in (np.zeros_like, np.ones_like, np.empty_like):
 def full_like(
     a: Array, fill_value: Array, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
 ) -> Array:
-    """A tensor like ``a`` in shape and dtype, every element of it ``fill_value``."""
+    """A tensor of the shape and dtype of ``a``, filled with ``fill_value``."""
     out = np.empty_like(a, dtype, order, subok, shape)
     np.copyto(out, fill_value, "unsafe")
     return out

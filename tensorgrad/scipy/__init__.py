@@ -1,7 +1,8 @@
-"""SciPy's functions that are no ufuncs, for tensors, under SciPy's names; docs/scipy.md lists them.
+"""SciPy's functions for tensors, under SciPy's names; docs/scipy.md lists them.
 
-NumPy's protocols do not reach them, so that they have to be called from here. Each takes arrays or tensors, and
-returns arrays for arrays. Ufuncs, such as ``scipy.special.expit``, are called where SciPy has them.
+Only SciPy's ufuncs, such as ``scipy.special.expit``, can be called directly with tensors. Its other functions do not
+use NumPy's protocols; those that are supported are defined here. They accept arrays or tensors, and return arrays for
+arrays.
 
 >>> import numpy as np, tensorgrad as tg, tensorgrad.scipy
 >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
@@ -10,7 +11,7 @@ array([0.2689, 0.7311])
 """
 
 try:
-    import scipy.special as _special  # noqa: F401  (whether it is there)
+    import scipy.special as _special  # noqa: F401  (whether SciPy is installed)
 except ImportError as error:
     raise ImportError("tensorgrad.scipy needs SciPy: python -m pip install scipy") from error
 

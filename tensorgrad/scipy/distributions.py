@@ -1,4 +1,4 @@
-"""Continuous and discrete distributions of numbers: what follows from the formulas of the standard form."""
+"""Univariate continuous and discrete distributions, defined by the functions of their standard form."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tensorgrad.functional.arguments import floating, in_precision_of
 
 
 def _bound(name: str, defaults: dict[str, Any], args: tuple[Any, ...], given: dict[str, Any]) -> list[Any]:
-    """The parameters of a distribution in their order; those without a default are None there."""
+    """The values of the parameters of a distribution, in their order. Parameters without a default are None there."""
     both = set(list(defaults)[: len(args)]) & given.keys()
     bound = defaults | dict(zip(defaults, args, strict=False)) | given
     missing = [parameter for parameter, value in bound.items() if value is None]
     if len(args) > len(defaults) or given.keys() - defaults.keys() or both or missing:
-        raise TypeError(f"{name} takes the parameters {', '.join(defaults)}: got {len(args)} by position and "
+        raise TypeError(f"{name} takes the parameters {', '.join(defaults)}; got {len(args)} positional ones and "
                         f"{sorted(given) or 'none'} by name")  # fmt: skip
     return list(bound.values())
 
 
 def _nan_unless(valid: Any, out: Array) -> Array:
-    """NaN, and a gradient that is NaN, for parameters that are not allowed."""
+    """``out``; for invalid parameters NaN, with a gradient of NaN."""
     return out if np.all(valid) else out * np.where(valid, 1, np.nan).astype(out.dtype)
 
 
@@ -49,7 +49,7 @@ class Continuous:
         return f"<distribution {self.name}({', '.join(self.defaults)})>"
 
     def _parameters(self, x: Any, args: Any, given: Any) -> tuple[Array, list[Array], Any]:
-        """The point, shapes with ``loc`` and ``scale``, and where they are allowed."""
+        """``x``, the shape parameters, ``loc`` and ``scale``, and where they are valid."""
         x = floating(x)
         parameters = [in_precision_of(x, p) for p in _bound(self.name, self.defaults, args, given)]
         valid: Any = True
@@ -59,7 +59,7 @@ class Continuous:
         return x, parameters, valid
 
     def _of_z(self, fn: Callable[..., Array], below: float, above: float, x: Any, args: Any, given: Any) -> Any:
-        """A function of the standard form, its values outside the support, and the scale."""
+        """A function of ``z``, with the given values outside the support, and the scale."""
         x, (*shapes, loc, scale), valid = self._parameters(x, args, given)
         with np.errstate(divide="ignore", invalid="ignore"):
             z = (x - loc) / scale
@@ -72,30 +72,60 @@ class Continuous:
             return _nan_unless(valid, out), scale
 
     def logpdf(self, x: Any, *args: Any, **parameters: Any) -> Array:
-        """The logarithm of the density at ``x``."""
+        """The logarithm of the density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.norm.logpdf(np.array([0.0, 1.0]), loc=1.0)
+        array([-1.4189, -0.9189])
+        """
         out, scale = self._of_z(self._log_density, -math.inf, -math.inf, x, args, parameters)
         with np.errstate(divide="ignore", invalid="ignore"):
             return out - np.log(scale)
 
     def pdf(self, x: Any, *args: Any, **parameters: Any) -> Array:
-        """The density at ``x``."""
+        """The density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.expon.pdf(np.array([0.0, 1.0]), scale=2.0)
+        array([0.5   , 0.3033])
+        """
         return np.exp(self.logpdf(x, *args, **parameters))
 
     def cdf(self, x: Any, *args: Any, **parameters: Any) -> Array:
-        """The probability of at most ``x``."""
+        """The cumulative distribution function at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.uniform.cdf(np.array([0.25, 2.0]))
+        array([0.25, 1.  ])
+        """
         return self._of_z(self._cdf, 0.0, 1.0, x, args, parameters)[0]
 
     def logcdf(self, x: Any, *args: Any, **parameters: Any) -> Array:
-        """The logarithm of the probability of at most ``x``."""
+        """The logarithm of the cumulative distribution function at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.norm.logcdf(np.array([0.0, -10.0]))
+        array([ -0.6931, -53.2313])
+        """
         return self._of_z(self._logcdf, -math.inf, 0.0, x, args, parameters)[0]
 
     def ppf(self, q: Any, *args: Any, **parameters: Any) -> Array:
-        """The quantile of ``q``: the ``x`` whose `cdf` is ``q``. NaN if that is no probability."""
+        """The quantile of ``q``: the ``x`` whose `cdf` is ``q``. NaN if ``q`` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.norm.ppf(np.array([0.5, 0.975]))
+        array([0.  , 1.96])
+        """
         q, (*shapes, loc, scale), valid = self._parameters(q, args, parameters)
-        fine = (value_of(q) >= 0) & (value_of(q) <= 1)
-        q = q if np.all(fine) else np.where(fine, q, 0.5).astype(q.dtype)
+        is_probability = (value_of(q) >= 0) & (value_of(q) <= 1)
+        q = q if np.all(is_probability) else np.where(is_probability, q, 0.5).astype(q.dtype)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return _nan_unless(valid & fine, loc + scale * self._ppf(q, *shapes))
+            return _nan_unless(valid & is_probability, loc + scale * self._ppf(q, *shapes))
 
 
 class Discrete:
@@ -103,42 +133,60 @@ class Discrete:
 
     def __init__(self, name: str, doc: str, shapes: tuple[str, ...], *, log_mass: Callable[..., Array],
                  cdf: Callable[..., Array], valid: Callable[..., Any],
-                 upper: Callable[..., Any], whole: tuple[str, ...] = ()) -> None:  # fmt: skip
+                 upper: Callable[..., Any], integers: tuple[str, ...] = ()) -> None:  # fmt: skip
         self.name, self.__doc__ = name, doc
         self.defaults = dict.fromkeys(shapes) | {"loc": 0}
-        self.whole = {"k", "loc", *whole}
+        self.integers = {"k", "loc", *integers}
         self._log_mass, self._cdf, self._valid, self._upper = log_mass, cdf, valid, upper
 
     def __repr__(self) -> str:
         return f"<distribution {self.name}({', '.join(self.defaults)})>"
 
     def _parameters(self, k: Any, args: Any, given: Any) -> tuple[Array, list[Array], Any, Any]:
-        """The count, shapes, where these are allowed, and the largest count."""
+        """``k - loc``, the shape parameters, where they are valid, and the largest ``k - loc``."""
         named = {"k": k} | dict(zip(self.defaults, _bound(self.name, self.defaults, args, given), strict=True))
-        for name in self.whole & named.keys():
+        for name in self.integers & named.keys():
             if current_mode().recording and any_tracked(named[name]):
-                raise NoRuleError(f"{self.name}: {name} is an integer, in which there is no derivative: pass "
-                                  f"{name}.detach()")  # fmt: skip
+                raise NoRuleError(f"{self.name}: {name} is an integer, so there is no derivative with respect to it: "
+                                  f"pass {name}.detach()")  # fmt: skip
             named[name] = value_of(named[name])
-        first, *_ = real = [floating(p) for name, p in named.items() if name not in self.whole]
+        first, *_ = real = [floating(p) for name, p in named.items() if name not in self.integers]
         shapes = [in_precision_of(first, p) for name, p in named.items() if name not in ("k", "loc")]
         values = [value_of(p) for p in shapes]
         k = in_precision_of(real[0], np.subtract(named["k"], named["loc"]))
         return k, shapes, self._valid(*values), self._upper(*values)
 
     def logpmf(self, k: Any, *args: Any, **parameters: Any) -> Array:
-        """The logarithm of the probability of ``k``."""
+        """The logarithm of the probability of ``k``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.poisson.logpmf(np.array([0, 1]), 2.0)
+        array([-2.    , -1.3069])
+        """
         k, shapes, valid, upper = self._parameters(k, args, parameters)
         inside = (k >= 0) & (k == np.floor(k)) & (k <= upper)
         out = self._log_mass(np.where(inside | np.isnan(k), k, 0).astype(k.dtype), *shapes)
         return _nan_unless(valid, np.where(inside | np.isnan(k), out, -np.inf).astype(out.dtype))
 
     def pmf(self, k: Any, *args: Any, **parameters: Any) -> Array:
-        """The probability of ``k``."""
+        """The probability of ``k``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.binom.pmf(np.array([0, 1]), 2, 0.5)
+        array([0.25, 0.5 ])
+        """
         return np.exp(self.logpmf(k, *args, **parameters))
 
     def cdf(self, k: Any, *args: Any, **parameters: Any) -> Array:
-        """The probability of at most ``k``."""
+        """The cumulative distribution function at ``k``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.binom.cdf(np.array([0, 1]), 2, 0.5)
+        array([0.25, 0.75])
+        """
         k, shapes, valid, upper = self._parameters(k, args, parameters)
         k = np.floor(k)
         inside = ~((k < 0) | (k >= upper))

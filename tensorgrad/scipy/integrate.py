@@ -1,9 +1,10 @@
 """Ordinary differential equations, as in `scipy.integrate`, by explicit Runge-Kutta methods.
 
-SciPy chooses the steps on plain values. Then the same steps are taken again with tensors, so that the gradient is that
-of the numbers that were computed ("discretize, then differentiate"), with respect to the initial values and to whatever
-the right-hand side uses, and of any order. How the steps would change with these is left out: it is of the size of the
-error. Source of the methods: Hairer, Norsett and Wanner (1993), "Solving Ordinary Differential Equations", ch. II.
+SciPy chooses the step sizes, using plain arrays. The same steps are then repeated with tensors, so that the gradient is
+that of the computed numbers ("discretize, then differentiate"), with respect to the initial values and to all tensors
+that the right-hand side uses, to any order. The dependence of the step sizes on these is neglected: its effect is of
+the order of the discretization error. Source of the methods: Hairer, Norsett and Wanner (1993), "Solving Ordinary
+Differential Equations", ch. II.
 """
 
 from __future__ import annotations
@@ -27,15 +28,14 @@ _METHODS: dict[str, Any] = {"RK23": si.RK23, "RK45": si.RK45, "DOP853": si.DOP85
 
 
 def _times(name: str, t: Any) -> Any:
-    """Times, which are constants."""
+    """Times as an array. They must not require a gradient."""
     if current_mode().recording and any_tracked(t):
-        raise NoRuleError(f"{name}: no gradient with respect to times: pass t.detach(), or scale the right-hand "
-                          "side")  # fmt: skip
+        raise NoRuleError(f"{name}: no gradient rule for times: pass t.detach(), or scale the right-hand side instead")
     return np.asarray(value_of(t), float)
 
 
 def _derivative(fun: Callable[..., Any], size: int) -> Callable[[float, Array], Array]:
-    """The right-hand side with lists joined, and in the shape of the state."""
+    """The right-hand side as a function that returns an array of the shape of the state, not a list."""
 
     def f(t: float, y: Array) -> Array:
         dy = fun(t, y)
@@ -43,7 +43,7 @@ def _derivative(fun: Callable[..., Any], size: int) -> Callable[[float, Array], 
             has_tensors = isinstance(dy, (list, tuple)) and any(isinstance(item, Variable) for item in dy)
             dy = array(dy) if has_tensors else np.asarray(dy, float)
         if dy.size != size:
-            raise ShapeError(f"the right-hand side must return {size} derivatives, as there are initial values, got "
+            raise ShapeError(f"the right-hand side must return {size} derivatives, one for each initial value, got "
                              f"shape {dy.shape}")  # fmt: skip
         return dy if dy.shape == (size,) else np.reshape(dy, (size,))
 
@@ -51,7 +51,7 @@ def _derivative(fun: Callable[..., Any], size: int) -> Callable[[float, Array], 
 
 
 def _solved(f: Callable[[float, Array], Array], y0: Array, t_span: Any, method: str, **options: Any) -> Any:
-    """SciPy's solution, of plain values; ``.sol.ts`` are the steps."""
+    """SciPy's solution, computed with plain arrays; ``.sol.ts`` are the ends of the steps."""
     kind = Tensor if isinstance(y0, Variable) else np.asarray
 
     def on_values(t: float, y: Array) -> Any:
@@ -83,22 +83,23 @@ def solve_ivp(fun: Callable[..., Any], t_span: Any, y0: Array, method: str = "RK
     fun
         A function of a number and the state ``(N,)`` that returns the derivative ``(N,)``, or a list of its elements.
     t_span
-        The first and the last time.
+        The first and last time.
     y0
         The initial state ``(N,)``.
     method
         "RK45" or "RK23".
     t_eval
-        Times ``(T,)`` at which to give the solution; by default, where the steps end.
+        Times ``(T,)`` at which to return the solution; by default, the ends of the steps.
     args
-        Further arguments of ``fun``, tensors perhaps.
+        Further arguments of ``fun``, which may be tensors.
     **options
         SciPy's ``rtol``, ``atol``, ``max_step`` and ``first_step``.
 
     Returns
     -------
     OdeResult
-        SciPy's, with the times ``.t`` ``(T,)`` and the solution ``.y`` ``(N, T)``, a tensor if a state is.
+        SciPy's result object, with the times ``.t`` ``(T,)`` and the solution ``.y`` ``(N, T)``, a tensor if a state is
+        one.
 
     Examples
     --------
@@ -126,10 +127,10 @@ def solve_ivp(fun: Callable[..., Any], t_span: Any, y0: Array, method: str = "RK
 
 
 def _between(f: Callable[[float, Array], Array], y0: Array, ts: Any, wanted: Any, method: str) -> Array:
-    """The solution at the wanted times, interpolated within the steps as SciPy does; in the order of the steps."""
+    """The solution at the ``wanted`` times, interpolated within the steps as SciPy does."""
     powers = np.arange(1, _METHODS[method].P.shape[1] + 1)
-    turned = np.sign(ts[-1] - ts[0])
-    at = np.maximum(np.searchsorted(ts * turned, wanted * turned) - 1, 0)
+    direction = np.sign(ts[-1] - ts[0])
+    at = np.maximum(np.searchsorted(ts * direction, wanted * direction) - 1, 0)
     parts = [np.zeros_like(y0, shape=(y0.size, 0))]
     for k, (before, slopes, _) in enumerate(_steps(f, y0, ts, method)):
         inside = wanted[at == k]
@@ -145,9 +146,10 @@ def odeint(func: Callable[..., Any], y0: Array, t: Any, args: tuple[Any, ...] = 
            atol: Any = 1.49012e-8, tfirst: bool = False) -> Array:  # fmt: skip
     """The solution of ``dy/dt = func(y, t, *args)`` at the times ``t``, ``(T, N)``, as `scipy.integrate.odeint`.
 
-    ``y0`` ``(N,)`` is the state at the first of the times ``(T,)``, which increase or decrease; with ``tfirst`` it is
-    ``func(t, y, *args)``. The method is "DOP853", whose steps are made to end at the times, where SciPy's is LSODA: the
-    values agree within the tolerances. For stiff equations it takes many steps. Raises ``RuntimeError`` if it fails.
+    ``y0`` ``(N,)`` is the state at the first of the times ``(T,)``, which increase or decrease. With ``tfirst``, the
+    signature is ``func(t, y, *args)``. The method is "DOP853", with steps that end at the times, whereas SciPy uses
+    LSODA: results agree within the tolerances, but stiff equations need many steps. Raises ``RuntimeError`` if it
+    fails.
 
     Examples
     --------
@@ -166,7 +168,7 @@ def odeint(func: Callable[..., Any], y0: Array, t: Any, args: tuple[Any, ...] = 
     found = _solved(f, y0, (times[0], times[-1]), "DOP853", rtol=rtol, atol=atol)
     if found.status < 0:
         raise RuntimeError(f"odeint: {found.message}")
-    turned = -1 if times[-1] < times[0] else 1
-    ts = turned * np.unique(turned * np.concatenate([found.sol.ts, times]))
+    direction = -1 if times[-1] < times[0] else 1
+    ts = direction * np.unique(direction * np.concatenate([found.sol.ts, times]))
     states = [y0, *(after for _, _, after in _steps(f, y0, ts, "DOP853"))]
-    return np.stack([states[i] for i in np.searchsorted(turned * ts, turned * times)])
+    return np.stack([states[i] for i in np.searchsorted(direction * ts, direction * times)])

@@ -1,7 +1,7 @@
-"""Functions of `scipy.linalg`: triangular and Cholesky solvers, functions of matrices, Sylvester's equation.
+"""Functions of `scipy.linalg`: triangular and Cholesky solvers, functions of matrices, the Sylvester equation.
 
-Leading axes are a batch, and those of several inputs broadcast. Rules are after Giles (2008), "An extended collection
-of matrix derivative results", and use the functions of this file, so that derivatives are of any order.
+Leading axes are batch axes, and those of several inputs are broadcast. Rules follow Giles (2008), "An extended
+collection of matrix derivative results". They use functions of this module, so that derivatives exist to any order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ t = np.matrix_transpose
 
 
 def _square(name: str, x: Any) -> Array:
-    """Square matrices of real numbers, ``(..., N, N)``."""
+    """``x`` as floating-point square matrices ``(..., N, N)``; raises if it is not."""
     x = floating(x)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"{name} must be square matrices, (..., N, N), got shape {x.shape}")
@@ -31,7 +31,7 @@ def _square(name: str, x: Any) -> Array:
 
 
 def _columns(name: str, a: Array, b: Any) -> tuple[Array, bool]:
-    """A right-hand side as matrices ``(..., N, K)``, and whether it was one vector ``(N,)``."""
+    """A right-hand side as matrices ``(..., N, K)``, and whether it was a vector ``(N,)``."""
     b = floating(b)
     is_vector = b.ndim == 1
     b = np.expand_dims(b, -1) if is_vector else b
@@ -41,7 +41,7 @@ def _columns(name: str, a: Array, b: Any) -> tuple[Array, bool]:
 
 
 def _each(fn: Callable[..., Any], signature: str, *arrays: Array) -> Array:
-    """A function of single matrices, for each of a batch."""
+    """Apply a function of single matrices to each matrix of a batch."""
     if all(x.ndim == 2 for x in arrays):
         return fn(*arrays)
     return np.vectorize(fn, otypes=[np.result_type(*arrays)], signature=signature)(*arrays)
@@ -63,9 +63,9 @@ def _triangular_db(g: Array, a: Array, lower: bool, unit_diagonal: bool) -> Arra
 
 
 def _triangular_da(g: Array, ans: Array, a: Array, lower: bool, unit_diagonal: bool) -> Array:
-    """Of the triangle that is read."""
-    whole = -_triangular_db(g, a, lower, unit_diagonal) @ t(ans)
-    return np.tril(whole, -int(unit_diagonal)) if lower else np.triu(whole, int(unit_diagonal))
+    """The gradient of ``a``: 0 outside the triangle that is read."""
+    full = -_triangular_db(g, a, lower, unit_diagonal) @ t(ans)
+    return np.tril(full, -int(unit_diagonal)) if lower else np.triu(full, int(unit_diagonal))
 
 
 # fmt: off
@@ -77,8 +77,8 @@ rule(_triangular, lambda g, ans, a, _b, *, lower, unit_diagonal: _triangular_da(
 def solve_triangular(a: Array, b: Array, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False) -> Array:
     """The solution ``x`` of ``a @ x = b`` for a triangular ``a``, as `scipy.linalg.solve_triangular`.
 
-    ``a`` is ``(..., N, N)``, of which one triangle is read; ``b`` is ``(N,)`` or ``(..., N, K)``, and so is ``x``.
-    ``trans`` 1 or "T" solves with the transpose. Raises ``LinAlgError`` for a singular matrix.
+    ``a`` is ``(..., N, N)``, and only one triangle of it is read; ``b`` and ``x`` are ``(N,)`` or ``(..., N, K)``.
+    ``trans=1`` or ``"T"`` solves with the transpose. Raises ``LinAlgError`` for a singular matrix.
 
     Examples
     --------
@@ -99,8 +99,8 @@ def solve_triangular(a: Array, b: Array, trans: Any = 0, lower: bool = False, un
 def cho_factor(a: Array, lower: bool = False) -> tuple[Array, bool]:
     """The Cholesky factor ``c`` of a positive definite matrix, and ``lower``, as `scipy.linalg.cho_factor`.
 
-    ``a`` is ``(..., N, N)``, of which the upper triangle (or the lower one) is read. The other triangle of ``c`` is 0
-    here; SciPy leaves there what there was. Raises ``LinAlgError`` if a matrix is not positive definite.
+    ``a`` is ``(..., N, N)``; only its upper triangle (or its lower one, with ``lower``) is read. The other triangle of
+    ``c`` is 0, whereas in SciPy it has arbitrary values. Raises ``LinAlgError`` if a matrix is not positive definite.
 
     Examples
     --------
@@ -115,9 +115,9 @@ def cho_factor(a: Array, lower: bool = False) -> tuple[Array, bool]:
 
 
 def cho_solve(c_and_lower: tuple[Array, bool], b: Array) -> Array:
-    """The solution of ``a @ x = b`` by what `cho_factor` gave for ``a``, as `scipy.linalg.cho_solve`.
+    """The solution of ``a @ x = b``, given the result of `cho_factor` for ``a``, as `scipy.linalg.cho_solve`.
 
-    ``b`` is ``(N,)`` or ``(..., N, K)``, and so is the solution.
+    ``b`` and the solution are ``(N,)`` or ``(..., N, K)``.
 
     Examples
     --------
@@ -131,9 +131,9 @@ def cho_solve(c_and_lower: tuple[Array, bool], b: Array) -> Array:
 
 
 def block_diag(*arrs: Array) -> Array:
-    """Matrices on the diagonal of a larger one, zeros elsewhere, as `scipy.linalg.block_diag`.
+    """A block diagonal matrix, as `scipy.linalg.block_diag`.
 
-    ``(..., M, N)`` each, or vectors, which are one row each; the result is of all rows by all columns.
+    Each block is ``(..., M, N)``, or a vector, which is one row. The result is (sum of all ``M``, sum of all ``N``).
 
     Examples
     --------
@@ -162,9 +162,12 @@ def _expm(a: Array) -> Array:
 
 
 def _expm_da(g: Array, a: Array) -> Array:
-    """The derivative of ``expm`` at the transpose along ``g``: a corner of a larger exponential, Van Loan (1978)."""
+    """The derivative of ``expm`` at the transpose in the direction ``g``: a block of a larger exponential.
+
+    Source: Van Loan, "Computing integrals involving the matrix exponential", 1978.
+    """
     size = np.max(np.abs(value_of(g)), axis=(-2, -1), keepdims=True, initial=0)
-    size = np.where((size > 0) & np.isfinite(size), size, 1)  # it is linear in g, which is to be no reason to scale
+    size = np.where((size > 0) & np.isfinite(size), size, 1)  # the result is linear in g: normalize it for expm
     n = a.shape[-1]
     above = np.concatenate([t(a), np.broadcast_to(g / size, a.shape)], axis=-1)
     below = np.concatenate([np.zeros_like(value_of(a)), t(a)], axis=-1)
@@ -177,7 +180,7 @@ rule(_expm, lambda g, _ans, a: _expm_da(g, a))
 def expm(A: Array) -> Array:  # noqa: N803  (SciPy's name)
     """The exponential of square matrices ``(..., N, N)``, as `scipy.linalg.expm`.
 
-    The gradient is Frechet's derivative at the transpose: Al-Mohy and Higham (2009).
+    The gradient is the Fréchet derivative at the transpose: Al-Mohy and Higham (2009).
 
     Examples
     --------
@@ -205,10 +208,10 @@ def _sqrtm(a: Array) -> Array:
 
 
 def sqrtm(A: Array) -> Array:  # noqa: N803  (SciPy's name)
-    """The square root of matrices ``(..., N, N)``: of positive eigenvalues, and ``X @ X = A``; `scipy.linalg.sqrtm`.
+    """The principal square root ``X`` of matrices ``(..., N, N)``, with ``X @ X = A``, as `scipy.linalg.sqrtm`.
 
-    For matrices whose root is real, symmetric positive definite ones among them. The gradient solves Sylvester's
-    equation. Raises ``ValueError`` if the root is complex.
+    The root must be real, as it is for positive definite matrices, for example. The gradient is the solution of a
+    Sylvester equation. Raises ``ValueError`` if the root is complex.
 
     Examples
     --------
@@ -238,8 +241,9 @@ rule(_sylvester, lambda g, ans, a, b, _q: -_sylvester(t(a), t(b), g) @ t(ans),
 def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
     """The solution ``X`` of ``a @ X + X @ b = q``, as `scipy.linalg.solve_sylvester`.
 
-    ``a`` is ``(..., M, M)``, ``b`` ``(..., N, N)``, ``q`` and the solution ``(..., M, N)``: Bartels and Stewart (1972).
-    Raises ``LinAlgError`` if an eigenvalue of ``a`` is the negative of one of ``b``.
+    ``a`` is ``(..., M, M)``, ``b`` is ``(..., N, N)``, ``q`` and the solution are ``(..., M, N)``. Raises
+    ``LinAlgError`` if an eigenvalue of ``a`` is the negative of an eigenvalue of ``b``. Source: Bartels and Stewart
+    (1972).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Distributions of vectors."""
+"""Multivariate distributions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LOG_2PI = math.log(2 * math.pi)
 
 
 class MultivariateNormal:
-    """The normal distribution of vectors, as `scipy.stats.multivariate_normal`.
+    """The multivariate normal distribution, as `scipy.stats.multivariate_normal`.
 
-    ``x`` is ``(..., D)``, ``mean`` ``(D,)``, and ``cov`` a positive definite matrix ``(D, D)``, a vector of
-    variances, or one variance for all; the results are ``(...)``.
+    ``x`` is ``(..., D)``, ``mean`` is ``(D,)``, and ``cov`` is a positive definite matrix ``(D, D)``, a vector of
+    variances, or one variance for all elements. Results are ``(...)``.
     Raises ``LinAlgError`` if ``cov`` is not positive definite.
 
     Examples
@@ -31,7 +31,13 @@ class MultivariateNormal:
     """
 
     def logpdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Array:
-        """The logarithm of the density at ``x``."""
+        """The logarithm of the density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.multivariate_normal.logpdf(np.ones((3, 2)), np.zeros(2))
+        array([-2.8379, -2.8379, -2.8379])
+        """
         x = floating(x)
         mean, cov = (in_precision_of(x, p) for p in (mean, cov))
         d = max(x.shape[-1:], mean.shape[-1:], cov.shape[-1:], key=len)
@@ -39,7 +45,7 @@ class MultivariateNormal:
         if cov.ndim < 2:
             cov = np.diag(np.broadcast_to(cov, (d,)))
         if cov.shape != (d, d) or mean.shape not in ((), (d,)):
-            raise ShapeError(f"multivariate_normal: x (..., D), mean (D,) and cov (D, D) must belong together, got "
+            raise ShapeError(f"multivariate_normal: the shapes of x (..., D), mean (D,) and cov (D, D) do not match: "
                              f"{x.shape}, {mean.shape} and {cov.shape}")  # fmt: skip
         factor = np.linalg.cholesky(cov)
         z = np.reshape(np.broadcast_to(x - mean, (*x.shape[:-1], d)), (-1, d))
@@ -47,15 +53,22 @@ class MultivariateNormal:
         return -0.5 * np.sum(np.square(z), axis=-1) - np.sum(np.log(np.diagonal(factor))) - 0.5 * d * _LOG_2PI
 
     def pdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Array:
-        """The density at ``x``."""
+        """The density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.multivariate_normal.pdf(np.zeros((2, 2)), np.zeros(2), np.eye(2))
+        array([0.1592, 0.1592])
+        """
         return np.exp(self.logpdf(x, mean, cov))
 
 
 class Dirichlet:
-    """Dirichlet's distribution of ``K`` shares that sum to 1, as `scipy.stats.dirichlet`.
+    """The Dirichlet distribution of ``K`` proportions that sum to 1, as `scipy.stats.dirichlet`.
 
-    ``x`` is ``(K,)`` or ``(K, N)``, or without the last share; ``alpha`` is ``(K,)``; the results are ``()`` or
-    ``(N,)``. Raises ``ValueError`` if the shares do not sum to 1 or one is negative, or an ``alpha`` is not positive.
+    ``x`` is ``(K,)`` or ``(K, N)``, with or without the last proportion; ``alpha`` is ``(K,)``; results are ``()`` or
+    ``(N,)``. Raises ``ValueError`` if the proportions do not sum to 1, one is negative, or an ``alpha`` is not
+    positive.
 
     Examples
     --------
@@ -65,22 +78,34 @@ class Dirichlet:
     """
 
     def logpdf(self, x: Any, alpha: Any) -> Array:
-        """The logarithm of the density at ``x``."""
+        """The logarithm of the density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.dirichlet.logpdf(np.array([[0.2, 0.5], [0.8, 0.5]]), np.array([2.0, 1.0]))
+        array([-0.9163,  0.    ])
+        """
         x = floating(x)
         alpha = in_precision_of(x, alpha)
         if alpha.ndim != 1 or x.ndim not in (1, 2) or len(x) not in (alpha.size, alpha.size - 1):
-            raise ShapeError(f"dirichlet: x (K,) or (K, N) and alpha (K,) must belong together, got {x.shape} and "
+            raise ShapeError(f"dirichlet: the shapes of x (K,) or (K, N) and alpha (K,) do not match: {x.shape} and "
                              f"{alpha.shape}")  # fmt: skip
         if len(x) < alpha.size:
             x = np.concatenate([x, 1 - np.sum(x, axis=0, keepdims=True)])
-        values, far = value_of(x), 1e-9 + 10 * np.finfo(x.dtype).eps
-        if np.any(values < 0) or np.any(np.abs(np.sum(values, axis=0) - 1) > far):
-            raise ValueError("dirichlet: the shares x must not be negative, and sum to 1 along the first axis")
+        values, tolerance = value_of(x), 1e-9 + 10 * np.finfo(x.dtype).eps
+        if np.any(values < 0) or np.any(np.abs(np.sum(values, axis=0) - 1) > tolerance):
+            raise ValueError("dirichlet: x must not be negative, and must sum to 1 along the first axis")
         if not np.all(value_of(alpha) > 0):
             raise ValueError("dirichlet: alpha must be positive")
         constant = sp.gammaln(np.sum(alpha)) - np.sum(sp.gammaln(alpha))
         return constant + np.sum(sp.xlogy(alpha - 1, x.T).T, axis=0)
 
     def pdf(self, x: Any, alpha: Any) -> Array:
-        """The density at ``x``."""
+        """The density at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.dirichlet.pdf(np.array([[0.2, 0.5], [0.8, 0.5]]), np.array([2.0, 1.0]))
+        array([0.4, 1. ])
+        """
         return np.exp(self.logpdf(x, alpha))

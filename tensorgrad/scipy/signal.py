@@ -1,4 +1,4 @@
-"""Convolution of arrays of any number of axes, as in `scipy.signal`."""
+"""Convolution of arrays with any number of axes, as in `scipy.signal`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["convolve", "fftconvolve"]
 
 @primitive
 def _full(x: Array, y: Array, *, axes: tuple[int, ...], method: str) -> Array:
-    """The whole convolution along ``axes``; the others broadcast."""
+    """The full convolution along ``axes``; the other axes are broadcast."""
     dtype = np.result_type(x, y)
     if len(axes) == x.ndim:
         return ss.convolve(x, y, method=method).astype(dtype, copy=False)
@@ -26,27 +26,27 @@ def _full(x: Array, y: Array, *, axes: tuple[int, ...], method: str) -> Array:
 
 
 def _part(x: Array, axes: tuple[int, ...], starts: Any, lengths: Any) -> Array:
-    """``lengths`` elements of each axis, from ``starts`` on."""
+    """The slices of ``lengths`` elements along ``axes`` that begin at ``starts``."""
     index = [slice(None)] * x.ndim
     for axis, start, length in zip(axes, starts, lengths, strict=True):
         index[axis] = slice(start, start + length)
     return x[tuple(index)]
 
 
-def _pulled_back(g: Array, other: Array, shape: tuple[int, ...], axes: tuple[int, ...], method: str) -> Array:
-    """Correlation of ``g`` with the other input: the part of a convolution where that lies wholly inside."""
-    whole = _full(g, np.flip(other, axes), axes=axes, method=method)
-    return _part(whole, axes, [other.shape[axis] - 1 for axis in axes], [shape[axis] for axis in axes])
+def _convolution_dx(g: Array, other: Array, shape: tuple[int, ...], axes: tuple[int, ...], method: str) -> Array:
+    """The correlation of ``g`` with the other input, where the two overlap completely."""
+    full = _full(g, np.flip(other, axes), axes=axes, method=method)
+    return _part(full, axes, [other.shape[axis] - 1 for axis in axes], [shape[axis] for axis in axes])
 
 
 # fmt: off
-rule(_full, lambda g, _ans, _x, y, *, axes, method: _pulled_back(g, y, _x.shape, axes, method),
-            lambda g, _ans, x, _y, *, axes, method: _pulled_back(g, x, _y.shape, axes, method))
+rule(_full, lambda g, _ans, _x, y, *, axes, method: _convolution_dx(g, y, _x.shape, axes, method),
+            lambda g, _ans, x, _y, *, axes, method: _convolution_dx(g, x, _y.shape, axes, method))
 # fmt: on
 
 
 def _convolution(x: Array, y: Array, mode: str, axes: tuple[int, ...], method: str) -> Array:
-    """The part of the whole convolution that ``mode`` asks for."""
+    """The part of the full convolution that ``mode`` selects."""
     check_choice("mode", mode, ("full", "same", "valid"))
     sizes = [(x.shape[axis], y.shape[axis]) for axis in axes]
     if mode == "full":
@@ -54,11 +54,11 @@ def _convolution(x: Array, y: Array, mode: str, axes: tuple[int, ...], method: s
     if mode == "valid" and any(m < n for m, n in sizes) and any(m > n for m, n in sizes):
         raise ShapeError(f"with mode 'valid', one input must be at least as long as the other along every axis, got "
                          f"shapes {x.shape} and {y.shape}")  # fmt: skip
-    whole = _full(x, y, axes=axes, method=method)
+    full = _full(x, y, axes=axes, method=method)
     if mode == "same":
-        starts = [(n - m) // 2 for m, n in zip(x.shape, whole.shape, strict=True)]  # of a batch, too, as in SciPy
-        return _part(whole, tuple(range(x.ndim)), starts, x.shape)
-    return _part(whole, axes, [min(m, n) - 1 for m, n in sizes], [abs(m - n) + 1 for m, n in sizes])
+        starts = [(n - m) // 2 for m, n in zip(x.shape, full.shape, strict=True)]  # batch axes as well, as in SciPy
+        return _part(full, tuple(range(x.ndim)), starts, x.shape)
+    return _part(full, axes, [min(m, n) - 1 for m, n in sizes], [abs(m - n) + 1 for m, n in sizes])
 
 
 def _inputs(in1: Any, in2: Any) -> tuple[Array, Array]:
@@ -74,7 +74,7 @@ def convolve(in1: Array, in2: Array, mode: str = "full", method: str = "auto") -
     """The convolution of two arrays over all their axes, as `scipy.signal.convolve`.
 
     ``(M, ...)`` and ``(N, ...)`` give ``(M + N - 1, ...)`` with ``mode`` "full", ``(M, ...)`` with "same", and
-    ``(|M - N| + 1, ...)`` with "valid". ``method`` is "direct", "fft" or "auto", the quicker one.
+    ``(|M - N| + 1, ...)`` with "valid". ``method`` is "direct", "fft" or "auto", the faster of the two.
 
     Examples
     --------
@@ -93,8 +93,8 @@ def convolve(in1: Array, in2: Array, mode: str = "full", method: str = "auto") -
 def fftconvolve(in1: Array, in2: Array, mode: str = "full", axes: Any = None) -> Array:
     """The convolution over ``axes`` (all, by default) by Fourier transforms, as `scipy.signal.fftconvolve`.
 
-    Shapes along ``axes`` as in `convolve`; the other axes are a batch, and broadcast. With "same", the result has the
-    shape of ``in1`` in these, too.
+    Shapes along ``axes`` are as in `convolve`; the other axes are batch axes, and are broadcast. With "same", the
+    result has the shape of ``in1`` along these as well.
 
     Examples
     --------
@@ -108,5 +108,5 @@ def fftconvolve(in1: Array, in2: Array, mode: str = "full", axes: Any = None) ->
         return x * y
     over = tuple(range(x.ndim)) if axes is None else normalize_axis_tuple(axes, x.ndim)
     if any(m != n and 1 not in (m, n) for i, (m, n) in enumerate(zip(x.shape, y.shape, strict=True)) if i not in over):
-        raise ShapeError(f"the axes beside {over} must broadcast, got shapes {x.shape} and {y.shape}")
+        raise ShapeError(f"the axes other than {over} must broadcast, got shapes {x.shape} and {y.shape}")
     return _convolution(x, y, mode, over, "fft")

@@ -1,6 +1,6 @@
-"""Sparse matrices beside tensors: products from both sides, and systems of equations.
+"""Products of sparse matrices and tensors, and sparse systems of linear equations.
 
-The matrix is a constant, in any of SciPy's formats; the gradient flows to the tensor. The results are dense.
+The sparse matrix is a constant, in any of SciPy's formats; the gradient flows to the tensor. Results are dense.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tensorgrad.functional.arguments import floating
 
 __all__ = ["matmul", "spsolve"]
 
-_OTHER = {"N": "T", "T": "N"}
+_TRANSPOSED = {"N": "T", "T": "N"}
 
 
 @primitive
@@ -33,22 +33,22 @@ def _solution(b: Array, *, factors: Any, trans: str) -> Array:
 
 # fmt: off
 rule(_product,  lambda g, _ans, _x, *, matrix: _product(g, matrix=matrix.T))
-rule(_solution, lambda g, _ans, _b, *, factors, trans: _solution(g, factors=factors, trans=_OTHER[trans]))
+rule(_solution, lambda g, _ans, _b, *, factors, trans: _solution(g, factors=factors, trans=_TRANSPOSED[trans]))
 # fmt: on
 
 
 def _matrix(x: Any) -> Any:
     if x.ndim != 2 or x.dtype.kind not in "fiub":
-        raise TypeError(f"the sparse matrix must be one of real numbers and of 2 axes, got {x.dtype} and {x.ndim}")
+        raise TypeError(f"the sparse matrix must be real and have 2 axes, got {x.dtype} and {x.ndim} axes")
     return x.astype(float) if x.dtype.kind in "iub" else x
 
 
 def matmul(A: Any, B: Any) -> Array:  # noqa: N803  (as in A @ t)
     """The product ``A @ B`` of a sparse matrix and a tensor, or of a tensor and a sparse matrix.
 
-    ``(M, N)`` by ``(N,)`` or ``(N, K)`` is ``(M,)`` or ``(M, K)``; ``(M,)`` or ``(K, M)`` by ``(M, N)`` is ``(N,)``
-    or ``(K, N)``. The backward pass multiplies by the transpose, which shares the memory of the matrix: do not write
-    to it before. Raises ``TypeError`` unless one of the two is sparse.
+    ``(M, N)`` times ``(N,)`` or ``(N, K)`` is ``(M,)`` or ``(M, K)``; ``(M,)`` or ``(K, M)`` times ``(M, N)`` is
+    ``(N,)`` or ``(K, N)``. The backward pass uses the transpose, which shares the memory of the matrix: do not write to
+    the matrix before the backward pass. Raises ``TypeError`` unless exactly one of the two is sparse.
 
     Examples
     --------
@@ -63,15 +63,15 @@ def matmul(A: Any, B: Any) -> Array:  # noqa: N803  (as in A @ t)
     left = ss.issparse(A)
     matrix, x = (_matrix(A), floating(B)) if left else (_matrix(B), floating(A))
     if x.ndim not in (1, 2) or x.shape[0 if left else -1] != matrix.shape[1 if left else 0]:
-        raise ShapeError(f"the shapes {A.shape} and {np.shape(x) if left else B.shape} do not belong together")
+        raise ShapeError(f"matmul: shapes {A.shape} and {np.shape(x) if left else B.shape} do not match")
     return _product(x, matrix=matrix) if left else np.transpose(_product(np.transpose(x), matrix=matrix.T))
 
 
 def spsolve(A: Any, b: Array) -> Array:  # noqa: N803  (SciPy's name)
     """The solution ``x`` of ``A @ x = b`` for a sparse matrix, as `scipy.sparse.linalg.spsolve`.
 
-    ``A`` is ``(N, N)``, ``b`` and the solution ``(N,)`` or ``(N, K)``. The gradient flows to ``b``. The matrix is
-    factored once, for the backward pass, too. Raises ``LinAlgError`` if it is singular.
+    ``A`` is ``(N, N)``; ``b`` and the solution are ``(N,)`` or ``(N, K)``. The gradient flows to ``b``. The matrix is
+    factored once; the backward pass uses the same factors. Raises ``LinAlgError`` if it is singular.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def spsolve(A: Any, b: Array) -> Array:  # noqa: N803  (SciPy's name)
     (array([1., 2.]), array([0.375, 0.25 ]))
     """
     if not ss.issparse(A):
-        raise TypeError(f"spsolve takes a sparse matrix, got {type(A).__name__}: np.linalg.solve is for dense ones")
+        raise TypeError(f"spsolve takes a sparse matrix, got {type(A).__name__}: use np.linalg.solve for dense ones")
     matrix, b = _matrix(A), floating(b)
     if matrix.shape[0] != matrix.shape[1] or b.ndim not in (1, 2) or b.shape[0] != matrix.shape[0]:
         raise ShapeError(f"spsolve takes shapes (N, N) and (N,) or (N, K), got {matrix.shape} and {b.shape}")

@@ -1,4 +1,4 @@
-"""Functions of `scipy.special` that are no ufuncs. Its ufuncs record by themselves: see `tensorgrad.rules.special`."""
+"""Functions of `scipy.special` that are not ufuncs. The rules of its ufuncs are in `tensorgrad.rules.special`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["log_softmax", "logsumexp", "multigammaln", "polygamma", "softmax"]
 def polygamma(n: Any, x: Array) -> Array:
     """The derivative of order ``n`` of the digamma function, as `scipy.special.polygamma`.
 
-    ``n``, an integer or an array of them, and ``x`` broadcast. The derivative is ``polygamma(n + 1, x)``: Abramowitz
-    and Stegun (1964), 6.4.1. Raises ``ValueError`` if an order is no integer from 0 on.
+    ``n``, an integer or an array of integers, and ``x`` are broadcast. The derivative is ``polygamma(n + 1, x)``:
+    Abramowitz and Stegun (1964), 6.4.1. Raises ``ValueError`` if an order is not a nonnegative integer.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def polygamma(n: Any, x: Array) -> Array:
     """
     orders, x = np.asarray(value_of(n)), floating(x)
     if np.any((orders < 0) | (orders != np.floor(orders))):
-        raise ValueError(f"polygamma: the order n must be an integer from 0 on, got {n}")
+        raise ValueError(f"polygamma: the order n must be a nonnegative integer, got {n}")
     if orders.ndim == 0:
         return rules.polygamma(x, order=int(orders))
     out = np.zeros(np.broadcast_shapes(orders.shape, x.shape), x.dtype)
@@ -65,10 +65,10 @@ def logsumexp(a: Array, axis: Any = None, b: Array | None = None, keepdims: bool
               return_sign: bool = False) -> Any:  # fmt: skip
     """``log(sum(b * exp(a)))``, as `scipy.special.logsumexp`.
 
-    With ``return_sign``, the logarithm of the absolute value of that sum, and its sign.
-    ``(..., C)`` with ``axis=-1`` becomes ``(...)``, or ``(..., 1)`` with ``keepdims``. A negative sum without
-    ``return_sign`` gives NaN. Of entries whose weight ``b`` is 0, no gradient flows to ``a``.
-    Blanchard, Higham and Higham (2021), eq. 1.3.
+    With ``return_sign``, the result is a pair: the logarithm of the absolute value of the sum, and the sign of the sum.
+    ``(..., C)`` with ``axis=-1`` becomes ``(...)``, or ``(..., 1)`` with ``keepdims``. For a negative sum, the result
+    without ``return_sign`` is NaN. An element of ``a`` whose weight ``b`` is 0 has gradient 0.
+    Source: Blanchard, Higham and Higham (2021), eq. 1.3.
 
     Examples
     --------
@@ -86,10 +86,10 @@ def logsumexp(a: Array, axis: Any = None, b: Array | None = None, keepdims: bool
     largest = np.where(np.isfinite(largest), largest, 0)
     total = np.sum(b * np.exp(a - largest), axis=axis, keepdims=True)
     sign = np.sign(value_of(total))
-    nothing = np.all(np.isneginf(value_of(a)) | (value_of(b) == 0), axis=axis, keepdims=True)
+    is_zero = np.all(np.isneginf(value_of(a)) | (value_of(b) == 0), axis=axis, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        total = np.where(nothing, 1, np.abs(total) if return_sign else total)
-        out = np.where(nothing, -np.inf, np.log(total) + largest)
+        total = np.where(is_zero, 1, np.abs(total) if return_sign else total)
+        out = np.where(is_zero, -np.inf, np.log(total) + largest)
     if not keepdims:
         out, sign = np.squeeze(out, axis), np.squeeze(sign, axis)
     return (out, sign) if return_sign else out

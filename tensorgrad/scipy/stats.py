@@ -1,8 +1,9 @@
-"""Distributions of `scipy.stats`: densities, distribution functions and quantiles, with SciPy's names of parameters.
+"""Distributions of `scipy.stats`: densities, distribution functions and quantiles, with SciPy's parameter names.
 
-What a distribution computes follows from its standard form, and broadcasts. As in SciPy, values outside of the support
-have density 0, and parameters that are not allowed give NaN. A distribution function has no derivative in a shape
-parameter for which `scipy.special` has none: the error says which. Formulas: Johnson, Kotz and Balakrishnan (1994).
+A distribution is defined by the functions of its standard form (``loc=0, scale=1``); all arguments are broadcast. As in
+SciPy, the density outside the support is 0, and invalid parameters give NaN. A distribution function that depends on a
+shape parameter by a function without a derivative in `scipy.special` raises an error that names the parameter. Source
+of the formulas: Johnson, Kotz and Balakrishnan (1994).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LOG_2, _LOG_2PI = math.log(2), math.log(2 * math.pi)
 
 
 def _log(cdf: Callable[..., Array], complement: Callable[..., Array]) -> Callable[..., Array]:
-    """The logarithm of a distribution function, near 1 by what is left to 1."""
+    """The logarithm of a distribution function; above 1/2, computed from its complement."""
 
     def logcdf(z: Array, *shapes: Array) -> Array:
         p = cdf(z, *shapes)
@@ -36,7 +37,7 @@ def _log(cdf: Callable[..., Array], complement: Callable[..., Array]) -> Callabl
 
 
 def _halves(z: Array) -> tuple[Any, Array, Array]:
-    """Where ``z`` is negative, and its negative and other parts."""
+    """Where ``z`` is negative, its negative part and its nonnegative part."""
     below = value_of(z) < 0
     return below, np.where(below, z, 0).astype(z.dtype), np.where(below, 0, z).astype(z.dtype)
 
@@ -66,7 +67,7 @@ Examples
 array([2.])
 """, (), log_density=lambda z: -0.5 * np.square(z) - 0.5 * _LOG_2PI, cdf=sp.ndtr, logcdf=sp.log_ndtr, ppf=sp.ndtri)
 
-t = Continuous("t", """Student's distribution with ``df`` degrees of freedom, as `scipy.stats.t`.
+t = Continuous("t", """Student's t distribution with ``df`` degrees of freedom, as `scipy.stats.t`.
 
 Examples
 --------
@@ -129,7 +130,7 @@ Examples
 array([0.25])
 """, (), log_density=lambda z: 0 * z, cdf=lambda z: 1 * z, logcdf=np.log, ppf=lambda q: 1 * q, lower=0, upper=1)
 
-laplace = Continuous("laplace", """Laplace's distribution, as `scipy.stats.laplace`: ``exp(-|z|) / 2``.
+laplace = Continuous("laplace", """The Laplace distribution, as `scipy.stats.laplace`: ``exp(-|z|) / 2``.
 
 Examples
 --------
@@ -152,7 +153,7 @@ array([-0.5])
 
 
 # fmt: off
-poisson = Discrete("poisson", """Poisson's distribution of mean ``mu``, as `scipy.stats.poisson`.
+poisson = Discrete("poisson", """The Poisson distribution with mean ``mu``, as `scipy.stats.poisson`.
 
 Examples
 --------
@@ -162,14 +163,14 @@ array([2.])
 """, ("mu",), log_mass=lambda k, mu: sp.xlogy(k, mu) - sp.gammaln(k + 1) - mu,
     cdf=lambda k, mu: sp.gammaincc(k + 1, mu), valid=lambda mu: mu >= 0, upper=lambda mu: np.inf)
 
-binom = Discrete("binom", """The binomial distribution, as `scipy.stats.binom`: of ``n`` trials, ``k`` succeed.
+binom = Discrete("binom", """The binomial distribution of ``k`` successes in ``n`` trials, as `scipy.stats.binom`.
 
 Examples
 --------
 >>> p = tg.Tensor([0.5], requires_grad=True)
 >>> tg.grad(tg.scipy.stats.binom.logpmf(3, 4, p), p)
 array([4.])
-""", ("n", "p"), whole=("n",),
+""", ("n", "p"), integers=("n",),
     log_mass=lambda k, n, p: sp.gammaln(n + 1) - sp.gammaln(k + 1) - sp.gammaln(n - k + 1)
                              + sp.xlogy(k, p) + sp.xlog1py(n - k, -p),
     cdf=lambda k, n, p: sp.betaincc(k + 1, np.where(n > k, n - k, 1).astype(k.dtype), p),

@@ -1,9 +1,9 @@
-"""Derivatives of functions: products with the Jacobian from both sides, the Jacobian, the Hessian, and its products.
+"""Derivatives of functions: `vjp` and `jvp` (products with the Jacobian), `jacobian`, `hessian`, `hvp`.
 
-``f`` takes one or several inputs, which are arrays or nested lists, tuples and dicts of arrays, and returns a tensor or
-such a structure of tensors. Results have the structure of the inputs: a single result for a single input, a tuple for
-several inputs. Results are arrays. They are tensors, which can be differentiated again, if an input is a tensor that
-requires a gradient (so that these functions can be nested) or ``create_graph`` is True.
+A function ``f`` takes one or several inputs, which are arrays or nested lists, tuples and dicts of arrays, and returns
+a tensor or such a structure of tensors. Results have the structure of the inputs: a single result for a single input, a
+tuple for several inputs. Results are arrays. They are tensors, which can be differentiated again, if an input is a
+tensor that requires a gradient (so that these functions can be nested) or ``create_graph`` is True.
 
 >>> import numpy as np, tensorgrad as tg
 >>> tg.hessian(lambda x: np.sum(x**3), np.array([1.0, 2.0]))
@@ -13,24 +13,44 @@ array([[ 6.,  0.],
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 
-from tensorgrad.engine.record import next_number
-from tensorgrad.engine.tape import Leaf, Node, Record, Variable, any_tracked, as_array, current_mode, value_of
+from tensorgrad.engine.tape import as_array, value_of
 from tensorgrad.errors import ShapeError
-from tensorgrad.frontend.modes import recorded
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.transforms import trees
+from tensorgrad.transforms.call import Call, Function, full_gradient
 from tensorgrad.transforms.gradients import grad
 
-Function = Callable[..., Any]
+if TYPE_CHECKING:  # docs/typing.md says which calls have which types
+    from numpy.typing import NDArray
+
+    Values: TypeAlias = NDArray[Any] | float
+    ToTensor: TypeAlias = Callable[..., Tensor]
+    Pullback: TypeAlias = Callable[..., NDArray[Any]]
+    Pullbacks: TypeAlias = Callable[..., tuple[NDArray[Any], ...]]
+
+
+@overload
+def vjp(f: ToTensor, x: Values | Tensor, /, *, create_graph: Literal[True]
+        ) -> tuple[Tensor, Callable[..., Tensor]]: ...  # fmt: skip
+@overload
+def vjp(f: ToTensor, x: Values, /, *, create_graph: Literal[False] = ...) -> tuple[NDArray[Any], Pullback]: ...
+@overload
+def vjp(f: ToTensor, x: Tensor, /, *, create_graph: Literal[False] = ...
+        ) -> tuple[Tensor | Any, Callable[..., Tensor | Any]]: ...  # fmt: skip
+@overload
+def vjp(f: ToTensor, x: Values, y: Values, /, *others: Values, create_graph: Literal[False] = ...
+        ) -> tuple[NDArray[Any], Pullbacks]: ...  # fmt: skip
+@overload
+def vjp(f: Function, /, *inputs: Any, create_graph: bool = ...) -> tuple[Any, Callable[..., Any]]: ...
 
 
 def vjp(f: Function, *inputs: Any, create_graph: bool = False) -> tuple[Any, Callable[..., Any]]:
-    """The outputs of ``f``, and a function that computes vector-Jacobian products: ``g -> g @ J``.
+    """The outputs of ``f``, and a function that computes vector-Jacobian products ``g @ J``.
 
     Parameters
     ----------
@@ -39,13 +59,14 @@ def vjp(f: Function, *inputs: Any, create_graph: bool = False) -> tuple[Any, Cal
     *inputs
         The point at which to differentiate.
     create_graph
-        Whether what the second result returns can be differentiated again.
+        Whether the results of ``pullback`` can be differentiated again.
 
     Returns
     -------
     outputs, pullback
-        ``pullback(g)``, where ``g`` has the structure and shapes of the outputs, can be called any number of times.
-        For an output with one element, ``pullback()`` is the gradient.
+        ``pullback(g)`` takes a ``g`` with the structure and shapes of the outputs, and returns ``g @ J`` in the
+        structure of the inputs. It can be called any number of times. For an output with one element, ``pullback()``
+        returns the gradient.
 
     Examples
     --------
@@ -62,6 +83,18 @@ def vjp(f: Function, *inputs: Any, create_graph: bool = False) -> tuple[Any, Cal
         return call.as_inputs(call.pull(list(range(len(seeds))), seeds))
 
     return call.result, pullback
+
+
+@overload
+def jvp(f: ToTensor, inputs: Any, tangents: Any, create_graph: Literal[True]) -> tuple[Tensor, Tensor]: ...
+@overload
+def jvp(f: ToTensor, inputs: Values | Sequence[Values], tangents: Any, create_graph: Literal[False] = ...
+        ) -> tuple[NDArray[Any], NDArray[Any]]: ...  # fmt: skip
+@overload
+def jvp(f: ToTensor, inputs: Tensor, tangents: Any, create_graph: Literal[False] = ...
+        ) -> tuple[Tensor | Any, Tensor | Any]: ...  # fmt: skip
+@overload
+def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = ...) -> tuple[Any, Any]: ...
 
 
 def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = False) -> tuple[Any, Any]:
@@ -94,8 +127,21 @@ def jvp(f: Function, inputs: Any, tangents: Any, create_graph: bool = False) -> 
     found = [None] * len(ones)
     if pairs:
         found = grad([g for g, _ in pairs], ones, [v for _, v in pairs], create_graph=call.create_graph)
-    pushed = [_full(g, out, call.create_graph) for g, out in zip(found, call.outputs, strict=True)]
+    pushed = [full_gradient(g, out, call.create_graph) for g, out in zip(found, call.outputs, strict=True)]
     return call.result, trees.refill(call.structure, pushed)
+
+
+@overload
+def jacobian(f: ToTensor, x: Values | Tensor, /, *, create_graph: Literal[True]) -> Tensor: ...
+@overload
+def jacobian(f: ToTensor, x: Values, /, *, create_graph: Literal[False] = ...) -> NDArray[Any]: ...
+@overload
+def jacobian(f: ToTensor, x: Tensor, /, *, create_graph: Literal[False] = ...) -> Tensor | Any: ...
+@overload
+def jacobian(f: ToTensor, x: Values, y: Values, /, *others: Values, create_graph: Literal[False] = ...
+             ) -> tuple[NDArray[Any], ...]: ...  # fmt: skip
+@overload
+def jacobian(f: Function, /, *inputs: Any, create_graph: bool = ...) -> Any: ...
 
 
 def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
@@ -135,6 +181,19 @@ def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     return trees.refill(call.structure, blocks)
 
 
+@overload
+def hessian(f: Function, x: Values | Tensor, /, *, create_graph: Literal[True]) -> Tensor: ...
+@overload
+def hessian(f: Function, x: Values, /, *, create_graph: Literal[False] = ...) -> NDArray[Any]: ...
+@overload
+def hessian(f: Function, x: Tensor, /, *, create_graph: Literal[False] = ...) -> Tensor | Any: ...
+@overload
+def hessian(f: Function, x: Values, y: Values, /, *others: Values, create_graph: Literal[False] = ...
+            ) -> tuple[tuple[NDArray[Any], ...], ...]: ...  # fmt: skip
+@overload
+def hessian(f: Function, /, *inputs: Any, create_graph: bool = ...) -> Any: ...
+
+
 def hessian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     """The Hessian of a function whose output has one element: an array of shape ``input.shape + input.shape``.
 
@@ -155,8 +214,20 @@ def hessian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     return jacobian(_gradient(f), *inputs, create_graph=create_graph)
 
 
+@overload
+def hvp(f: Function, inputs: Values | Tensor, vectors: Any, create_graph: Literal[True]) -> Tensor: ...
+@overload
+def hvp(f: Function, inputs: Values, vectors: Any, create_graph: Literal[False] = ...) -> NDArray[Any]: ...
+@overload
+def hvp(f: Function, inputs: Tensor, vectors: Any, create_graph: Literal[False] = ...) -> Tensor | Any: ...
+@overload
+def hvp(f: Function, inputs: Any, vectors: Any, create_graph: bool = ...) -> Any: ...
+
+
 def hvp(f: Function, inputs: Any, vectors: Any, create_graph: bool = False) -> Any:
-    """The Hessian of ``f``, whose output has one element, times a vector, without computing the Hessian.
+    """The product of the Hessian of ``f`` with a vector, without computing the Hessian.
+
+    The output of ``f`` must have one element.
 
     Takes one forward and two backward passes. ``inputs`` and ``vectors`` are as in `jvp`.
 
@@ -171,101 +242,6 @@ def hvp(f: Function, inputs: Any, vectors: Any, create_graph: bool = False) -> A
     return call.as_inputs(call.pull(list(range(len(seeds))), seeds))
 
 
-class Call:
-    """One evaluation of a function on copies of its inputs, which supports any number of backward passes."""
-
-    def __init__(self, f: Function, inputs: tuple[Any, ...], create_graph: bool, inner: bool | None = None) -> None:
-        if not inputs:
-            raise TypeError("missing required argument: the inputs at which to differentiate")
-        recording = current_mode().recording
-        self.arguments = inputs
-        start = next_number()
-        self.inputs: list[Any] = [_own(x) for x in trees.leaves(list(inputs))]
-        with recorded():
-            copies = [np.positive(x) for x in self.inputs]  # f may write to these
-            returned = f(*trees.refill(inputs, copies))
-        self.structure = returned
-        self.outputs: list[Any] = trees.leaves(returned)
-        for k, out in enumerate(self.outputs):
-            if not isinstance(out, Variable):
-                self.outputs[k] = _constant(out, copies)
-        own = {x.node for x in self.inputs if x.is_leaf}
-        nested = recording and (len(own) < len(self.inputs) or _depend_on_others(self.outputs, own, start))
-        self.create_graph = bool(create_graph if inner is None else inner) or nested
-        self.pass_recorded = create_graph or self.create_graph
-        values = self.outputs if self.create_graph else [out.data.copy() for out in self.outputs]
-        self.result = trees.refill(returned, values)
-
-    def pull(self, which: list[int], seeds: list[Any]) -> list[Any]:
-        """The gradients of these outputs, for each input."""
-        outputs = [self.outputs[k] for k in which]
-        found = [None] * len(self.inputs)
-        for seed, out in zip(seeds, outputs, strict=True):
-            if seed is None and out.size != 1:
-                raise ShapeError(f"an output of shape {out.shape} needs a gradient of the same shape to pull back")
-        pass_recorded = self.pass_recorded or (current_mode().recording and any_tracked(seeds))
-        if any(out.tracked for out in outputs):
-            found = grad(outputs, self.inputs, seeds, create_graph=pass_recorded, retain_graph=True)
-        return [_full(g, x, pass_recorded) for g, x in zip(found, self.inputs, strict=True)]
-
-    def as_inputs(self, results: list[Any]) -> Any:
-        """Results, one for each input, in the structure of the inputs."""
-        filled = trees.refill(self.arguments, results)
-        return filled[0] if len(filled) == 1 else filled
-
-
-def _own(x: Any) -> Any:
-    """A new tensor for this call, so that its gradient does not include other uses of the input."""
-    if isinstance(x, Tensor) and x.tracked and current_mode().recording:
-        return np.positive(x)
-    array = as_array(x.data if isinstance(x, Variable) else x)
-    if array.dtype.kind != "f":
-        raise TypeError(
-            f"inputs to differentiate must be floating-point, got {array.dtype}: write x.astype(float), or bind this "
-            "argument (lambda x: f(x, labels))"
-        )
-    return Tensor(array, requires_grad=True)
-
-
-def _constant(out: Any, inputs: list[Any]) -> Tensor:
-    """A number or an array that ``f`` returned, as a tensor that does not depend on the inputs: its derivative is 0."""
-    is_number = isinstance(out, (int, float, np.ndarray, np.number)) and not isinstance(out, bool)
-    if (
-        not is_number
-        or np.asarray(out).dtype.kind not in "fiu"
-        or any(np.may_share_memory(out, x.data) for x in inputs)
-    ):
-        raise TypeError(
-            f"f must return tensors or constants, got {type(out).__name__}: compute the result from the inputs with "
-            "NumPy's functions, without .data or .item()"
-        )
-    return Tensor(
-        np.asarray(out, np.result_type(out, np.float32) if isinstance(out, (np.ndarray, np.number)) else float)
-    )
-
-
-def _depend_on_others(outputs: list[Any], own: set[Node], start: int) -> bool:
-    """Whether outputs depend on tracked tensors created before the call, such as a variable of a closure."""
-    stack: list[Node] = [out.node for out in outputs if out.node is not None]
-    seen = set(stack)
-    while stack:
-        node = stack.pop()
-        if node in own:
-            continue
-        if isinstance(node, Leaf):
-            if node.tensor() is not None:  # otherwise f created it, for a nested derivative
-                return True
-            continue
-        assert isinstance(node, Record)
-        if node.number < start:
-            return True
-        for parent in node.parents or ():
-            if parent is not None and parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    return False
-
-
 def _gradient(f: Function) -> Function:
     def gradient(*inputs: Any) -> Any:
         call = Call(f, inputs, True)
@@ -275,13 +251,6 @@ def _gradient(f: Function) -> Function:
         return call.as_inputs(call.pull([0], [None]))
 
     return gradient
-
-
-def _full(g: Any, like: Any, as_tensor: bool) -> Any:
-    """A gradient, or zeros if there is none, as a tensor if ``as_tensor``."""
-    if g is None:
-        g = np.zeros(like.shape, like.dtype)
-    return Tensor(g) if as_tensor and not isinstance(g, Variable) else g
 
 
 def _like(vectors: tuple[Any, ...], call: Call, what: str) -> list[Any]:

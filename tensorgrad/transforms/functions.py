@@ -1,22 +1,57 @@
-"""Gradients as functions: `value_and_grad`, and `grad` in both its forms."""
+"""`value_and_grad`, and `grad` for functions and for tensors."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from tensorgrad.engine.tape import Variable, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.transforms import gradients, trees
-from tensorgrad.transforms.derivatives import Call
+from tensorgrad.transforms.call import Call
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # docs/typing.md says which calls have which types
     from numpy.typing import NDArray
 
     from tensorgrad.frontend.tensor import Tensor
 
     Outputs: TypeAlias = Tensor | Sequence[Tensor]
+    K = TypeVar("K")
+    A = TypeVar("A", bound=NDArray[Any])
+
+    class Gradient(Protocol):
+        """The gradient of a function with respect to its first argument, in the structure of that argument."""
+
+        @overload
+        def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> NDArray[Any]: ...
+        @overload
+        def __call__(self, x: A, /, *args: Any, **kwargs: Any) -> A: ...
+        @overload
+        def __call__(self, x: Tensor, /, *args: Any, **kwargs: Any) -> Tensor | Any: ...
+        @overload
+        def __call__(self, x: dict[K, A], /, *args: Any, **kwargs: Any) -> dict[K, A]: ...
+        @overload
+        def __call__(self, x: list[A], /, *args: Any, **kwargs: Any) -> list[A]: ...
+        @overload
+        def __call__(self, x: Any, /, *args: Any, **kwargs: Any) -> Any: ...
+
+    class ValueAndGradient(Protocol):
+        """A function that returns the value of another one, and its gradient as `Gradient` does."""
+
+        @overload
+        def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> tuple[NDArray[Any], NDArray[Any]]: ...
+        @overload
+        def __call__(self, x: A, /, *args: Any, **kwargs: Any) -> tuple[NDArray[Any], A]: ...
+        @overload
+        def __call__(self, x: Tensor, /, *args: Any, **kwargs: Any) -> tuple[Tensor | Any, Tensor | Any]: ...
+        @overload
+        def __call__(self, x: dict[K, A], /, *args: Any, **kwargs: Any) -> tuple[NDArray[Any], dict[K, A]]: ...
+        @overload
+        def __call__(self, x: list[A], /, *args: Any, **kwargs: Any) -> tuple[NDArray[Any], list[A]]: ...
+        @overload
+        def __call__(self, x: Any, /, *args: Any, **kwargs: Any) -> tuple[Any, Any]: ...
+
 
 _MISSING: Any = object()
 
@@ -36,6 +71,10 @@ def grad(outputs: Outputs, inputs: Sequence[Tensor], grad_outputs: Any = ..., *,
 @overload
 def grad(outputs: Outputs, inputs: Outputs, grad_outputs: Any = ..., create_graph: bool = ...,
          retain_graph: bool = ...) -> Any: ...  # fmt: skip
+@overload
+def grad(outputs: Callable[..., Any], inputs: Literal[0] = ..., *, has_aux: Literal[False] = ...) -> Gradient: ...
+@overload
+def grad(outputs: Callable[..., Any], *, argnums: Literal[0], has_aux: Literal[False] = ...) -> Gradient: ...
 @overload
 def grad(outputs: Callable[..., Any], inputs: int | Sequence[int] = ..., *, argnums: int | Sequence[int] = ...,
          has_aux: bool = ...) -> Callable[..., Any]: ...  # fmt: skip
@@ -60,7 +99,7 @@ def grad(outputs: Any, inputs: Any = _MISSING, grad_outputs: Any = None, create_
     create_graph
         Record the computation, so that the results can be differentiated again; they are tensors.
     retain_graph
-        Keep the graph for another pass.
+        Keep the graph for another backward pass. By default it is freed.
     argnums, has_aux
         For a function: see `value_and_grad`.
 
@@ -92,8 +131,8 @@ def grad(outputs: Any, inputs: Any = _MISSING, grad_outputs: Any = None, create_
             raise TypeError("argnums and has_aux are supported for functions only, tg.grad(f, argnums=0); "
                             f"the first argument is a {type(outputs).__name__}")  # fmt: skip
         if inputs is _MISSING:
-            raise TypeError("grad of tensors needs the inputs as well: write tg.grad(outputs, inputs), or tg.grad(f) "
-                            "for the gradient of a function")  # fmt: skip
+            raise TypeError("grad of tensors: missing required argument 'inputs': write tg.grad(outputs, inputs), or "
+                            "tg.grad(f) for the gradient of a function")  # fmt: skip
         return gradients.grad(outputs, inputs, grad_outputs, create_graph, retain_graph)
     if grad_outputs is not None or create_graph or retain_graph:
         raise TypeError("grad_outputs, create_graph and retain_graph are supported for tensors only, tg.grad(outputs, "
@@ -112,9 +151,16 @@ def grad(outputs: Any, inputs: Any = _MISSING, grad_outputs: Any = None, create_
     return gradient
 
 
-def value_and_grad(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Callable[..., tuple[Any, Any]]:
+@overload
+def value_and_grad(f: Callable[..., Any], argnums: Literal[0] = ..., has_aux: Literal[False] = ...
+                   ) -> ValueAndGradient: ...  # fmt: skip
+@overload
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = ..., has_aux: bool = ...
+                   ) -> Callable[..., tuple[Any, Any]]: ...  # fmt: skip
+
+
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+                   ) -> Callable[..., tuple[Any, Any]]:  # fmt: skip
     """The function that computes the value of ``f`` and its gradient in one pass, as in JAX and HIPS autograd.
 
     Parameters

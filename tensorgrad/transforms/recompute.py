@@ -1,4 +1,4 @@
-"""`checkpoint`: recompute in the backward pass instead of storing in the forward pass."""
+"""`checkpoint`: recompute intermediate values in the backward pass instead of storing them in the forward pass."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def checkpoint(f: F) -> F:
     """A function like ``f`` that recomputes its intermediate values in the backward pass instead of storing them.
 
-    For a chain of ``n`` equal layers, checkpointed in parts of ``sqrt(n)`` layers, the values between the parts and
-    inside one part are stored instead of all ``n``, at the cost of another forward pass.
+    For a chain of ``n`` equal layers, checkpointed in parts of ``sqrt(n)`` layers, memory is needed for the values
+    between the parts and inside one part, ``2 sqrt(n)`` instead of ``n``, at the cost of another forward pass.
     Source: Chen et al., "Training deep nets with sublinear memory cost", 2016.
 
     Parameters

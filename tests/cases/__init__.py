@@ -83,7 +83,7 @@ FAMILIES = [
 ROWS = [row for family in FAMILIES for row in family.ROWS]
 UNARY = [
     row for family in FAMILIES for row in getattr(family, "UNARY", [])
-]  # of each element: tested in other shapes too
-BINARY = [row for family in FAMILIES for row in getattr(family, "BINARY", [])]  # the same, of two arrays that broadcast
+]  # elementwise: tested in other shapes as well
+BINARY = [row for family in FAMILIES for row in getattr(family, "BINARY", [])]  # of two arrays that broadcast
 
 __all__ = ["BINARY", "FAMILIES", "ROWS", "UNARY", "Row", "distinct", "ids"]

@@ -1,4 +1,4 @@
-"""Activation functions, dropout, the error function, softmax and its kin."""
+"""Activation functions, dropout, the error function, softmax and related functions."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import math
@@ -39,7 +39,7 @@ def _shares(x, axis):
 
 
 # fmt: off
-# Functions of each element of one array; tests call them with other shapes too.
+# Elementwise functions of one array; tests call them with other shapes as well.
 UNARY = [
     Row("relu",           tg.relu,                                 away, [(2, 3)], lambda x: x * (x > 0)),
     Row("leaky_relu",     tg.leaky_relu,                           away, [(2, 3)], each(lambda x: x if x > 0 else 0.01 * x)),

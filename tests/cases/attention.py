@@ -23,7 +23,7 @@ def _scattered(g):
 
 
 def _attention(q, k, v, mask=None, scale=None, causal=False):
-    """One query at a time; a key whose score is -inf is left out."""
+    """One query at a time; a key whose score is -inf is ignored."""
     batch = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
     q, k, v = (np.broadcast_to(x, batch + x.shape[-2:]) for x in (q, k, v))
     out = np.zeros((*batch, q.shape[-2], v.shape[-1]), q.dtype)

@@ -1,4 +1,4 @@
-"""Choices between elements: the larger, the one a condition says, the one within bounds, the one that is a number."""
+"""Functions that select between elements: maximum, where, clip, nan_to_num and similar functions."""
 
 import numpy as np
 

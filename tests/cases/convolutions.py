@@ -1,4 +1,4 @@
-"""Convolutions and pooling, compared with loops over every window, written as the definitions read."""
+"""Convolutions and pooling, compared with loops over every window, which follow the definitions."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import itertools
@@ -16,7 +16,7 @@ def _each(value, axes):
 
 
 def _windows(lengths, kernel, stride, dilation):
-    """Of each window along the axes: where it is in the result, and the index of its elements."""
+    """For each window along the axes: its place in the result, and the index of its elements."""
     ranges = [range(0, n - d * (k - 1), s) for n, k, s, d in zip(lengths, kernel, stride, dilation, strict=True)]
     for starts in itertools.product(*ranges):
         place = tuple(a // s for a, s in zip(starts, stride, strict=True))
@@ -59,14 +59,14 @@ def convolve_transposed(x, weight, bias=None, stride=1, padding=0, output_paddin
 
 
 def pool(reduce, x, kernel, stride=None, padding=0, dilation=1, ceil_mode=False, count_include_pad=True):
-    """Reduce the elements of every window; NaN stands where nothing is, and zero where padding counts."""
+    """Reduce the elements of every window; padding is NaN, or zero where it counts."""
     axes = x.ndim - 2
     kernel, padding, dilation = _each(kernel, axes), _each(padding, axes), _each(dilation, axes)
     stride = kernel if stride is None else _each(stride, axes)
     lengths = x.shape[2:]
     counted = 0 if count_include_pad else np.nan
     x = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in padding)], constant_values=counted)
-    if ceil_mode:  # room for windows that hang over the edge
+    if ceil_mode:  # space for windows that extend beyond the edge
         x = np.pad(x, [(0, 0), (0, 0), *((0, s - 1) for s in stride)], constant_values=np.nan)
     result = {}
     for place, window in _windows(x.shape[2:], kernel, stride, dilation):

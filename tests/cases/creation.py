@@ -1,4 +1,4 @@
-"""Arrays made of nested lists, with numbers, arrays and tensors in them."""
+"""Arrays created from nested lists of numbers, arrays and tensors."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def made(parts, *inputs, **options):
 
 
 def filled(shape, value, **options):
-    """`numpy.full`, and of a tensor with ``like=``."""
+    """`numpy.full`; with ``like=`` for a tensor."""
     return (
         np.full(shape, value, like=value, **options)
         if isinstance(value, tg.Tensor)

@@ -1,4 +1,4 @@
-"""Running sums, products and extremes, and integrals of samples."""
+"""Cumulative sums, products and extremes, and integrals of samples."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Functions of neighbours along an axis: differences, slopes, interpolation between knots."""
+"""Functions of adjacent elements along an axis: differences, gradients, interpolation."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def parts(z):
 
 
 def increasing(x):
-    """Numbers at least 0.1 apart, in increasing order, made of any positive ones."""
+    """Increasing numbers at least 0.1 apart, computed from positive ones."""
     return np.stack([x[0] + 0 * x[0], x[0] + x[1], x[0] + x[1] + x[2], x[0] + x[1] + x[2] + x[3]])
 
 

@@ -1,4 +1,4 @@
-"""`numpy.emath`: real functions of real numbers, complex ones where they would leave them."""
+"""`numpy.emath`: functions whose result is complex outside their real domain."""
 
 import numpy as np
 

@@ -12,7 +12,7 @@ MASK = np.array([[True, False, True], [False, True, True]])
 F32, F64, I8 = np.float32(1.5), np.float64(1.5), np.int8(3)
 
 # fmt: off
-# Functions of each element of one array; tests call them with other shapes too.
+# Elementwise functions of one array; tests call them with other shapes as well.
 UNARY = [
     Row("neg",           lambda x: -x,                        real,      [(2, 3)]),
     Row("pos",           lambda x: +x,                        real,      [(2, 3)]),

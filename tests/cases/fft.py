@@ -1,4 +1,4 @@
-"""Fourier transforms and complex numbers, seen from real inputs and real results."""
+"""Fourier transforms and complex numbers, with real inputs and real results."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import itertools
@@ -14,7 +14,7 @@ def parts(z):
 
 
 def pair(x, y):
-    """A complex number of two real ones."""
+    """A complex number from two real ones."""
     return x + 1j * y
 
 

@@ -59,14 +59,14 @@ def assigned(x, values, index):
 
 
 def written(x, values, write):
-    """Written to by a function of NumPy."""
+    """An array that a function of NumPy writes to."""
     y = x * 1.0 + np.sum(values) * 0.0  # a tensor, if one of the two is
     write(y)
     return y
 
 
 def through_a_view(x, values, view, index):
-    """Assigned through a view: read where the memory was before, and where it is now."""
+    """Assigned through a view; read through the original array and through the view."""
     y = x * 1.0 + np.sum(values) * 0.0  # a tensor, if one of the two is
     before = y * y
     seen = view(y)

@@ -1,4 +1,4 @@
-"""Functions that join arrays, cut them into parts, repeat them, and put values in between."""
+"""Functions that join arrays, split them, repeat them, and insert values."""
 
 import numpy as np
 

@@ -18,7 +18,7 @@ A24 = np.array([[1.0, 0.5, -0.25, 2.0], [-1.5, 0.75, 1.0, 0.5]])
 
 
 def regular(rng, shape):
-    """Far from singular, with eigenvalues and singular values far from each other; anything if it is no matrix."""
+    """Far from singular, with well-separated eigenvalues and singular values; any numbers if it is not a matrix."""
     if len(shape) < 2:
         return real(rng, shape)
     m, n = shape[-2:]
@@ -26,13 +26,13 @@ def regular(rng, shape):
 
 
 def tensor(rng, shape):
-    """A regular square matrix in another shape; anything if it has no square number of elements."""
+    """A regular square matrix in another shape; any numbers if the number of elements is not a square."""
     n = math.isqrt(math.prod(shape))
     return regular(rng, (n, n)).reshape(shape) if n * n == math.prod(shape) else real(rng, shape)
 
 
 def singular(rng, shape):
-    """The last column is the sum of the others: of a rank one too small."""
+    """The last column is the sum of the others, so that the rank is deficient by one."""
     x = regular(rng, shape)
     return np.concatenate([x[..., :-1], np.sum(x[..., :-1], -1, keepdims=True)], -1)
 

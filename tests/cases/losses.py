@@ -23,7 +23,7 @@ def chances(rng, shape):
 
 
 def around_zero(rng, shape):
-    """Two elements exactly 0, the others at least 0.2 from it and from 1."""
+    """Two elements exactly 0, the others at least 0.2 away from 0 and 1."""
     x = rng.uniform(0.2, 0.8, shape) * np.where(rng.random(shape) < 0.5, -1, 1)
     x.flat[1], x.flat[-1] = 0, 0
     return x
@@ -35,7 +35,7 @@ def _log_shares(x):
 
 
 def _classes(log_probs, labels, weight=(1, 1, 1), ignore=-100, smoothing=0.0, reduction="mean"):
-    """One place at a time, as the definition reads."""
+    """One element at a time, as in the definition."""
     losses, weights = np.zeros(labels.shape, log_probs.dtype), np.zeros(labels.shape, log_probs.dtype)
     for at in np.ndindex(labels.shape):
         if labels[at] != ignore:

@@ -1,4 +1,4 @@
-"""Parts of matrices, diagonals and triangles, and matrices made of vectors."""
+"""Diagonals and triangles of matrices, and matrices created from vectors."""
 
 import numpy as np
 

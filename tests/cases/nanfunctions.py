@@ -1,4 +1,4 @@
-"""Reductions that leave NaN out, of arrays with some."""
+"""Reductions that ignore NaN, for arrays with NaN."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import numpy as np

@@ -18,7 +18,7 @@ def _scaled(x, axis, eps):
 
 
 def _groups(x, groups, eps=1e-5):
-    """Each image and each group by itself."""
+    """Each image and each group separately."""
     out = np.empty_like(x)
     size = x.shape[1] // groups
     for n, g in np.ndindex(len(x), groups):

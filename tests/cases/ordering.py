@@ -1,4 +1,4 @@
-"""Functions that put elements in order, or take some of them."""
+"""Functions that sort or select elements."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ ZEROS = np.array([[0, 0, 0, 0], [0, 1.5, 0, 0], [0, 1, 2, 0]])
 
 
 def halves(x, axis):
-    """Of a partition around element 1, what does not depend on the method."""
+    """The properties of a partition around element 1 that do not depend on the method."""
     x = np.moveaxis(x, axis, -1)
     return np.stack([x[..., 0], x[..., 1], np.sum(x[..., 2:] ** 2, axis=-1)])
 

@@ -9,7 +9,7 @@ WIDTHS = ((1, 2), (0, 3))
 
 
 def pad_with(x, widths, values, u):
-    """``np.pad`` with constants that depend on ``u``: NumPy dispatches on the padded array, and on nothing else."""
+    """``np.pad`` with constants that depend on ``u``: NumPy dispatches only on the padded array."""
     if isinstance(u, tg.Tensor) and not isinstance(x, tg.Tensor):
         x = tg.Tensor(x)
     return np.pad(x, widths, constant_values=values)

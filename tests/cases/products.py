@@ -1,4 +1,4 @@
-"""Products that sum."""
+"""Products of matrices and vectors."""
 # ruff: noqa: E501  (tables, a row a line)
 
 import numpy as np
@@ -22,7 +22,7 @@ MATMULS = [
 ]
 PRODUCTS = [*MATMULS, Row("matmul", np.matmul, real, [(2, 3), (3, 2)]), Row("x @ x", lambda x: x @ x, real, [(2, 2)]), Row("x @ x.T", lambda x: x @ x.T, real, [(2, 3)]), Row("x.dot", lambda x: x.dot(A3), real, [(2, 3)]), Row("dot(number)", lambda x: np.dot(x, 2.5), real, [(2, 3)]), Row("dot(array)", lambda x: np.dot(A23, x), real, [(3, 2)]), Row("vdot", np.vdot, real, [(3,), (3,)]), Row("vdot flat", np.vdot, real, [(2, 3), (2, 3)]), Row("vdot array", lambda x: np.vdot(A23, x), real, [(6,)]), Row("vdot 0-d", np.vdot, real, [(), (1,)]), Row("outer", np.outer, real, [(2,), (3,)]), Row("outer flat", np.outer, real, [(2, 2), ()]), Row("outer array", lambda x: np.outer(A3, x), real, [(2,)])]
 
-# Each NumPy function here takes the shapes beside it.
+# NumPy's functions, with the shapes of their inputs.
 OTHERS = [
     Row(f"{name} {' '.join(map(str, shapes))}", fn, real, shapes) for name, fn, all_shapes in [
         ("inner",       np.inner,                                     [[(3,), (3,)], [(2, 3), (3,)], [(3,), (2, 3)], [(2, 3), (4, 3)], [(2, 3), (2, 2, 3)], [(2, 1, 3), (2, 2, 3)], [(), (2, 3)], [(2, 3), ()], [(2, 0), (3, 0)]]),

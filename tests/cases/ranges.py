@@ -1,4 +1,4 @@
-"""Numbers between two ends."""
+"""``linspace``, ``logspace`` and ``geomspace``."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Rounding, remainders, and the parts of a number: whole and fraction, mantissa and exponent."""
+"""Rounding, remainders, and decompositions of numbers: integer part and fraction, mantissa and exponent."""
 
 import warnings
 
@@ -11,14 +11,14 @@ INTS = np.array([2, -3, 1])
 
 
 def fix(x):
-    """`numpy.fix`, which newer versions of NumPy deprecate in favour of trunc."""
+    """`numpy.fix`, which is deprecated in newer versions of NumPy."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return np.fix(x)
 
 
 # fmt: off
-# A product with the input shows that a gradient of 0 is 0 and no more.
+# A product with the input, so that the gradient of the row is not 0.
 UNARY = [
     Row("np.floor",         np.floor,                                 real,     [(2, 3)]),
     Row("np.ceil",          np.ceil,                                  real,     [(2, 3)]),

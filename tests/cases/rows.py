@@ -12,12 +12,12 @@ import numpy as np
 
 
 def real(rng, shape):
-    """Anything."""
+    """Any numbers."""
     return rng.standard_normal(shape)
 
 
 def away(rng, shape):
-    """Both signs, at least 0.2 from zero."""
+    """Both signs, at least 0.2 away from zero."""
     return rng.uniform(0.2, 1.7, shape) * np.where(rng.random(shape) < 0.5, -1, 1)
 
 
@@ -57,7 +57,7 @@ class Row(NamedTuple):
         return [np.asarray(self.domain(rng, shape), dtype) for shape in shapes or self.shapes]
 
     def expected(self, *arrays):
-        """What the function's value must be."""
+        """The expected value of the function."""
         return np.asarray((self.same or self.fn)(*arrays))
 
 

@@ -1,4 +1,4 @@
-"""Functions that give an array another shape or its axes another order."""
+"""Functions that change the shape of an array or permute its axes."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ A23 = np.array([[0.5, -1.5, 2.5], [1.25, -0.75, 1.75]])
 
 
 def flat(parts):
-    """Several results as one, each with a weight of its own."""
+    """Several results as one, with different weights."""
     assert isinstance(parts, (list, tuple))
     return np.concatenate([np.ravel(part) * (k + 1) for k, part in enumerate(parts)])
 

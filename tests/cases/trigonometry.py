@@ -1,4 +1,4 @@
-"""Trigonometric and hyperbolic functions and their inverses, angles, and the sine over its argument."""
+"""Trigonometric and hyperbolic functions and their inverses, angles, and ``sinc``."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Windows that slide."""
+"""Sliding windows."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view

@@ -1,4 +1,4 @@
-"""Products that sum, linear algebra, Fourier transforms."""
+"""Products of matrices and vectors, linear algebra, Fourier transforms."""
 
 import itertools
 
@@ -28,7 +28,7 @@ def parts_t(z):
 
 
 def right(p, x):
-    """What a matrix product takes on the right: a vector, a matrix, or several."""
+    """The right operand of a matrix product: a vector, a matrix, or a batch."""
     if not x.ndim:
         raise Unfit
     n = x.shape[-1]
@@ -153,7 +153,7 @@ def regular_t(x):
 
 
 def square(fn):
-    """Of a regular square matrix, made of two that need not be square."""
+    """A function of a regular square matrix, computed from matrices that need not be square."""
     return lambda x, y, *more, **params: fn(regular(x @ y), *more, **params)
 
 
@@ -178,7 +178,7 @@ def flat_t(*matrices):
 
 
 def of_vectors(flat, last):
-    """What eigenvectors and singular vectors determine up to their sign."""
+    """Functions of eigenvectors and singular vectors that do not depend on their sign."""
 
     def compared(w, *vectors):
         scaled = [v * w[..., None, :] for v in vectors]
@@ -201,7 +201,7 @@ def svd_t(x):
 
 
 def values_apart(x):
-    """Are singular values far from each other, and from 0?"""
+    """Are singular values well separated from each other, and from 0?"""
     return bool(np.all(np.diff(np.linalg.svdvals(x)[..., ::-1], prepend=0) > 0.05))
 
 

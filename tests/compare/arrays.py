@@ -1,4 +1,4 @@
-"""Shapes, axes, joining and parting."""
+"""Shapes, axes, joining and splitting."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ def t(x):
 
 
 def flat(parts):
-    """Several results as one, each with a weight of its own."""
+    """Several results as one, with different weights."""
     return np.concatenate([np.ravel(part) * (k + 1) for k, part in enumerate(parts)])
 
 
@@ -111,7 +111,7 @@ def one_place(p, x):
 
 
 def pad_t(mode):
-    """A pad along each axis by indices, as the definitions read."""
+    """Padding along each axis by indices, as in the definition."""
 
     def places(n, before, after):
         k = np.arange(-before, n + after)

@@ -1,4 +1,4 @@
-"""One function of arrays run by tensorgrad and by PyTorch: values, gradients and second derivatives."""
+"""A function of arrays with tensorgrad and with PyTorch: values, gradients and second derivatives."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ TOLERANCE = {np.float64: 1e-9, np.float32: 2e-3}
 
 
 def directions(arrays, order):
-    """Random weights for these arrays, the same for both."""
+    """Random weights for these arrays, the same for both libraries."""
     rng = np.random.default_rng([order, len(arrays)])
     return [np.asarray(rng.standard_normal(x.shape), x.dtype) for x in arrays]
 
@@ -24,7 +24,7 @@ def as_list(out):
 
 
 def as_array(x):
-    """An array of a tensor; adding zeros makes numbers of what PyTorch only knows to be zero."""
+    """A tensor as an array; adding zeros materializes PyTorch's symbolic zeros."""
     return (x.detach() + torch.zeros(x.shape, dtype=x.dtype)).numpy()
 
 
@@ -48,7 +48,7 @@ def by_tensorgrad(fn, arrays, order=2):
 
 
 def by_torch(fn, arrays, order=2):
-    """The same, of PyTorch."""
+    """The same with PyTorch."""
     leaves = [torch.tensor(x, requires_grad=True) for x in arrays]
     level = as_list(fn(*leaves))
     found = [[as_array(x) for x in level]]
@@ -66,7 +66,7 @@ def by_torch(fn, arrays, order=2):
 
 
 class Met:
-    """What was compared, and the largest difference of each order, in float64."""
+    """The compared functions, and the largest difference of each order, in float64."""
 
     def __init__(self):
         self.largest = [0.0, 0.0, 0.0]
@@ -94,7 +94,7 @@ def distance(ours, theirs):
 
 
 def disagreements(ours, theirs, tolerance):
-    """What differs, in words."""
+    """A description of the differences."""
     found = []
     for order, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
         for i, (x, y) in enumerate(zip(mine, other, strict=True)):

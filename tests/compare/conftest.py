@@ -1,4 +1,4 @@
-"""After the comparison: what was compared, and how far the two were apart."""
+"""The summary after the comparison: the compared functions, and the largest differences."""
 
 import sys
 

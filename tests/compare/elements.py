@@ -9,7 +9,7 @@ from compare.op import Op, Unfit, mask, nonzero, numbers, partner, with_axis
 
 
 def t(x):
-    """An index as PyTorch takes it: arrays as tensors."""
+    """An index as PyTorch accepts it: arrays as tensors."""
     if isinstance(x, tuple):
         return tuple(t(part) for part in x)
     return torch.as_tensor(x) if isinstance(x, np.ndarray) else x
@@ -19,7 +19,7 @@ def t(x):
 
 
 def positions(p, x):
-    """Places along an axis, from either end."""
+    """Positions along an axis, counted from either end."""
     params = with_axis(p, x)[1]
     n = x.shape[params["axis"]]
     return [], params | {"places": numbers(p, p.draw(hnp.array_shapes(min_dims=1, max_dims=2, max_side=3)), -n, n)}
@@ -54,7 +54,7 @@ def an_index(p, x, repeats=True, integers=False):
         entries.insert(p.draw(st.integers(0, len(entries))), None)
     if len(entries) < 3 and p.draw(st.booleans()):
         entries.append(Ellipsis)
-    if not integers:  # beside an array, to NumPy, an integer is one too
+    if not integers:  # together with an array, NumPy treats an integer as one
         integers = not any(isinstance(entry, np.ndarray) for entry in entries)
     index = tuple(e if integers or not isinstance(e, int) else slice(e, e + 1 or None) for e in entries)
     try:
@@ -75,12 +75,12 @@ def any_index(p, x):
 
 
 def by_position(x, index):
-    """Elements that NumPy finds."""
+    """Elements selected by NumPy."""
     return x.reshape(-1)[t(np.arange(x.numel()).reshape(x.shape)[index])]
 
 
 def place(p, x):
-    """An index without repetitions, and what to put there."""
+    """An index without repetitions, and values to put there."""
     chosen = an_index(p, x, repeats=False)
     shape = partner(p.draw, x[chosen].shape)
     if np.broadcast_shapes(shape, x[chosen].shape) != x[chosen].shape:
@@ -101,7 +101,7 @@ def one(p, x):
 
 
 def some_places(p, x):
-    """Places in the flattened array, none twice."""
+    """Distinct positions in the flattened array."""
     count = p.draw(st.integers(1, x.size))
     return [p.another((count,))], {
         "places": np.random.default_rng(p.draw(st.integers(0, 99))).permutation(x.size)[:count]
@@ -159,7 +159,7 @@ def scale_twice(y, v, index):
 def through_row(y, v):
     row = y[0]
     row[...] = row * v
-    y[-1] = row + y[0]  # the row has heard of it, and so has y
+    y[-1] = row + y[0]  # the write is visible in the row and in y
 
 
 def through_row_t(y, v):

@@ -1,4 +1,4 @@
-"""Functions of each element: arithmetic, powers, logarithms, angles, rounding, choices, activations, complex numbers."""
+"""Elementwise functions: arithmetic, powers, logarithms, angles, rounding, choices, activations, complex numbers."""
 
 import numpy as np
 from cases.activations import Drawn
@@ -27,7 +27,7 @@ F = torch.nn.functional
 
 
 def same(fn):
-    """A function written with operators alone, the same here and there."""
+    """A function written with operators only, the same for both libraries."""
     return fn, fn
 
 
@@ -54,7 +54,7 @@ def slopes(p, x):
 
 
 def pair(x, y):
-    """A complex number of two real ones."""
+    """A complex number from two real ones."""
     return x + 1j * y
 
 
@@ -71,7 +71,7 @@ def parts_t(z):
 
 
 def of_complex(name, theirs, domain=free):
-    """A function of complex numbers, seen from both real parts."""
+    """A function of complex numbers, as a function of real and imaginary parts."""
     fn = getattr(np, name)
     return Op(
         f"{name} z",
@@ -152,7 +152,7 @@ TRIGONOMETRY = [
     Op("degrees",      np.degrees,                  torch.rad2deg),
 ]
 
-# A product with the input shows that a gradient of 0 is 0 and no more.
+# A product with the input, so that the gradient of the row is not 0.
 ROUNDING = [
     Op("floor",        lambda x: x * np.floor(x),   lambda x: x * torch.floor(x), safe=inside),
     Op("ceil",         lambda x: x * np.ceil(x),    lambda x: x * torch.ceil(x),  safe=inside),

@@ -11,7 +11,7 @@ F = torch.nn.functional
 
 
 def t(x, like=None):
-    """A tensor of an array, in the precision of another if it holds floats; None stays None."""
+    """An array as a tensor, in the precision of another if it is floating-point; None remains None."""
     if not isinstance(x, np.ndarray):
         return x
     return torch.as_tensor(x, dtype=like.dtype if x.dtype.kind == "f" and like is not None else None)
@@ -123,7 +123,7 @@ def tokens(p, x):
 
 
 def queries(p, x):
-    """Keys, values, and a mask of booleans, of floats, a causal one, or none."""
+    """Keys, values, and a boolean, floating-point, causal, or no mask."""
     keys, width = p.draw(st.integers(1, 4)), p.draw(st.integers(1, 3))
     heads = p.draw(st.sampled_from([x.shape[:-2], (1,) * (x.ndim - 2)]))
     operands = [p.another((*heads, keys, x.shape[-1])), p.another((*heads, keys, width))]
@@ -153,7 +153,7 @@ REDUCTIONS = st.sampled_from(["mean", "sum", "none"])
 
 
 def of_classes(p, x, **more):
-    """Labels, some of them ignored but not all, and weights of the classes or none."""
+    """Labels, of which some but not all are ignored, and class weights or none."""
     labels = numbers(p, x.shape[:1] + x.shape[2:], 0, x.shape[1])
     ignored = p.draw(st.sampled_from([-100, 0]))
     labels[numbers(p, labels.shape, 0, 3) == 0] = ignored

@@ -1,4 +1,4 @@
-"""A row of the comparison's table: what a function is called here and there, and how its arguments are drawn."""
+"""A row of the comparison's table: a function in both libraries, and how its arguments are drawn."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 
 class Unfit(Exception):
-    """A function does not take what was drawn."""
+    """A function does not accept the drawn arguments."""
 
 
 def alone(p, x):
@@ -48,7 +48,7 @@ class Op(NamedTuple):
 
 
 def free(x):
-    """Anything."""
+    """Any numbers."""
     return x
 
 
@@ -134,12 +134,12 @@ def with_axes(p, x):
 
 
 def given(**choices):
-    """Parameters out of lists."""
+    """Parameters chosen from lists."""
     return lambda p, x: ([], {name: p.draw(st.sampled_from(values)) for name, values in choices.items()})
 
 
 def both(*drawers):
-    """All that several drawers draw."""
+    """The combined parameters of several drawers."""
 
     def draw(p, x):
         operands, params = [], {}
@@ -173,7 +173,7 @@ def over(fn):
 
 
 def one_by_one(fn):
-    """The same of a reduction that takes one axis at a time."""
+    """The same for a reduction that accepts one axis at a time."""
 
     def reduce(x, axis=None, keepdims=False, **params):
         axes = sorted(a % x.ndim for a in (dims(x, axis) if not isinstance(axis, int) else (axis,)))

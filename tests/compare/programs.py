@@ -1,4 +1,4 @@
-"""Random programs: a few inputs, and lines that each call a function of the table on what there is so far."""
+"""Random programs: a few inputs, and lines that call functions of the table with earlier values."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from compare.op import Op, Unfit, free, unit
 
-SQUASH = Op("squash", unit, unit)  # keeps the numbers small
+SQUASH = Op("squash", unit, unit)  # keeps numbers small
 
 
 class Line(NamedTuple):
@@ -21,7 +21,7 @@ class Line(NamedTuple):
 
 
 class Program:
-    """Lines, some of which are inputs. While a program is drawn, the values of its lines are known."""
+    """Lines, including inputs. While a program is drawn, the values of its lines are known."""
 
     def __init__(self, draw, inputs):
         self.draw = draw
@@ -36,7 +36,7 @@ class Program:
         return [x for line, x in zip(self.lines, self.values, strict=True) if line is None]
 
     def new(self, shape):
-        """One more input, as the number of its line."""
+        """Add an input, and return the number of its line."""
         if len(self.inputs) == self.most:
             raise Unfit
         self.lines.append(None)
@@ -54,7 +54,7 @@ class Program:
         return self.new(shape)
 
     def add(self, op, first):
-        """Call a function on an earlier value; `Unfit` if it does not take it."""
+        """Call a function with an earlier value; raises `Unfit` if it does not accept it."""
         x = self.values[first]
         if not op.ndim[0] <= x.ndim <= op.ndim[1]:
             raise Unfit
@@ -66,9 +66,9 @@ class Program:
             if not op.run(op.safe, values, params):
                 raise Unfit
             ans = np.asarray(op.run(op.ours, [v.copy() for v in values], params))
-            if not ans.size or not np.max(np.abs(ans)) < 1e3:  # NaN neither
+            if not ans.size or not np.max(np.abs(ans)) < 1e3:  # or NaN
                 raise Unfit
-        except (Unfit, RuntimeWarning):  # which NumPy gives where numbers are too large
+        except (Unfit, RuntimeWarning):  # which NumPy issues for numbers that are too large
             del self.lines[before:], self.values[before:]
             raise Unfit from None
         self.lines.append(Line(op, operands, params))
@@ -138,7 +138,7 @@ def calls(draw, op):
 
 @st.composite
 def programs(draw, ops, longest=10):
-    """A program of up to ten lines and up to four inputs; later lines are the likelier operands."""
+    """A program of up to ten lines and up to four inputs; later lines are more likely as operands."""
     p = Program(draw, 4)
     p.new(draw(shapes()))
     lines, tries = draw(st.integers(3, longest)), 0

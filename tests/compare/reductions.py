@@ -31,12 +31,12 @@ def t(x):
 
 
 def spread(x, axis=None, **params):
-    """Are the elements along the axes far from all equal?"""
+    """Are the elements along the axes clearly different?"""
     return bool(np.all(np.std(x, axis=axis) > 1e-2))
 
 
 def full(x, axis=None, **params):
-    """Far from zero, and no two absolute values close."""
+    """Are elements far from zero, and no two absolute values close?"""
     return nonzero(x) and apart(np.abs(x))
 
 

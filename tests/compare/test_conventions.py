@@ -1,4 +1,4 @@
-"""Kinks, poles and very large numbers: the same conventions as PyTorch's, or a reason why not."""
+"""Kinks, poles and very large numbers: the conventions of PyTorch, or a reason for the difference."""
 
 import functools
 import math
@@ -51,7 +51,7 @@ NO_PYTORCH = ("cbrt", "modf", "frexp", "dropout", "heaviside")  # written by oth
 
 @pytest.mark.parametrize("op", [op for op in LINES if op.name not in NO_PYTORCH], ids=lambda op: op.name)
 def test_special_points(op):
-    """Wherever there is a value: in both the same, and the same slopes."""
+    """Where the function has a value, values and derivatives are the same."""
     grid = [SPECIAL] if op.draw is not broadcasting else [z.ravel() for z in np.meshgrid(SPECIAL, SPECIAL)]
     params = CHOICES.get(op.name, {})
     total = np.ones_like(grid[0])
@@ -152,7 +152,7 @@ AT_A_POINT = [
 
 @pytest.mark.parametrize(("name", "ours", "theirs", "x", "why"), AT_A_POINT, ids=[row[0] for row in AT_A_POINT])
 def test_kinks(name, ours, theirs, x, why):
-    """Values, gradients and second derivatives: the same, or there is a reason."""
+    """Values, gradients and second derivatives are the same, or there is a reason."""
     x = np.array(x)
     mine, other = (f(*args, 2) + f(*args, 1)[1:] for f, *args in ((by_tensorgrad, ours, [x]), (by_torch, theirs, [x])))
     np.testing.assert_allclose(mine[0][0], other[0][0], rtol=1e-12, atol=1e-15)

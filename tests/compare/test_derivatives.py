@@ -122,14 +122,14 @@ def test_hvp(ours, theirs):
 
 @FUNCTIONS
 def test_third_derivative(ours, theirs):
-    """Of the Hessian along a direction; nested calls. Backward alone, for PyTorch's nested `jvp` of solve is wrong."""
+    """The derivative of the Hessian in a direction, by nested calls. Only backward: PyTorch's nested `jvp` of solve is wrong."""
     mine = tg.jvp(lambda y: tg.hessian(lambda y: total(ours)(X, y), y), Y, W)[1]
     other = func.jacrev(func.jacrev(func.jacrev(lambda y: total(theirs)(*t(X), y))))(*t(Y))
     np.testing.assert_allclose(mine, other.numpy() @ W, rtol=1e-9, atol=1e-10)
 
 
 def test_structures():
-    """Dicts and lists, in and out."""
+    """Dicts and lists as inputs and outputs."""
     mine = tg.vjp(lambda p: {"a": p["w"] @ p["b"], "c": [p["b"] ** 2]}, {"w": X, "b": Y})
     other = func.vjp(lambda p: {"a": p["w"] @ p["b"], "c": [p["b"] ** 2]}, dict(zip("wb", t(X, Y), strict=True)))
     g = np.array([0.5, -2.0])

@@ -1,4 +1,4 @@
-"""Every function by itself, with random shapes and arguments: values, gradients, second derivatives, and float32."""
+"""Every function separately, with random shapes and arguments: values, gradients, second derivatives, and float32."""
 
 import types
 
@@ -67,7 +67,7 @@ def test_every_function_is_compared():
 
 
 def names(fn, seen=None):
-    """The names in a function's code, and in that of all it is made of and calls here."""
+    """The names in the code of a function, and of all functions of the tests that it calls."""
     seen = set() if seen is None else seen
     if id(fn) in seen:
         return set()

@@ -1,4 +1,4 @@
-"""The rows of the test table that HIPS autograd has: run by its ``autograd.numpy``, values and gradients."""
+"""The rows of the test table that HIPS autograd supports, run with its ``autograd.numpy``: values and gradients."""
 
 import inspect
 import types
@@ -21,7 +21,7 @@ pytestmark = [
 
 AT_LEAST = 700  # rows on which both agree: 727 of 1756 with version 1.9.1
 
-# Each row passes its check against finite differences here; what follows is where HIPS autograd does not.
+# Differences in which tensorgrad agrees with finite differences, and HIPS autograd does not.
 DIFFERENT = {
     "its gradient has the shape of the result, not of the input": [
         "where grows", "broadcast none", "diag of 0", "diag of 2", "diag of -1", "diag of 4", "tril 1-d", "sort 0-d",
@@ -52,7 +52,7 @@ KNOWN = {name for names in DIFFERENT.values() for name in names}
 
 
 def theirs(fn, seen):
-    """The function with ``autograd.numpy`` in place of NumPy, in its globals, its defaults and what it encloses."""
+    """The function with ``autograd.numpy`` in place of NumPy, in its globals, defaults and closure."""
     if fn is np:
         return anp
     if not isinstance(fn, types.FunctionType) or not fn.__module__.startswith("cases"):

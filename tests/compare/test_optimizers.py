@@ -154,7 +154,7 @@ def test_clipping_of_what_is_not_finite(bad):
 
 
 def test_moving_average_of_weights():
-    """PyTorch's AveragedModel copies the weights first, where ours begins with those it was made with."""
+    """PyTorch's AveragedModel first copies the weights, whereas EMA starts with the weights at its creation."""
     rng = np.random.default_rng(0)
     p = tg.Tensor(rng.standard_normal((3, 2)), requires_grad=True)
     model = torch.nn.Linear(2, 3, bias=False, dtype=torch.float64)

@@ -28,7 +28,7 @@ def tame(results):
 
 
 def differences(program, dtype, order):
-    """What differs, if PyTorch's own answer does not hang on how the inputs were rounded."""
+    """A description of the differences, unless PyTorch's own result depends on the rounding of the inputs."""
     inputs = [x.astype(dtype) for x in program.inputs]
     theirs = by_torch(program.theirs, inputs, order)
     assume(tame(theirs))

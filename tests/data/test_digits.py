@@ -91,5 +91,5 @@ def test_unknown_names(name):
 
 
 def test_a_folder_for_the_digits_is_a_mistake(tmp_path):
-    with pytest.raises(ConfigError, match="leave out the folder"):
+    with pytest.raises(ConfigError, match="omit the folder"):
         load("digits", tmp_path)

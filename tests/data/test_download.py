@@ -134,12 +134,12 @@ def test_a_bad_mirror_leaves_nothing_and_the_next_is_used(capfd, tiny, mirrors, 
 def test_offline_is_known_soon(mirrors, monkeypatch):
     waits = []
 
-    class Noted(download._Inquiry):
+    class Noted(download._Request):
         def join(self, timeout=None):
             waits.append(timeout)
             super().join(timeout)
 
-    monkeypatch.setattr(download, "_Inquiry", Noted)
+    monkeypatch.setattr(download, "_Request", Noted)
     mirrors("stalls", "stalls", "stalls")
     with pytest.raises(DataNotFoundError, match=r"(no answer within 0.6 s.*){3}"):
         mnist()
@@ -162,7 +162,7 @@ def test_a_file_of_the_user_is_not_overwritten(mirrors, official, cache):
     mine = cache / "mnist" / next(iter(official))
     mine.write_bytes(b"mine")
     mirrors("good")
-    with pytest.raises(DataNotFoundError, match=f"{re.escape(str(mine))} is not MNIST's .* move it away"):
+    with pytest.raises(DataNotFoundError, match=f"{re.escape(str(mine))} is not the MNIST file .* move it away"):
         mnist()
     assert list(mine.parent.iterdir()) == [mine]
     assert mine.read_bytes() == b"mine"

@@ -56,7 +56,7 @@ def test_a_folder_given_is_the_only_one(tiny, tmp_path, monkeypatch, cache):
     monkeypatch.setenv("TENSORGRAD_DATA", str(cache))
     for folder, words in [
         (tmp_path / "absent", "no such folder"),
-        (tmp_path, "holds none of the four files"),
+        (tmp_path, "contains none of the four files"),
     ]:
         with pytest.raises(DataNotFoundError, match=re.escape(str(folder)) + f" .*{words}.*; put train-"):
             mnist(folder)
@@ -82,7 +82,7 @@ def test_an_incomplete_set_names_what_is_missing(tiny, tmp_path, monkeypatch, ab
         del files[name]
     tiny.write(tmp_path / "mnist", files)
     verb = "is" if len(missing) == 1 else "are"
-    words = f"incomplete: {', '.join(missing)} {verb} missing" if files else "holds none of the four files"
+    words = f"incomplete: {', '.join(missing)} {verb} missing" if files else "contains none of the four files"
     monkeypatch.setenv("TENSORGRAD_DATA", str(tmp_path))
     for folder in (tmp_path, None):
         with pytest.raises(DataNotFoundError, match=words):
@@ -125,8 +125,8 @@ def test_inconsistent_sets(tiny, tmp_path):
     idx, files = tiny.idx, tiny.files()
     images, labels = files["train-images-idx3-ubyte"], files["t10k-labels-idx1-ubyte"]
     table = [  # the file exchanged, by what, and the complaint
-        ("train-labels-idx1-ubyte", labels, "7 images, but .*train-labels.* holds 3 labels"),
-        ("t10k-images-idx3-ubyte", images, "7 images, but .*t10k-labels.* holds 3 labels"),
+        ("train-labels-idx1-ubyte", labels, "7 images, but .*train-labels.* contains 3 labels"),
+        ("t10k-images-idx3-ubyte", images, "7 images, but .*t10k-labels.* contains 3 labels"),
         ("t10k-images-idx3-ubyte", idx(np.zeros((3, 5, 4))), "images of 4x5 pixels, but .*t10k.* of 5x4"),
         ("t10k-labels-idx1-ubyte", idx([9, 10, 255]), "t10k-labels.*: at byte 9 .* label 10, .* 0 to 9"),
         ("t10k-labels-idx1-ubyte", idx([200, 0, 0]), "t10k-labels.*: at byte 8 .* found label 200"),

@@ -1,4 +1,4 @@
-"""The library with one thing wrong, in all ways that `tests/mutate.py` tries."""
+"""Mutants: copies of the library with one error each, for `tests/mutate.py`."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from mutants.checks import Check
 
 
 class Mutant(NamedTuple):
-    """One thing that is wrong, how to bring it about, and the tests that may notice."""
+    """One error, a function that introduces it, and the tests that may notice it."""
 
     family: str
     name: str
     install: Callable[[], None]
     checks: list[Check]
-    first: tuple[str, ...] = ()  # the files of tests to begin with
+    first: tuple[str, ...] = ()  # the test files to begin with
     line: int = 0

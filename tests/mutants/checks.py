@@ -1,4 +1,4 @@
-"""The tests of the suite, called as pytest would call them, and which rules and lines each of them runs."""
+"""The tests of the suite, called as pytest calls them, and the rules and lines that each of them runs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from hypothesis import Phase, settings
 
 SUITE = ["test_rules", "test_rule_properties", "test_conventions", "test_zero_rule_conventions", "test_softmax",
          "test_arguments", "test_functional", "test_running_statistics", "test_masks_and_labels",
-         "test_functional_arguments", "test_linalg", "test_shapes", "test_assign", "test_recompute", "test_table",
-         "test_numpy_protocol", "test_namespaces", "test_zero_rule", "test_smooth_compositions"]  # fmt: skip
+         "test_functional_arguments", "test_linalg", "test_linalg_arguments", "test_shapes", "test_assign",
+         "test_assign_memory", "test_recompute", "test_table", "test_numpy_protocol", "test_python_protocols",
+         "test_namespaces", "test_zero_rule", "test_smooth_compositions", "test_division", "test_powers_and_ties"]  # fmt: skip
 PARAM = type(pytest.param())
 
 
@@ -35,7 +36,7 @@ class Check:
 
 
 def checks() -> Iterator[Check]:
-    """All tests of the suite. What Hypothesis draws is the same every time, and a failure is not made smaller."""
+    """All tests of the suite. Hypothesis draws the same values every time, and does not shrink failures."""
     settings.register_profile("mutants", deadline=None, derandomize=True, max_examples=60, phases=[Phase.generate])
     settings.load_profile("mutants")
     for module in map(importlib.import_module, SUITE):
@@ -63,7 +64,7 @@ def _cases(name: str, test: Any, of_module: Any) -> Iterator[Check]:
 
 
 def _choices(names: Any, values: Any, ids: Any = None) -> list[tuple[str, dict[str, Any]]]:
-    """What ``pytest.mark.parametrize`` says: labels and arguments."""
+    """The ids and arguments of a ``pytest.mark.parametrize``."""
     names, values = [n.strip() for n in names.split(",")] if isinstance(names, str) else names, list(values)
     labels = map(ids, values) if callable(ids) else ids or range(len(values))
     choices = []
@@ -77,17 +78,17 @@ def _choices(names: Any, values: Any, ids: Any = None) -> list[tuple[str, dict[s
 
 
 class Seen:
-    """What happened while the tests ran on the library as it is."""
+    """The results of running the tests on the unmodified library."""
 
     def __init__(self) -> None:
         self.seconds: dict[Check, float] = {}
         self.kills: Counter[Check] = Counter()
         self.ran: dict[Any, set[Check]] = defaultdict(set)  # by rule, and by file and line
-        self.now: set[Any] = set()  # the rules and lines that the test of this moment ran
-        self.left_out: list[str] = []  # tests that fail, and how
+        self.now: set[Any] = set()  # the rules and lines that the current test ran
+        self.left_out: list[str] = []  # tests that fail, with their errors
 
     def run(self, files: frozenset[str] = frozenset()) -> None:
-        """Run all tests, each once, and see which lines of these files they run."""
+        """Run all tests once, and note which lines of these files they run."""
         for check in checks():
             self.now.clear()
             start = time.perf_counter()
@@ -107,7 +108,7 @@ class Seen:
         return list(set().union(*(self.ran[key] for key in keys)))
 
     def in_order(self, found: list[Check], first: tuple[str, ...]) -> list[Check]:
-        """The quickest first, and those that were often right; before them those of certain files."""
+        """The order in which to try tests: certain files first, then fast tests and those that killed many mutants."""
 
         def rank(check: Check) -> Any:
             return not check.name.startswith(first), self.seconds[check] / (1 + self.kills[check]) ** 2

@@ -1,5 +1,5 @@
-"""Mutants that are no errors, so that no test can kill them, each with the reason."""
+"""Mutants that are equivalent to the original, so that no test can kill them, with the reasons."""
 
 EQUIVALENT = {
-    "ldexp input 2: ones": "an exponent is an integer, which is never on the tape",
+    "ldexp input 2: ones": "an exponent is an integer, which is never tracked",
 }

@@ -28,7 +28,7 @@ ORDERED = ast.Sub | ast.Div | ast.FloorDiv | ast.Mod | ast.Pow | ast.MatMult
 
 
 def variants(node: ast.AST) -> Iterator[ast.AST]:
-    """What could be written by mistake in place of an expression."""
+    """Expressions that could be written by mistake instead of this one."""
     match node:
         case ast.BinOp(left, op, right):
             if type(op) in OTHERWISE:
@@ -50,7 +50,7 @@ def variants(node: ast.AST) -> Iterator[ast.AST]:
 def expressions(
     node: ast.AST, name: str = "", inside: bool = False, around: ast.AST | None = None
 ) -> Iterator[tuple[str, ast.AST, ast.AST, Any]]:
-    """The expressions inside of functions: of which one, what to show it in, itself, and what puts another in its place."""
+    """The expressions in functions: function name, the node to show, the expression, and a function to replace it."""
     inside = inside or isinstance(node, ast.FunctionDef | ast.Lambda)
     if isinstance(node, ast.FunctionDef):
         name = node.name
@@ -60,7 +60,7 @@ def expressions(
         around = node
     for field, value in ast.iter_fields(node):
         for k, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if not isinstance(child, ast.AST) or _no_matter(field, child):
+            if not isinstance(child, ast.AST) or _is_irrelevant(field, child):
                 continue
             if inside:
                 put = functools.partial(setattr, node, field) if k is None else functools.partial(value.__setitem__, k)
@@ -68,8 +68,8 @@ def expressions(
             yield from expressions(child, name, inside, around)
 
 
-def _no_matter(field: str, node: ast.AST) -> bool:
-    """Types, what errors say, ``strict=``; and defaults, which are not part of a function's code."""
+def _is_irrelevant(field: str, node: ast.AST) -> bool:
+    """Whether this is a type, an error message, ``strict=``, or a default, which is not part of a function's code."""
     return (
         field in ("annotation", "returns", "decorator_list")
         or isinstance(node, ast.arguments | ast.Raise | ast.JoinedStr)
@@ -78,7 +78,7 @@ def _no_matter(field: str, node: ast.AST) -> bool:
 
 
 def codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    """The code of a module and of everything that is defined in it."""
+    """The code objects of a module and of everything that is defined in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -98,7 +98,7 @@ class Module:
                 self.functions[function.__code__].append(function)
 
     def change(self, put: Any, node: ast.AST, other: ast.AST) -> None:
-        """Put another expression in the place of one, in all functions that it is part of."""
+        """Replace an expression in all functions that contain it."""
         put(ast.copy_location(other, node))
         changed = 0
         for old, new in zip(self.codes, codes(compile(self.tree, str(self.path), "exec")), strict=True):

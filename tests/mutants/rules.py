@@ -1,4 +1,4 @@
-"""Every rule of the gradient table broken: its sign, its size, along each axis; every row without each of its flags."""
+"""Mutants of every rule of the gradient table: its sign, a factor, each axis; and every row without one of its flags."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tensorgrad.engine.registry import Row
 
 
 def rules() -> Iterator[tuple[Row, Any, Any]]:
-    """Each rule of the table: its row, its place in it (the number of an input, or a name), and its function."""
+    """Each rule of the table: its row, its position in it (the number of an input, or a name), and its function."""
     rows = {row: None for row in map(registry.row_of, tuple(registry.entries)) if row is not None}
     for row in rows:
         if not (getattr(row.fn, "__module__", None) or "numpy").startswith(("numpy", "tensorgrad")):
-            continue  # of a test
+            continue  # a row of a test
         if row.together is not None:
             yield row, "together", row.together
         else:
@@ -31,7 +31,7 @@ def rules() -> Iterator[tuple[Row, Any, Any]]:
 
 
 def put_in(row: Row, place: Any, rule: Any) -> None:
-    """Replace one rule of a row; what is saved for it stays the same."""
+    """Replace one rule of a row, but not the values that are saved for it."""
     if place in ("together", "add_to"):
         setattr(row, place, rule)
     else:
@@ -39,7 +39,7 @@ def put_in(row: Row, place: Any, rule: Any) -> None:
 
 
 def enter_again(row: Row, **changes: Any) -> None:
-    """Enter a row as it is, but for some changes, and find out anew what it saves."""
+    """Enter a row again with some changes, and determine again which values are saved."""
     accepts = row.accepts_unbroadcast_g
     options = ("vjps", "together", "singular", "selects", "elementwise", "add_to")
     row.enter(**{option: getattr(row, option) for option in options} | changes)
@@ -47,7 +47,7 @@ def enter_again(row: Row, **changes: Any) -> None:
 
 
 def with_results(change: Callable[[Any], Any], place: Any, rule: Any) -> Any:
-    """A rule like this, whose gradients are changed."""
+    """The rule with a change applied to its gradients."""
 
     @functools.wraps(rule)
     def changed(*args: Any, **params: Any) -> Any:
@@ -64,18 +64,18 @@ def with_results(change: Callable[[Any], Any], place: Any, rule: Any) -> Any:
 
 
 def save_as_before() -> None:
-    """Let the tape save for a rule that takes the place of another what it saves for that one."""
+    """Save the same values for a rule that replaces another as for that one."""
     named = registry.named
     registry.named = lambda vjp, count, skip=0: named(inspect.unwrap(vjp), count, skip)
 
 
 class Results:
-    """What the rules gave while the tests ran on the library as it is."""
+    """The results of rules while the tests ran on the unmodified library."""
 
     def __init__(self, seen: Seen) -> None:
         self.seen = seen
-        self.nonzero: set[Any] = set()  # rules that ever gave anything
-        self.axes: dict[Any, set[int]] = defaultdict(set)  # along which that is longer than 1, counted from the last
+        self.nonzero: set[Any] = set()  # rules that returned a nonzero gradient
+        self.axes: dict[Any, set[int]] = defaultdict(set)  # axes along which it is longer than 1, counted from the last
         self.originals = list(rules())
         for row, place, rule in self.originals:
             if rule is not None:
@@ -89,7 +89,7 @@ class Results:
         return out
 
     def restore(self) -> None:
-        """Put the rules back."""
+        """Restore the rules."""
         for row, place, rule in self.originals:
             put_in(row, place, rule)
 
@@ -101,8 +101,8 @@ def growing(out: Any, axis: int) -> Any:
     return out * np.expand_dims(1 + 0.1 * np.arange(out.shape[axis]), tuple(range(1, -axis))).astype(out.dtype)
 
 
-def turned(out: Any, axis: int) -> Any:
-    """Moved on by one along an axis."""
+def rolled(out: Any, axis: int) -> Any:
+    """Shifted by one along an axis."""
     return out if out.ndim < -axis else np.roll(out, 1, axis)
 
 
@@ -129,7 +129,7 @@ def broken_rules(results: Results) -> Iterator[Mutant]:
             ways = dict(WAYS) if (row, place) in results.nonzero else {"ones": np.ones_like}
             for axis in sorted(results.axes[row, place]):
                 ways[f"growing along axis {axis}"] = functools.partial(growing, axis=axis)
-                ways[f"turned along axis {axis}"] = functools.partial(turned, axis=axis)
+                ways[f"rolled along axis {axis}"] = functools.partial(rolled, axis=axis)
             found = results.seen.that_ran((row, place))
             for way, change in ways.items():
                 install = functools.partial(put_in, row, place, with_results(change, place, rule))

@@ -28,7 +28,7 @@ DISCRETE = [
     ("binom",   [4], np.array([0.3, 0.8])),
 ]
 WRONG = [
-    (lambda t: ours.norm.logpdf(t, 0, 1, 2), TypeError, "norm takes the parameters loc, scale: got 3 by position"),
+    (lambda t: ours.norm.logpdf(t, 0, 1, 2), TypeError, "norm takes the parameters loc, scale; got 3 positional"),
     (lambda t: ours.norm.logpdf(t, 0, loc=1), TypeError, "loc, scale"),
     (lambda t: ours.norm.logpdf(t, mean=1), TypeError, "mean"),
     (lambda t: ours.gamma.logpdf(t), TypeError, "gamma takes the parameters a, loc, scale"),
@@ -69,7 +69,7 @@ def test_values_and_derivatives(check, name, shapes, smooth, method):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("name", "shapes", "smooth"), CONTINUOUS, ids=[row[0] for row in CONTINUOUS])
 def test_edges(name, shapes, smooth, method):
-    """Bounds of the support, beyond, infinities, NaN, and scales that are not allowed."""
+    """Bounds of the support, points outside it, infinities, NaN, and invalid scales."""
     f, theirs = both(name, method)
     shapes = [shape[:1] for shape in shapes]
     x = np.array([-np.inf, -1.0, 0.0, 0.5, 1.0, 2.0, 40.0, np.inf, np.nan])

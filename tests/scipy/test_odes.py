@@ -1,4 +1,4 @@
-"""Differential equations as in `scipy.integrate`, against SciPy's values and closed forms."""
+"""Differential equations as in `scipy.integrate`, compared with SciPy's values and closed forms."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_values_are_scipys(method, span, points):
         assert of_tensors.y.requires_grad
 
 
-@pytest.mark.parametrize("times", [[0, 0.5, 2.0], [1.0, 0.0, -1.0], [0.0, 0.0, 1.0, 1.0], [0.3]], ids=str)
+@pytest.mark.parametrize("times", [[0, 0.5, 2.0], [1.0, 0.0, -1.0], [0.0, 0.0, 1.0, 1.0], [0.3]])
 def test_odeint_agrees_with_scipys(times):
     for y0 in ([1.0, 0.2], [0.5, -0.3]):
         expected = si.odeint(pendulum, y0, times, args=(2.0,), tfirst=True)
@@ -84,7 +84,7 @@ def test_a_nonlinear_equation_against_differences(solve):
 
 
 def test_what_the_right_hand_side_uses_gets_a_gradient():
-    """A weight that is no argument."""
+    """A weight in the closure."""
     w = leaf([[0.0, 1.0], [-1.0, 0.0]])
     y = ours.odeint(lambda y, t: w @ y, np.array([1.0, 0.0]), [0, 1.0])
     np.testing.assert_allclose(y.data[-1], [np.cos(1), -np.sin(1)], rtol=1e-6)
@@ -95,9 +95,9 @@ WRONG = [
     (lambda t: ours.solve_ivp(decay, (0, 1), t, "LSODA", args=(1,)), ValueError, "method must be"),
     (lambda t: ours.solve_ivp(decay, (0, 1), t, args=(1,), events=None), TypeError, "events"),
     (lambda t: ours.solve_ivp(decay, (0, 1), t[0], args=(1,)), ValueError, r"vector \(N,\)"),
-    (lambda t: ours.solve_ivp(decay, t, np.ones(2), args=(1,)), tg.NoRuleError, "respect to times"),
+    (lambda t: ours.solve_ivp(decay, t, np.ones(2), args=(1,)), tg.NoRuleError, "rule for times"),
     (lambda t: ours.solve_ivp(lambda s, y: y[:1], (0, 1), t), ValueError, "must return 2 derivatives"),
-    (lambda t: ours.odeint(lambda y, s: y, t, t), tg.NoRuleError, "respect to times"),
+    (lambda t: ours.odeint(lambda y, s: y, t, t), tg.NoRuleError, "rule for times"),
     (lambda t: ours.odeint(lambda y, s: y, t, [0, 1, 0.5]), ValueError, "increases or decreases"),
     (lambda t: ours.odeint(lambda y, s: y, t[None], [0, 1]), ValueError, r"vector \(N,\)"),
     (lambda t: ours.odeint(lambda y, s: y * y, t, [0, 3]), RuntimeError, "step size"),

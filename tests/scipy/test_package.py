@@ -1,4 +1,4 @@
-"""The package: imported on request, and named where SciPy's own functions meet a tensor."""
+"""The package: imported only on request, and named in the errors of SciPy's functions called with tensors."""
 
 import re
 import subprocess

@@ -48,7 +48,7 @@ WRONG = [
     (lambda t: ours.matmul(MATRIX, t), ValueError, r"\(2, 3\) and \(2,\)"),
     (lambda t: ours.matmul(np.stack([t, t]), MATRIX.T), ValueError, r"\(2, 2\) and \(3, 2\)"),
     (lambda t: ours.matmul(t, t), TypeError, "one sparse matrix and one tensor"),
-    (lambda t: ours.matmul(MATRIX * 1j, t), TypeError, "real numbers"),
+    (lambda t: ours.matmul(MATRIX * 1j, t), TypeError, "must be real"),
     (lambda t: ours.spsolve(np.eye(2), t), TypeError, r"np\.linalg\.solve"),
     (lambda t: ours.spsolve(MATRIX, t), ValueError, r"\(N, N\)"),
     (lambda t: ours.spsolve(ss.csc_array(np.ones((2, 2))), t), np.linalg.LinAlgError, "singular"),

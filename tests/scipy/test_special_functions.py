@@ -1,4 +1,4 @@
-"""Functions of `scipy.special` that are no ufuncs."""
+"""Functions of `scipy.special` that are not ufuncs."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.helpers import draw, leaf
 X, B = draw(3, 4), draw(3, 4, seed=1)
 
 # fmt: off
-ROWS = [  # the function, what follows its inputs, inputs
+ROWS = [  # the function, further arguments, inputs
     ("polygamma 0", lambda m, x: m.polygamma(0, x), [np.abs(X) + 0.3]),
     ("polygamma 2", lambda m, x: m.polygamma(2, x), [np.abs(X) + 0.3]),
     ("polygamma orders", lambda m, x: m.polygamma(np.array([[0], [1], [4]]), x), [np.abs(X[0]) + 0.3]),
@@ -30,8 +30,8 @@ ROWS = [  # the function, what follows its inputs, inputs
     ("log_softmax axis", lambda m, x: m.log_softmax(x, axis=-1), [X]),
 ]
 WRONG = [
-    (lambda t: ours.polygamma(-1, t), "integer from 0 on"),
-    (lambda t: ours.polygamma(0.5, t), "integer from 0 on"),
+    (lambda t: ours.polygamma(-1, t), "nonnegative integer"),
+    (lambda t: ours.polygamma(0.5, t), "nonnegative integer"),
     (lambda t: ours.multigammaln(t, 9), r"a > \(d - 1\) / 2"),
     (lambda t: ours.multigammaln(t, 0), "positive"),
     (lambda t: ours.logsumexp(t, axis=3), "axis 3"),
@@ -61,7 +61,7 @@ def test_edges_of_logsumexp(a, b):
         np.testing.assert_allclose([out.data, sign], expected)
         found = tg.grad(out, t)
     terms = np.exp(a) * (1 if b is None else b)
-    if np.any(terms) and np.sum(terms) == 0:  # a sum of 0 by cancellation: the slope is infinite
+    if np.any(terms) and np.sum(terms) == 0:  # a sum of 0 by cancellation: the derivative is infinite
         assert not np.isfinite(found).any()
     else:
         np.testing.assert_allclose(found, terms / (np.sum(terms) or 1))

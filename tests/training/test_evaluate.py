@@ -59,7 +59,7 @@ def test_data_of_another_shape_are_refused(on_mnist, run_evaluate, refused, writ
 
 
 def test_folder_is_refused_for_the_small_digits(trained, run_evaluate, refused):
-    assert refused(run_evaluate(trained / "best.npz", "--data", "x"), "the digits come with the package")
+    assert refused(run_evaluate(trained / "best.npz", "--data", "x"), "the digits are part of the package")
 
 
 # ------------------------------------------------------------------------------------------------ pictures

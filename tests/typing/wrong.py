@@ -1,5 +1,7 @@
 """Mistakes that a type checker has to find: each line says with which code of mypy's."""
 
+import numpy as np
+
 import tensorgrad as tg
 
 t = tg.Tensor([1.0, 2.0], requires_grad=True)
@@ -15,3 +17,7 @@ tg.relu(t, 0.1)  # [call-arg]
 tg.cross_entropy([[1.0]], [0], reduction=1)  # [call-overload]
 tg.no_grad()(t)  # [type-var]
 tg.nn.LSTM(3, 4, 2)  # [arg-type]
+tg.grad(lambda x: x.sum())(np.ones(2)).backward()  # [attr-defined]
+tg.hessian(lambda x: x.sum(), np.ones(2)).backward()  # [attr-defined]
+tg.value_and_grad(lambda x: x.sum())(np.ones(2)).append(1)  # [attr-defined]
+tg.grad(lambda x: x.sum())(np.ones(2)).shap()  # [attr-defined]
