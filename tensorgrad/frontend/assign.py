@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.aliasing import frozen, keep_saved, outline_of, overlap
+from tensorgrad.engine.aliasing import frozen, keep_saved, lock, outline_of, overlap
 from tensorgrad.engine.indexing import as_index, getitem, may_repeat, scatter
 from tensorgrad.engine.record import attach
 from tensorgrad.engine.registry import Row, also_complex, primitive, row_of, rule
@@ -95,24 +95,24 @@ def assign(target: Variable, index: Any, value: Any, fresh: bool = False) -> Non
         np.broadcast_to(np.empty(shape, bool), ones + region.shape)
     is_view = region.base is not None and np.may_share_memory(region, data)
     place = region if is_view else data  # a superset of the elements that are written to
-    others = [] if target.memory is None else [t for t in target.memory.overlapping(place) if t is not target]
-    _check_writable(target, others)
-    if isinstance(value, Variable) and overlap(value.data, place):
-        if _is_same_view(value.data, region):
-            return  # the last step of ``t[index] += x``, which Python runs as ``v = t[index]; v += x; t[index] = v``
-        value = value.copy()  # type: ignore[attr-defined]  # as in NumPy
-    keep_saved(target)
-    written = None if not others else _addresses(region) if is_view else _addresses(data)[index]
-    data[index] = value_of(value)
-    node, whole = getattr(value, "node", None), not others and is_view and region.shape == data.shape
-    if whole and fresh and node is not None and (value.shape, value.dtype) == (data.shape, data.dtype):
-        target.node = node
-        return
-    _record(
-        _ASSIGNED, target, None if whole else target.node, value, {"index": frozen(index)}
-    )  # if whole, no old element remains
-    if others:
-        _record_elsewhere(others, value, region, written)
+    with lock:  # the nodes of all tensors that share the memory change together
+        others = [] if target.memory is None else [t for t in target.memory.overlapping(place) if t is not target]
+        _check_writable(target, others)
+        if isinstance(value, Variable) and overlap(value.data, place):
+            if _is_same_view(value.data, region):
+                return  # the last step of ``t[index] += x``: Python runs ``v = t[index]; v += x; t[index] = v``
+            value = value.copy()  # type: ignore[attr-defined]  # as in NumPy
+        keep_saved(target)
+        written = None if not others else _addresses(region) if is_view else _addresses(data)[index]
+        data[index] = value_of(value)
+        node, whole = getattr(value, "node", None), not others and is_view and region.shape == data.shape
+        if whole and fresh and node is not None and (value.shape, value.dtype) == (data.shape, data.dtype):
+            target.node = node
+            return
+        before = None if whole else target.node  # if whole, no old element remains
+        _record(_ASSIGNED, target, before, value, {"index": frozen(index)})
+        if others:
+            _record_elsewhere(others, value, region, written)
 
 
 def _record(row: Row, target: Variable, before: Node | None, value: Any, params: dict[str, Any]) -> None:
