@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from tensorgrad.engine.tape import Node, Outline, Variable, any_tracked
+from tensorgrad.engine.tape import Node, Outline, Variable
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _ndarray, _new, _weakref = np.ndarray, object.__new__, weakref.ref
@@ -171,12 +171,6 @@ def share_with_source(args: tuple[Any, ...], out: Variable) -> None:
             return
 
 
-def needs_recording(target: Variable, value: Any) -> bool:
-    """Whether a write must be recorded: the target, a tensor that shares its memory, or the value is tracked."""
-    refs = () if target.memory is None else target.memory.tensors
-    return target.node is not None or any_tracked(value) or any_tracked([ref() for ref in tuple(refs)])
-
-
 # ------------------------------------------------------------------------------------------------ ownership of arrays
 
 
@@ -238,6 +232,8 @@ def frozen(param: Any) -> Any:
 
 def outline_of(x: Any, like: Outline | None = None) -> Outline:
     """The outline of an argument that is not saved; ``like`` itself if it has the same shape and dtype."""
+    if type(x) is int and x == 0:
+        return ZERO
     shape, dtype = (x.shape, x.dtype) if type(x) is _ndarray else _PYTHON_NUMBERS.get(type(x)) or (np.shape(x), None)
     if like is not None and dtype is like.dtype and shape == like.shape:
         return like
@@ -247,3 +243,5 @@ def outline_of(x: Any, like: Outline | None = None) -> Outline:
 
 
 _PYTHON_NUMBERS = {kind: ((), np.dtype(kind)) for kind in (bool, int, float, complex)}
+ZERO = Outline()  # of the number 0, as in ``np.where(mask, g, 0)``
+ZERO.shape, ZERO.dtype = _PYTHON_NUMBERS[int]

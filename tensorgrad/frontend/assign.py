@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.aliasing import frozen, keep_saved, lock, outline_of, overlap
-from tensorgrad.engine.indexing import as_index, getitem, may_repeat, scatter
+from tensorgrad.engine.indexing import getitem, may_repeat, scatter
 from tensorgrad.engine.record import attach
 from tensorgrad.engine.registry import Row, also_complex, primitive, row_of, rule
-from tensorgrad.engine.tape import Node, Variable, current_mode, leaf_of, value_of
+from tensorgrad.engine.tape import Node, Variable, any_tracked, current_mode, leaf_of, value_of
 from tensorgrad.errors import AssignmentError
 
 
@@ -72,6 +72,25 @@ def _last_written(g: Any, index: Any) -> Any:
     places = np.empty(g.shape, np.intp)
     places[index] = order
     return np.where(places[index] == order, taken, 0)
+
+
+def as_index(index: Any) -> Any:
+    """An index with the values of tensors in place of the tensors."""
+    if isinstance(index, tuple):
+        return tuple([i if type(i) is int or type(i) is slice else as_index(i) for i in index])
+    if isinstance(index, Variable):
+        if index.dtype.kind not in "bui":
+            raise IndexError(f"a tensor used as an index must hold integers or booleans, not {index.dtype}")
+        return index.data
+    if isinstance(index, list):
+        return np.array(index) if index else np.array(index, np.intp)
+    return index
+
+
+def needs_recording(target: Variable, value: Any) -> bool:
+    """Whether a write must be recorded: the target, a tensor that shares its memory, or the value is tracked."""
+    refs = () if target.memory is None else target.memory.tensors
+    return target.node is not None or any_tracked(value) or any_tracked([ref() for ref in tuple(refs)])
 
 
 def assign(target: Variable, index: Any, value: Any, fresh: bool = False) -> None:

@@ -13,9 +13,10 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from tensorgrad.engine.registry import also_complex, entries, fallback, implements, primitive, row_of, rule
 from tensorgrad.engine.sums import wide, widened
-from tensorgrad.engine.tape import Array, value_of
-from tensorgrad.rules.division import quotient
-from tensorgrad.rules.kinks import unit
+from tensorgrad.engine.tape import Array, any_tracked, current_mode, value_of
+from tensorgrad.errors import NoRuleError
+from tensorgrad.rules.division import depends_on, quotient
+from tensorgrad.rules.kinks import jump, unit
 
 std = primitive(np.std)
 
@@ -71,15 +72,23 @@ def count(x: Array, reduced: Array, axis: Any = None, where: Any = True) -> Any:
 def to_extremes(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, *, nan: bool) -> Array:
     """``g`` in equal parts to the elements that equal the extreme ``ans``, and to NaN if it counts as one.
 
-    Where the extreme is 0 and ``g`` is a multiple ``q * ans`` of it, ``q * x`` has the right derivatives, too.
+    Where the extreme is 0 and ``g`` is a multiple ``q * ans`` of it, ``q * x`` has the right derivatives, too. At other
+    ties where ``g`` is 0, a second derivative is not known: NaN.
     """
-    ties = x == restore(ans, axis, keepdims)
+    extreme = restore(ans, axis, keepdims)
+    ties = x == extreme
     if nan:
         ties = ties | (x != x)
-    q = quotient(g, ans, ans)
+    share, q = shared(ties, axis, g), quotient(g, ans, ans)
+    if depends_on(g, ans):
+        several = ties & (share < 1)
+        if q is not None:
+            several = several & (extreme != 0)
+        if np.any(several):
+            share = share + jump(np.where(several, x - extreme, 1))
     if q is None:
-        return restore(g, axis, keepdims) * shared(ties, axis, g)
-    return restore(q, axis, keepdims) * np.where(ties, x, 0) * shared(ties, axis, g)
+        return restore(g, axis, keepdims) * share
+    return restore(q, axis, keepdims) * np.where(ties, x, 0.0) * share  # 0.0: no multiple of a distance inside of ``x``
 
 
 def shared(ties: Array, axis: Any, g: Array) -> Array:
@@ -120,7 +129,12 @@ def ptp(x: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
 
 def of_dtype(x: Array, dtype: Any) -> Array:
     """``x`` in the precision to reduce it in; None leaves it as it is."""
-    return x if dtype is None or x.dtype == dtype else x.astype(dtype)
+    if dtype is None or x.dtype == dtype:
+        return x
+    if np.dtype(dtype).kind not in "fc" and any_tracked([x]) and current_mode().recording:
+        raise NoRuleError(f"dtype={np.dtype(dtype)} for a tensor that requires a gradient: only floating-point results "
+                          "differentiate")  # fmt: skip
+    return x.astype(dtype)
 
 
 @implements(np.prod)
