@@ -87,7 +87,9 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
             record.inputs = None  # first, since a pass in another thread reads it last
             record.parents = record.ans = None
             record.params = tape.NO_PARAMS
-    return current.adjoints if create_graph else {node: tape.value_of(g) for node, g in current.adjoints.items()}
+    if kind is None or create_graph:
+        return current.adjoints  # type: ignore[no-any-return]
+    return {node: tape.value_of(g) for node, g in current.adjoints.items()}
 
 
 class _Pass:

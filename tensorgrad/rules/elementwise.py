@@ -12,7 +12,7 @@ import numpy as np
 
 from tensorgrad import blas
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
-from tensorgrad.engine.tape import Array, any_tracked, value_of
+from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
 from tensorgrad.rules.division import quotient, repeated_quotient
 from tensorgrad.rules.kinks import settled, side, unit
 
@@ -86,7 +86,7 @@ def _absolute_dx(g: Array, _ans: Array, x: Array) -> Array:
 
 def _root_dx(g: Array, ans: Array, n: int) -> Array:
     """``g / (n * ans ** (n - 1))``, also at 0 if ``g`` is known to be a multiple of that power."""
-    q = repeated_quotient(g, ans, ans, n - 1)
+    q = repeated_quotient(g, ans, ans, n - 1) if isinstance(g, Variable) else None
     if q is not None:
         return np.where(np.isnan(value_of(ans)), np.nan, q / n)
     return g / (ans + ans) if n == 2 else g / (n * ans * ans)
@@ -116,7 +116,7 @@ def _power_dx(g: Array, _ans: Array, x: Array, y: Array) -> Array:
     if not isinstance(y, (int, float)):
         power = steep_power if any_tracked([y]) else np.power
         return g * settled(y * power(x, y - 1), y == 0)
-    if 0.01 < y < 1:
+    if 0.01 < y < 1 and isinstance(g, Variable):
         n = math.ceil(1 / y) - 1
         q = repeated_quotient(g, _ans, x, n)
         if q is not None:

@@ -22,7 +22,7 @@ from hypothesis import Phase, settings
 SUITE = ["test_rules", "test_rule_properties", "test_conventions", "test_zero_rule_conventions", "test_softmax",
          "test_arguments", "test_functional", "test_running_statistics", "test_masks_and_labels",
          "test_functional_arguments", "test_linalg", "test_shapes", "test_assign", "test_recompute", "test_table",
-         "test_numpy_protocol", "test_namespaces", "test_zero_rule", "test_smooth_compositions"]  # fmt: skip
+         "test_numpy_protocol", "test_namespaces", "test_zero_rule", "test_smooth_compositions", "test_selections"]  # fmt: skip
 PARAM = type(pytest.param())
 
 
