@@ -21,7 +21,7 @@ def in_threads(works):
     start, results = threading.Barrier(len(works)), [None] * len(works)
 
     def run(k):
-        start.wait(10)
+        start.wait(60)
         try:
             results[k] = works[k]()
         except Exception as error:
@@ -31,7 +31,7 @@ def in_threads(works):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
         assert not thread.is_alive()
     return results
 
@@ -144,11 +144,11 @@ def test_the_mode_belongs_to_its_thread():
     def without():
         with tg.no_grad():
             inside.set()
-            assert outside.wait(10)
+            assert outside.wait(60)
             return recording()
 
     def with_it():
-        assert inside.wait(10)
+        assert inside.wait(60)
         found = recording()
         outside.set()
         return found
@@ -305,7 +305,7 @@ def test_while_one_thread_recomputes_others_see_and_update_the_present_value(kin
         calls.append(1)
         if len(calls) == 2:
             again.set()
-            assert seen.wait(10)
+            assert seen.wait(60)
         return y * w
 
     loss = np.sum(tg.checkpoint(f)(x))
@@ -316,7 +316,7 @@ def test_while_one_thread_recomputes_others_see_and_update_the_present_value(kin
         return tg.grad(loss, [x, w], create_graph=True)
 
     def use():
-        assert again.wait(10)
+        assert again.wait(60)
         present = (w * 1).data.copy()
         product = np.sum(w * w)
         with tg.no_grad():

@@ -63,6 +63,7 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
     kept: Any = targets or ()
     mode, kind = tape.current_mode(), type(roots[0][0]) if create_graph else None
     zero_rule = ZeroRule(seeds, records, create_graph, used)
+    # a pass whose gradients contain NaN is repeated with the zero rule, and then recorded, for rules that find a limit
     ways = [(kind, True)] if create_graph or observers else [(None, False), (None, True), (type(roots[0][0]), True)]
     current: Any = None
     try:
