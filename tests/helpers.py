@@ -48,6 +48,8 @@ def along(fn, x, directions):
     y, found = np.sum(fn(x)), []
     for direction in directions:
         g = tg.grad(y, x, create_graph=True)
+        if g is None:  # constant
+            break
         y = np.sum(g * direction)
         found.append(y.item())
         if not y.requires_grad:
