@@ -409,6 +409,30 @@ def test_each_step_of_the_division_is_needed(fn, change, monkeypatch):
     assert failures
 
 
+BESIDE = {  # of rows of numbers: a function of each row, which has a kink at a row of zeros
+    "norm": lambda x: np.linalg.norm(x, axis=-1),
+    "norm 3": lambda x: np.linalg.norm(x, 3, axis=-1),
+    "hypot": lambda x: np.hypot(x[..., 0], x[..., 1]),
+    "std": lambda x: np.std(x, axis=-1),
+    "complex abs": lambda x: np.abs(x[..., 0] + 1j * x[..., 1]),
+    "power": lambda x: (x[..., 0] ** 2) ** (1 + x[..., 1] ** 2),
+    "float_power": lambda x: np.float_power(x[..., 0] ** 2, 1 + x[..., 1] ** 2),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_kink_leaves_the_derivatives_beside_it_as_they_are(name):
+    """Of both orders: the rows are independent of each other."""
+    regular = np.array([[3.0, 4.0], [0.5, -1.0]])
+    for got, expected in zip(
+        derivatives(BESIDE[name], np.concatenate([[[0.0, 0.0]], regular]), 2),
+        derivatives(BESIDE[name], regular, 2),
+        strict=True,
+    ):
+        rest = got[1:] if got.ndim == 2 else got[1:, :, 1:, :]
+        np.testing.assert_allclose(rest, expected, rtol=1e-12)
+
+
 # ------------------------------------------------------------------------------------------------ powers
 
 
