@@ -50,6 +50,10 @@ KINKS = {  # of one variable t: |t| at 0, by many ways
     "root of the sum": lambda t: np.sqrt(np.sum(np.stack([t, 2 * t]) ** 2, axis=0)) / np.sqrt(5),
     "maximum": lambda t: np.maximum(t, -t),
     "minimum": lambda t: -np.minimum(2 * t, -2 * t) / 2,
+    "max": lambda t: np.max(np.stack([t, -t]), axis=0),
+    "min": lambda t: -np.min(np.stack([t, -t, 0 * t]), axis=0),
+    "ptp": lambda t: np.ptp(np.stack([t, -t]), axis=0) / 2,
+    "max_pool1d": lambda t: tg.max_pool1d(np.reshape(np.stack([t, -t]), (1, 1, 2)), 2)[0, 0],
     "fmax": lambda t: np.fmax(t, -t),
     "fmin": lambda t: -np.fmin(-t, t),
 }

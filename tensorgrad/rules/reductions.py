@@ -72,8 +72,8 @@ def count(x: Array, reduced: Array, axis: Any = None, where: Any = True) -> Any:
 def to_extremes(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, *, nan: bool) -> Array:
     """``g`` in equal parts to the elements that equal the extreme ``ans``, and to NaN if it counts as one.
 
-    Where the extreme is 0 and ``g`` is a multiple ``q * ans`` of it, ``q * x`` has the right derivatives, too. At other
-    ties where ``g`` is 0, a second derivative is not known: NaN.
+    Where two elements are 0, the extreme, and ``g`` is a multiple ``q * ans`` of it, ``q * x`` has the right
+    derivatives, too. At other ties where ``g`` is 0, a second derivative is not known: NaN.
     """
     extreme = restore(ans, axis, keepdims)
     ties = x == extreme
@@ -83,7 +83,7 @@ def to_extremes(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, *, na
     if depends_on(g, ans):
         several = ties & (share < 1)
         if q is not None:
-            several = several & (extreme != 0)
+            several = several & ((extreme != 0) | (share < 0.4))
         if np.any(several):
             share = share + jump(np.where(several, x - extreme, 1))
     if q is None:
