@@ -190,6 +190,16 @@ def added_at(x):
     return y * z
 
 
+def changed_at(x):
+    y = x * 1.0
+    np.multiply.at(y, [1, 0], x[:1] * 2)
+    np.divide.at(y, (slice(None), 1), x[:, 0] + 3)
+    np.maximum.at(y, ([1, 0], [2, 2]), 0.5)
+    np.exp.at(y, (0, 0))
+    np.negative.at(y, [[True, False, True], [False, True, False]])
+    return y * x
+
+
 def flat_elements(x):
     y = x.T * 1.5  # not C-contiguous
     y.flat[1] = x[0, 0] * x[1, 1]
@@ -205,7 +215,8 @@ def lists_of_results(x):
     return y * x
 
 
-PROGRAMS = [(where_it_holds, (3,)), (where_it_holds, (2, 3)), (added_at, (2, 3)), (flat_elements, (2, 3)), (lists_of_results, (4,)),
+PROGRAMS = [(where_it_holds, (3,)), (where_it_holds, (2, 3)), (added_at, (2, 3)), (changed_at, (2, 3)), (flat_elements, (2, 3)),
+            (lists_of_results, (4,)),
             (trajectory, (2,)), (cumulative, (5,)), (in_place_operators, (4,)), (views, (2, 3)), (views_of_views, (2, 3)),
             (values_that_were_read_before, (3,)), (overlapping, (5,)), (overlapping, (3, 2)), (out_arguments, (2, 2)),
             (writers, (2, 3)), (into_like, (3,))]

@@ -137,3 +137,86 @@ def test_an_operation_leaves_at_most_four_objects_to_the_garbage_collector(name,
     grown = len(gc.get_objects()) - before
     assert grown <= 4 * n * OPERATIONS.get(name, 1) + 20
     y.backward(np.ones(size))
+
+
+def with_view(make_view):
+    w = leaf([0.3, 0.7, 1.1])
+    view = make_view(w)
+
+    def step(i):
+        tg.grad(np.sum(np.sin(w) * w), w)
+        return view
+
+    return step
+
+
+def of_constant_rows():
+    w, c = leaf([0.3, 0.7, 1.1]), tg.Tensor(np.ones((4, 3)))
+    rows = list(c)
+    return lambda i: tg.grad(np.sum(w * rows[i % 4]), w)
+
+
+def of_its_own_gradient():
+    w = leaf([0.3, 0.7, 1.1])
+    return lambda i: tg.grad(np.sum(tg.grad(np.sum(w**3), w, create_graph=True) ** 2), w)
+
+
+def of_a_frozen_leaf():
+    w = leaf([0.3, 0.7, 1.1])
+
+    def step(i):
+        w.requires_grad = not w.requires_grad
+        return tg.grad(np.sum(w * w), w) if w.requires_grad else None
+
+    return step
+
+
+def with_updates():
+    w, unused = leaf([0.3, 0.7, 1.1]), []
+    opt = tg.optim.Adam([w], lr=1e-3)
+
+    def step(i):
+        unused[:] = [np.sum(w**2), np.sum(w[1:])]  # as a notebook keeps its last output
+        opt.zero_grad()
+        np.sum(np.sin(w) * w).backward()
+        opt.step()
+
+    return step
+
+
+def with_recomputation():
+    w, x = leaf([0.3, 0.7, 1.1]), leaf([1.0, 2.0, 3.0])
+    f = tg.checkpoint(lambda x: np.sum(np.sin(x) * w))
+
+    def step(i):
+        loss = f(x)
+        with tg.no_grad():
+            w[...] = w * 1
+        return tg.grad(loss, x)
+
+    return step
+
+
+LOOPS = {
+    "a view": lambda: with_view(lambda w: w[:2]),
+    "a detached view": lambda: with_view(lambda w: w.detach()),
+    "rows of a constant": of_constant_rows,
+    "a recorded pass": of_its_own_gradient,
+    "a frozen leaf": of_a_frozen_leaf,
+    "updates beside unused losses": with_updates,
+    "recomputation": with_recomputation,
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_of_passes_leaves_nothing_behind(name):
+    """Neither objects nor references to freed ones, which lists in `Memory` would collect."""
+    step = LOOPS[name]()
+    for i in range(200):
+        step(i)
+    gc.collect()
+    before = len(gc.get_objects())
+    for i in range(1500):
+        step(i)
+    gc.collect()
+    assert len(gc.get_objects()) - before <= 150

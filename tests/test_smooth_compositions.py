@@ -6,7 +6,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine.registry import row_of
-from tests.helpers import along, derivatives, right_or_nan
+from tests.helpers import along, check_equal, derivatives, right_or_nan
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, for divisions by zero
 NAN, INF = np.nan, np.inf
@@ -47,6 +47,10 @@ KINKS = {  # functions of one variable t: |t| at 0, in many forms
     "root of the sum": lambda t: np.sqrt(np.sum(np.stack([t, 2 * t]) ** 2, axis=0)) / np.sqrt(5),
     "maximum": lambda t: np.maximum(t, -t),
     "minimum": lambda t: -np.minimum(2 * t, -2 * t) / 2,
+    "max": lambda t: np.max(np.stack([t, -t]), axis=0),
+    "min": lambda t: -np.min(np.stack([t, -t, 0 * t]), axis=0),
+    "ptp": lambda t: np.ptp(np.stack([t, -t]), axis=0) / 2,
+    "max_pool1d": lambda t: tg.max_pool1d(np.reshape(np.stack([t, -t]), (1, 1, 2)), 2)[0, 0],
     "fmax": lambda t: np.fmax(t, -t),
     "fmin": lambda t: -np.fmin(-t, t),
 }
@@ -139,6 +143,43 @@ def test_an_even_function_of_a_distance_is_smooth(inner, outer):
     if outer == "**2":
         for got, right in zip(along(lambda t: f(kink(t)), [0.0], [2.0, 1.0, 0.5]), [0, 4, 0], strict=True):
             right_or_nan(got, right)
+
+
+UNDONE = {  # roots that the records show to be undone, so that all derivatives are known, and what they give
+    **{name: (ROOTS[name], lambda t: t) for name in (
+        "sqrt**2", "square(sqrt)", "sqrt * sqrt", "root times itself", "cbrt**3", "(t**.5)**2", "(t**.25)**4",
+        "(t**[.5])**2", "float_power", "matmul", "through where", "norm**2 of roots")},
+    "sqrt**4": (lambda t: np.sqrt(t) ** 4, np.square),
+    "cbrt**6": (lambda t: np.cbrt(t) ** 6, np.square),
+    "exp(-sqrt**2)": (lambda t: np.exp(-(np.sqrt(t) ** 2)), lambda t: np.exp(-t)),
+    "root of the sum": (lambda t: np.sqrt(np.sum(t * t)) ** 2, lambda t: np.sum(t * t)),
+    "root of the variance": (lambda t: np.sqrt(np.var(np.stack([t, 3 * t]))) ** 2, lambda t: np.var(np.stack([t, 3 * t]))),
+    "of where": (lambda t: np.where(t >= 0, np.sqrt(t), 0) ** 2 * (1 + t), lambda t: t * (1 + t)),
+    "where of": (lambda t: np.where(t >= 0, np.sqrt(t) ** 2, 0), lambda t: t),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNDONE)
+def test_a_root_that_is_seen_to_be_undone_has_all_derivatives(name):
+    check_equal(*UNDONE[name], [0.0])
+    with np.errstate(all="ignore"):
+        check_equal(lambda t: np.sum(UNDONE[name][0](t)), lambda t: np.sum(UNDONE[name][1](t)), [0.0, 4.0])
+
+
+def test_a_root_that_is_not_undone_keeps_its_slope():
+    np.testing.assert_array_equal(derivatives(np.sqrt, [0.0], 1)[0], INF)
+    np.testing.assert_array_equal(derivatives(lambda t: np.sqrt(t) ** 3, [0.0, 4.0], 1)[0], [0, 3])
+    assert derivatives(lambda t: np.sqrt(t) ** 3, [0.0], 2)[1] == INF
+    found = derivatives(lambda t: np.where(t > 0, np.sqrt(t), 5) ** 2 * (1 + t), [0.0, 4.0, -1.0], 1)[0]
+    np.testing.assert_array_equal(found, [25, 9, 25])  # another constant is no multiple of the root
+    for root in (lambda t: np.sqrt(t) ** 2, lambda t: (t**0.5) ** 2):  # there is no value below zero
+        np.testing.assert_array_equal(derivatives(root, [0.0, 1.0, -1.0], 1)[0], [1, 1, NAN])
+
+
+def test_a_rule_that_cannot_be_recorded_leaves_the_nan():
+    """The limit is found in a recorded pass, which not every rule allows."""
+    plain = with_row(np.exp, lambda g, ans, x: np.asarray(g) * np.asarray(ans))
+    np.testing.assert_array_equal(derivatives(lambda t: np.sqrt(plain(t) - 1) ** 2, [0.0], 1)[0], NAN)
 
 
 @pytest.mark.parametrize("name", ROOTS)

@@ -19,12 +19,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from tensorgrad.engine.tape import Node, Outline, Variable, any_tracked
+from tensorgrad.engine.tape import Node, Outline, Variable
 from tensorgrad.foreign import NDARRAYS, memory
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _ndarray, _new, _weakref = np.ndarray, object.__new__, weakref.ref
-_lock = RLock()  # for changes to `Memory` and `Variable.saved`; reentrant, as finalizers may save as well
+lock = RLock()  # for changes to `Memory` and `Variable.saved`, and recorded writes; reentrant, as finalizers may save
 
 
 class Saved:
@@ -59,56 +59,59 @@ class Memory:
 
     def add(self, tensor: Variable) -> None:
         """Add a tensor that uses this memory."""
-        with _lock:
+        with lock:
             tensor.memory = self
-            self.tensors.append(_weakref(tensor))
-            if tensor.saved is not None:
-                self.saved.append(tensor.saved)
-            count = len(self.tensors)
-            if count >= 64 and count & (count - 1) == 0:  # at powers of two: amortized O(1) per tensor
-                self.tensors[:] = [ref for ref in self.tensors if ref() is not None]
-                self.saved[:] = [ref for ref in self.saved if ref() is not None]
+            if _append(self.tensors, _weakref(tensor)):
                 self.bounds = None
+            if tensor.saved is not None:
+                _append(self.saved, tensor.saved)
 
     def keep_saved(self) -> None:
         """Copy the values that records saved, before a write to this memory."""
-        with _lock:
-            refs, self.saved[:] = list(self.saved), []
+        refs, self.saved[:] = list(self.saved), []
         for saved in filter(None, [ref() for ref in refs]):
             saved.copy_data()
 
     def overlapping(self, region: Array) -> list[Variable]:
         """The tensors that have an element in common with ``region``."""
-        alive = [tensor for ref in self.tensors[:64] if (tensor := ref()) is not None]
-        if len(self.tensors) <= 64 and len(alive) <= 8:
-            self.tensors[:] = [_weakref(tensor) for tensor in alive]
-            self.bounds = None
-            return [tensor for tensor in alive if overlap(tensor.data, region)]
-        if self.bounds is None:
-            self.bounds = array("q")
-        for tensor in [ref() for ref in self.tensors[len(self.bounds) // 2 :]]:
-            self.bounds.extend((0, 0) if tensor is None else byte_bounds(memory(tensor.data)))
-        low, high = byte_bounds(memory(region))
-        starts, ends = np.frombuffer(self.bounds, np.int64).reshape(-1, 2).T
-        near = [self.tensors[i]() for i in np.flatnonzero((starts < high) & (ends > low)).tolist()]
-        return [tensor for tensor in near if tensor is not None and overlap(tensor.data, region)]
+        with lock:
+            alive = [tensor for ref in self.tensors[:64] if (tensor := ref()) is not None]
+            if len(self.tensors) <= 64 and len(alive) <= 8:
+                self.tensors[:] = [_weakref(tensor) for tensor in alive]
+                self.bounds = None
+                return [tensor for tensor in alive if overlap(tensor.data, region)]
+            if self.bounds is None:
+                self.bounds = array("q")
+            for tensor in [ref() for ref in self.tensors[len(self.bounds) // 2 :]]:
+                self.bounds.extend((0, 0) if tensor is None else byte_bounds(memory(tensor.data)))
+            low, high = byte_bounds(memory(region))
+            starts, ends = np.frombuffer(self.bounds, np.int64).reshape(-1, 2).T
+            near = [self.tensors[i]() for i in np.flatnonzero((starts < high) & (ends > low)).tolist()]
+            return [tensor for tensor in near if tensor is not None and overlap(tensor.data, region)]
+
+
+def _append(refs: list[Any], ref: Any) -> bool:
+    """Append a weak reference. Return whether dead ones were removed: at powers of two, so in amortized O(1)."""
+    refs.append(ref)
+    is_due = len(refs) >= 64 and len(refs) & (len(refs) - 1) == 0
+    if is_due:
+        refs[:] = [ref for ref in refs if ref() is not None]
+    return is_due
 
 
 def save(tensor: Variable) -> Saved:
     """The holder of a tensor's value for a record, shared by all records that save it."""
     ref = tensor.saved
-    if ref is not None:
-        saved = ref()
-        if saved is not None and saved.data is tensor.data:
-            return saved
-    with _lock:
+    if ref is not None and (saved := ref()) is not None and saved.data is tensor.data:
+        return saved
+    with lock:
         if tensor.saved is not ref:  # another thread has changed it
             return save(tensor)
         saved = _new(Saved)
         saved.data, saved.memory, saved.views = tensor.data, tensor.memory, None
         tensor.saved = ref = _weakref(saved)
         if saved.memory is not None:
-            saved.memory.saved.append(ref)
+            _append(saved.memory.saved, ref)
     return saved
 
 
@@ -127,21 +130,20 @@ def restored(kind: type[Variable], saved: Saved, node: Node | None) -> Variable:
     """A tensor of a saved value, for a recorded backward pass. Values saved from it or its views are protected too."""
     out = _new(kind)
     out.data, out.node, out.grad, out.saved = saved.data, node, None, _weakref(saved)
-    out.memory = None if saved.views is None else saved.views()
-    if out.memory is None:
-        out.memory = Memory(source=saved)
+    with lock:
+        out.memory = (saved.views and saved.views()) or Memory(source=saved)
         saved.views = _weakref(out.memory)
     return out
 
 
 def keep_saved(tensor: Variable) -> None:
     """Copy the values that records saved of a tensor's memory, before a write to it."""
-    saved = None if tensor.saved is None else tensor.saved()
-    if tensor.memory is not None:
-        tensor.memory.keep_saved()
-    elif saved is not None:
-        saved.copy_data()
-    tensor.saved = None
+    with lock:
+        if tensor.memory is not None:
+            tensor.memory.keep_saved()
+        elif tensor.saved is not None and (saved := tensor.saved()) is not None:
+            saved.copy_data()
+        tensor.saved = None
 
 
 def share_memory(source: Variable, view: Variable) -> None:
@@ -156,7 +158,7 @@ def detach_from(source: Variable, view: Variable) -> None:
 
 def _memory_of(tensor: Variable) -> Memory:
     """The `Memory` of a tensor; created if the tensor has none."""
-    with _lock:
+    with lock:
         if tensor.memory is None:
             Memory().add(tensor)
         return tensor.memory  # type: ignore[return-value]
@@ -168,12 +170,6 @@ def share_with_source(args: tuple[Any, ...], out: Variable) -> None:
         if isinstance(arg, Variable) and (out.data.base is arg.data or np.may_share_memory(arg.data, out.data)):
             share_memory(arg, out)
             return
-
-
-def needs_recording(target: Variable, value: Any) -> bool:
-    """Whether a write must be recorded: the target, a tensor that shares its memory, or the value is tracked."""
-    refs = () if target.memory is None else target.memory.tensors
-    return target.node is not None or any_tracked(value) or any_tracked([ref() for ref in refs])
 
 
 # ------------------------------------------------------------------------------------------------ ownership of arrays
@@ -239,6 +235,8 @@ def frozen(param: Any) -> Any:
 
 def outline_of(x: Any, like: Outline | None = None) -> Outline:
     """The outline of an argument that is not saved; ``like`` itself if it has the same shape and dtype."""
+    if type(x) is int and x == 0:
+        return ZERO
     shape, dtype = (x.shape, x.dtype) if type(x) is _ndarray else _PYTHON_NUMBERS.get(type(x)) or (np.shape(x), None)
     if like is not None and dtype is like.dtype and shape == like.shape:
         return like
@@ -248,3 +246,5 @@ def outline_of(x: Any, like: Outline | None = None) -> Outline:
 
 
 _PYTHON_NUMBERS = {kind: ((), np.dtype(kind)) for kind in (bool, int, float, complex)}
+ZERO = Outline()  # of the number 0, as in ``np.where(mask, g, 0)``
+ZERO.shape, ZERO.dtype = _PYTHON_NUMBERS[int]

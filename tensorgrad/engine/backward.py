@@ -64,15 +64,24 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
     kept: Any = targets or ()
     mode, kind = tape.current_mode(), type(roots[0][0]) if create_graph else None
     zero_rule = ZeroRule(seeds, records, create_graph, used)
-    inspected = create_graph or (bool(observers) and tape.tracer() is None)
-    set_mode(Mode(create_graph, None, mode.read_only))
+    # a pass whose gradients contain NaN is repeated with the zero rule, and then recorded, for rules that find a limit
+    is_observed = bool(observers) and tape.tracer() is None
+    ways = [(kind, True)] if create_graph or is_observed else [(None, False), (None, True), (type(roots[0][0]), True)]
+    current: Any = None
     try:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            current = _Pass(seeds, zero_rule, kind, mode.read_only, inspected)
-            current.run(records, useful, kept, past_targets)
-            if not current.applies_zero_rule and current.has_nan():
-                current = _Pass(seeds, zero_rule, kind, mode.read_only, applies_zero_rule=True)
-                current.run(records, useful, kept, past_targets)
+        for kind, applies_zero_rule in ways:
+            if current is not None and not current.has_nan():
+                break
+            set_mode(Mode(kind is not None, None, mode.read_only))
+            attempt = _Pass(seeds, zero_rule, kind, mode.read_only, applies_zero_rule)
+            try:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    attempt.run(records, useful, kept, past_targets)
+            except Exception:
+                if kind is None or create_graph:
+                    raise
+                break  # a rule that cannot be recorded: the NaN remains
+            current = attempt
         current.make_independent()
     finally:
         set_mode(mode)
@@ -81,7 +90,9 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
             record.inputs = None  # first, since a pass in another thread reads it last
             record.parents = record.ans = None
             record.params = tape.NO_PARAMS
-    return current.adjoints
+    if kind is None or create_graph:
+        return current.adjoints  # type: ignore[no-any-return]
+    return {node: tape.value_of(g) for node, g in current.adjoints.items()}
 
 
 class _Pass:

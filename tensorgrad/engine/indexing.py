@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.registry import also_complex, primitive, rule
-from tensorgrad.engine.tape import Array, Variable, as_array
+from tensorgrad.engine.tape import Array, as_array
 
 _BASIC = (slice, type(None), type(...), int, np.integer, np.bool_)
 _MANY_ADDITIONS = 1 << 22  # of float32 to one element: they lose at least a quarter of a digit
@@ -61,16 +61,3 @@ def may_repeat(index: Any) -> bool:
     """Whether an index can select the same element twice: only integer arrays can."""
     entries = index if isinstance(index, tuple) else (index,)
     return any(not isinstance(entry, _BASIC) and as_array(entry).dtype != bool for entry in entries)
-
-
-def as_index(index: Any) -> Any:
-    """An index with the values of tensors in place of the tensors."""
-    if isinstance(index, tuple):
-        return tuple([i if type(i) is int or type(i) is slice else as_index(i) for i in index])
-    if isinstance(index, Variable):
-        if index.dtype.kind not in "bui":
-            raise IndexError(f"a tensor used as an index must hold integers or booleans, not {index.dtype}")
-        return index.data
-    if isinstance(index, list):
-        return np.array(index) if index else np.array(index, np.intp)
-    return index

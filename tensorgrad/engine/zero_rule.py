@@ -1,8 +1,8 @@
 """The zero rule: elements that were not used have gradient 0, whatever was computed there.
 
 For ``np.where(x > 0, np.sqrt(x), 0)`` at 0, the upstream gradient of ``sqrt`` is 0, and its rule computes 0 / 0. That
-zero means that the root was not used, so the gradient is 0. For ``np.sqrt(x) ** 2`` the upstream gradient is 0 as well,
-but it was computed, and the limit of the product is 1: there NaN is the correct result. The values alone do not
+zero means that the root was not used, so the gradient is 0. For ``np.exp(np.log(x))`` the upstream gradient is 0 as
+well, but it was computed, and the limit of the product is 1: there NaN is better than 0. The values alone do not
 distinguish the two cases. So where a rule returns NaN, this module determines which elements the roots depend on.
 
 It traverses the records as the backward pass does, but with boolean patterns of used elements in place of gradients.

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.aliasing import frozen, keep_saved, outline_of, overlap
-from tensorgrad.engine.indexing import as_index, getitem, may_repeat, scatter
+from tensorgrad.engine.aliasing import frozen, keep_saved, lock, outline_of, overlap
+from tensorgrad.engine.indexing import getitem, may_repeat, scatter
 from tensorgrad.engine.record import attach
 from tensorgrad.engine.registry import Row, also_complex, primitive, row_of, rule
-from tensorgrad.engine.tape import Node, Variable, current_mode, leaf_of, value_of
+from tensorgrad.engine.tape import Node, Variable, any_tracked, current_mode, leaf_of, value_of
 from tensorgrad.errors import AssignmentError
 from tensorgrad.foreign import memory
 
@@ -75,6 +75,25 @@ def _last_written(g: Any, index: Any) -> Any:
     return np.where(places[index] == order, taken, 0)
 
 
+def as_index(index: Any) -> Any:
+    """An index with the values of tensors in place of the tensors."""
+    if isinstance(index, tuple):
+        return tuple([i if type(i) is int or type(i) is slice else as_index(i) for i in index])
+    if isinstance(index, Variable):
+        if index.dtype.kind not in "bui":
+            raise IndexError(f"a tensor used as an index must hold integers or booleans, not {index.dtype}")
+        return index.data
+    if isinstance(index, list):
+        return np.array(index) if index else np.array(index, np.intp)
+    return index
+
+
+def needs_recording(target: Variable, value: Any) -> bool:
+    """Whether a write must be recorded: the target, a tensor that shares its memory, or the value is tracked."""
+    refs = () if target.memory is None else target.memory.tensors
+    return target.node is not None or any_tracked(value) or any_tracked([ref() for ref in tuple(refs)])
+
+
 def assign(target: Variable, index: Any, value: Any, fresh: bool = False) -> None:
     """``target[index] = value``, recorded for the target and for every tensor that shares its memory.
 
@@ -96,24 +115,24 @@ def assign(target: Variable, index: Any, value: Any, fresh: bool = False) -> Non
         np.broadcast_to(np.empty(shape, bool), ones + region.shape)
     is_view = region.base is not None and np.may_share_memory(region, data)
     place = region if is_view else data  # a superset of the elements that are written to
-    others = [] if target.memory is None else [t for t in target.memory.overlapping(place) if t is not target]
-    _check_writable(target, others)
-    if isinstance(value, Variable) and overlap(value.data, place):
-        if _is_same_view(value.data, region):
-            return  # the last step of ``t[index] += x``, which Python runs as ``v = t[index]; v += x; t[index] = v``
-        value = value.copy()  # type: ignore[attr-defined]  # as in NumPy
-    keep_saved(target)
-    written = None if not others else _addresses(region) if is_view else _addresses(data)[index]
-    data[index] = value_of(value)
-    node, whole = getattr(value, "node", None), not others and is_view and region.shape == data.shape
-    if whole and fresh and node is not None and (value.shape, value.dtype) == (data.shape, data.dtype):
-        target.node = node
-        return
-    _record(
-        _ASSIGNED, target, None if whole else target.node, value, {"index": frozen(index)}
-    )  # if whole, no old element remains
-    if others:
-        _record_elsewhere(others, value, region, written)
+    with lock:  # the nodes of all tensors that share the memory change together
+        others = [] if target.memory is None else [t for t in target.memory.overlapping(place) if t is not target]
+        _check_writable(target, others)
+        if isinstance(value, Variable) and overlap(value.data, place):
+            if _is_same_view(value.data, region):
+                return  # the last step of ``t[index] += x``: Python runs ``v = t[index]; v += x; t[index] = v``
+            value = value.copy()  # type: ignore[attr-defined]  # as in NumPy
+        keep_saved(target)
+        written = None if not others else _addresses(region) if is_view else _addresses(data)[index]
+        data[index] = value_of(value)
+        node, whole = getattr(value, "node", None), not others and is_view and region.shape == data.shape
+        if whole and fresh and node is not None and (value.shape, value.dtype) == (data.shape, data.dtype):
+            target.node = node
+            return
+        before = None if whole else target.node  # if whole, no old element remains
+        _record(_ASSIGNED, target, before, value, {"index": frozen(index)})
+        if others:
+            _record_elsewhere(others, value, region, written)
 
 
 def _record(row: Row, target: Variable, before: Node | None, value: Any, params: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -17,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.aliasing import keep_saved, needs_recording, read_only
-from tensorgrad.engine.indexing import as_index, scatter
+from tensorgrad.engine.aliasing import keep_saved, read_only
+from tensorgrad.engine.indexing import getitem, scatter
 from tensorgrad.engine.registry import Entry, Signature, entries
 from tensorgrad.engine.tape import Variable, any_tracked, as_array, current_mode, value_of
 from tensorgrad.errors import NoRuleError
 from tensorgrad.foreign import plain
-from tensorgrad.frontend.assign import assign
+from tensorgrad.frontend.assign import as_index, assign, needs_recording
 
 _BY_METHOD: dict[tuple[Any, str], Callable[..., Any]] = {
     (np.add, "reduce"): np.sum, (np.multiply, "reduce"): np.prod, (np.maximum, "reduce"): np.max,
@@ -46,18 +47,31 @@ def call_ufunc(kind: type[Variable], ufunc: np.ufunc, method: str, inputs: Any, 
     if out is None and method == "outer" and not kwargs:
         x, y = (z if isinstance(z, Variable) else as_array(z) for z in inputs)
         return call(kind, ufunc, (entries[np.reshape].run(x, x.shape + (1,) * len(y.shape)), y), {})
-    if method == "at" and ufunc in (np.add, np.subtract) and _requires_recording(inputs):
-        return _add_at(ufunc, *inputs)
+    if method == "at" and _requires_recording(inputs):
+        return _at(kind, ufunc, *inputs)
     kwargs = kwargs if out is None else {**kwargs, "out": out}
     return _without_rule(kind, getattr(ufunc, method), inputs, kwargs, name=f"{_name_of(ufunc)}.{method}")
 
 
-def _add_at(ufunc: np.ufunc, target: Any, index: Any, values: Any) -> None:
-    """``np.add.at(target, index, values)``, and ``np.subtract.at``: recorded as an assignment to the target."""
+def _at(kind: type[Variable], ufunc: np.ufunc, target: Any, index: Any, *others: Any) -> None:
+    """``ufunc.at(target, index, values)``: recorded as an assignment to the target."""
     if not isinstance(target, Variable):
         raise NoRuleError(f"np.{ufunc.__name__}.at into an array that is not a tensor would lose the gradient: make it "
                           "a tensor, F = np.zeros(n, like=t).")  # fmt: skip
     index = as_index(index)
+    if ufunc in (np.add, np.subtract):
+        return _add_at(ufunc, target, index, *others)
+    places = np.arange(target.data.size).reshape(target.shape)[index]
+    if np.unique(places).size != np.size(places):
+        raise NoRuleError(f"np.{ufunc.__name__}.at of a tensor is recorded for distinct indices only, and some are "
+                          "repeated here: group the values by index first, or, for few of them, write a loop over "
+                          f"F[i] = np.{ufunc.__name__}(F[i], v).")  # fmt: skip
+    assign(target, index, call(kind, ufunc, (entries[getitem].run(target, index=index), *others), {}))
+    return None
+
+
+def _add_at(ufunc: np.ufunc, target: Any, index: Any, values: Any) -> None:
+    """``np.add.at(target, index, values)``, and ``np.subtract.at``, also for repeated indices."""
     values = values if isinstance(values, Variable) else as_array(values)
     values = entries[np.broadcast_to].run(values, shape=target.data[index].shape)
     values = values if values.dtype == target.dtype else entries[np.astype].run(values, target.dtype)
@@ -75,6 +89,8 @@ def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
     if not entry.complex and _any_complex((args, kwargs)):
         return _without_rule(kind, func, args, kwargs, " for complex values")
     run, signature = entry.run, entry.signature
+    if signature is not None and not signature.accepted.isdisjoint(_CHECKED) and not hasattr(run, "row"):
+        run = functools.partial(_checked, func, run)  # a row calls NumPy's function, which checks them
     if signature is None or (len(args) == signature.arity and _is_simple(kwargs, signature.accepted)):
         return run(*args, **kwargs)
     inputs, others = args[: signature.arity], args[signature.arity :]
@@ -88,6 +104,40 @@ def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
             func, args, kwargs, fallback_signature, fallback_signature.accepted - signature.accepted
         )
     return _without_rule(kind, func, args, kwargs, problem) if problem else run(*inputs, **params)
+
+
+def _checked(func: Any, run: Callable[..., Any], *inputs: Any, **params: Any) -> Any:
+    """Run a composition. With unusual arguments NumPy's function runs first, for its errors: then they are accepted."""
+    axis, shape = params.get("axis"), getattr(inputs[0], "shape", None) if inputs else None
+    if (axis is None or (type(axis) is int and shape != ())) and params.keys().isdisjoint(("dtype", "kind")):
+        return run(*inputs, **params)
+    if type(axis) is tuple and func in _SEVERAL_AXES and shape is not None:
+        valid = {n % len(shape) for n in axis if type(n) is int and -len(shape) <= n < len(shape)}
+        is_usual = 0 < len(valid) == len(axis)
+    else:
+        is_usual = axis is None or (type(axis) is int and shape != ())
+    dtype = params.get("dtype")
+    if is_usual and params.get("kind") is None and (dtype is None or np.dtype(dtype).kind in "fc"):
+        return run(*inputs, **params)
+    _run_on_values(func, inputs, params)
+    if not is_usual and not (type(axis) is tuple and not axis):
+        params["axis"] = _plain_axis(axis)
+    return run(*inputs, **params)
+
+
+def _plain_axis(axis: Any) -> int | tuple[int, ...]:
+    """An axis or axes that NumPy accepts, as an integer, or as a tuple of several."""
+    if isinstance(axis, (tuple, list, np.ndarray)) and np.ndim(axis):
+        axes = tuple([operator.index(n) for n in axis])
+        return axes[0] if len(axes) == 1 else axes
+    return int(axis)
+
+
+_CHECKED = frozenset(("axis", "dtype", "kind"))
+_SEVERAL_AXES = frozenset((
+    np.prod, np.var, np.std, np.ptp, np.average, np.median, np.quantile, np.percentile, np.nansum, np.nanmean,
+    np.nanvar, np.nanstd, np.nanprod, np.nanmedian, np.nanquantile, np.nanpercentile, np.flip, np.roll,
+))  # fmt: skip
 
 
 def _load_family(func: Any) -> bool:

@@ -7,7 +7,9 @@ The tensor can only raise an error that says what to write instead. docs/traps.m
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import FrameType
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +22,6 @@ _REMEDIES = ("For a list of tensors, write tg.array([...]), np.stack([...]) or n
 _HINTS = {
     "numpy.lib._index_tricks_impl": "np.c_ and np.r_ do not support tensors: write np.column_stack([...]) or "
                                     "np.concatenate([...]). ",
-    "scipy": "SciPy does not support tensors, except in ufuncs of scipy.special: import tensorgrad.scipy, and write "
-             "tensorgrad.scipy.linalg.expm for scipy.linalg.expm, as docs/scipy.md lists. ",
     "scipy.sparse": "Sparse matrices do not support tensors: write A.toarray() @ t, or, to keep it sparse, import "
                     "tensorgrad.scipy, and write tensorgrad.scipy.sparse.matmul(A, t): see docs/scipy.md. ",
     "matplotlib": "To draw it, pass t.data. ",
@@ -58,6 +58,8 @@ def _hint_for(frame: FrameType | None) -> str:
             hint = "A function records single tensors: pass each by position, or one tensor that holds them. "
         elif module.startswith("tensorgrad."):
             hint = ""  # what our own functions called is not what the user did
+        elif module.startswith("scipy."):
+            hint = _hint_for_scipy(frame, module) or hint
         elif known := [prefix for prefix in _HINTS if f"{module}.".startswith(f"{prefix}.")]:
             hint = _HINTS[max(known)]  # the longest, of those that begin alike
         elif module.startswith("numpy."):
@@ -66,6 +68,41 @@ def _hint_for(frame: FrameType | None) -> str:
             break
         frame = frame.f_back
     return hint
+
+
+def _hint_for_scipy(frame: FrameType, module: str) -> str:
+    """The hint if the frame is that of a public function, a distribution, or a sparse matrix of SciPy."""
+    function: Any
+    function, called, owner = frame.f_locals.get("f"), frame.f_code.co_name, frame.f_locals.get("self")
+    if called == "wrapper" and hasattr(function, "__module__"):
+        module, called = function.__module__, function.__name__
+    owner = getattr(owner, "dist", owner)  # a distribution with parameters
+    kind = "" if owner is None else type(owner).__name__
+    public = module.split("._")[0]
+    if public == "scipy.sparse":
+        return _HINTS[public]
+    names = [kind] if kind else [called]
+    if kind.endswith("_gen"):  # of distributions
+        names = [kind.removesuffix("_gen"), called]
+    if public == "scipy" or names[0].startswith(("_", "<")):
+        return ""
+    names = [*public.split("."), *names]
+    return f"{'.'.join(names)} does not support tensors: {_counterpart(names[1:])}. "
+
+
+def _counterpart(names: list[str]) -> str:
+    """What to write instead of ``scipy.linalg.expm``, given as a list of names without the first."""
+    for path in (names, [names[0], names[-1]]):  # scipy.sparse.linalg.spsolve is tensorgrad.scipy.sparse.spsolve
+        try:
+            found: Any = import_module(f"tensorgrad.scipy.{path[0]}")
+            for name in path[1:]:
+                found = getattr(found, name)
+        except (ImportError, AttributeError):
+            continue
+        return f"import tensorgrad.scipy, and write {'.'.join(['tensorgrad.scipy', *path])} (see docs/scipy.md)"
+    if names[0] in ("linalg", "fft") and hasattr(getattr(np, names[0]), names[-1]):
+        return f"write np.{'.'.join(names)}"
+    return "write it with NumPy's functions, or with those of tensorgrad.scipy, which docs/scipy.md lists"
 
 
 def _hint_for_numpy(frame: FrameType) -> str:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from tensorgrad.engine.aliasing import detach_from, keep_saved, needs_recording
+from tensorgrad.engine.aliasing import detach_from, keep_saved
 from tensorgrad.engine.backward import backward_pass
-from tensorgrad.engine.indexing import as_index, getitem
+from tensorgrad.engine.indexing import getitem
 from tensorgrad.engine.registry import declare, entries
 from tensorgrad.engine.tape import Leaf, Variable, any_tracked, as_array, current_mode, frozen_leaves, leaf_of, value_of
 from tensorgrad.errors import ShapeError
-from tensorgrad.frontend.assign import assign
+from tensorgrad.frontend.assign import as_index, assign, needs_recording
 from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
 from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array, is_copied
 from tensorgrad.frontend.methods import Methods

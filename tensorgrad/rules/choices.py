@@ -62,7 +62,7 @@ def _chosen(g: Array, _ans: Array, strictly: Array, x: Array, y: Array) -> Array
     q = quotient(g, _ans, x)
     if q is None:
         return g * (share + tie_slope(x - y))
-    return q * np.where(share != 0, x, 0) * (share + tie_slope(np.where(x == 0, 1, x - y)))
+    return q * np.where(share != 0, x, 0.0) * (share + tie_slope(np.where(x == 0, 1, x - y)))
 
 
 def _less(x: Array, y: Array) -> Array:

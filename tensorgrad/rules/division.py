@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.aliasing import Saved, restored
+from tensorgrad.engine.aliasing import ZERO, Saved, restored
 from tensorgrad.engine.sums import total, total_of_array
 from tensorgrad.engine.tape import Array, Node, Record, Variable, value_of
 
@@ -25,6 +25,29 @@ def quotient(g: Array, ans: Array, x: Array) -> Array | None:
     if not isinstance(g, Variable) or g.node is None or np.all(value_of(x)):
         return None
     return _Division(ans.node if isinstance(ans, Variable) else ans, type(g)).of(g.node, _MAX_DEPTH)
+
+
+def repeated_quotient(g: Array, ans: Array, x: Array, n: int) -> Array | None:
+    """``g / ans ** n``, likewise."""
+    q: Array | None = g
+    for _ in range(n):
+        q = None if q is None else quotient(q, ans, x)
+    return q
+
+
+def depends_on(g: Array, ans: Array) -> bool:
+    """Whether ``g`` was computed from ``ans``, in a recorded pass."""
+    first: Any = ans.node if isinstance(ans, Variable) else ans
+    stack: list[Any] = [g.node] if isinstance(g, Variable) else []
+    seen: set[Record] = set()
+    while stack:
+        node = stack.pop()
+        if node is first:
+            return True
+        if isinstance(node, Record) and node not in seen and node.number > first.number:
+            seen.add(node)
+            stack += node.parents or ()
+    return False
 
 
 class _Division:
@@ -71,6 +94,16 @@ def _power(division: _Division, record: Record, p: Array | None, _q: Array | Non
     return p * x ** (y - 1) if is_multiple else None
 
 
+def _selection(division: _Division, record: Record, _condition: None, *parts: Array | None) -> Array | None:
+    """A selection between multiples, and 0, which is a multiple of anything."""
+    assert record.inputs is not None
+    condition, *branches = record.inputs
+    if any([part is None and branch is not ZERO for part, branch in zip(parts, branches, strict=True)]):
+        return None
+    p, q = [0 if part is None else part for part in parts]
+    return np.where(condition, p, q)
+
+
 def _total(division: _Division, record: Record, p: Array) -> Array | None:
     """A sum, if the divisor is constant along the axes that are summed over."""
     shape = (1,) * (p.ndim - len(division.divisor.shape)) + division.divisor.shape
@@ -84,5 +117,7 @@ _RULES: dict[Callable[..., Any], Callable[..., Array | None]] = {
     np.multiply: _product,
     np.divide: lambda division, record, p, _q: None if p is None else p / division.value(record, 1),
     np.power: _power,
+    np.square: lambda division, record, p: p * division.value(record, 0),
+    np.where: _selection,
     total_of_array: _total,
 }

@@ -12,8 +12,8 @@ import numpy as np
 
 from tensorgrad import blas
 from tensorgrad.engine.registry import also_complex, implements, primitive, row_of, rule
-from tensorgrad.engine.tape import Array, any_tracked, value_of
-from tensorgrad.rules.division import quotient
+from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
+from tensorgrad.rules.division import quotient, repeated_quotient
 from tensorgrad.rules.kinks import abs_slope, normalized, zero_at_kink
 
 
@@ -45,16 +45,16 @@ rule(np.fabs,        lambda g, _ans, x: _absolute_dx(g, _ans, x))
 rule(np.sign,        lambda g, _ans, _x: np.zeros_like(g), selects=True)
 
 # Powers and roots
-rule(np.power,       lambda g, _ans, x, y: g * _power_dx(x, y),
+rule(np.power,       lambda g, _ans, x, y: _power_dx(g, _ans, x, y),
                      lambda g, ans, x, y: g * zero_at_kink(ans * np.log(x), (x == 0) & (y >= 0)))
-rule(np.float_power, lambda g, _ans, x, y: g * _power_dx(x, y),
+rule(np.float_power, lambda g, _ans, x, y: _power_dx(g, _ans, x, y),
                      lambda g, ans, x, y: g * zero_at_kink(ans * np.log(x), (x == 0) & (y >= 0)))
-rule(steep_power,    lambda g, _ans, x, y: g * _power_dx(x, y),
+rule(steep_power,    lambda g, _ans, x, y: _power_dx(g, _ans, x, y),
                      lambda g, ans, x, y: g * zero_at_kink(ans * np.log(x), (x == 0) & (y > 0)), elementwise=True)
 rule(np.square,      lambda g, _ans, x: (g + g) * x, singular=False,
                      add_to=lambda total, g, _i, x: add_product(total, g + g, x))
-rule(np.sqrt,        lambda g, ans, _x: g / (ans + ans))
-rule(np.cbrt,        lambda g, ans, _x: g / (3 * ans * ans))
+rule(np.sqrt,        lambda g, ans, _x: _root_dx(g, ans, 2))
+rule(np.cbrt,        lambda g, ans, _x: _root_dx(g, ans, 3))
 
 # Exponentials and logarithms
 rule(np.exp,         lambda g, ans, _x: g * ans, singular=False)
@@ -82,6 +82,14 @@ def _absolute_dx(g: Array, _ans: Array, x: Array) -> Array:
     if q is not None:
         return q * conjugate
     return g * (abs_slope(x) if x.dtype.kind != "c" else normalized(conjugate, np.absolute(x)))
+
+
+def _root_dx(g: Array, ans: Array, n: int) -> Array:
+    """``g / (n * ans ** (n - 1))``, also at 0 if ``g`` is known to be a multiple of that power."""
+    q = repeated_quotient(g, ans, ans, n - 1) if isinstance(g, Variable) else None
+    if q is not None:
+        return np.where(np.isnan(value_of(ans)), np.nan, q / n)
+    return g / (ans + ans) if n == 2 else g / (n * ans * ans)
 
 
 def add_product(total: Array, g: Array, x: Array) -> None:
@@ -121,14 +129,24 @@ assert _row is not None
 _row.forward = power
 
 
-def _power_dx(x: Array, y: Array) -> Array:
-    """``y * x**(y - 1)``, and 0 for ``x**0`` even at ``x == 0``."""
-    if isinstance(y, (int, float)):
-        if not y:
-            return np.zeros_like(x)
-        return y * (power(x, y - 1) if type(x) is np.ndarray and y not in (1, 2, 3) else x ** (y - 1))
-    raised = steep_power if any_tracked([y]) else np.power
-    return zero_at_kink(y * raised(x, y - 1), y == 0)
+def _power_dx(g: Array, _ans: Array, x: Array, y: Array) -> Array:
+    """``g * y * x**(y - 1)``, and 0 for ``x**0`` even at ``x == 0``.
+
+    For a root of 0, it is ``q * y * x**(y - 1 + n * y)`` if ``g`` is known to be ``q * ans**n`` with a large ``n``.
+    """
+    if type(y) is np.ndarray and y.size == 1:
+        y = y.item()
+    if not isinstance(y, (int, float)):
+        raised = steep_power if any_tracked([y]) else np.power
+        return g * zero_at_kink(y * raised(x, y - 1), y == 0)
+    if 0.01 < y < 1 and isinstance(g, Variable):
+        n = math.ceil(1 / y) - 1
+        q = repeated_quotient(g, _ans, x, n)
+        if q is not None:
+            return np.where(value_of(x) < 0, np.nan, q * (y * x ** ((n + 1) * y - 1)))
+    if not y:
+        return g * np.zeros_like(x)
+    return g * (y * (power(x, y - 1) if type(x) is np.ndarray and y not in (1, 2, 3) else x ** (y - 1)))
 
 
 def _share(ans: Array, share: Array) -> Array:

@@ -203,6 +203,8 @@ def dsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
 @implements(np.unstack)
 def unstack(x: Array, *, axis: int = 0) -> tuple[Array, ...]:
     """Views of the arrays along an axis, without that axis."""
+    if not x.ndim:
+        raise ValueError("unstack: an array without axes has no parts")
     axis = normalize_axis_index(axis, x.ndim)
     return tuple(along(x, axis, i) for i in range(x.shape[axis]))
 

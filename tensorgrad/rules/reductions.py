@@ -13,9 +13,10 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from tensorgrad.engine.registry import also_complex, entries, fallback, implements, primitive, row_of, rule
 from tensorgrad.engine.sums import wide, widened
-from tensorgrad.engine.tape import Array, value_of
-from tensorgrad.rules.division import quotient
-from tensorgrad.rules.kinks import normalized
+from tensorgrad.engine.tape import Array, any_tracked, current_mode, value_of
+from tensorgrad.errors import NoRuleError
+from tensorgrad.rules.division import depends_on, quotient
+from tensorgrad.rules.kinks import normalized, tie_slope
 
 std = primitive(np.std)
 
@@ -71,15 +72,23 @@ def count(x: Array, reduced: Array, axis: Any = None, where: Any = True) -> Any:
 def extreme_dx(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, *, nan: bool) -> Array:
     """``g``, shared equally by the elements that are equal to the extreme ``ans``; ``nan``: or that are NaN.
 
-    If ``g`` is a multiple ``q * ans``, ``q * x`` is used, whose derivatives are right where the extreme is 0 as well.
+    Where two elements are 0, the extreme, and ``g`` is a multiple ``q * ans`` of it, ``q * x`` has the right
+    derivatives, too. At other ties where ``g`` is 0, a second derivative is not known: NaN.
     """
-    ties = x == restore(ans, axis, keepdims)
+    extreme = restore(ans, axis, keepdims)
+    ties = x == extreme
     if nan:
         ties = ties | (x != x)
-    q = quotient(g, ans, ans)
+    share, q = tie_shares(ties, axis, g), quotient(g, ans, ans)
+    if depends_on(g, ans):
+        several = ties & (share < 1)
+        if q is not None:
+            several = several & ((extreme != 0) | (share < 0.4))
+        if np.any(several):
+            share = share + tie_slope(np.where(several, x - extreme, 1))
     if q is None:
-        return restore(g, axis, keepdims) * tie_shares(ties, axis, g)
-    return restore(q, axis, keepdims) * np.where(ties, x, 0) * tie_shares(ties, axis, g)
+        return restore(g, axis, keepdims) * share
+    return restore(q, axis, keepdims) * np.where(ties, x, 0.0) * share  # 0.0: no multiple of a distance inside of ``x``
 
 
 def tie_shares(ties: Array, axis: Any, g: Array) -> Array:
@@ -120,7 +129,12 @@ def ptp(x: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
 
 def of_dtype(x: Array, dtype: Any) -> Array:
     """``x`` cast to ``dtype``; unchanged if that is None."""
-    return x if dtype is None or x.dtype == dtype else x.astype(dtype)
+    if dtype is None or x.dtype == dtype:
+        return x
+    if np.dtype(dtype).kind not in "fc" and any_tracked([x]) and current_mode().recording:
+        raise NoRuleError(f"dtype={np.dtype(dtype)} for a tensor that requires a gradient: only floating-point results "
+                          "differentiate")  # fmt: skip
+    return x.astype(dtype)
 
 
 @implements(np.prod)

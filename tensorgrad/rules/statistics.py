@@ -23,7 +23,8 @@ def average(a: Array, axis: Any = None, weights: Array = None, returned: bool = 
     a = asarray(a)
     if weights is None:
         mean = np.mean(a, axis=axis, keepdims=keepdims)
-        return (mean, np.full_like(mean, a.size / mean.size)) if returned else mean
+        scale = a.size / mean.size  # not of an empty result, as in NumPy
+        return (mean, np.full_like(mean, scale)) if returned else mean
     a, weights = a.astype(np.float64) if a.dtype.kind in "biu" else a, asarray(weights)
     if weights.shape != a.shape:
         if axis is None:
@@ -106,6 +107,7 @@ _POSITION: dict[str, Callable[[Any, Any], Any]] = {
 def _quantile(a: Array, q: Any, axis: Any, method: str, keepdims: bool, nan: bool) -> Array:
     """Quantiles by interpolation between the elements on both sides of a position; ``nan``: ignoring NaN."""
     if method not in _POSITION:
+        np.quantile(np.zeros(1), 0.5, method=method)  # type: ignore[call-overload]  # raises NumPy's error
         raise NoRuleError(f"no gradient rule for the quantile method {method!r}: use one of {', '.join(_POSITION)}")
     at = as_array(value_of(q))
     if at.ndim > 2 or not np.all((at >= 0) & (at <= 1)):
@@ -114,6 +116,11 @@ def _quantile(a: Array, q: Any, axis: Any, method: str, keepdims: bool, nan: boo
     if a.dtype.kind == "c":
         raise TypeError("quantile: complex numbers have no order")
     columns, kept = reduced_axes_first(a, axis)
+    if not columns.shape[0] and nan:
+        empty = np.sum(columns, axis=0) + np.nan
+        return np.reshape(
+            np.broadcast_to(empty, at.shape + empty.shape), at.shape + (kept if keepdims else empty.shape)
+        )
     if not columns.shape[0]:
         raise IndexError("quantile of an empty array")
     weak = type(q) in (int, float)  # a Python number, which does not determine the dtype of the result
@@ -178,8 +185,10 @@ def cov(m: Array, y: Array = None, rowvar: bool = True, bias: bool = False, ddof
     importance = _observed(aweights, "aweights", x)
     if importance is not None:
         weights = importance if weights is None else weights * importance
-    center, total = np.average(x, axis=1, weights=weights, returned=True)
-    total = total[0] if weights is not None else x.shape[1]
+    center, total = np.mean(x, axis=1), x.shape[1]
+    if weights is not None:
+        center, totals = np.average(x, axis=1, weights=weights, returned=True)
+        total = totals[0]
     freedom = total - (ddof if importance is None else ddof and ddof * np.sum(weights * importance) / total)
     if freedom <= 0:
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -17,6 +16,7 @@ from tensorgrad.engine.tape import Array, Leaf, Variable, current_mode, value_of
 from tensorgrad.frontend.modes import recorded
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.transforms import trees
+from tensorgrad.transforms.former_values import original_class, with_former_values
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -125,32 +125,19 @@ class _Part:
         create_graph = current_mode().origin is not None
         with recorded():
             inputs = [_own(x, tracked) for x, tracked in zip(sources, self.tracked, strict=False)]
-            with _with_values(self.outside, sources[len(inputs) :]):
+            with with_former_values(self.outside, sources[len(inputs) :]):
                 packed: Any = _pack(self.run(inputs, _with_copied_generators(self.leaves)))
         if packed is None or not _equal_but_for_rounding(packed.data, value_of(ans)):
             raise RuntimeError(
                 "the checkpointed function computed other values when it was called again: pass its random generator "
                 "as an argument, and do not overwrite arrays that it reads"
             )
+        packed.__class__ = original_class(packed)
         nodes = {i: (*inputs, *self.outside)[i].node for i in needed}
         found = backward_pass(
             [(packed, g)], nodes.values(), create_graph=create_graph, past_targets=False, used=needed.used
         )
         return {i: found.get(node, np.zeros(node.shape, node.dtype)) for i, node in nodes.items()}
-
-
-@contextlib.contextmanager
-def _with_values(tensors: list[Any], values: Sequence[Any]) -> Iterator[None]:
-    """Inside the block, tensors have the values that a record saved, even if they have been overwritten since."""
-    pairs = [(t, value_of(v)) for t, v in zip(tensors, values, strict=True) if t is not None]
-    changed = [(t, t.data, t.saved, v) for t, v in pairs if t.data is not v]
-    for tensor, _, _, value in changed:
-        tensor.data, tensor.saved = value, None
-    try:
-        yield
-    finally:
-        for tensor, data, saved, _ in changed:
-            tensor.data, tensor.saved = data, saved
 
 
 def _equal_but_for_rounding(again: Any, first: Any) -> bool:

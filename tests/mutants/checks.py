@@ -23,7 +23,8 @@ SUITE = ["test_rules", "test_rule_properties", "test_conventions", "test_zero_ru
          "test_arguments", "test_functional", "test_running_statistics", "test_masks_and_labels",
          "test_functional_arguments", "test_linalg", "test_linalg_arguments", "test_shapes", "test_assign",
          "test_assign_memory", "test_recompute", "test_table", "test_numpy_protocol", "test_python_protocols",
-         "test_namespaces", "test_zero_rule", "test_smooth_compositions", "test_division", "test_powers_and_ties"]  # fmt: skip
+         "test_namespaces", "test_zero_rule", "test_smooth_compositions", "test_division", "test_powers_and_ties",
+         "test_selections"]  # fmt: skip
 PARAM = type(pytest.param())
 
 
