@@ -195,7 +195,7 @@ ACTIVATIONS = [
     Op("prelu",        tg.prelu,                    F.prelu,                    slopes, safe=nonzero, ndim=(1, 3)),
     Op("glu",          lambda x, axis: tg.glu(np.concatenate([x, x * x], axis), axis), lambda x, axis: F.glu(torch.cat([x, x * x], axis), axis), with_axis, ndim=(1, 3)),
     Op("relu6",        lambda x: tg.relu6(3 * x),       lambda x: F.relu6(3 * x),       safe=away_from_steps),
-    Op("hardsigmoid",  lambda x: tg.hardsigmoid(3 * x), lambda x: F.hardsigmoid(3 * x), safe=away_from_steps, order=1),  # PyTorch has no second derivative
+    Op("hardsigmoid",  lambda x: tg.hardsigmoid(3 * x), lambda x: F.relu6(3 * x + 3) / 6, safe=away_from_steps),  # its own has a slope of float32, and no second derivative
     Op("hardswish",    lambda x: tg.hardswish(3 * x),   lambda x: F.hardswish(3 * x),   safe=away_from_steps),
     Op("selu",         tg.selu,                     F.selu,                     safe=nonzero),
     Op("gelu",         lambda x, approximate: tg.gelu(x, approximate), lambda x, approximate: F.gelu(x, approximate=approximate), given(approximate=["none", "tanh"])),

@@ -39,7 +39,6 @@ DIFFERENT_ON_PURPOSE = {
     "copysign":    "of infinity: 1 or -1, PyTorch has NaN",
     "select":      "what was left out stays out, PyTorch has NaN where it is infinite",
     "piecewise":   "what was left out stays out, PyTorch has NaN where it overflows",
-    "hardsigmoid": "a slope of 1/6, PyTorch's is that of float32",
     "expm1":       "exact in the tail, PyTorch's cancels",
 }
 # fmt: on
