@@ -16,6 +16,7 @@ import numpy as np
 
 import tensorgrad as tg
 
+# Mpc and km/s: Hubble (1929), "A relation between distance and radial velocity among extra-galactic nebulae", table 1.
 DISTANCE = np.array([
     0.032, 0.034, 0.214, 0.263, 0.275, 0.275, 0.45, 0.5, 0.5, 0.63, 0.8, 0.9, 0.9, 0.9, 0.9, 1.0, 1.1, 1.1, 1.4, 1.7,
     2.0, 2.0, 2.0, 2.0])  # fmt: skip
@@ -55,9 +56,9 @@ def hmc(theta: Any, draws: int, rng: np.random.Generator, step: float = 0.16, le
 
 
 def closed_form() -> tuple[float, float]:
-    """Mean and standard deviation of the slope in km/s per Mpc: of a t distribution with 22 degrees of freedom."""
+    """Mean and standard deviation of the slope in km/s per Mpc: those of a t distribution, 22 degrees of freedom."""
     w, (squares,), *_ = np.linalg.lstsq(X, Y)
-    return w[1] * 100 / SPREAD, np.sqrt(squares / 22 / 24 * 22 / 20) * 100 / SPREAD
+    return w[1] * 100 / SPREAD, np.sqrt(squares / 24 / 20) * 100 / SPREAD
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -4,7 +4,7 @@
 
 Ten tide gauges have recorded the height of the water, with errors of 1 cm. Where had the earthquake lifted the sea, and
 where had it sunk? The initial heights of 1600 cells are unknown: a smooth field is found that explains the records. Its
-gradient takes one backward pass through the simulation of the shallow-water equations, where depth is that at rest,
+gradient takes one backward pass through a simulation of the shallow-water equations, without advection,
 
     u_t = -g h_x,    v_t = -g h_y,    h_t = -((depth + h) u)_x - ((depth + h) v)_y
 
