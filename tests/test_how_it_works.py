@@ -117,7 +117,7 @@ def missing(text):
 def test_what_it_names_is_there():
     assert len(list(places(TEXT))) > 80
     assert not list(missing(TEXT))
-    text = TEXT.replace("`_accumulate`", "`etalumucca_`").replace("`engine/sums.py`", "`engine/sum.py`")
+    text = TEXT.replace("`_accumulate`", "`etalumucca_`").replace("`summation.py`", "`summations.py`")
     assert list(missing(text)) == ["engine/sum.py", "frontend/tensor.py: etalumucca_", "engine/sum.py: wide",
                                    "engine/sum.py: widened"]  # fmt: skip
 

@@ -20,11 +20,12 @@ from tensorgrad.engine import tape
 from tensorgrad.engine.aliasing import Saved, is_new, read_only, restored, values_of
 from tensorgrad.engine.record import observers
 from tensorgrad.engine.registry import Row
-from tensorgrad.engine.sums import total, total_of_array, widened
+from tensorgrad.engine.sums import total
 from tensorgrad.engine.tape import Array, Leaf, Mode, Node, Record, Variable, set_mode
 from tensorgrad.engine.zero_rule import Needed, ZeroRule
 from tensorgrad.errors import FreedGraphError, ShapeError
 from tensorgrad.foreign import NDARRAYS
+from tensorgrad.summation import total_of_array, widened
 
 Parents: TypeAlias = tuple[Node | None, ...]
 _ndarray = np.ndarray

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import check_images, floating, per_axis
 from tensorgrad.functional.pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from tensorgrad.rules.reductions import of_dtype
+from tensorgrad.summation import widened
 
 __all__ = [
     "adaptive_avg_pool1d",

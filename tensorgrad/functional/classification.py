@@ -10,13 +10,13 @@ import math
 
 import numpy as np
 
-from tensorgrad.engine.sums import wide
 from tensorgrad.engine.tape import Array, as_array, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import check_choice, floating, in_precision_of
 from tensorgrad.functional.losses import REDUCTIONS, reduced
 from tensorgrad.functional.probabilities import log_softmax
 from tensorgrad.rules.reductions import of_dtype
+from tensorgrad.summation import wide
 
 __all__ = ["cross_entropy", "nll_loss"]
 

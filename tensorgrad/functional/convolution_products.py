@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.sums import total, wide
+from tensorgrad.engine.sums import total
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional import depthwise, products_of_windows
 from tensorgrad.functional.windows import Ints, Windows
+from tensorgrad.summation import wide
 
 
 @primitive

@@ -6,10 +6,10 @@ import numpy as np
 
 from tensorgrad.engine.indexing import scatter
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array, as_array, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import floating
+from tensorgrad.summation import widened
 
 __all__ = ["embedding", "one_hot"]
 

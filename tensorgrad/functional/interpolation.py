@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from tensorgrad.functional.arguments import check_choice, floating, per_axis
 from tensorgrad.rules.reductions import of_dtype
+from tensorgrad.summation import widened
 
 __all__ = ["interpolate"]
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.sums import wide
 from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.functional.activations import softplus
 from tensorgrad.functional.arguments import (
@@ -23,6 +22,7 @@ from tensorgrad.functional.arguments import (
     in_precision_of,
 )
 from tensorgrad.rules.reductions import of_dtype
+from tensorgrad.summation import wide
 
 __all__ = [
     "binary_cross_entropy",

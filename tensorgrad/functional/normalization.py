@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import NDARRAYS, Array, Variable, any_tracked, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.modes import no_grad
 from tensorgrad.functional.arguments import floating, in_precision_of
 from tensorgrad.functional.standardized import standardize, standardize_rows
+from tensorgrad.summation import widened
 
 __all__ = ["batch_norm", "group_norm", "layer_norm", "rms_norm"]
 

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array, Variable
 from tensorgrad.functional.folding import fold, surround, unfold
 from tensorgrad.functional.windows import Ints
 from tensorgrad.rules.reductions import extreme_dx
+from tensorgrad.summation import widened
 
 _MANY = 16  # elements in a window: for more, the largest is found in copies of the windows, side by side
 

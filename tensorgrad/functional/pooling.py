@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional.arguments import check_images, floating, per_axis
 from tensorgrad.functional.folding import Ints, numbers_of_windows
 from tensorgrad.functional.pooled_windows import Pooled, largest, sum_windows
 from tensorgrad.rules.reductions import of_dtype
+from tensorgrad.summation import widened
 
 __all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]
 

@@ -10,10 +10,10 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional.arguments import floating
 from tensorgrad.rules.reductions import restore
+from tensorgrad.summation import widened
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array, Variable
+from tensorgrad.summation import widened
 
 _BLOCK = 1 << 16  # elements of rows that are computed at a time, in the cache
 

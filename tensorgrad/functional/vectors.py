@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional.arguments import floating, in_precision_of
 from tensorgrad.rules.reductions import of_dtype
+from tensorgrad.summation import widened
 
 __all__ = ["cosine_similarity", "lerp", "normalize"]
 

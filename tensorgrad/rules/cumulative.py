@@ -9,10 +9,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
-from tensorgrad.engine.sums import wide
 from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.rules.ordering import along
 from tensorgrad.rules.shapes import asarray
+from tensorgrad.summation import wide
 
 
 @primitive

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
-from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array
 from tensorgrad.frontend.dispatch import nondifferentiable
+from tensorgrad.summation import widened
 
 nondifferentiable(np.einsum_path)
 

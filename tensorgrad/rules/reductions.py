@@ -12,11 +12,11 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tensorgrad.engine.registry import also_complex, entries, fallback, implements, primitive, row_of, rule
-from tensorgrad.engine.sums import wide, widened
 from tensorgrad.engine.tape import Array, any_tracked, current_mode, value_of
 from tensorgrad.errors import NoRuleError
 from tensorgrad.rules.division import depends_on, quotient
 from tensorgrad.rules.kinks import normalized, tie_slope
+from tensorgrad.summation import wide, widened
 
 std = primitive(np.std)
 

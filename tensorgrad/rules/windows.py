@@ -15,11 +15,11 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
-from tensorgrad.engine.sums import wide
 from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
 from tensorgrad.errors import NoRuleError, ShapeError
 from tensorgrad.rules.ordering import along
 from tensorgrad.rules.shapes import asarray, cast_to_fit
+from tensorgrad.summation import wide
 
 Ints = tuple[int, ...]
 
