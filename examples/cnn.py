@@ -65,10 +65,10 @@ def train(network: Sequential, x: Any, y: Any, o: argparse.Namespace, rng: np.ra
 
 def main(arguments: list[str] | None = None) -> float:
     """Train, and print and return the accuracy."""
-    parser = argparse.ArgumentParser(description="A convolutional network on handwritten digits.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits", help="default: %(default)s")
     parser.add_argument("--epochs", type=int, help="passes over the images; default: 30 on digits, 4 on MNIST")
-    parser.add_argument("--channels", type=int, default=16, help="of the first convolution; later twice, 4 times")
+    parser.add_argument("--channels", type=int, default=16, help="of the first convolution; default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=128, help="images in an update; default: %(default)s")
     parser.add_argument("--lr", type=float, default=0.01, help="the highest learning rate; default: %(default)s")
     parser.add_argument("--validate", action="store_true", help="hold out a twelfth of the images, to report on")

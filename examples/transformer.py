@@ -70,7 +70,7 @@ def train(model: Any, ids: Any, steps: int, rng: Any, context: int = 64, lr: flo
 
 def main(arguments: list[str] | None = None) -> Any:
     """Train, write, and return the loss on the text that was held out."""
-    parser = argparse.ArgumentParser(description="A transformer that learns to write, character by character.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = "README", "CHANGELOG", "CONTRIBUTING", "docs/guide", "docs/how-it-works", "docs/study", "docs/typing"
     pages = [Path(__file__).parents[1] / f"{name}.md" for name in names]
     parser.add_argument("--text", type=Path, nargs="+", default=pages, help="files; default: pages of this project")

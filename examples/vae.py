@@ -54,7 +54,7 @@ def train(model: dict[str, Any], x: Any, epochs: int, rng: np.random.Generator, 
 
 def main(arguments: list[str] | None = None) -> Any:
     """Train, print, and draw; return the loss on the test images in nats per image."""
-    parser = argparse.ArgumentParser(description="A variational autoencoder on handwritten digits.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits", help="default: %(default)s")
     parser.add_argument("--epochs", type=int, default=150, help="passes over the training images; default: %(default)s")
     parser.add_argument("--latent", type=int, default=8, help="numbers z of an image; default: %(default)s")
