@@ -185,11 +185,6 @@ def overlap(a: Array, b: Array) -> bool:
         return True
 
 
-def is_view(ans: Array, values: Any) -> bool:
-    """Whether the result of a function may share memory with one of its arguments."""
-    return ans.base is not None or any([ans is x for x in values])
-
-
 def is_new(out: Any, g: Any, ans: Any, inputs: Any) -> bool:
     """Whether a rule created this array and kept no reference to it, so that it may be modified and returned."""
     if type(out) is not _ndarray and type(out) in NDARRAYS:

@@ -91,9 +91,7 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
             record.inputs = None  # first, since a pass in another thread reads it last
             record.parents = record.ans = None
             record.params = tape.NO_PARAMS
-    if kind is None or create_graph:
-        return current.adjoints  # type: ignore[no-any-return]
-    return {node: tape.value_of(g) for node, g in current.adjoints.items()}
+    return {node: g if create_graph else tape.value_of(g) for node, g in current.adjoints.items()}
 
 
 class _Pass:
@@ -208,9 +206,8 @@ class _Pass:
     def _is_owned(self, node: Node) -> bool:
         """Whether the adjoint of a node is an array of its full shape that this pass may modify."""
         adjoint: Any = self.adjoints.get(node) if node in self.owned and self.kind is None else None
-        if type(adjoint) is not self.own_kind or getattr(adjoint, "is_scalar", False):
-            return False
-        return adjoint.shape == node.shape and bool(adjoint.dtype == node.dtype)
+        is_array = type(adjoint) is self.own_kind and not getattr(adjoint, "is_scalar", False)
+        return is_array and adjoint.shape == node.shape and bool(adjoint.dtype == node.dtype)
 
     def _prepare(self, record: Record, g: Array, ans: Array, inputs: Sequence[Any]) -> tuple[Any, Any, Sequence[Any]]:
         """The arguments for a rule in a pass that is recorded, observed or read-only."""

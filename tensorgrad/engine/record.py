@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tensorgrad.engine import tape
-from tensorgrad.engine.aliasing import frozen, is_view, outline_of, save, share_with_source
+from tensorgrad.engine.aliasing import frozen, outline_of, save, share_with_source
 from tensorgrad.engine.caller import in_package
 from tensorgrad.engine.tape import (
     NO_PARAMS,
@@ -76,7 +76,7 @@ def _general(row: Row) -> Callable[..., Any]:
         for observer in observers:
             observer.after_call(row, values, params, ans)
         nodes = tuple([node_of(arg) if isinstance(arg, Variable) else None for arg in args])
-        if is_view(ans, values):
+        if ans.base is not None or any([ans is x for x in values]):
             share_with_source(args, out)
         record_call(row, args, values, nodes, params, out)
         return out
