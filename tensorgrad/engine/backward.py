@@ -91,7 +91,8 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
             record.inputs = None  # first, since a pass in another thread reads it last
             record.parents = record.ans = None
             record.params = tape.NO_PARAMS
-    return {node: g if create_graph else tape.value_of(g) for node, g in current.adjoints.items()}
+    found: dict[Node, Array] = current.adjoints
+    return found if kind is None or create_graph else {node: tape.value_of(g) for node, g in found.items()}
 
 
 class _Pass:
