@@ -11,7 +11,6 @@ other wrong arguments ``ValueError``.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ import numpy as np
 from tensorgrad.engine.tape import Array
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import check_images, floating, in_precision_of, per_axis
-from tensorgrad.functional.folding import Ints, fold, surround, unfold
+from tensorgrad.functional.convolution_products import convolution, convolution_transposed
+from tensorgrad.functional.folding import Ints, numbers_of_windows
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
@@ -151,14 +151,10 @@ def _convolve(axes: int, x: Array, weight: Array, bias: Array, stride: Any, padd
         raise ShapeError(f"weight {weight.shape}: its {features} filters do not divide into {groups} groups")
     stride, dilation = per_axis(stride, axes, "stride", 1), per_axis(dilation, axes, "dilation", 1)
     before, after = _margins(padding, tuple(kernel), stride, dilation)
-
-    view = unfold(surround(x, before, after), kernel=tuple(kernel), stride=stride, dilation=dilation)
-    out = view.shape[-axes:]
-    columns = np.transpose(view, (*range(1, axes + 2), 0, *range(axes + 2, view.ndim)))  # (C, *kernel, N, *out)
-    columns = np.reshape(columns, (groups, taken * math.prod(kernel), n * math.prod(out)))
-    filters = np.reshape(weight, (groups, features // groups, taken * math.prod(kernel)))
-    images = np.reshape(np.matmul(filters, columns), (features, n, *out))
-    return _add_bias(np.swapaxes(images, 0, 1), bias)
+    lengths = tuple(n + b + a for n, b, a in zip(x.shape[2:], before, after, strict=True))
+    out = numbers_of_windows(lengths, tuple(kernel), stride, dilation)
+    where = {"out": out, "before": before, "stride": stride, "dilation": dilation, "groups": groups}
+    return convolution(x, weight, *_bias(bias, x, features), **where)
 
 
 def _convolve_transposed(axes: int, x: Array, weight: Array, bias: Array, stride: Any, padding: Any,
@@ -180,14 +176,12 @@ def _convolve_transposed(axes: int, x: Array, weight: Array, bias: Array, stride
     if any(m < 1 or f + e <= 2 * p for m, f, e, p in zip(spatial, full, extra, padding, strict=True)):
         raise ShapeError(f"nothing is left of x {x.shape} after padding {padding}")
 
-    columns = np.reshape(np.swapaxes(x, 0, 1), (groups, channels // groups, n * math.prod(spatial)))
-    filters = np.reshape(weight, (groups, channels // groups, made * math.prod(kernel)))
-    products = np.reshape(np.matmul(np.swapaxes(filters, 1, 2), columns), (made * groups, *kernel, n, *spatial))
-    order = (axes + 1, *range(axes + 1), *range(axes + 2, products.ndim))  # (N, out, *kernel, *spatial)
-    images = fold(np.transpose(products, order), shape=full, stride=stride, dilation=dilation)
-    images = surround(images, (0,) * axes, extra)
-    inside = tuple(slice(p, f + e - p) for p, f, e in zip(padding, full, extra, strict=True))
-    return _add_bias(images[(..., *inside)], bias)
+    shape = tuple(f + e - 2 * p for f, e, p in zip(full, extra, padding, strict=True))
+    images = convolution_transposed(x, weight, shape=shape, before=padding, stride=stride, dilation=dilation,
+                                    groups=groups)  # fmt: skip
+    for vector in _bias(bias, x, made * groups):
+        images = images + np.reshape(vector, (-1,) + (1,) * axes)
+    return images
 
 
 def _check(axes: int, x: Array, weight: Array, groups: int) -> None:
@@ -213,10 +207,11 @@ def _margins(padding: Any, kernel: Ints, stride: Ints, dilation: Ints) -> tuple[
     return both, both
 
 
-def _add_bias(images: Array, bias: Array) -> Array:
+def _bias(bias: Array, x: Array, filters: int) -> list[Array]:
+    """The bias, if there is one."""
     if bias is None:
-        return images
-    bias = in_precision_of(images, bias)
-    if bias.shape != images.shape[1:2]:
-        raise ShapeError(f"bias must have shape {images.shape[1:2]}, one for each filter, got {bias.shape}")
-    return images + np.reshape(bias, (-1,) + (1,) * (images.ndim - 2))
+        return []
+    bias = in_precision_of(x, bias)
+    if bias.shape != (filters,):
+        raise ShapeError(f"bias must have shape {(filters,)}, one for each filter, got {bias.shape}")
+    return [bias]

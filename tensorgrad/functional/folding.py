@@ -22,10 +22,7 @@ def unfold(x: Array, *, kernel: Ints, stride: Ints, dilation: Ints) -> Array:
     """All windows over the last axes of ``x``, ``(..., *spatial)`` to ``(..., *kernel, *out)``: a view, read-only."""
     axes = len(kernel)
     spatial, steps = x.shape[-axes:], x.strides[-axes:]
-    spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-    if any(n < span for n, span in zip(spatial, spans, strict=True)):
-        raise ShapeError(f"a kernel of {kernel} with dilation {dilation} does not fit into {spatial}, padding included")
-    out = tuple((n - span) // s + 1 for n, span, s in zip(spatial, spans, stride, strict=True))
+    out = numbers_of_windows(spatial, kernel, stride, dilation)
     inside = tuple(d * step for d, step in zip(dilation, steps, strict=True))
     across = tuple(s * step for s, step in zip(stride, steps, strict=True))
     return np.lib.stride_tricks.as_strided(
@@ -60,6 +57,14 @@ rule(unfold, lambda g, _ans, _x, *, kernel, stride, dilation:
 rule(fold,   lambda g, _ans, _x, *, shape, stride, dilation:
                   _same_windows(g, _x.shape[-2 * len(shape):], stride, dilation))
 # fmt: on
+
+
+def numbers_of_windows(spatial: Ints, kernel: Ints, stride: Ints, dilation: Ints) -> Ints:
+    """How many windows fit along each axis."""
+    spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    if any(n < span for n, span in zip(spatial, spans, strict=True)):
+        raise ShapeError(f"a kernel of {kernel} with dilation {dilation} does not fit into {spatial}, padding included")
+    return tuple((n - span) // s + 1 for n, span, s in zip(spatial, spans, stride, strict=True))
 
 
 def surround(x: Array, before: Ints, after: Ints, value: float = 0) -> Array:

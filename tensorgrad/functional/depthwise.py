@@ -1,0 +1,86 @@
+"""Convolution with one filter for each channel, and its two gradients: no sum over channels, hence no matrix product.
+
+The elements of the kernel are multiplied one after the other, for a few images at a time with the channels last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tensorgrad.engine.tape import Array
+from tensorgrad.functional.windows import Ints, Windows, channels_last, images_first, overlap, padded, spatial_axes
+
+_CACHE = 1 << 20  # bytes at a time
+
+
+def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Array:
+    """``(N, C, *spatial)`` and ``(C, 1, *kernel)`` to ``(N, *out, C)``."""
+    result = np.empty((len(x), *windows.out, len(w)), x.dtype)
+    room = None
+    for images in _slices(x, windows):
+        side = channels_last(x[images])
+        side = room = padded(side, spatial_axes(side, first=False), windows, room)
+        total = product = None
+        for place in np.ndindex(*windows.kernel):
+            product = np.multiply(_at(side, place, windows), _line(w, place, windows), out=product)
+            if total is None:
+                total, product = product, None
+            else:
+                total += product
+        result[images] = images_first(total)
+    if bias:
+        result += bias[0]
+    return result
+
+
+def correlate_filters(x: Array, g: Array, windows: Windows) -> Array:
+    """``(N, C, *spatial)`` and ``(N, C, *out)`` to ``(C, 1, *kernel)``."""
+    total = np.zeros((*windows.kernel, x.shape[1]), x.dtype)
+    room = product = None
+    for images in _slices(x, windows):
+        side = channels_last(x[images])
+        side = room = padded(side, spatial_axes(side, first=False), windows, room)
+        ours = np.ascontiguousarray(channels_last(g[images]))
+        if product is None or product.shape != ours.shape:
+            product = np.empty_like(ours)
+        ones = np.ones(math.prod(ours.shape[:-1]), x.dtype)
+        for place in np.ndindex(*windows.kernel):
+            np.multiply(_at(side, place, windows), ours, out=product)
+            total[place] += ones @ product.reshape(len(ones), -1)
+    return np.moveaxis(total, -1, 0)[:, np.newaxis]
+
+
+def spread(g: Array, w: Array, shape: Ints, windows: Windows) -> Array:
+    """``(N, C, *out)`` and ``(C, 1, *kernel)`` to ``(N, *shape, C)``: the transpose of `correlate`."""
+    result = np.zeros((len(g), *shape, len(w)), g.dtype)
+    inside, taken = overlap(windows.before, windows.lengths, shape)
+    *above, last = windows.lengths
+    for images in _slices(g, windows):
+        ours = np.ascontiguousarray(channels_last(g[images]))
+        covered, product = np.zeros((*above, ours.shape[-3], last, len(w)), g.dtype), np.empty_like(ours)
+        for place in np.ndindex(*windows.kernel):
+            there = _at(covered, place, windows)
+            there += np.multiply(ours, _line(w, place, windows), out=product)
+        result[(images, *taken)] = images_first(covered)[(slice(None), *inside)]
+    return result
+
+
+def _slices(x: Array, windows: Windows) -> Iterator[slice]:
+    """The images, a few at a time."""
+    bytes_each = (math.prod(windows.lengths) + 3 * math.prod(windows.out)) * x.shape[1] * x.itemsize
+    count = max(_CACHE // max(bytes_each, 1), 1)
+    return (slice(start, min(start + count, len(x))) for start in range(0, len(x), count))
+
+
+def _at(side: Array, place: Ints, windows: Windows) -> Array:
+    """The elements at a place of the kernel in all windows."""
+    *above, last = windows.at(place)
+    return side[(*above, slice(None), last)]
+
+
+def _line(w: Array, place: Ints, windows: Windows) -> Array:
+    """The element of the kernel at a place, for a line of windows: ``(last out, C)``."""
+    return np.tile(w[(slice(None), 0, *place)], (windows.out[-1], 1))
