@@ -141,7 +141,7 @@ def _convolve(axes: int, x: Array, weight: Array, bias: Array, stride: Any, padd
     x = floating(x)
     weight = in_precision_of(x, weight)
     _check(axes, x, weight, groups)
-    n, channels = x.shape[:2]
+    channels = x.shape[1]
     features, taken, *kernel = weight.shape
     if taken * groups != channels:
         raise ShapeError(
@@ -162,7 +162,7 @@ def _convolve_transposed(axes: int, x: Array, weight: Array, bias: Array, stride
     x = floating(x)
     weight = in_precision_of(x, weight)
     _check(axes, x, weight, groups)
-    n, channels, *spatial = x.shape
+    channels, *spatial = x.shape[1:]
     taken, made, *kernel = weight.shape
     if taken != channels:
         raise ShapeError(f"weight {weight.shape} takes {taken} channels, x {x.shape} has {channels}")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.sums import wide
+from tensorgrad.engine.sums import total, wide
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional import depthwise, products_of_windows
 from tensorgrad.functional.windows import Ints, Windows
@@ -37,7 +37,7 @@ def convolution(x: Array, w: Array, *bias: Array, out: Ints, before: Ints, strid
 @primitive
 def convolution_transposed(g: Array, w: Array, *, shape: Ints, before: Ints, stride: Ints, dilation: Ints,
                            groups: int) -> Array:  # fmt: skip
-    """``(N, O, *out)`` with ``(O, C / groups, *kernel)`` to ``(N, C, *shape)``, in memory with the channels last."""
+    """``(N, O, *out)`` with ``(O, C / groups, *kernel)`` to ``(N, C, *shape)``, in memory in the order of ``g``."""
     dtype, (g, w) = _alike(g, w)
     windows = Windows(w.shape[2:], g.shape[2:], before, stride, dilation)
     slices = _groups(groups, w.shape[1] * groups, len(w))
@@ -50,7 +50,8 @@ def convolution_transposed(g: Array, w: Array, *, shape: Ints, before: Ints, str
         parts = [products_of_windows.correlate(g[:, o], flipped[:, o], [], seen) for _, o in slices]
     else:
         parts = [products_of_windows.spread(g[:, o], w[o], shape, windows) for _, o in slices]
-    return _joined(parts, dtype)
+    images = _joined(parts, dtype)
+    return np.ascontiguousarray(images) if g.flags.c_contiguous else images
 
 
 @primitive
@@ -72,7 +73,7 @@ def convolution_filters(x: Array, g: Array, *, kernel: Ints, before: Ints, strid
 rule(convolution,
      lambda g, _ans, _x, w, *_bias, out, **where: convolution_transposed(g, w, shape=_x.shape[2:], **where),
      lambda g, _ans, x, _w, *_bias, out, **where: convolution_filters(x, g, kernel=_w.shape[2:], **where),
-     lambda g, _ans, _x, _w, _bias, **_where:     np.sum(g, axis=(0, *range(2, g.ndim))), singular=False)
+     lambda g, _ans, _x, _w, _bias, **_where:     _sum_for_channels(g), singular=False)
 rule(convolution_transposed,
      lambda u, _ans, _g, w, *, shape, **where: convolution(u, w, out=_g.shape[2:], **where),
      lambda u, _ans, g, _w, *, shape, **where: convolution_filters(u, g, kernel=_w.shape[2:], **where), singular=False)
@@ -80,6 +81,14 @@ rule(convolution_filters,
      lambda v, _ans, _x, g, *, kernel, **where: convolution_transposed(g, v, shape=_x.shape[2:], **where),
      lambda v, _ans, x, _g, *, kernel, **where: convolution(x, v, out=_g.shape[2:], **where), singular=False)
 # fmt: on
+
+
+def _sum_for_channels(g: Array) -> Array:
+    """The sum over all axes but that of the channels, which is much faster where these are last, as in memory."""
+    last = np.moveaxis(g, 1, -1)
+    if isinstance(last, np.ndarray) and last.flags.c_contiguous:
+        return total(last, axis=tuple(range(g.ndim - 1)))
+    return np.sum(g, axis=(0, *range(2, g.ndim)))
 
 
 def _alike(*arrays: Array) -> tuple[Any, list[Array]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tensorgrad.engine.tape import Array
-from tensorgrad.functional.windows import Ints, Windows, channels_last, images_first, overlap, padded, spatial_axes
+from tensorgrad.functional.windows import Ints, Windows, channels_last, images_first, overlap, padded
 
 _CACHE = 1 << 20  # bytes at a time
 
@@ -19,10 +19,9 @@ _CACHE = 1 << 20  # bytes at a time
 def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Array:
     """``(N, C, *spatial)`` and ``(C, 1, *kernel)`` to ``(N, *out, C)``."""
     result = np.empty((len(x), *windows.out, len(w)), x.dtype)
-    room = None
+    axes, room = (*range(len(windows.out) - 1), len(windows.out)), None
     for images in _slices(x, windows):
-        side = channels_last(x[images])
-        side = room = padded(side, spatial_axes(side, first=False), windows, room)
+        side = room = padded(channels_last(x[images]), axes, windows, room)
         total = product = None
         for place in np.ndindex(*windows.kernel):
             product = np.multiply(_at(side, place, windows), _line(w, place, windows), out=product)
@@ -39,10 +38,9 @@ def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Ar
 def correlate_filters(x: Array, g: Array, windows: Windows) -> Array:
     """``(N, C, *spatial)`` and ``(N, C, *out)`` to ``(C, 1, *kernel)``."""
     total = np.zeros((*windows.kernel, x.shape[1]), x.dtype)
-    room = product = None
+    axes, room, product = (*range(len(windows.out) - 1), len(windows.out)), None, None
     for images in _slices(x, windows):
-        side = channels_last(x[images])
-        side = room = padded(side, spatial_axes(side, first=False), windows, room)
+        side = room = padded(channels_last(x[images]), axes, windows, room)
         ours = np.ascontiguousarray(channels_last(g[images]))
         if product is None or product.shape != ours.shape:
             product = np.empty_like(ours)

@@ -12,18 +12,10 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from tensorgrad.engine.tape import Array
-from tensorgrad.functional.windows import (
-    Ints,
-    Windows,
-    channels_first,
-    channels_last,
-    images_first,
-    overlap,
-    padded,
-    spatial_axes,
-)
+from tensorgrad.functional.windows import Ints, Windows, channels_last, images_first, overlap, padded
 
 _CACHE = 1 << 20  # bytes of copies at a time
 _FEW = 16  # elements in a row of a window: for fewer, whole windows are laid out
@@ -37,60 +29,51 @@ def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Ar
     """``(N, C, *spatial)`` and ``(O, C, *kernel)`` to ``(N, *out, O)``."""
     n, (features, channels) = len(x), w.shape[:2]
     result = np.empty((n, *windows.out, features), x.dtype)
-    lines = result.reshape(n, *windows.out[:-1], windows.out[-1] * features)
-    shift = np.tile(bias[0], windows.out[-1]) if bias else w.dtype.type(0)  # whole lines are added faster than pixels
     if windows.are_points(x.shape[2:]):
-        np.matmul(
-            np.swapaxes(x.reshape(n, channels, -1), 1, 2),
-            w.reshape(features, channels).T,
-            out=result.reshape(n, -1, features),
-        )
-        if bias:
-            lines += shift
+        pixels = np.swapaxes(x.reshape(n, channels, math.prod(windows.out)), 1, 2)
+        np.matmul(pixels, w.reshape(features, channels).T, out=result.reshape(*pixels.shape[:2], features))
+        for shift in bias:
+            result += shift
     elif _are_few(channels, windows):
-        filters = np.ascontiguousarray(w.reshape(features, -1).T)
-        for images, columns in _columns(x, features, windows):
+        filters = np.concatenate([w.reshape(features, -1).T, *(shift[np.newaxis] for shift in bias)])
+        for images, columns in _columns(x, features, windows, ones=len(bias)):
             np.matmul(columns.T, filters, out=result[images].reshape(-1, features))
-            if bias:
-                lines[images] += shift
     else:
-        filters = _kernel_rows(w)
-        for images, rows, at_once in _rows(x, features, windows):
-            total = product = None
-            for place in np.ndindex(*windows.kernel[:-1]):
-                product = np.matmul(
-                    rows[windows.at(place)].reshape(*at_once, rows.shape[-1]), filters[place], out=product
-                )
-                if total is None:
-                    total, product = product, None
-                else:
-                    total += product
-            of_lines = np.reshape(total, (*windows.out[:-1], -1, lines.shape[-1]))
-            np.add(np.moveaxis(of_lines, -2, 0), shift, out=lines[images])
+        _correlate_rows(x, w, bias, windows, result)
     return result
+
+
+def _correlate_rows(x: Array, w: Array, bias: Sequence[Array], windows: Windows, result: Array) -> None:
+    """`correlate` with a product for each row of the kernel."""
+    features, channels = w.shape[:2]
+    matrices, places = _kernel_rows(w), windows.places(len(windows.out) - 1)
+    lines = result.reshape(*result.shape[:-2], -1)  # added to faster than pixels are
+    line = np.tile(bias[0], windows.out[-1]) if bias else x.dtype.type(0)
+    product = np.empty(0, x.dtype)
+    for images, rows, shape in _rows(x, channels, features, windows):
+        total = np.matmul(rows[places[0]].reshape(*shape, -1), matrices[0])
+        product = product if product.shape == total.shape else np.empty_like(total)
+        for place, matrix in zip(places[1:], matrices[1:], strict=True):
+            total += np.matmul(rows[place].reshape(*shape, -1), matrix, out=product)
+        in_lines = total.reshape(*windows.out[:-1], -1, lines.shape[-1])
+        np.add(np.moveaxis(in_lines, -2, 0), line, out=lines[images])
 
 
 def correlate_filters(x: Array, g: Array, windows: Windows) -> Array:
     """``(N, C, *spatial)`` and ``(N, O, *out)`` to ``(O, C, *kernel)``."""
     channels, features, kernel = x.shape[1], g.shape[1], windows.kernel
-    if windows.are_points(x.shape[2:]):
-        total = np.zeros((channels, features), x.dtype)
-        for images in _slices(len(x), (channels + features) * math.prod(windows.out) * x.itemsize):
-            ours, theirs = (np.moveaxis(z[images], 1, -1).reshape(-1, z.shape[1]) for z in (x, g))
-            total += ours.T @ theirs
-        return total.T.reshape(features, channels, *kernel)
-    if _are_few(channels, windows):
+    if windows.are_points(x.shape[2:]) or _are_few(channels, windows):
         total = np.zeros((channels * math.prod(kernel), features), x.dtype)
         for images, columns in _columns(x, features, windows):
             total += columns @ np.moveaxis(g[images], 1, -1).reshape(-1, features)
         return total.T.reshape(features, channels, *kernel)
-    total = np.zeros((*kernel[:-1], kernel[-1] * channels, features), x.dtype)
-    for images, rows, at_once in _rows(x, features, windows):
-        ours = channels_last(g[images]).reshape(*at_once, features)
-        for place in np.ndindex(*kernel[:-1]):
-            theirs = rows[windows.at(place)].reshape(*at_once, rows.shape[-1])
-            products = np.matmul(np.swapaxes(theirs, -1, -2), ours)
-            total[place] += products.sum(tuple(range(products.ndim - 2)))
+    places = windows.places(len(kernel) - 1)
+    total = np.zeros((len(places), kernel[-1] * channels, features), x.dtype)
+    for images, rows, shape in _rows(x, channels, features, windows):
+        ours = channels_last(g[images]).reshape(*shape, features)
+        for place, matrix in zip(places, total, strict=True):
+            products = np.matmul(np.swapaxes(rows[place].reshape(*shape, -1), -1, -2), ours)
+            matrix += products.sum(tuple(range(products.ndim - 2)))
     return np.moveaxis(total.reshape(*kernel, channels, features), (-1, -2), (0, 1))
 
 
@@ -98,23 +81,20 @@ def spread(g: Array, w: Array, shape: Ints, windows: Windows) -> Array:
     """``(N, O, *out)`` and ``(O, C, *kernel)`` to ``(N, *shape, C)``: the transpose of `correlate`."""
     features, channels, *kernel = w.shape
     result = np.zeros((len(g), *shape, channels), g.dtype)
-    filters = np.ascontiguousarray(np.swapaxes(_kernel_rows(w), -1, -2))
-    *above, length = windows.lengths
-    along = [windows.at((0,) * (len(shape) - 1) + (k,))[-1] for k in range(kernel[-1])]
+    matrices = np.ascontiguousarray(np.swapaxes(_kernel_rows(w), -1, -2))
+    *above, last = windows.lengths
+    places, along = windows.places(len(above)), windows.along_last()
     inside, taken = overlap(windows.before, windows.lengths, shape)
-    for images, at_once in _batches(len(g), channels, features, windows, g.itemsize):
-        n = images.stop - images.start
+    for images, n, at_once in _batches(len(g), channels, features, windows, g.itemsize):
         ours = channels_last(g[images]).reshape(*at_once, features)
         rows = np.zeros((*above, n * windows.out[-1], kernel[-1] * channels), g.dtype)
-        product = None
-        for place in np.ndindex(*kernel[:-1]):
-            product = np.matmul(ours, filters[place], out=product)
-            there = rows[windows.at(place)]
-            there += product.reshape(there.shape)
+        for place, matrix in zip(places, matrices, strict=True):
+            there = rows[place]
+            there += np.matmul(ours, matrix).reshape(there.shape)
         rows = rows.reshape(*above, n, windows.out[-1], kernel[-1], channels)
-        covered = np.zeros((*above, n, length, channels), g.dtype)
-        for k in range(kernel[-1]):
-            covered[..., along[k], :] += rows[..., k, :]
+        covered = np.zeros((*above, n, last, channels), g.dtype)
+        for k, place_in_line in enumerate(along):
+            covered[..., place_in_line, :] += rows[..., k, :]
         result[(images, *taken)] = images_first(covered)[(slice(None), *inside)]
     return result
 
@@ -124,61 +104,58 @@ def _are_few(channels: int, windows: Windows) -> bool:
 
 
 def _kernel_rows(w: Array) -> Array:
-    """Filters ``(O, C, *kernel)`` as a matrix ``(last * C, O)`` for each row of the kernel."""
-    last_first = np.transpose(w, (*range(2, w.ndim), 1, 0))
-    return np.ascontiguousarray(last_first).reshape(*w.shape[2:-1], w.shape[-1] * w.shape[1], len(w))
+    """Filters ``(O, C, *kernel)`` as a matrix ``(last * C, O)`` for each row of the kernel, one after the other."""
+    matrices = np.ascontiguousarray(np.transpose(w, (*range(2, w.ndim), 1, 0)))
+    return matrices.reshape(math.prod(w.shape[2:-1]), w.shape[-1] * w.shape[1], len(w))
 
 
-def _slices(n: int, bytes_each: int, most: int = 1 << 62) -> Iterator[slice]:
+def _slices(n: int, bytes_each: int, most: int) -> Iterator[slice]:
     """The images, a few at a time."""
     count = max(min(_CACHE // max(bytes_each, 1), most), 1)
     return (slice(start, min(start + count, n)) for start in range(0, n, count))
 
 
-def _batches(n: int, channels: int, features: int, windows: Windows, itemsize: int) -> Iterator[tuple[slice, Ints]]:
-    """The images, a few at a time, and the shape in which their windows are multiplied: matrices of so many rows."""
+def _batches(n: int, channels: int, features: int, windows: Windows,
+             itemsize: int) -> Iterator[tuple[slice, int, Ints]]:  # fmt: skip
+    """The images, a few at a time, how many, and the shape to multiply their windows in: matrices of so many rows."""
     *above, last = windows.out
     elements = windows.kernel[-1] * channels
-    most = _SMALL // max(last * elements * features, 1)  # images in a product that OpenBLAS computes directly
+    most = _SMALL // max(last * elements * features, 1)  # images in a product that is computed directly
     direct = elements * features <= _FITS and most * last >= _TALL
-    bytes_each = math.prod(windows.lengths[:-1]) * last * elements + 2 * math.prod(windows.out) * features
-    for images in _slices(n, bytes_each * itemsize, most if direct else n):
-        rows = (images.stop - images.start) * last
-        merge = above and not direct and windows.stride[-2] == 1
-        yield images, (*above[:-1], above[-1] * rows) if merge else (*above, rows)
+    each = math.prod(windows.lengths[:-1]) * last * elements + 2 * math.prod(windows.out) * features
+    merges = above and not direct and windows.stride[-2] == 1
+    for images in _slices(n, each * itemsize, most if direct else n):
+        count = images.stop - images.start
+        yield images, count, (*above[:-1], above[-1] * count * last) if merges else (*above, count * last)
 
 
-def _rows(x: Array, features: int, windows: Windows) -> Iterator[tuple[slice, Array, Ints]]:
+def _rows(x: Array, channels: int, features: int, windows: Windows) -> Iterator[tuple[slice, Array, Ints]]:
     """The windows along the last axis, ``(*spatial but the last, N * last, last kernel * C)``, a few images at a time.
 
-    Beside them the images, and the shape for the products, as in `_batches`.
+    Before them the images, after them the shape to multiply them in, as in `_batches`.
     """
-    channels, size, room, laid = x.shape[1], windows.kernel[-1], None, None
-    for images, at_once in _batches(len(x), channels, features, windows, x.itemsize):
-        side = channels_last(x[images])
-        side = room = padded(side, spatial_axes(side, first=False), windows, room)
-        *above, n, _, _ = side.shape
+    axes = (*range(len(windows.out) - 1), len(windows.out))
+    laid, room, size = np.empty(0, x.dtype), None, windows.kernel[-1]
+    for images, n, at_once in _batches(len(x), channels, features, windows, x.itemsize):
+        side = room = padded(channels_last(x[images]), axes, windows, room)
         *steps, step, across = side.strides
-        shape = (*above, n, windows.out[-1], size, channels)
-        if laid is None or laid.shape != shape:
-            laid = np.empty(shape, x.dtype)
+        shape = (*side.shape[:-2], windows.out[-1], size, channels)
         strides = (*steps, step * windows.stride[-1], step * windows.dilation[-1], across)
-        laid[...] = np.lib.stride_tricks.as_strided(side, shape, strides)
-        yield images, laid.reshape(*above, n * windows.out[-1], size * channels), at_once
+        laid = laid if laid.shape == shape else np.empty(shape, x.dtype)
+        laid[...] = as_strided(side, shape, strides)
+        yield images, laid.reshape(*shape[: len(axes) - 1], n * windows.out[-1], size * channels), at_once
 
 
-def _columns(x: Array, features: int, windows: Windows) -> Iterator[tuple[slice, Array]]:
-    """The windows as columns, ``(C * kernel, N * out)``, a few images at a time."""
-    room, elements = None, x.shape[1] * math.prod(windows.kernel)
-    for images in _slices(len(x), 2 * (elements + features) * math.prod(windows.out) * x.itemsize):
-        side = channels_first(x[images])
-        side = room = padded(side, spatial_axes(side, first=True), windows, room)
+def _columns(x: Array, features: int, windows: Windows, ones: int = 0) -> Iterator[tuple[slice, Array]]:
+    """The windows as columns, ``(C * kernel, N * out)``, a few images at a time; below them, rows of ones."""
+    elements, axes, room = x.shape[1] * math.prod(windows.kernel), tuple(range(2, x.ndim)), None
+    for images in _slices(len(x), 2 * (elements + features) * math.prod(windows.out) * x.itemsize, len(x)):
+        side = room = padded(np.swapaxes(x[images], 0, 1), axes, windows, room)  # (C, N, *spatial)
         of_channels, of_images, *steps = side.strides
         inside = [d * step for d, step in zip(windows.dilation, steps, strict=True)]
         across = [s * step for s, step in zip(windows.stride, steps, strict=True)]
-        shape, strides = (
-            (*side.shape[:1], *windows.kernel, side.shape[1], *windows.out),
-            (of_channels, *inside, of_images, *across),
-        )
-        laid = np.lib.stride_tricks.as_strided(side, shape, strides)
-        yield images, laid.reshape(elements, -1)
+        shape = (len(side), *windows.kernel, side.shape[1], *windows.out)
+        columns = np.empty((elements + ones, side.shape[1] * math.prod(windows.out)), x.dtype)
+        columns[:elements].reshape(shape)[...] = as_strided(side, shape, (of_channels, *inside, of_images, *across))
+        columns[elements:] = 1
+        yield images, columns

@@ -32,6 +32,15 @@ class Windows(NamedTuple):
         parts = zip(place, self.out, self.stride, self.dilation, strict=False)
         return tuple(slice(p * d, p * d + (m - 1) * s + 1, s) for p, m, s, d in parts)
 
+    def places(self, axes: int) -> list[tuple[slice, ...]]:
+        """`at` for each place of the kernel along so many axes."""
+        return [self.at(place) for place in np.ndindex(*self.kernel[:axes])]
+
+    def along_last(self) -> list[slice]:
+        """`at` for each place of the kernel along the last axis alone."""
+        first = (0,) * (len(self.kernel) - 1)
+        return [self.at((*first, k))[-1] for k in range(self.kernel[-1])]
+
     def seen_from(self, shape: Ints) -> Windows:
         """The windows over results to which each element of images of this shape belongs, for a stride of 1."""
         parts = zip(self.kernel, self.before, self.dilation, strict=True)
@@ -52,16 +61,6 @@ def images_first(x: Array) -> Array:
     return np.moveaxis(x, -3, 0)
 
 
-def channels_first(x: Array) -> Array:
-    """``(N, C, *spatial)`` as ``(C, N, *spatial)``."""
-    return np.swapaxes(x, 0, 1)
-
-
-def spatial_axes(x: Array, first: bool) -> Ints:
-    """The spatial axes of an array from `channels_first` or, if not ``first``, from `channels_last`."""
-    return tuple(range(2, x.ndim)) if first else (*range(x.ndim - 3), x.ndim - 2)
-
-
 def overlap(before: Ints, lengths: Ints, shape: Ints) -> tuple[list[slice], list[slice]]:
     """Where images of this shape lie in what the windows cover, and which part of the images that is."""
     triples = list(zip(before, lengths, shape, strict=True))
@@ -75,10 +74,9 @@ def padded(x: Array, axes: Ints, windows: Windows, room: Array | None = None) ->
     if not any(windows.before) and windows.lengths == shape:
         return x
     lengths, inside, taken = list(x.shape), [slice(None)] * x.ndim, [slice(None)] * x.ndim
-    for axis, length, *where in zip(
-        axes, windows.lengths, *overlap(windows.before, windows.lengths, shape), strict=True
-    ):
-        lengths[axis], (inside[axis], taken[axis]) = length, where
+    where = overlap(windows.before, windows.lengths, shape)
+    for axis, length, there, here in zip(axes, windows.lengths, *where, strict=True):
+        lengths[axis], inside[axis], taken[axis] = length, there, here
     if room is None or room.shape != tuple(lengths):
         room = np.zeros(lengths, x.dtype)
     room[tuple(inside)] = x[tuple(taken)]
