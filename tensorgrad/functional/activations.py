@@ -10,9 +10,9 @@ import math
 import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.tape import Array
+from tensorgrad.engine.tape import Array, Variable, value_of
 from tensorgrad.functional.arguments import check_choice, floating
-from tensorgrad.functional.error_function import erfc
+from tensorgrad.functional.error_function import normal_cdf
 
 __all__ = [
     "elu",
@@ -28,6 +28,8 @@ __all__ = [
     "softplus",
     "softsign",
 ]
+
+_BLOCK = 1 << 15  # elements that are computed at a time, in the cache
 
 
 @primitive
@@ -51,9 +53,11 @@ def sigmoid(x: Array) -> Array:
     >>> tg.sigmoid(np.array([-2.0, 0.0, 2.0]))
     array([0.1192, 0.5   , 0.8808])
     """
-    x = floating(x)
-    small = np.exp(-np.absolute(x))
-    return np.where(np.less(x, 0), small, 1) / (1 + small)
+    out = np.negative(floating(x))
+    with np.errstate(over="ignore"):  # exp(-x) is infinite where 1 / (1 + exp(-x)) is less than any number
+        out = np.exp(out, out=out)
+    out += 1
+    return np.reciprocal(out, out=out)
 
 
 @primitive
@@ -87,6 +91,12 @@ def bounded(x: Array, *, low: float, high: float) -> Array:
     return np.clip(x, low, high)
 
 
+@primitive
+def times_cdf(x: Array, cdf: Array) -> Array:
+    """``x * cdf``, where ``cdf`` is `normal_cdf` of ``x``, computed before for the sake of the gradient."""
+    return x * cdf
+
+
 # fmt: off
 rule(relu,     lambda g, ans, _x: g * (ans > 0), selects=True, elementwise=True)
 rule(sigmoid,  lambda g, ans, _x: g * ans * (1 - ans), singular=False, elementwise=True)
@@ -94,7 +104,27 @@ rule(softplus, lambda g, _ans, x: g * sigmoid(x), singular=False, elementwise=Tr
 rule(softsign, lambda g, _ans, x: g / np.square(1 + np.absolute(x)), elementwise=True)
 rule(bounded,  lambda g, ans, _x, *, low, high: g * ((low < ans) & (ans < high)), selects=True,
                elementwise=True)
+rule(times_cdf, lambda g, _ans, x, cdf: _times_cdf_dx(g, x, cdf), None, singular=False, elementwise=True)
 # fmt: on
+
+
+def _times_cdf_dx(g: Array, x: Array, cdf: Array) -> Array:
+    """``g * (cdf + x * density)``; for tensors, the distribution function is recorded, too."""
+    scale = 1 / math.sqrt(2 * math.pi)
+    if isinstance(x, Variable) or isinstance(g, Variable) or g.shape != x.shape:
+        return g * (normal_cdf(x) + x * (scale * np.exp(-0.5 * x * x)))
+    out = np.empty(x.shape, np.result_type(g, x))
+    flat = [z.reshape(-1) for z in (g, x, cdf, out)]
+    for start in range(0, x.size, _BLOCK):
+        g, x, cdf, slope = (z[start : start + _BLOCK] for z in flat)
+        np.multiply(x, x, out=slope)
+        slope *= -0.5
+        np.exp(slope, out=slope)
+        slope *= x
+        slope *= scale
+        slope += cdf
+        slope *= g
+    return out
 
 
 def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
@@ -157,7 +187,7 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     x = floating(x)
     if approximate == "tanh":  # (1 + tanh(u)) / 2 is sigmoid(2 u), which does not cancel
         return x * sigmoid(2 * math.sqrt(2 / math.pi) * x * (1 + 0.044715 * np.square(x)))
-    return 0.5 * x * erfc(-math.sqrt(0.5) * x)
+    return times_cdf(x, normal_cdf(value_of(x)))
 
 
 def silu(x: Array) -> Array:

@@ -111,7 +111,7 @@ def _joined(parts: list[Array], dtype: Any) -> Array:
 
 def _is_depthwise(w: Array, groups: int) -> bool:
     """Whether each channel is a group of its own."""
-    return groups > 1 == w.shape[1]
+    return groups > 1 and bool(w.shape[1] == 1)
 
 
 def _repeated(x: Array, w: Array, groups: int) -> Array:

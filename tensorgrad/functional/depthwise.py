@@ -13,7 +13,7 @@ import numpy as np
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional.windows import Ints, Windows, channels_last, images_first, overlap, padded
 
-_CACHE = 1 << 20  # bytes at a time
+_CACHE = 2 << 20  # bytes at a time
 
 
 def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Array:

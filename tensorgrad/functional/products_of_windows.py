@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import as_strided
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional.windows import Ints, Windows, channels_last, images_first, overlap, padded
 
-_CACHE = 1 << 20  # bytes of copies at a time
+_CACHE = 2 << 20  # bytes of copies at a time
 _FEW = 16  # elements in a row of a window: for fewer, whole windows are laid out
 
 # OpenBLAS multiplies matrices directly, without rearranging them first, up to so many multiplications in a product.

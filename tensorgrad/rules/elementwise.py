@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from tensorgrad import blas
-from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.registry import also_complex, implements, primitive, row_of, rule
 from tensorgrad.engine.tape import Array, any_tracked, value_of
 from tensorgrad.rules.division import quotient
 from tensorgrad.rules.kinks import settled, side, unit
@@ -98,12 +98,37 @@ def add_product(total: Array, g: Array, x: Array) -> None:
             part += np.multiply(factor[start : start + _BLOCK], g.item(), out=scratch[: part.size])
 
 
+def power(x: Array, y: Array) -> Array:
+    """`numpy.power` of arrays; small whole powers of float32 and float64 by one or two multiplications.
+
+    These differ from NumPy's by at most two units in the last place. Of float32 they are up to several hundred times as
+    fast, of float64 several times; further multiplications would lose further digits.
+    """
+    if type(y) in (int, float) and type(x) is np.ndarray and x.dtype.char in "fd" and -2 <= y <= 4:
+        if y == 3:
+            return np.square(x) * x
+        if y == 4:
+            return np.square(np.square(x))
+        if y == -1:
+            return np.reciprocal(x)
+        if y == -2:
+            return np.square(np.reciprocal(x))
+    return np.power(x, y)
+
+
+_row = row_of(np.power)
+assert _row is not None
+_row.forward = power
+
+
 def _power_dx(x: Array, y: Array) -> Array:
     """``y * x**(y - 1)``, and 0 for ``x**0`` even at ``x == 0``."""
     if isinstance(y, (int, float)):
-        return y * x ** (y - 1) if y else np.zeros_like(x)
-    power = steep_power if any_tracked([y]) else np.power
-    return settled(y * power(x, y - 1), y == 0)
+        if not y:
+            return np.zeros_like(x)
+        return y * (power(x, y - 1) if type(x) is np.ndarray and y not in (1, 2, 3) else x ** (y - 1))
+    raised = steep_power if any_tracked([y]) else np.power
+    return settled(y * raised(x, y - 1), y == 0)
 
 
 def _share(ans: Array, share: Array) -> Array:
