@@ -9,7 +9,6 @@ gradient, as they do in `numpy.max`. Wrong shapes raise `ShapeError`, other wron
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,8 @@ import numpy as np
 from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional.arguments import check_images, floating, per_axis
-from tensorgrad.functional.folding import Ints, surround, unfold
+from tensorgrad.functional.folding import Ints, numbers_of_windows
+from tensorgrad.functional.pooled_windows import Pooled, largest, sum_windows
 from tensorgrad.rules.reductions import of_dtype
 
 __all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]
@@ -101,30 +101,30 @@ def _max_pool(axes: int, x: Array, kernel_size: Any, stride: Any, padding: Any, 
               ceil_mode: bool) -> Array:  # fmt: skip
     x = floating(x)
     kernel, stride, before, dilation = _numbers(axes, x, kernel_size, stride, padding, dilation)
-    after = _after(x.shape[2:], kernel, stride, before, dilation, ceil_mode)
-    return np.max(_windows(surround(x, before, after, -np.inf), kernel, stride, dilation), axis=2)
+    return largest(x, where=_where(x, kernel, stride, before, dilation, ceil_mode))
 
 
 def _avg_pool(axes: int, x: Array, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
               count_include_pad: bool) -> Array:  # fmt: skip
     x = floating(x)
     kernel, stride, before, dilation = _numbers(axes, x, kernel_size, stride, padding, 1)
-    after = _after(x.shape[2:], kernel, stride, before, dilation, ceil_mode)
-    elements = _windows(surround(x, before, after), kernel, stride, dilation)
+    where = _where(x, kernel, stride, before, dilation, ceil_mode)
     counts = []
-    for n, k, s, p, out in zip(x.shape[2:], kernel, stride, before, elements.shape[3:], strict=True):
+    for n, k, s, p, out in zip(x.shape[2:], kernel, stride, before, where.out, strict=True):
         margin = p if count_include_pad else 0
         starts = np.arange(out) * s - p
         counts.append(np.minimum(starts + k, n + margin) - np.maximum(starts, -margin))
     count = functools.reduce(np.multiply.outer, counts)
-    total = np.sum(widened(elements), axis=2)
-    return of_dtype(total / count.astype(total.dtype), x.dtype)
+    total = sum_windows(widened(x), where=where)
+    same = count.size and (count == count.flat[0]).all()
+    return of_dtype(total / (float(count.flat[0]) if same else count.astype(total.dtype)), x.dtype)
 
 
-def _windows(x: Array, kernel: Ints, stride: Ints, dilation: Ints) -> Array:
-    """The elements of every window, ``(N, C, elements, *out)``: a copy, which NumPy reduces much faster than a view."""
-    view = unfold(x, kernel=kernel, stride=stride, dilation=dilation)
-    return np.reshape(view, (*x.shape[:2], math.prod(kernel), *view.shape[2 + len(kernel) :]))
+def _where(x: Array, kernel: Ints, stride: Ints, before: Ints, dilation: Ints, ceil_mode: bool) -> Pooled:
+    after = _after(x.shape[2:], kernel, stride, before, dilation, ceil_mode)
+    lengths = tuple(b + n + a for b, n, a in zip(before, x.shape[2:], after, strict=True))
+    out = numbers_of_windows(lengths, kernel, stride, dilation)
+    return Pooled(kernel, out, before, after, stride, dilation)
 
 
 def _numbers(axes: int, x: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Ints, ...]:

@@ -1,0 +1,136 @@
+"""The largest element of every window, and the sum: what pooling is made of.
+
+The elements at one place of the kernel, in all windows at once, are compared or added in place: nothing is copied, and
+arrays keep the order of their axes in memory. Padding is no copy either: windows that reach over the edge leave it out.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tensorgrad.engine.registry import primitive, rule
+from tensorgrad.engine.sums import widened
+from tensorgrad.engine.tape import Array, Variable
+from tensorgrad.functional.folding import fold, surround, unfold
+from tensorgrad.functional.windows import Ints
+from tensorgrad.rules.reductions import to_extremes
+
+_MANY = 16  # elements in a window: for more, the largest is found in copies of the windows, side by side
+
+
+class Pooled(NamedTuple):
+    """Where the windows lie along each spatial axis; ``before`` and ``after`` are the padding."""
+
+    kernel: Ints
+    out: Ints
+    before: Ints
+    after: Ints
+    stride: Ints
+    dilation: Ints
+
+    def pairs(self, axis: int, n: int) -> list[tuple[slice, slice]]:
+        """For each place of the kernel along an axis of length ``n``, the windows with an element there, and those."""
+        s, m, found = self.stride[axis], self.out[axis], []
+        for k in range(self.kernel[axis]):
+            offset = k * self.dilation[axis] - self.before[axis]
+            first = max(-(offset // s), 0)
+            end = max(min((n - 1 - offset) // s + 1, m), first)
+            start = first * s + offset
+            found.append(
+                (slice(first, end), slice(start, start + (end - first - 1) * s + 1 if end > first else start, s))
+            )
+        return found
+
+    def places(self, spatial: Ints) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """For each place of the kernel, the windows and their elements as indices of ``(N, C, ...)``."""
+        for pairs in itertools.product(*[self.pairs(axis, n) for axis, n in enumerate(spatial)]):
+            yield (..., *[windows for windows, _ in pairs]), (..., *[elements for _, elements in pairs])
+
+
+@primitive
+def largest(x: Array, *, where: Pooled) -> Array:
+    """``(N, C, *spatial)`` to ``(N, C, *out)``: the largest element of every window; padding does not count."""
+    if math.prod(where.kernel) > _MANY:
+        return np.max(_side_by_side(x, where), axis=2)
+    result = np.full_like(x, -np.inf, shape=(*x.shape[:2], *where.out))
+    for windows, elements in where.places(x.shape[2:]):
+        part = result[windows]
+        np.maximum(part, x[elements], out=part)
+    return result
+
+
+@primitive
+def sum_windows(x: Array, *, where: Pooled) -> Array:
+    """``(N, C, *spatial)`` to ``(N, C, *out)``: the sum of every window, along one axis after the other."""
+    for axis in reversed(range(len(where.out))):
+        shape = (*x.shape[: axis + 2], where.out[axis], *x.shape[axis + 3 :])
+        total = np.zeros_like(x, shape=shape)
+        lead = (slice(None),) * (axis + 2)
+        for windows, elements in where.pairs(axis, x.shape[axis + 2]):
+            part = total[(*lead, windows)]
+            part += x[(*lead, elements)]
+        x = total
+    return x
+
+
+@primitive
+def spread_over_windows(g: Array, *, spatial: Ints, where: Pooled) -> Array:
+    """The transpose of `sum_windows`: ``(N, C, *out)`` to ``(N, C, *spatial)``."""
+    for axis, n in enumerate(spatial):
+        out = np.zeros_like(g, shape=(*g.shape[: axis + 2], n, *g.shape[axis + 3 :]))
+        lead = (slice(None),) * (axis + 2)
+        for windows, elements in where.pairs(axis, n):
+            part = out[(*lead, elements)]
+            part += g[(*lead, windows)]
+        g = out
+    return g
+
+
+# fmt: off
+rule(largest,             lambda g, ans, x, *, where: _to_largest(g, ans, x, where), selects=True)
+rule(sum_windows,         lambda g, _ans, _x, *, where: spread_over_windows(g, spatial=_x.shape[2:], where=where))
+rule(spread_over_windows, lambda u, _ans, _g, *, spatial, where: sum_windows(u, where=where))
+# fmt: on
+
+
+def _to_largest(g: Array, ans: Array, x: Array, where: Pooled) -> Array:
+    """``g`` in equal parts to the elements of each window that equal the largest."""
+    if isinstance(g, Variable) or math.prod(where.kernel) > _MANY:
+        copies = to_extremes(g, ans, _side_by_side(x, where), 2, False, nan=True)
+        return _added_back(copies, x.shape[2:], where)
+    g = widened(g)
+    has_nan = bool(np.isnan(np.max(ans, initial=0)))
+    count, ties = np.zeros_like(ans, np.uint8), []
+    for windows, elements in where.places(x.shape[2:]):
+        there = x[elements]
+        tie = there == ans[windows]
+        if has_nan:
+            tie |= there != there
+        count[windows] += tie
+        ties.append(tie)
+    share = g if count.max(initial=0) <= 1 else g / count
+    out = np.zeros_like(x, g.dtype)
+    for (windows, elements), tie in zip(where.places(x.shape[2:]), ties, strict=True):
+        part = out[elements]
+        part += share[windows] * tie
+    return out
+
+
+def _side_by_side(x: Array, where: Pooled) -> Array:
+    """The elements of every window, ``(N, C, elements, *out)``: a copy, which NumPy reduces much faster than a view."""
+    padded = surround(x, where.before, where.after, -np.inf)
+    view = unfold(padded, kernel=where.kernel, stride=where.stride, dilation=where.dilation)
+    return np.reshape(view, (*x.shape[:2], math.prod(where.kernel), *where.out))
+
+
+def _added_back(copies: Array, spatial: Ints, where: Pooled) -> Array:
+    """The transpose of `_side_by_side`."""
+    padded = tuple(b + n + a for b, n, a in zip(where.before, spatial, where.after, strict=True))
+    of_windows = np.reshape(copies, (*copies.shape[:2], *where.kernel, *where.out))
+    out = fold(of_windows, shape=padded, stride=where.stride, dilation=where.dilation)
+    return out[(..., *[slice(b, b + n) for b, n in zip(where.before, spatial, strict=True)])]
