@@ -11,7 +11,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tensorgrad import errors, functional, nn, optim, rules, schedules  # noqa: F401  (rules fills the gradient table)
+from tensorgrad import errors, functional, optim, rules, schedules  # noqa: F401  (rules fills the gradient table)
 from tensorgrad.debug.anomaly import detect_anomaly
 from tensorgrad.debug.gradcheck import gradcheck, gradgradcheck
 from tensorgrad.engine.registry import primitive, rule
@@ -26,7 +26,7 @@ from tensorgrad.transforms.functions import grad, value_and_grad
 from tensorgrad.transforms.recompute import checkpoint
 
 if TYPE_CHECKING:
-    from tensorgrad import data
+    from tensorgrad import data, nn
     from tensorgrad.checkpoints import Checkpoint, load, save
     from tensorgrad.drawing import Drawing, draw
 
@@ -62,8 +62,8 @@ __all__ = [
 __all__ += errors.__all__
 __all__ += functional.__all__
 
-# Files and pictures, whose modules of the standard library take longer to import than all the rest: at their first use.
-_ON_USE = {"data": "data", "Checkpoint": "checkpoints", "load": "checkpoints", "save": "checkpoints",
+# At their first use: layers, and files and pictures, whose modules of the standard library take longest to import.
+_ON_USE = {"data": "data", "nn": "nn", "Checkpoint": "checkpoints", "load": "checkpoints", "save": "checkpoints",
            "Drawing": "drawing", "draw": "drawing"}  # fmt: skip
 
 
@@ -73,7 +73,7 @@ if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name
         if name not in _ON_USE:
             raise AttributeError(f"module 'tensorgrad' has no attribute {name!r}{missing(name)}")
         module = import_module(f"tensorgrad.{_ON_USE[name]}")
-        globals()[name] = value = module if name == "data" else getattr(module, name)
+        globals()[name] = value = module if name in ("data", "nn") else getattr(module, name)
         return value
 
 

@@ -18,9 +18,13 @@ def gelu_of_tanh(x):
     return tg.gelu(x, approximate="tanh")
 
 
+def prelu(x):
+    return tg.prelu(x, 0.25)
+
+
 ACTIVATIONS = [
-    tg.relu, tg.leaky_relu, tg.elu, tg.selu, tg.gelu, gelu_of_tanh, tg.silu, tg.mish,
-    tg.softsign, tg.hardtanh, tg.log_sigmoid, tg.sigmoid, tg.softplus, tg.erf, tg.erfc,
+    tg.relu, tg.leaky_relu, prelu, tg.elu, tg.celu, tg.selu, tg.gelu, gelu_of_tanh, tg.silu, tg.mish,
+    tg.softsign, tg.hardtanh, tg.relu6, tg.hardsigmoid, tg.hardswish, tg.log_sigmoid, tg.sigmoid, tg.softplus, tg.erf, tg.erfc,
 ]  # fmt: skip
 
 
@@ -134,6 +138,11 @@ def test_a_class_that_is_impossible_and_does_not_occur_costs_nothing():
     *ACTIVATIONS[:-2], tg.softmax, tg.log_softmax, tg.logsumexp, tg.erf,
     pytest.param(lambda x: tg.mse_loss(x, x[::-1]), id="mse_loss(x, x[:-1])"), pytest.param(lambda x: tg.l1_loss(x, x[::-1]), id="l1_loss(x, x[:-1])"), pytest.param(lambda x: tg.layer_norm(x, 3), id="layer_norm(x, 3)"),
     pytest.param(lambda x: tg.conv1d(x[None, None], -np.ones((1, 1, 2), int)), id="conv1d(x[None, None], -ones((1, 1, 2), int))"), pytest.param(lambda x: tg.max_pool1d(x[None, None], 2, padding=1), id="max_pool1d(x[None, None], 2, padding=1)"),
+    pytest.param(lambda x: tg.adaptive_avg_pool1d(x[None, None], 2), id="adaptive_avg_pool1d"), pytest.param(lambda x: tg.adaptive_max_pool1d(x[None, None], 2), id="adaptive_max_pool1d"),
+    pytest.param(lambda x: tg.interpolate(x[None, None], 5, mode="linear"), id="interpolate"), pytest.param(lambda x: tg.unfold(x[None, None, None], (1, 2)), id="unfold"),
+    pytest.param(lambda x: tg.fold(x[None, None], (1, 3), 1), id="fold"), pytest.param(lambda x: tg.cummax(x, 0).values, id="cummax"), pytest.param(lambda x: tg.cummin(x, 0).values, id="cummin"),
+    pytest.param(lambda x: tg.normalize(x, axis=0), id="normalize"), pytest.param(lambda x: tg.cosine_similarity(x, x[::-1], 0), id="cosine_similarity"), pytest.param(lambda x: tg.lerp(x, x[::-1], 0.3), id="lerp"),
+    pytest.param(lambda x: tg.rms_norm(x, 3), id="rms_norm"), pytest.param(lambda x: tg.glu(x[:2]), id="glu"),
     pytest.param(lambda x: tg.avg_pool1d(x[None, None], 2), id="avg_pool1d(x[None, None], 2)"), pytest.param(lambda x: tg.cross_entropy(x[None], [0]), id="cross_entropy(x[None], [0])"),
     pytest.param(lambda x: tg.scaled_dot_product_attention(x[:, None], x[:, None], x[:, None]), id="scaled_dot_product_attention(x[:, None], x[:, None], x[:,..."),
 ])  # fmt: skip
@@ -143,6 +152,39 @@ def test_integers_do_not_wrap_around(fn):
         got, expected = fn(x.astype(dtype)), fn(x.astype(float))
         np.testing.assert_allclose(got, expected, rtol=1e-14)
         assert isinstance(got, (np.ndarray, np.generic))
+
+
+def test_the_last_of_equal_extremes_counts_and_nan_is_the_most_extreme():
+    """As in PyTorch: `tests/compare` has no equal elements."""
+    x = leaf([1, 3, 3, 2, np.nan, 5, np.nan, 7])
+    values, indices = tg.cummax(x, 0)
+    np.testing.assert_array_equal(values.data, np.maximum.accumulate(x.data))
+    np.testing.assert_array_equal(indices, [0, 1, 2, 2, 4, 4, 6, 6])
+    assert type(indices) is np.ndarray
+    np.testing.assert_array_equal(tg.grad(np.sum(values[:4]), x), [1, 1, 2, 0, 0, 0, 0, 0])
+    assert tg.cummin(-x, 0).indices.tolist() == indices.tolist()
+    with tg.no_grad():
+        assert not tg.cummax(x, 0).values.requires_grad
+    plain = tg.cummin([[2, 1], [0, 3]], 0)
+    assert type(plain.values) is np.ndarray
+    assert plain.values.tolist() == [[2, 1], [0, 1]]
+
+
+def test_interpolation_between_ends_is_exact_at_both():
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal(1000).astype(np.float32) for _ in range(2))
+    for weight, end in ((0, x), (1, y)):
+        np.testing.assert_array_equal(tg.lerp(x, y, weight), end)
+    assert tg.lerp(x, y, np.float64(0.3)).dtype == np.float32
+
+
+def test_vectors_of_length_zero_stay_finite():
+    x = leaf([[0.0, 0.0], [3.0, 4.0]])
+    for fn in (tg.normalize, lambda x: tg.cosine_similarity(x, x[::-1]), lambda x: tg.rms_norm(x, 2)):
+        first = tg.grad(np.sum(fn(x) * [[1.0, 2.0], [0.5, 3.0]] if fn(x).ndim == 2 else fn(x)), x, create_graph=True)
+        assert np.isfinite(fn(x).data).all()
+        assert np.isfinite(first.data).all()
+    np.testing.assert_array_equal(tg.normalize(x).data, [[0, 0], [0.6, 0.8]])
 
 
 def test_lists_and_tensors_that_need_no_gradient_are_welcome():

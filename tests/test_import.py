@@ -48,6 +48,18 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     } & set(loaded)
 
 
+def test_layers_are_imported_when_they_are_used():
+    before, after = run("""
+import sys, json
+import tensorgrad as tg
+before = sorted(name for name in sys.modules if name.startswith("tensorgrad.nn"))
+tg.nn.Linear
+print(json.dumps([before, sorted(name for name in sys.modules if name.startswith("tensorgrad.nn"))]))
+""")
+    assert not before
+    assert "tensorgrad.nn.recurrent" in after
+
+
 def test_takes_little_longer_than_numpy(tmp_path):
     """At most 20 ms of CPU time are promised; the bound allows for a slower processor."""
     milliseconds = min(

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = [README, *(ROOT / "docs" / name for name in ("guide.md", "figures.md", "how-it-works.md")),
+PAGES = [README, *(ROOT / "docs" / name for name in ("guide.md", "layers.md", "figures.md", "how-it-works.md")),
          *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"))]  # fmt: skip
 
 
@@ -15,7 +15,7 @@ def blocks(page):
     return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
-BLOCKS = blocks(README) + blocks(ROOT / "docs" / "guide.md")
+BLOCKS = [block for page in (README, ROOT / "docs" / "guide.md", ROOT / "docs" / "layers.md") for block in blocks(page)]
 
 
 def test_nothing_is_left_to_be_filled_in():

@@ -72,6 +72,10 @@ COUNTS = {
     "log_softmax": tg.log_softmax,
     "logsumexp": tg.logsumexp,
     "avg_pool": lambda x: tg.avg_pool2d(np.reshape(x, (1, 1, 250, 280)), (250, 280)),
+    "rms_norm": lambda x: tg.rms_norm(np.reshape(x, (1, -1)), 70_000),
+    "normalize": lambda x: tg.normalize(np.reshape(x, (1, -1))),
+    "cosine_similarity": lambda x: tg.cosine_similarity(np.reshape(x, (1, -1)), np.ones((1, 70_000), x.dtype)),
+    "adaptive_avg_pool": lambda x: tg.adaptive_avg_pool1d(np.reshape(x, (1, 1, 70_000)), 3),
     "max_pool": lambda x: tg.max_pool2d(np.reshape(x * 0, (1, 1, 250, 280)), (250, 280)),
     "attention": lambda x: tg.functional.scaled_dot_product_attention(
         np.ones((1, 1), x.dtype), np.reshape(x, (-1, 1)) * 0, np.reshape(x, (-1, 1))

@@ -53,8 +53,8 @@ def shifted(images: Array, limit: int, rng: np.random.Generator) -> Array:
 
 
 def predict(network: Any, images: Array, scale: float, chunk: int = 1000) -> Array:
-    """The network's logits ``(N, C)`` for images ``(N, H, W)``, without recording."""
-    with tg.no_grad():
+    """The network's logits ``(N, C)`` for images ``(N, H, W)``, in evaluation mode and without recording."""
+    with tg.no_grad(), tg.nn.eval(network):
         parts = [network(rows(images[at : at + chunk], scale)).data for at in range(0, len(images), chunk)]
     return np.concatenate(parts)
 

@@ -115,7 +115,7 @@ class Run:
 
     def save(self, name: str, network: Any, progress: Progress, optimizer: tg.optim.SGD | None = None) -> None:
         """Write a checkpoint: the weights, and with the optimizer all that resuming takes."""
-        arrays: dict[str, Any] = dict(tg.nn.parameters(network))
+        arrays: dict[str, Any] = {**tg.nn.parameters(network), **tg.nn.buffers(network)}
         if optimizer is not None:
             arrays |= {_VELOCITY + key: velocity for key, velocity in optimizer.state_dict().items()}
         config = {"options": vars(self.options), "data": self.about, "progress": _without_nan(asdict(progress))}

@@ -8,20 +8,28 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from tensorgrad.engine.registry import primitive, rule
 from tensorgrad.engine.tape import Array, Variable, value_of
-from tensorgrad.functional.arguments import check_choice, floating
+from tensorgrad.errors import ShapeError
+from tensorgrad.functional.arguments import check_choice, floating, in_precision_of
 from tensorgrad.functional.error_function import normal_cdf
 
 __all__ = [
+    "celu",
     "elu",
     "gelu",
+    "glu",
+    "hardsigmoid",
+    "hardswish",
     "hardtanh",
     "leaky_relu",
     "log_sigmoid",
     "mish",
+    "prelu",
     "relu",
+    "relu6",
     "selu",
     "sigmoid",
     "silu",
@@ -141,6 +149,29 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     return np.where(x > 0, x, negative_slope * x)
 
 
+def prelu(x: Array, weight: Array) -> Array:
+    """`leaky_relu` with a slope that can be learned: ``weight`` of one element, or ``(C,)`` for ``x`` ``(N, C, ...)``.
+
+    The gradient at 0 is ``weight``. Raises `ShapeError` if the shapes do not belong together.
+
+    Source: He et al., "Delving deep into rectifiers", 2015.
+
+    Examples
+    --------
+    >>> tg.prelu(np.array([[-2.0, -2.0], [4.0, -4.0]]), np.array([0.5, 0.25]))
+    array([[-1. , -0.5],
+           [ 4. , -1. ]])
+    """
+    x = floating(x)
+    weight = in_precision_of(x, weight)
+    channels = x.shape[1] if x.ndim > 1 else 1
+    if weight.ndim > 1 or weight.size not in (1, channels):
+        raise ShapeError(f"weight must have one element or {channels}, one for each channel of x {x.shape}, got shape "
+                         f"{weight.shape}")  # fmt: skip
+    slope = np.reshape(weight, (-1,) + (1,) * max(x.ndim - 2, 0) if x.ndim else ())
+    return np.where(x > 0, x, slope * x)
+
+
 def elu(x: Array, alpha: float = 1.0) -> Array:
     """``x`` where it is positive, else ``alpha * (exp(x) - 1)``.
 
@@ -153,6 +184,24 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     """
     x = floating(x)
     return np.where(x > 0, x, alpha * np.expm1(np.where(x > 0, 0, x)))
+
+
+def celu(x: Array, alpha: float = 1.0) -> Array:
+    """``x`` where it is positive, else ``alpha * (exp(x / alpha) - 1)``: an `elu` of slope 1 at 0 for every ``alpha``.
+
+    Raises ``ValueError`` if ``alpha`` is 0.
+
+    Source: Barron, "Continuously differentiable exponential linear units", 2017.
+
+    Examples
+    --------
+    >>> tg.celu(np.array([-2.0, 0.0, 2.0]), alpha=0.5)
+    array([-0.4908,  0.    ,  2.    ])
+    """
+    if alpha == 0:
+        raise ValueError("celu needs an alpha other than 0")
+    x = floating(x)
+    return np.where(x > 0, x, alpha * np.expm1(np.where(x > 0, 0, x) / alpha))
 
 
 def selu(x: Array) -> Array:
@@ -204,6 +253,27 @@ def silu(x: Array) -> Array:
     return x * sigmoid(x)
 
 
+def glu(x: Array, axis: int = -1) -> Array:
+    """``a * sigmoid(b)``, where ``a`` and ``b`` are the halves of ``x`` along ``axis``.
+
+    The result has half the length along ``axis``. Raises `ShapeError` if the length is odd, ``AxisError`` if there is
+    no such axis.
+
+    Source: Dauphin et al., "Language modeling with gated convolutional networks", 2017.
+
+    Examples
+    --------
+    >>> tg.glu(np.array([[3.0, 5.0, 0.0, 1e3]]))
+    array([[1.5, 5. ]])
+    """
+    x = floating(x)
+    axis = normalize_axis_index(axis, x.ndim)
+    if x.shape[axis] % 2:
+        raise ShapeError(f"glu needs an even length along axis {axis}, got shape {x.shape}")
+    a, b = np.split(x, 2, axis)
+    return a * sigmoid(b)
+
+
 def mish(x: Array) -> Array:
     """``x * tanh(softplus(x))``.
 
@@ -231,6 +301,47 @@ def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     if min_val > max_val:
         raise ValueError(f"hardtanh needs min_val <= max_val, got {min_val} and {max_val}")
     return bounded(floating(x), low=min_val, high=max_val)
+
+
+def relu6(x: Array) -> Array:
+    """``x`` clipped to ``[0, 6]``; the gradient at 0 and 6 is 0.
+
+    Source: Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
+
+    Examples
+    --------
+    >>> tg.relu6(np.array([-2.0, 2.0, 8.0]))
+    array([0., 2., 6.])
+    """
+    return bounded(floating(x), low=0, high=6)
+
+
+def hardsigmoid(x: Array) -> Array:
+    """``relu6(x + 3) / 6``: 0 up to -3, 1 from 3 on, and a straight line between; the gradient at -3 and 3 is 0.
+
+    Source: Courbariaux et al., "BinaryConnect: training deep neural networks with binary weights during propagations",
+    2015, with another slope.
+
+    Examples
+    --------
+    >>> tg.hardsigmoid(np.array([-4.0, 0.0, 1.5]))
+    array([0.  , 0.5 , 0.75])
+    """
+    return relu6(floating(x) + 3) / 6
+
+
+def hardswish(x: Array) -> Array:
+    """``x * hardsigmoid(x)``; the gradient is 0 at -3, and 1 at 3.
+
+    Source: Howard et al., "Searching for MobileNetV3", 2019.
+
+    Examples
+    --------
+    >>> tg.hardswish(np.array([-4.0, -1.0, 1.5]))
+    array([-0.    , -0.3333,  1.125 ])
+    """
+    x = floating(x)
+    return x * hardsigmoid(x)
 
 
 def log_sigmoid(x: Array) -> Array:

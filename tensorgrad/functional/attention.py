@@ -61,6 +61,13 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_ma
             "query, key and value must have shapes (..., L, E), (..., S, E) and (..., S, V), got "
             f"{query.shape}, {key.shape} and {value.shape}"
         )
+    weights = attention_weights(query, key, attn_mask, dropout_p, is_causal, scale=scale, rng=rng)
+    return np.matmul(weights, value)
+
+
+def attention_weights(query: Array, key: Array, attn_mask: Array, dropout_p: float, is_causal: bool, *,
+                      scale: float | None = None, rng: np.random.Generator | None = None) -> Array:  # fmt: skip
+    """``softmax(query @ key.T * scale + attn_mask)``, ``(..., L, S)``, with dropout."""
     if dropout_p and rng is None:
         raise ValueError("dropout_p needs a generator: rng=np.random.default_rng(seed)")
     scores = np.matmul(query * (1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale),
@@ -70,9 +77,7 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_ma
             raise ValueError("give attn_mask or is_causal, not both: np.tril(np.ones((L, S), bool)) is the causal mask")
         attn_mask = np.tri(*scores.shape[-2:], dtype=bool)
     weights = softmax(scores) if attn_mask is None else _masked_softmax(scores, attn_mask)
-    if dropout_p and rng is not None:
-        weights = dropout(weights, dropout_p, rng)
-    return np.matmul(weights, value)
+    return dropout(weights, dropout_p, rng) if dropout_p and rng is not None else weights
 
 
 def _masked_softmax(scores: Array, mask: Array) -> Array:

@@ -1,18 +1,21 @@
-"""Initial weights: each draws an array of shape ``(fan_in, fan_out)`` from a generator."""
+"""Initial weights, drawn from a generator: an array of shape ``(fan_in, fan_out)``, or of another shape."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["INITS", "glorot", "he", "small"]
+from tensorgrad.frontend.tensor import Tensor
+
+__all__ = ["INITS", "glorot", "he", "pytorch", "small"]
 
 Array = Any
+Shape: TypeAlias = "tuple[int, ...] | None"
 
 
-def he(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
+def he(rng: np.random.Generator, fan_in: int, fan_out: int, shape: Shape = None) -> Array:
     """Normal with standard deviation ``sqrt(2 / fan_in)``, shape ``(fan_in, fan_out)``: for ReLU.
 
     Source: He et al., "Delving deep into rectifiers", 2015, equation 10.
@@ -23,10 +26,10 @@ def he(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
     >>> print(w.shape, w.std().round(3), np.sqrt(2 / 784).round(3))
     (784, 400) 0.051 0.051
     """
-    return rng.standard_normal((fan_in, fan_out)) * np.sqrt(2 / max(fan_in, 1))
+    return rng.standard_normal(shape or (fan_in, fan_out)) * np.sqrt(2 / max(fan_in, 1))
 
 
-def glorot(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
+def glorot(rng: np.random.Generator, fan_in: int, fan_out: int, shape: Shape = None) -> Array:
     """Uniform in ``+-sqrt(6 / (fan_in + fan_out))``, shape ``(fan_in, fan_out)``: for tanh and sigmoid.
 
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
@@ -39,10 +42,10 @@ def glorot(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
     (784, 400) 0.071 0.071
     """
     limit = np.sqrt(6 / max(fan_in + fan_out, 1))
-    return rng.uniform(-limit, limit, (fan_in, fan_out))
+    return rng.uniform(-limit, limit, shape or (fan_in, fan_out))
 
 
-def small(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
+def small(rng: np.random.Generator, fan_in: int, fan_out: int, shape: Shape = None) -> Array:
     """Normal with standard deviation 0.01, whatever the size of the layer: the custom before 2010.
 
     Examples
@@ -50,7 +53,32 @@ def small(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
     >>> print(tg.nn.small(np.random.default_rng(0), 784, 400).std().round(3))
     0.01
     """
-    return rng.standard_normal((fan_in, fan_out)) * 0.01
+    return rng.standard_normal(shape or (fan_in, fan_out)) * 0.01
 
 
-INITS: dict[str, Callable[..., Array]] = {"he": he, "glorot": glorot, "small": small}
+def pytorch(rng: np.random.Generator, fan_in: int, fan_out: int, shape: Shape = None) -> Array:
+    """Uniform in ``+-1 / sqrt(fan_in)``: the default of PyTorch's linear and convolutional layers, biases included.
+
+    Examples
+    --------
+    >>> w = tg.nn.pytorch(np.random.default_rng(0), 784, 400)
+    >>> print(w.shape, np.abs(w).max().round(3), np.round(1 / np.sqrt(784), 3))
+    (784, 400) 0.036 0.036
+    """
+    limit = 1 / np.sqrt(max(fan_in, 1))
+    return rng.uniform(-limit, limit, shape or (fan_in, fan_out))
+
+
+INITS: dict[str, Callable[..., Array]] = {"he": he, "glorot": glorot, "small": small, "pytorch": pytorch}
+
+
+def initial_bias(init: str, rng: np.random.Generator, fan_in: int, count: int, dtype: Any) -> Tensor:
+    """A bias: 0, but in PyTorch's scheme, where it is drawn as the weights are."""
+    values = pytorch(rng, fan_in, count, (count,)) if init == "pytorch" else np.zeros(count)
+    return Tensor(values, requires_grad=True, dtype=dtype)
+
+
+def check_init(init: str) -> None:
+    """Raise ``ValueError`` unless ``init`` is the name of a scheme."""
+    if init not in tuple(INITS):
+        raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")

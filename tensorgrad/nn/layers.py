@@ -1,17 +1,20 @@
-"""Layers: callables that hold their parameters as attributes."""
+"""Layers of one function: a product, dropout, rows of a table, a change of shape."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
 from typing import Any
 
 import numpy as np
 
 from tensorgrad import functional
+from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.tensor import Tensor
-from tensorgrad.nn.initializers import INITS
+from tensorgrad.nn.checks import call, check_generator, check_input, check_sizes, run, shape_of
+from tensorgrad.nn.initializers import INITS, check_init, initial_bias
+from tensorgrad.nn.modes import drops
 
-__all__ = ["Dropout", "Linear", "Sequential"]
+__all__ = ["Dropout", "Embedding", "Flatten", "Linear"]
 
 
 class Linear:
@@ -24,9 +27,9 @@ class Linear:
     rng
         The random generator for the initial weights.
     bias
-        Whether there is a bias; it starts at 0.
+        Whether there is a bias; it starts at 0, but for ``init="pytorch"``.
     init
-        ``"he"``, ``"glorot"`` or ``"small"``.
+        ``"he"``, ``"glorot"``, ``"small"`` or ``"pytorch"``.
     dtype
         The dtype of the parameters.
 
@@ -41,21 +44,31 @@ class Linear:
 
     def __init__(self, in_features: int, out_features: int, rng: np.random.Generator, *, bias: bool = True,
                  init: str = "he", dtype: Any = np.float32) -> None:  # fmt: skip
-        if init not in INITS:
-            raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+        check_generator("Linear", "third", rng)
+        check_init(init)
         if in_features < 1 or out_features < 1:
             raise ValueError(f"a linear layer needs a feature on each side, got {in_features} and {out_features}")
+        self.in_features, self.out_features = in_features, out_features
         self.weight = Tensor(INITS[init](rng, in_features, out_features), requires_grad=True, dtype=dtype)
-        self.bias = Tensor(np.zeros(out_features, dtype), requires_grad=True) if bias else None
+        self.bias = initial_bias(init, rng, in_features, out_features, dtype) if bias else None
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any) -> Tensor:
         """From ``(..., in_features)`` to ``(..., out_features)``."""
-        y = x @ self.weight
+        shape = x.shape if isinstance(x, (Tensor, np.ndarray)) else shape_of(x)
+        if not shape or shape[-1] != self.weight.shape[0]:
+            check_input(self, x, "...", self.weight.shape[0])
+        y: Tensor = x @ self.weight
         return y if self.bias is None else y + self.bias
+
+    def __repr__(self) -> str:
+        return call(self, *self.weight.shape, bias=(self.bias is not None, True))
 
 
 class Dropout:
-    """Zero each element with probability ``p`` while training, that is, where an ``rng`` is passed.
+    """Set each element to 0 with probability ``p`` in training, and scale the rest by ``1 / (1 - p)``.
+
+    At first, a call with a generator is training, and one without is evaluation. `eval` switches it off for calls with
+    a generator, too, and `train` makes a call without one an error.
 
     Examples
     --------
@@ -72,34 +85,77 @@ class Dropout:
         if not 0 <= p < 1:
             raise ValueError(f"dropout probability must be in [0, 1), got {p}")
         self.p = p
+        self.training: bool | None = None  # decided by whether there is a generator
 
     def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
-        """Apply dropout if an ``rng`` is passed."""
-        return x if rng is None else functional.dropout(x, self.p, rng)
+        """Apply dropout in training."""
+        return functional.dropout(x, self.p, rng) if drops(self, rng) and rng is not None else x
+
+    def __repr__(self) -> str:
+        return call(self, self.p)
 
 
-class Sequential:
-    """Layers called one after the other; ``layers`` is the list or dict they were given in.
+class Embedding:
+    """A vector for each of the integers ``0 .. num_embeddings - 1``: from ``(...)`` to ``(..., embedding_dim)``.
 
-    A dict gives parameters the names of its keys: ``layers.hidden.weight`` in place of ``layers.0.weight``.
+    Parameters
+    ----------
+    num_embeddings, embedding_dim
+        The shape of ``weight``, whose rows are the vectors, at first from the standard normal distribution.
+    rng
+        The random generator for the initial weights.
+    padding_idx
+        The integer that stands for no word: its vector is 0, and receives no gradient.
+    dtype
+        The dtype of the weight.
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
-    >>> net = tg.nn.Sequential({"hidden": tg.nn.Linear(3, 4, rng), "relu": tg.relu, "out": tg.nn.Linear(4, 2, rng)})
-    >>> net(np.ones((5, 3), np.float32)).shape
-    (5, 2)
-    >>> list(tg.nn.parameters(net))
-    ['layers.hidden.weight', 'layers.hidden.bias', 'layers.out.weight', 'layers.out.bias']
+    >>> layer = tg.nn.Embedding(10, 3, np.random.default_rng(0))
+    >>> layer(np.array([[1, 2, 2, 9]])).shape
+    (1, 4, 3)
     """
 
-    draws = True
+    def __init__(self, num_embeddings: int, embedding_dim: int, rng: np.random.Generator, *,
+                 padding_idx: int | None = None, dtype: Any = np.float32) -> None:  # fmt: skip
+        check_generator("Embedding", "third", rng)
+        check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        values = rng.standard_normal((num_embeddings, embedding_dim))
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise ValueError(f"padding_idx must lie in {-num_embeddings}..{num_embeddings - 1}, got {padding_idx}")
+            values[padding_idx] = 0
+        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
+        self.weight = Tensor(values, requires_grad=True, dtype=dtype)
 
-    def __init__(self, layers: Iterable[Callable[..., Any]] | Mapping[str, Callable[..., Any]]) -> None:
-        self.layers = dict(layers) if isinstance(layers, Mapping) else list(layers)
+    def __call__(self, indices: Any) -> Tensor:
+        """From integers ``(...)`` to vectors ``(..., embedding_dim)``."""
+        vectors: Tensor = run(self, functional.embedding, indices, self.weight, self.padding_idx)
+        return vectors
 
-    def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
-        """The result of the last layer; ``rng`` is passed to layers with ``draws = True``."""
-        for layer in self.layers.values() if isinstance(self.layers, dict) else self.layers:
-            x = layer(x, rng) if getattr(layer, "draws", False) else layer(x)
-        return x
+    def __repr__(self) -> str:
+        return call(self, self.num_embeddings, self.embedding_dim, padding_idx=(self.padding_idx, None))
+
+
+class Flatten:
+    """Axes ``start_dim`` to ``end_dim`` as one; by default, from ``(N, ...)`` to ``(N, features)``.
+
+    Examples
+    --------
+    >>> tg.nn.Flatten()(np.ones((2, 3, 4, 4))).shape
+    (2, 48)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def __call__(self, x: Any) -> Any:
+        """The same elements in another shape."""
+        shape = shape_of(x)
+        start, end = (dim + len(shape) if dim < 0 else dim for dim in (self.start_dim, self.end_dim))
+        if not 0 <= start <= end < len(shape):
+            raise ShapeError(f"{self!r} takes x with axes {self.start_dim} to {self.end_dim}, got shape {shape}")
+        return np.reshape(x, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+    def __repr__(self) -> str:
+        return call(self, start_dim=(self.start_dim, 1), end_dim=(self.end_dim, -1))

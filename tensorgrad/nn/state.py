@@ -1,10 +1,8 @@
-"""The parameters of a model: found by name, frozen, saved and loaded."""
+"""The parameters and buffers of a model: found by name, frozen, saved and loaded."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator, Mapping
-from types import ModuleType
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +10,9 @@ import numpy as np
 from tensorgrad.engine.aliasing import keep_saved
 from tensorgrad.errors import CheckpointError
 from tensorgrad.frontend.tensor import Tensor
+from tensorgrad.nn.walking import walk
 
-__all__ = ["freeze", "load_state_dict", "parameters", "state_dict"]
+__all__ = ["buffers", "freeze", "load_state_dict", "parameters", "state_dict"]
 
 Array = Any
 
@@ -31,33 +30,58 @@ def parameters(model: Any) -> dict[str, Tensor]:
     ['scale', 'layers.0.weight', 'layers.0.bias']
     """
     found: dict[str, Tensor] = {}
-    seen: set[int] = set()
-
-    def visit(path: str, item: Any) -> None:
-        if id(item) in seen:
-            return
-        if isinstance(item, Tensor):
-            seen.add(id(item))
-            if item.is_leaf:
-                if path in found:
-                    raise ValueError(f"two parameters are called {path!r}: rename the attribute or key of one")
-                found[path] = item
-            return
-        for name, child in _children(item):
-            seen.add(id(item))
-            visit(f"{path}.{name}" if path else name, child)
-
-    visit("", model)
+    for path, item in walk(model):
+        if isinstance(item, Tensor) and item.is_leaf:
+            if path in found:
+                raise ValueError(f"two parameters are called {path!r}: rename the attribute or key of one")
+            found[path] = item
     return found
 
 
-def _children(item: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(item, Mapping):
-        yield from ((str(key), value) for key, value in item.items())
-    elif isinstance(item, (list, tuple)):
-        yield from ((str(i), value) for i, value in enumerate(item))
-    elif hasattr(item, "__dict__") and not isinstance(item, (type, ModuleType)) and not inspect.isroutine(item):
-        yield from vars(item).items()
+def buffers(model: Any) -> dict[str, Array]:
+    """The arrays that are part of a model's state though nothing trains them, by their path (``norm.running_mean``).
+
+    An object says which of its attributes these are, arrays or None, by an attribute ``buffers``, a tuple of names: a
+    model may hold other arrays, such as a mask or its data, which are not saved.
+
+    Raises
+    ------
+    TypeError
+        If a buffer is not an array.
+
+    Examples
+    --------
+    >>> class Counted:
+    ...     buffers = ("calls",)
+    ...     def __init__(self):
+    ...         self.calls = np.array(0)
+    ...     def __call__(self, x):
+    ...         self.calls += 1
+    ...         return x
+    >>> net = tg.nn.Sequential([Counted(), tg.relu])
+    >>> net(np.ones(3))
+    array([1., 1., 1.])
+    >>> tg.nn.buffers(net)
+    {'layers.0.calls': array(1)}
+    """
+    found: dict[str, Array] = {}
+    for path, item in walk(model):
+        for name in _declared(item):
+            value, where = getattr(item, name), f"{path}.{name}" if path else name
+            if isinstance(value, np.ndarray):
+                found[where] = value
+            elif value is not None:
+                raise TypeError(f"buffer {where!r} must be an ndarray, or None, got {value!r:.80}")
+    return found
+
+
+def _declared(item: Any) -> tuple[str, ...]:
+    """The names that an object declares as those of its buffers; its attribute may also be another thing."""
+    names = () if isinstance(item, (Tensor, type)) else getattr(item, "buffers", ())
+    if isinstance(names, str):
+        return (names,)  # of ("running_mean"), without a comma
+    is_declaration = isinstance(names, (tuple, list)) and all(isinstance(name, str) for name in names)
+    return tuple(names) if is_declaration else ()
 
 
 def freeze(model: Any, *paths: str) -> list[str]:
@@ -88,7 +112,7 @@ def freeze(model: Any, *paths: str) -> list[str]:
 
 
 def state_dict(model: Any) -> dict[str, Array]:
-    """Copies of the values of all parameters, by name.
+    """Copies of the values of all parameters and `buffers`, by name.
 
     Examples
     --------
@@ -96,11 +120,21 @@ def state_dict(model: Any) -> dict[str, Array]:
     >>> {name: array.shape for name, array in tg.nn.state_dict(layer).items()}
     {'weight': (3, 2), 'bias': (2,)}
     """
-    return {name: parameter.data.copy() for name, parameter in parameters(model).items()}
+    return {name: value.copy() for name, value in _values(model).items()}
+
+
+def _values(model: Any) -> dict[str, Array]:
+    """The arrays of all parameters and buffers."""
+    values = {name: parameter.data for name, parameter in parameters(model).items()}
+    for name, buffer in buffers(model).items():
+        if name in values:
+            raise ValueError(f"a parameter and a buffer are called {name!r}: rename the attribute or key of one")
+        values[name] = buffer
+    return values
 
 
 def load_state_dict(model: Any, state: Mapping[str, Array]) -> None:
-    """Set all parameters to the values in ``state``, all of them or none.
+    """Set all parameters and `buffers` to the values in ``state``, all of them or none.
 
     Raises
     ------
@@ -114,20 +148,22 @@ def load_state_dict(model: Any, state: Mapping[str, Array]) -> None:
     >>> np.array_equal(layer.weight.data, other.weight.data)
     True
     """
-    named = parameters(model)
-    problems = [f"missing {name}" for name in named if name not in state]
-    problems += [f"unexpected {name}" for name in state if name not in named]
-    for name in named.keys() & state.keys():
-        if np.shape(state[name]) != named[name].shape:
-            problems.append(f"{name} has shape {np.shape(state[name])}, the network {named[name].shape}")
+    own, named = _values(model), parameters(model)
+    problems = [f"missing {name}" for name in own if name not in state]
+    problems += [f"unexpected {name}" for name in state if name not in own]
+    for name in own.keys() & state.keys():
+        if np.shape(state[name]) != own[name].shape:
+            problems.append(f"{name} has shape {np.shape(state[name])}, the network {own[name].shape}")
         elif np.asarray(state[name]).dtype.kind not in "fiub":
             problems.append(f"{name} does not hold real numbers")
     if problems:
         raise CheckpointError("the weights do not fit the network: " + "; ".join(sorted(problems)))
-    values = {name: np.asarray(state[name], parameter.dtype) for name, parameter in named.items()}
-    for name, parameter in named.items():
-        if not parameter.data.flags.writeable:
-            raise ValueError(f"parameter {name!r} is a read-only array: give the Tensor a copy of it")
-    for name, parameter in named.items():
-        keep_saved(parameter)
-        parameter.data[...] = values[name]
+    new = {name: np.asarray(state[name], value.dtype) for name, value in own.items()}
+    for name, value in own.items():
+        if not value.flags.writeable:
+            kind, remedy = ("parameter", "the Tensor") if name in named else ("buffer", "the layer")
+            raise ValueError(f"{kind} {name!r} is a read-only array: give {remedy} a copy of it")
+    for name, value in own.items():
+        if name in named:
+            keep_saved(named[name])
+        value[...] = new[name]

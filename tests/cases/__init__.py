@@ -7,6 +7,7 @@ plain formula to compare with. One file a family, as in the gradient table itsel
 
 from cases import (
     activations,
+    adaptive_pooling,
     attention,
     choices,
     convolutions,
@@ -18,6 +19,7 @@ from cases import (
     elementwise,
     fft,
     indexing,
+    interpolation,
     joining,
     linalg,
     losses,
@@ -33,8 +35,10 @@ from cases import (
     reductions,
     rounding,
     shapes,
+    sliding_blocks,
     statistics,
     trigonometry,
+    vectors,
     windows,
 )
 from cases.rows import Row, distinct, ids
@@ -67,6 +71,10 @@ FAMILIES = [
     fft,
     activations,
     convolutions,
+    adaptive_pooling,
+    interpolation,
+    sliding_blocks,
+    vectors,
     normalization,
     attention,
     losses,

@@ -45,6 +45,12 @@ UNARY = [
     Row("leaky_relu 0.3", lambda x: tg.leaky_relu(x, 0.3),         away, [(2, 3)], each(lambda x: x if x > 0 else 0.3 * x)),
     Row("elu",            tg.elu,                                  away, [(2, 3)], each(lambda x: x if x > 0 else math.exp(x) - 1)),
     Row("elu 0.7",        lambda x: tg.elu(x, alpha=0.7),          away, [(2, 3)], each(lambda x: x if x > 0 else 0.7 * (math.exp(x) - 1))),
+    Row("celu",           tg.celu,                                 away, [(2, 3)], each(lambda x: x if x > 0 else math.exp(x) - 1)),
+    Row("celu 0.7",       lambda x: tg.celu(x, alpha=0.7),         away, [(2, 3)], each(lambda x: x if x > 0 else 0.7 * (math.exp(x / 0.7) - 1))),
+    Row("prelu constant", lambda x: tg.prelu(x, 0.3),              away, [(2, 3)], each(lambda x: x if x > 0 else 0.3 * x)),
+    Row("relu6",          lambda x: tg.relu6(5 * x),               away, [(2, 3)], each(lambda x: max(0, min(5 * x, 6)))),
+    Row("hardsigmoid",    lambda x: tg.hardsigmoid(4 * x),         away, [(2, 3)], each(lambda x: max(0, min(4 * x / 6 + 0.5, 1)))),
+    Row("hardswish",      lambda x: tg.hardswish(4 * x),           away, [(2, 3)], each(lambda x: 4 * x * max(0, min(4 * x / 6 + 0.5, 1)))),
     Row("selu",           tg.selu,                                 away, [(2, 3)], each(lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * (math.exp(x) - 1)))),
     Row("gelu",           tg.gelu,                                 real, [(2, 3)], each(lambda x: x * _phi(x))),
     Row("gelu tanh",      lambda x: tg.gelu(x, "tanh"),            real, [(2, 3)], each(lambda x: x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))))),
@@ -63,6 +69,16 @@ UNARY = [
     Row("dropout 0",      lambda x: tg.dropout(x, 0, Drawn) * 1,   real, [(2, 3)], lambda x: x),
 ]
 
+# Of whole arrays.
+OTHERS = [
+    Row("prelu",          tg.prelu,                                away, [(2, 3, 2), (3,)], lambda x, w: np.where(x > 0, x, w[:, None] * x)),
+    Row("prelu one",      tg.prelu,                                away, [(2, 3), (1,)],    lambda x, w: np.where(x > 0, x, w * x)),
+    Row("prelu number",   tg.prelu,                                away, [(3,), ()],        lambda x, w: np.where(x > 0, x, w * x)),
+    Row("prelu of one",   lambda x, w: tg.prelu(x[0], w),          away, [(1,), (1,)],      lambda x, w: np.where(x > 0, x, w * x)[0]),
+    Row("glu",            tg.glu,                                  real, [(2, 6)],          lambda x: x[:, :3] * each(_sigmoid)(x[:, 3:])),
+    Row("glu 0",          lambda x: tg.glu(x, axis=0),             real, [(4, 3)],          lambda x: x[:2] * each(_sigmoid)(x[2:])),
+]
+
 SOFTMAX = [
     Row("softmax",        lambda x: tg.softmax(x),                 real, [(2, 3)],    lambda x: _shares(x, -1)),
     Row("softmax 0",      lambda x: tg.softmax(x, axis=0),         real, [(2, 3)],    lambda x: _shares(x, 0)),
@@ -74,5 +90,5 @@ SOFTMAX = [
           lambda x, a=axis, k=keep: np.log(np.sum(np.exp(x), axis=a, keepdims=k))) for axis in (None, 0, -1, (0, 2)) for keep in (False, True)],
 ]
 
-ROWS = UNARY + SOFTMAX
+ROWS = UNARY + OTHERS + SOFTMAX
 # fmt: on

@@ -1,8 +1,10 @@
-"""Running sums and products, and integrals of samples."""
+"""Running sums, products and extremes, and integrals of samples."""
+# ruff: noqa: E501  (tables, a row a line)
 
 import numpy as np
 
-from cases.rows import Row, away, real
+import tensorgrad as tg
+from cases.rows import Row, away, distinct, real
 from tensorgrad.rules.cumulative import recurrence
 
 ZEROS = np.array([[1, 0, 1, 1], [0, 1, 0, 1], [1, 1, 1, 0]])
@@ -30,6 +32,9 @@ ROWS = [
     Row("cumprod zeros", lambda x: np.cumprod(x * ZEROS, axis=1), away,  [(3, 4)]),
     Row("cumprod zeros 0", lambda x: np.cumprod(x * ZEROS, axis=0), away, [(3, 4)]),
     Row("cumprod cubed", lambda x: np.cumprod(x) ** 3,        away,      [(4,)]),
+    *[Row(f"{f.__name__} {axis}", lambda x, f=f, axis=axis: f(x, axis).values, distinct, [(2, 3, 2)], lambda x, same=same, axis=axis: same(x, axis))
+      for f, same in [(tg.cummax, np.maximum.accumulate), (tg.cummin, np.minimum.accumulate)] for axis in (0, 1, -1)],
+    Row("cummax empty",  lambda x: tg.cummax(x, axis=1).values, real,    [(2, 0)], lambda x: x),
     Row("recurrence",    recurrence,                          real,      [(4, 2), (4, 2)], step_by_step),
     Row("cumsum complex", lambda x: np.real(np.cumsum(np.fft.fft(x)) ** 2), real, [(5,)]),
     Row("cumprod complex", lambda x: np.imag(np.cumprod(np.fft.fft(x))), real, [(5,)]),

@@ -13,6 +13,10 @@ def _standard(x, axis, eps=1e-5):
     return (x - x.mean(axis=axis, keepdims=True)) / np.sqrt(x.var(axis=axis, keepdims=True) + x.dtype.type(eps))
 
 
+def _scaled(x, axis, eps):
+    return x / np.sqrt(np.mean(x**2, axis=axis, keepdims=True) + x.dtype.type(eps))
+
+
 def _groups(x, groups, eps=1e-5):
     """Each image and each group by itself."""
     out = np.empty_like(x)
@@ -39,6 +43,8 @@ ROWS = [
     Row("layer_norm int eps",    lambda x: tg.layer_norm(x, 4, eps=0.5),                      real, [(2, 3, 4)],               lambda x: _standard(x, 2, 0.5)),
     Row("layer_norm 2 axes",     lambda x, w: tg.layer_norm(x, [3, 2], w),                    real, [(2, 3, 2), (3, 2)],       lambda x, w: _standard(x, (1, 2)) * w),
     Row("layer_norm bias",       lambda x, b: tg.layer_norm(x, 3, bias=b),                    real, [(3,), (3,)],              lambda x, b: _standard(x, 0) + b),
+    Row("rms_norm",              lambda x, w: tg.rms_norm(x, 3, w),                           real, [(4, 3), (3,)],             lambda x, w: _scaled(x, 1, np.finfo(x.dtype).eps) * w),
+    Row("rms_norm 2 axes",       lambda x: tg.rms_norm(x, (3, 2), eps=0.5),                   real, [(2, 3, 2)],                lambda x: _scaled(x, (1, 2), 0.5)),
     Row("batch_norm train",      lambda x, w, b: tg.batch_norm(x, weight=w, bias=b, training=True), real, [(5, 3), (3,), (3,)], lambda x, w, b: _standard(x, 0) * w + b),
     Row("batch_norm train 2d",   lambda x, w, b: tg.batch_norm(x, None, None, w, b, True, eps=0.1), real, [(2, 3, 2, 2), (3,), (3,)],
                                  lambda x, w, b: _standard(x, (0, 2, 3), 0.1) * _channels(w) + _channels(b)),

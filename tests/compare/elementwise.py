@@ -2,6 +2,7 @@
 
 import numpy as np
 from cases.activations import Drawn
+from hypothesis import strategies as st
 
 import tensorgrad as tg
 from compare.both import torch
@@ -19,6 +20,7 @@ from compare.op import (
     positive,
     small,
     unit,
+    with_axis,
 )
 
 F = torch.nn.functional
@@ -40,6 +42,15 @@ def whole(x, y):
 
 def both_apart(x, y, **params):
     return nonzero(x) and nonzero(y)
+
+
+def away_from_steps(x):
+    return all(differ(x, c) for c in (-1, 0, 1, 2))
+
+
+def slopes(p, x):
+    """Of PyTorch's `prelu`: one, or one for each channel."""
+    return [p.another((p.draw(st.sampled_from([1, x.shape[1] if x.ndim > 1 else 1])),))], {}
 
 
 def pair(x, y):
@@ -180,6 +191,12 @@ ACTIVATIONS = [
     Op("relu",         tg.relu,                     F.relu,                     safe=nonzero),
     Op("leaky_relu",   tg.leaky_relu,               F.leaky_relu,               given(negative_slope=[0.01, 0.3, 0.0]), safe=nonzero),
     Op("elu",          tg.elu,                      F.elu,                      given(alpha=[1.0, 0.5, 2.0]), safe=nonzero),
+    Op("celu",         tg.celu,                     F.celu,                     given(alpha=[1.0, 0.5, 2.0]), safe=nonzero),
+    Op("prelu",        tg.prelu,                    F.prelu,                    slopes, safe=nonzero, ndim=(1, 3)),
+    Op("glu",          lambda x, axis: tg.glu(np.concatenate([x, x * x], axis), axis), lambda x, axis: F.glu(torch.cat([x, x * x], axis), axis), with_axis, ndim=(1, 3)),
+    Op("relu6",        lambda x: tg.relu6(3 * x),       lambda x: F.relu6(3 * x),       safe=away_from_steps),
+    Op("hardsigmoid",  lambda x: tg.hardsigmoid(3 * x), lambda x: F.hardsigmoid(3 * x), safe=away_from_steps, order=1),  # PyTorch has no second derivative
+    Op("hardswish",    lambda x: tg.hardswish(3 * x),   lambda x: F.hardswish(3 * x),   safe=away_from_steps),
     Op("selu",         tg.selu,                     F.selu,                     safe=nonzero),
     Op("gelu",         lambda x, approximate: tg.gelu(x, approximate), lambda x, approximate: F.gelu(x, approximate=approximate), given(approximate=["none", "tanh"])),
     Op("silu",         tg.silu,                     F.silu),

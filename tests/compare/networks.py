@@ -93,6 +93,11 @@ def layer(p, x):
     return [p.new(shape), p.new(shape)], {"shape": shape, "eps": p.draw(st.sampled_from([1e-2, 0.5]))}
 
 
+def scaled_layer(p, x):
+    (weight, _), params = layer(p, x)
+    return [weight], params | {"eps": p.draw(st.sampled_from([None, 1e-2, 0.5]))}
+
+
 def batch(p, x):
     if x.size < 2 * x.shape[1]:
         raise Unfit
@@ -224,6 +229,7 @@ WINDOWS = [
 
 LAYERS = [
     Op("layer_norm",    lambda x, w, b, shape, eps: tg.layer_norm(x, shape, w, b, eps), lambda x, w, b, shape, eps: F.layer_norm(x, shape, w, b, eps), layer, ndim=(1, 3)),
+    Op("rms_norm",      lambda x, w, shape, eps: tg.rms_norm(x, shape, w, eps), lambda x, w, shape, eps: F.rms_norm(x, shape, w, eps), scaled_layer, ndim=(1, 3)),
     Op("batch_norm",    lambda x, w, b, eps: tg.batch_norm(x, None, None, w, b, True, eps=eps), lambda x, w, b, eps: F.batch_norm(x, None, None, w, b, True, eps=eps), batch, ndim=(2, 3)),
     Op("batch_norm evaluated", lambda x, w, b, mean, var: tg.batch_norm(x, mean.astype(x.dtype), var.astype(x.dtype), w, b), lambda x, w, b, mean, var: F.batch_norm(x, t(mean, x), t(var, x), w, b), evaluated, ndim=(2, 3)),
     Op("group_norm",    lambda x, w, b, groups, eps: tg.group_norm(x, groups, w, b, eps), lambda x, w, b, groups, eps: F.group_norm(x, groups, w, b, eps), of_groups, ndim=(2, 3)),

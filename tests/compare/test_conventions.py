@@ -24,7 +24,7 @@ inf, nan = math.inf, math.nan
 
 SPECIAL = np.array([0, -0.0, 1, -1, 0.5, -0.5, 2, -2.5, 30, -30, 100, -100, 1e4, -1e4, inf, -inf, nan])
 CHOICES = {  # of their parameters
-    "leaky_relu": {"negative_slope": 0.1}, "elu": {"alpha": 2.0}, "hardtanh": {"min_val": -1.0, "max_val": 2.0},
+    "leaky_relu": {"negative_slope": 0.1}, "elu": {"alpha": 2.0}, "celu": {"alpha": 2.0}, "hardtanh": {"min_val": -1.0, "max_val": 2.0},
     "gelu": {"approximate": "none"},
 }  # fmt: skip
 
@@ -39,6 +39,7 @@ DIFFERENT_ON_PURPOSE = {
     "copysign":    "of infinity: 1 or -1, PyTorch has NaN",
     "select":      "what was left out stays out, PyTorch has NaN where it is infinite",
     "piecewise":   "what was left out stays out, PyTorch has NaN where it overflows",
+    "hardsigmoid": "a slope of 1/6, PyTorch's is that of float32",
     "expm1":       "exact in the tail, PyTorch's cancels",
 }
 # fmt: on

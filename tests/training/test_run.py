@@ -9,7 +9,8 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad.errors import ConfigError
-from training.run import Run, finite
+from training.images import predict
+from training.run import Progress, Run, finite
 
 
 def options(**given):
@@ -93,3 +94,18 @@ def test_a_damaged_result_names_the_file(content):
 def test_one_weight_that_is_no_number_is_noticed(value, good):
     network = [tg.Tensor(np.zeros((2, 2))), tg.Tensor(np.array([1.0, value]))]
     assert finite(network) == good
+
+
+def test_statistics_are_used_in_evaluation_and_saved():
+    network = tg.nn.Sequential([tg.nn.BatchNorm1d(4), tg.nn.Linear(4, 2, np.random.default_rng(0))])
+    images = np.random.default_rng(1).integers(0, 255, (6, 2, 2), np.uint8)
+    one_by_one = [predict(network, images[i : i + 1], 1 / 255) for i in range(6)]
+    np.testing.assert_allclose(predict(network, images, 1 / 255), np.concatenate(one_by_one), rtol=1e-5)
+    norm = network.layers[0]
+    assert norm.training
+    assert norm.num_batches_tracked == 0
+    network(np.ones((3, 4), np.float32))
+    run = Run.create(options(), {})
+    run.save("last.npz", network, Progress())
+    assert run.weights("last.npz").keys() == tg.nn.state_dict(network).keys()
+    np.testing.assert_array_equal(run.weights("last.npz")["layers.0.running_mean"], norm.running_mean)
