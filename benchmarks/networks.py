@@ -4,8 +4,8 @@
 
 float32, one thread. A function gets its gradient from outside, an array of its shape, so that nothing but the function
 is measured; all its inputs require a gradient, except images that a network reads. A step is forward, backward and an
-update. Results and gradients of both libraries are compared before they are timed. Names choose rows that contain one of
-them. With ``--allocator default`` memory is what the C library happens to hand out: see `measuring.keep_memory`.
+update. Results and gradients of both libraries are compared before they are timed. Names choose rows that contain one
+of them. With ``--allocator default`` memory is what the C library happens to hand out: see `measuring.keep_memory`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import measuring
 import numpy as np
 
 import tensorgrad as tg
+from tensorgrad.functional import recurrent
 
 TOLERANCE = {"rtol": 2e-3, "atol": 2e-4}
 SECONDS = 0.4  # of each contender, for a row
@@ -46,7 +47,7 @@ def filters(*shape: int) -> Any:
 
 def functions(torch: Any) -> dict[str, Row]:
     """The rows of single functions."""
-    F, x = torch.nn.functional, normal(128, 1024)
+    F, x = torch.nn.functional, normal(128, 1024)  # noqa: N806  (as PyTorch's users write)
     rows: dict[str, Row] = {}
 
     def row(name: str, ours: Any, theirs: Any, inputs: list[Any], tracked: int | None = None, **options: Any) -> None:
@@ -148,13 +149,18 @@ BATCH, CONTEXT, WIDTH, HEADS, LETTERS, BLOCKS = 16, 64, 128, 4, 65, 2
 
 def gpt_weights() -> dict[str, Any]:
     """The weights of a transformer of two blocks."""
-    rng, D = np.random.default_rng(3), WIDTH
-    shapes = {"letters": (LETTERS, D), "places": (CONTEXT, D), "head": (D, LETTERS)}
+    rng, width = np.random.default_rng(3), WIDTH
+    shapes = {"letters": (LETTERS, width), "places": (CONTEXT, width), "head": (width, LETTERS)}
     for b in range(BLOCKS):
-        shapes |= {f"{b} qkv": (D, 3 * D), f"{b} out": (D, D), f"{b} up": (D, 4 * D), f"{b} down": (4 * D, D)}
+        shapes |= {
+            f"{b} qkv": (width, 3 * width),
+            f"{b} out": (width, width),
+            f"{b} up": (width, 4 * width),
+            f"{b} down": (4 * width, width),
+        }
     w = {name: (0.05 * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes.items()}
     for name in [f"{b} {part}" for b in range(BLOCKS) for part in ("first", "second")] + ["last"]:
-        w[f"{name} scale"], w[f"{name} shift"] = np.ones(D, np.float32), np.zeros(D, np.float32)
+        w[f"{name} scale"], w[f"{name} shift"] = np.ones(width, np.float32), np.zeros(width, np.float32)
     for b in range(BLOCKS):
         for part in ("qkv", "out", "up", "down"):
             w[f"{b} {part} bias"] = np.zeros(shapes[f"{b} {part}"][1], np.float32)
@@ -166,27 +172,29 @@ def gpt(torch: Any) -> Callable[[dict[str, Any]], Any]:
     rng = np.random.default_rng(4)
     tokens, targets = rng.integers(0, LETTERS, (2, BATCH, CONTEXT))
     if torch is None:
-        norm = lambda x, w, name: tg.layer_norm(x, WIDTH, w[f"{name} scale"], w[f"{name} shift"])
-        swap, look_up, gelu = lambda x: np.transpose(x, (0, 2, 1, 3)), tg.embedding, tg.gelu
-        attend, cross_entropy = tg.scaled_dot_product_attention, tg.cross_entropy
+        library: Any = tg
     else:
-        tokens, targets, F = torch.tensor(tokens), torch.tensor(targets), torch.nn.functional
-        norm = lambda x, w, name: F.layer_norm(x, (WIDTH,), w[f"{name} scale"], w[f"{name} shift"])
-        swap, look_up, gelu = lambda x: x.transpose(1, 2), F.embedding, F.gelu
-        attend, cross_entropy = F.scaled_dot_product_attention, F.cross_entropy
+        tokens, targets, library = torch.tensor(tokens), torch.tensor(targets), torch.nn.functional
+
+    def norm(x: Any, w: dict[str, Any], name: str) -> Any:
+        return library.layer_norm(x, (WIDTH,), w[f"{name} scale"], w[f"{name} shift"])
+
+    def swap(x: Any) -> Any:
+        return np.swapaxes(x, 1, 2) if torch is None else x.transpose(1, 2)
+
     shape = (BATCH, CONTEXT, HEADS, WIDTH // HEADS)
 
     def loss(w: dict[str, Any]) -> Any:
-        x = look_up(tokens, w["letters"]) + w["places"]  # (B, T, D)
+        x = library.embedding(tokens, w["letters"]) + w["places"]  # (B, T, D)
         for b in range(BLOCKS):
             qkv = norm(x, w, f"{b} first") @ w[f"{b} qkv"] + w[f"{b} qkv bias"]
             q, k, v = (swap(qkv[..., i * WIDTH : (i + 1) * WIDTH].reshape(shape)) for i in range(3))  # (B, H, T, D / H)
-            y = swap(attend(q, k, v, is_causal=True)).reshape((BATCH, CONTEXT, WIDTH))
+            y = swap(library.scaled_dot_product_attention(q, k, v, is_causal=True)).reshape((BATCH, CONTEXT, WIDTH))
             x = x + (y @ w[f"{b} out"] + w[f"{b} out bias"])
-            h = gelu(norm(x, w, f"{b} second") @ w[f"{b} up"] + w[f"{b} up bias"])
+            h = library.gelu(norm(x, w, f"{b} second") @ w[f"{b} up"] + w[f"{b} up bias"])
             x = x + (h @ w[f"{b} down"] + w[f"{b} down bias"])
         logits = norm(x, w, "last") @ w["head"]
-        return cross_entropy(logits.reshape((BATCH * CONTEXT, LETTERS)), targets.reshape(-1))
+        return library.cross_entropy(logits.reshape((BATCH * CONTEXT, LETTERS)), targets.reshape(-1))
 
     return loss
 
@@ -196,41 +204,34 @@ UNITS, STEPS = 128, 32
 
 def lstm_weights() -> dict[str, Any]:
     """The weights of an LSTM with an embedding and a head."""
-    rng, H = np.random.default_rng(5), UNITS
-    shapes = {"letters": (LETTERS, H), "weight_ih": (4 * H, H), "weight_hh": (4 * H, H), "head": (H, LETTERS)}
-    w = {name: (rng.standard_normal(shape) / math.sqrt(H)).astype(np.float32) for name, shape in shapes.items()}
-    return w | {"bias_ih": np.zeros(4 * H, np.float32), "bias_hh": np.zeros(4 * H, np.float32)}
+    rng, gates = np.random.default_rng(5), 4 * UNITS
+    shapes = {"letters": (LETTERS, UNITS), "head": (UNITS, LETTERS)}
+    shapes |= {"weight_ih": (gates, UNITS), "weight_hh": (gates, UNITS), "bias_ih": (gates,), "bias_hh": (gates,)}
+    return {name: (rng.standard_normal(s) / math.sqrt(UNITS)).astype(np.float32) for name, s in shapes.items()}
 
 
 def lstm(torch: Any) -> Callable[[dict[str, Any]], Any]:
-    """The loss of the LSTM: by functions of NumPy, and by PyTorch's own layer, which is one function."""
+    """The loss of the LSTM, which is one function in both libraries, with an embedding and a head."""
     rng = np.random.default_rng(6)
     tokens, targets = rng.integers(0, LETTERS, (2, BATCH, STEPS))
     if torch is None:
 
         def loss(w: dict[str, Any]) -> Any:
-            x = tg.embedding(tokens, w["letters"])
+            x = tg.embedding(tokens.T, w["letters"])
             inputs = x @ w["weight_ih"].T + (w["bias_ih"] + w["bias_hh"])  # of all steps at once
-            h = c = np.zeros((BATCH, UNITS), np.float32)
-            states = []
-            for t in range(STEPS):
-                gates = inputs[:, t] + h @ w["weight_hh"].T
-                i, f, g, o = (gates[:, k * UNITS : (k + 1) * UNITS] for k in range(4))
-                c = tg.sigmoid(f) * c + tg.sigmoid(i) * np.tanh(g)
-                h = tg.sigmoid(o) * np.tanh(c)
-                states.append(h)
-            logits = np.stack(states, 1) @ w["head"]
-            return tg.cross_entropy(logits.reshape((BATCH * STEPS, LETTERS)), targets.reshape(-1))
+            start = np.zeros((BATCH, UNITS), np.float32)
+            states = recurrent.lstm(inputs, start, start, w["weight_hh"])[0]
+            return tg.cross_entropy((states @ w["head"]).reshape((STEPS * BATCH, LETTERS)), targets.T.reshape(-1))
 
         return loss
-    F, tokens, targets = torch.nn.functional, torch.tensor(tokens), torch.tensor(targets)
+    library, tokens, targets = torch.nn.functional, torch.tensor(tokens), torch.tensor(targets)
     start = torch.zeros(1, BATCH, UNITS)
 
     def loss(w: dict[str, Any]) -> Any:
         weights = [w[name] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-        x = F.embedding(tokens, w["letters"])
+        x = library.embedding(tokens, w["letters"])
         out = torch.lstm(x, (start, start), weights, True, 1, 0.0, True, False, True)[0]
-        return F.cross_entropy((out @ w["head"]).reshape(-1, LETTERS), targets.reshape(-1))
+        return library.cross_entropy((out @ w["head"]).reshape(-1, LETTERS), targets.reshape(-1))
 
     return loss
 
@@ -248,15 +249,15 @@ def cnn(torch: Any) -> Callable[[dict[str, Any]], Any]:
     """The loss of that network."""
     rng = np.random.default_rng(7)
     images, labels = rng.random((64, 1, 28, 28), np.float32), rng.integers(0, 10, 64)
-    F: Any = tg
+    library: Any = tg
     if torch is not None:
-        F, images, labels = torch.nn.functional, torch.tensor(images), torch.tensor(labels)
+        library, images, labels = torch.nn.functional, torch.tensor(images), torch.tensor(labels)
 
     def loss(w: dict[str, Any]) -> Any:
-        x = F.max_pool2d(F.relu(F.conv2d(images, w["1 weight"], w["1 bias"])), 2)
-        x = F.max_pool2d(F.relu(F.conv2d(x, w["2 weight"], w["2 bias"])), 2)
-        x = F.relu(x.reshape((64, -1)) @ w["3 weight"].T + w["3 bias"])
-        return F.cross_entropy(x @ w["4 weight"].T + w["4 bias"], labels)
+        x = library.max_pool2d(library.relu(library.conv2d(images, w["1 weight"], w["1 bias"])), 2)
+        x = library.max_pool2d(library.relu(library.conv2d(x, w["2 weight"], w["2 bias"])), 2)
+        x = library.relu(x.reshape((64, -1)) @ w["3 weight"].T + w["3 bias"])
+        return library.cross_entropy(x @ w["4 weight"].T + w["4 bias"], labels)
 
     return loss
 

@@ -4,11 +4,46 @@ from __future__ import annotations
 
 import numpy as np
 
+from tensorgrad.engine.indexing import scatter
+from tensorgrad.engine.registry import primitive, rule
+from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import floating
 
 __all__ = ["embedding", "one_hot"]
+
+
+_MANY = 1 << 22  # of float32: sums of more are computed in float64, as those of indexing are
+
+
+@primitive
+def rows_of(weight: Array, *, rows: Array) -> Array:
+    """``weight[rows]``."""
+    return weight[rows]
+
+
+@primitive
+def add_to_rows(g: Array, *, rows: Array, count: int) -> Array:
+    """The transpose of `rows_of`: a table of ``count`` rows, to each of which those of ``g`` at its indices are added.
+
+    Rows of the same index are brought together and added up at once, which is several times as fast as `numpy.add.at`.
+    """
+    if not rows.size or g.size > _MANY:
+        return scatter(g, index=rows, shape=(count, g.shape[-1]))
+    flat, parts = rows.reshape(-1), widened(g).reshape(-1, g.shape[-1])
+    order = np.argsort(flat, kind="stable")
+    flat = flat[order]
+    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
+    out = np.zeros((count, g.shape[-1]), g.dtype)
+    out[flat[starts]] = np.add.reduceat(parts[order], starts, axis=0)
+    return out
+
+
+# fmt: off
+rule(rows_of,     lambda g, _ans, _weight, *, rows: add_to_rows(g, rows=rows, count=_weight.shape[0]), selects=True)
+rule(add_to_rows, lambda g, _ans, _g, *, rows, count: rows_of(g, rows=rows))
+# fmt: on
 
 
 def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> Array:
@@ -31,7 +66,7 @@ def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> 
     count = weight.shape[0]
     if rows.size and not (rows.min() >= 0 and rows.max() < count):
         raise IndexError(f"indices must lie in 0..{count - 1}, got {rows.min()}..{rows.max()}")
-    out = weight[rows]
+    out = rows_of(weight, rows=rows)
     if padding_idx is None:
         return out
     if not -count <= padding_idx < count:

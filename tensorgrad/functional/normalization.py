@@ -11,42 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.registry import primitive, rule
+from tensorgrad.engine.sums import widened
 from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.modes import no_grad
 from tensorgrad.functional.arguments import floating, in_precision_of
+from tensorgrad.functional.standardized import standardize, standardize_rows
 
 __all__ = ["batch_norm", "group_norm", "layer_norm", "rms_norm"]
-
-
-@primitive
-def standardize(x: Array, *, axis: tuple[int, ...], eps: float, center: bool = True) -> Array:
-    """``(x - mean(x)) / sqrt(var(x) + eps)`` over ``axis``; 1.3 times as fast as composed of these functions.
-
-    Without ``center``, the mean is not subtracted: ``x / sqrt(mean(x**2) + eps)``.
-    """
-    wide = _wide(x)
-    centered = wide - np.mean(wide, axis=axis, keepdims=True) if center else wide
-    out = centered / np.sqrt(np.mean(np.square(centered), axis=axis, keepdims=True) + eps)
-    return out.astype(x.dtype, copy=False)
-
-
-rule(standardize, lambda g, ans, x, *, axis, eps, center=True: _without_moments(g, ans, x, axis, eps, center))
-
-
-def _without_moments(g: Array, ans: Array, x: Array, axis: tuple[int, ...], eps: float, center: bool) -> Array:
-    """``g`` less what would change the mean (if ``center``) or the variance of ``ans``, in units of ``x``."""
-    g, ans, x = _wide(g), _wide(ans), _wide(x)
-    across = g - np.mean(g, axis=axis, keepdims=True) if center else g
-    across = across - ans * np.mean(g * ans, axis=axis, keepdims=True)
-    power = np.var(x, axis=axis, keepdims=True) if center else np.mean(np.square(x), axis=axis, keepdims=True)
-    return across / np.sqrt(power + eps)
-
-
-def _wide(x: Array) -> Array:
-    """float16 as float32: the squares of its numbers are beyond it from 256 on."""
-    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 def layer_norm(x: Array, normalized_shape: Any, weight: Array = None, bias: Array = None, eps: float = 1e-5) -> Array:
@@ -65,8 +37,13 @@ def layer_norm(x: Array, normalized_shape: Any, weight: Array = None, bias: Arra
     """
     x = floating(x)
     shape = _last_axes(x, normalized_shape)
-    out = standardize(x, axis=tuple(range(-len(shape), 0)), eps=eps)
-    return _affine(out, weight, bias, shape, shape)
+    scale, shift = (
+        np.full(shape, constant, x.dtype)
+        if parameter is None
+        else in_precision_of(x, _of_shape(name, parameter, shape))
+        for name, parameter, constant in (("weight", weight, 1), ("bias", bias, 0))
+    )
+    return standardize_rows(x, scale, shift, eps=eps)
 
 
 def rms_norm(x: Array, normalized_shape: Any, weight: Array = None, eps: float | None = None) -> Array:
@@ -141,7 +118,7 @@ def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, 
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm out of training needs running_mean and running_var, or write training=True")
-        wide = _wide(x)
+        wide = widened(x)
         mean, var = (
             np.reshape(value_of(running).astype(wide.dtype), column) for running in (running_mean, running_var)
         )
@@ -151,7 +128,7 @@ def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, 
         raise ValueError(f"batch_norm in training needs more than one value per channel, got x of shape {x.shape}")
     axes = (0, *range(2, x.ndim))
     out = _affine(standardize(x, axis=axes, eps=eps), weight, bias, (channels,), column)
-    batch = _wide(value_of(x))
+    batch = widened(value_of(x))
     with no_grad():
         if running_mean is not None:
             running_mean[...] = (1 - momentum) * running_mean + momentum * np.mean(batch, axis=axes)
@@ -204,8 +181,14 @@ def _check_running(name: str, running: Any, channels: int) -> None:
 def _affine(out: Array, weight: Array, bias: Array, shape: tuple[int, ...], column: tuple[int, ...]) -> Array:
     """``out * weight + bias``, where the parameters have shape ``shape`` and are reshaped to ``column``."""
     for name, parameter in (("weight", weight), ("bias", bias)):
-        if parameter is not None and np.shape(parameter) != shape:
-            raise ShapeError(f"{name} must have shape {shape}, got {np.shape(parameter)}")
+        if parameter is not None:
+            _of_shape(name, parameter, shape)
     if weight is not None:
         out = out * np.reshape(in_precision_of(out, weight), column)
     return out if bias is None else out + np.reshape(in_precision_of(out, bias), column)
+
+
+def _of_shape(name: str, parameter: Array, shape: tuple[int, ...]) -> Array:
+    if np.shape(parameter) != shape:
+        raise ShapeError(f"{name} must have shape {shape}, got {np.shape(parameter)}")
+    return parameter

@@ -67,6 +67,9 @@ def _lstm_gradients(g: Array, ans: Array, needed: Sequence[int], _inputs: Array,
     direct = (
         [g[2 + k] * slope for k, slope in enumerate(slopes)] if _is_used(g[2:]) else None
     )  # of the gates themselves
+    if direct is None and not isinstance(factors, Variable) and not isinstance(weight, Variable):
+        gates, dh, dc = _lstm_gates(g, factors, of_cell, f, weight, backwards)
+        return {0: gates, 1: dh, 2: dc, 3: _of_weight(gates, h, ans[0], backwards)}
     dh, dc, parts = 0.0, 0.0, []
     for t in _order(ans.shape[1], not backwards):
         dh = dh + g[0, t]
@@ -78,6 +81,26 @@ def _lstm_gradients(g: Array, ans: Array, needed: Sequence[int], _inputs: Array,
         dh, dc = gates @ weight, dc * f[t]
     gates = np.stack(parts if backwards else parts[::-1])
     return {0: gates, 1: dh, 2: dc, 3: _of_weight(gates, h, ans[0], backwards)}
+
+
+def _lstm_gates(g: Array, factors: Array, of_cell: Array, f: Array, weight: Array,
+                backwards: bool) -> tuple[Array, Array, Array]:  # fmt: skip
+    """The gradients of the gates of all steps, and of the first states: the loop of `_lstm_gradients`, in place."""
+    steps, n, width = of_cell.shape
+    gates = np.empty((steps, n, 4, width), np.result_type(g, factors, weight))
+    factors = factors.reshape(gates.shape)
+    dh, dc = np.zeros((2, n, width), gates.dtype)
+    is_used = _is_used(g[1])
+    for t in _order(steps, not backwards):
+        dh += g[0, t]
+        dc += dh * of_cell[t]
+        if is_used:
+            dc += g[1, t]
+        np.multiply(factors[t, :, :3], dc[:, np.newaxis], out=gates[t, :, :3])
+        np.multiply(factors[t, :, 3], dh, out=gates[t, :, 3])
+        np.matmul(gates[t].reshape(n, 4 * width), weight, out=dh)
+        dc *= f[t]
+    return gates.reshape(steps, n, 4 * width), dh, dc
 
 
 rule(lstm_states, together=_lstm_gradients, singular=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.registry import also_complex, implements, primitive, rule
+from tensorgrad.engine.registry import also_complex, implements, primitive, row_of, rule
 from tensorgrad.engine.tape import Array
 from tensorgrad.rules.elementwise import add_product
 from tensorgrad.rules.shapes import asarray
@@ -27,6 +27,23 @@ rule(np.matvec, lambda g, _ans, _x, y: np.expand_dims(g, -1) * np.expand_dims(y,
 rule(np.vecmat, lambda g, _ans, _x, y: np.matvec(y, g),
                 lambda g, _ans, x, _y: np.expand_dims(x, -1) * np.expand_dims(g, -2), singular=False)
 # fmt: on
+
+
+_DIRECT = 1_000_000  # multiplications: up to here OpenBLAS multiplies without rearranging the matrices first
+
+
+def product(x: Array, y: Array) -> Array:
+    """`numpy.matmul`; of a batch with one matrix as one large product, where NumPy's many would rearrange it each."""
+    if getattr(x, "ndim", 0) > 2 and getattr(y, "ndim", 0) == 2 and x.dtype == y.dtype and x.dtype.char in "fd":
+        *batch, rows, inner = x.shape
+        if rows * y.size > _DIRECT and inner == y.shape[0] and x.flags.c_contiguous:
+            return np.matmul(x.reshape(-1, inner), y).reshape(*batch, rows, y.shape[1])
+    return np.matmul(x, y)
+
+
+_row = row_of(np.matmul)
+assert _row is not None
+_row.forward = product
 
 
 def _matmul_dx(g: Array, y: Array) -> Array:
