@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import tensorgrad as tg
 from tensorgrad import functional
+from tensorgrad.functional import depthwise, products_of_windows
 from tensorgrad.functional.folding import fold, unfold
 from tests.helpers import draw, leaf
 
@@ -252,3 +253,67 @@ def test_padding_wins_no_maximum_and_gets_no_gradient():
     out = tg.max_pool2d(x, 3, stride=2, padding=1)
     np.testing.assert_array_equal(out.data, [[[[-1, -2], [-4, -5]]]])
     np.testing.assert_array_equal(tg.grad(np.sum(out), x).ravel(), [1, 1, 0, 1, 1, 0, 0, 0, 0])
+
+
+METHODS = {  # constants of the modules that compute convolutions, for each way to compute them
+    "one image at a time": {"_CACHE": 1},
+    "few images at a time, whole windows": {"_CACHE": 3000, "_FEW": 10**9},
+    "rows of windows": {"_FEW": 0},
+    "rows of windows, small products": {"_FEW": 0, "_SMALL": 10**9, "_TALL": 1},
+    "rows of windows, large products": {"_CACHE": 3000, "_FEW": 0, "_SMALL": 0},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(geometry(), st.sampled_from([(1, 2, 3), (2, 2, 1), (3, 1, 2)]), st.data())
+def test_property_all_ways_to_compute_a_convolution_agree(method, drawn, channels, data):
+    lengths, kernel, stride, dilation = drawn
+    padding = tuple(data.draw(st.integers(0, 2)) for _ in kernel)
+    groups, inputs, outputs = channels
+    x, weight = leaf(draw(3, groups * inputs, *lengths)), leaf(draw(groups * outputs, inputs, *kernel, seed=1))
+    bias = leaf(draw(groups * outputs, seed=2))
+
+    def results():
+        y = getattr(tg, f"conv{len(kernel)}d")(x, weight, bias, stride, padding, dilation, groups)
+        first = tg.grad(np.sum(y**3), [x, weight, bias], create_graph=True)
+        return [y, *first, *tg.grad(sum(np.sum(g**2) for g in first), [x, weight, bias])]
+
+    expected = results()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in METHODS[method].items():
+            for module in (products_of_windows, depthwise):
+                patch.setattr(module, name, value, raising=False)
+        for got, wanted in zip(results(), expected, strict=True):
+            values = wanted if isinstance(wanted, np.ndarray) else wanted.data
+            np.testing.assert_allclose(tg.Tensor(got).data, values, atol=1e-9 * (1 + np.abs(values).max(initial=0)))
+
+
+@pytest.mark.parametrize("pool", [tg.max_pool2d, tg.avg_pool2d])
+@pytest.mark.parametrize("kernel", [2, 3, 5])
+def test_pooling_gives_the_same_gradient_in_a_recorded_pass_and_for_any_order_in_memory(pool, kernel):
+    values = np.random.default_rng(0).integers(0, 4, (2, 3, 7, 8)).astype(float)  # with ties
+    values[0, 0, 2, 2] = np.nan
+    g = draw(*pool(values, kernel, 2, kernel // 2).shape)
+    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(values, 1, -1)), -1, 1)
+    plain, recorded, of_last = (
+        tg.grad(pool(x, kernel, 2, kernel // 2), x, g, create_graph=create_graph)
+        for x, create_graph in (
+            (leaf(values), False),
+            (leaf(values), True),
+            (tg.Tensor(last, requires_grad=True), False),
+        )
+    )
+    np.testing.assert_allclose(plain, recorded.data, atol=1e-12)
+    np.testing.assert_allclose(plain, of_last, atol=1e-12)
+
+
+def test_convolutions_of_float16_are_added_up_in_float32():
+    x = np.ones((1, 4096, 1, 2), np.float16)
+    weight = np.ones((1, 4096, 1, 1), np.float16)
+    np.testing.assert_array_equal(tg.conv2d(x, weight).ravel(), [4096, 4096])  # in float16, 2048 + 1 is 2048
+    depthwise_weight = np.ones((2, 1, 1, 3000), np.float16)
+    np.testing.assert_array_equal(
+        tg.conv2d(np.ones((1, 2, 1, 3000), np.float16), depthwise_weight, groups=2).ravel(), 3000
+    )
+    table = tg.Tensor(np.ones((2, 1), np.float16), requires_grad=True)
+    np.testing.assert_array_equal(tg.grad(np.sum(tg.embedding(np.zeros(4096, int), table)), table), [[4096], [0]])

@@ -61,11 +61,11 @@ def sigmoid(x: Array) -> Array:
     >>> tg.sigmoid(np.array([-2.0, 0.0, 2.0]))
     array([0.1192, 0.5   , 0.8808])
     """
-    out = np.negative(floating(x))
+    out = np.asarray(np.negative(floating(x)))
     with np.errstate(over="ignore"):  # exp(-x) is infinite where 1 / (1 + exp(-x)) is less than any number
         out = np.exp(out, out=out)
     out += 1
-    return np.reciprocal(out, out=out)
+    return np.reciprocal(out, out=out)[()]
 
 
 @primitive

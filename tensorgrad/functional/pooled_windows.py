@@ -99,8 +99,8 @@ rule(spread_over_windows, lambda u, _ans, _g, *, spatial, where: sum_windows(u, 
 
 
 def _to_largest(g: Array, ans: Array, x: Array, where: Pooled) -> Array:
-    """``g`` in equal parts to the elements of each window that equal the largest."""
-    if isinstance(g, Variable) or math.prod(where.kernel) > _MANY:
+    """``g`` in equal parts to the elements of each window that equal the largest; padding, -inf, may be one of them."""
+    if isinstance(g, Variable) or math.prod(where.kernel) > _MANY or np.min(ans, initial=0) == -np.inf:
         copies = to_extremes(g, ans, _side_by_side(x, where), 2, False, nan=True)
         return _added_back(copies, x.shape[2:], where)
     g = widened(g)

@@ -7,6 +7,7 @@ import numpy as np
 
 import tensorgrad as tg
 from cases.rows import Row, away, real
+from tensorgrad.functional.error_function import normal_cdf
 
 
 class Drawn:
@@ -63,6 +64,7 @@ UNARY = [
     Row("sigmoid",        tg.sigmoid,                              real, [(2, 3)], each(_sigmoid)),
     Row("softplus",       tg.softplus,                             real, [(2, 3)], each(lambda x: math.log(1 + math.exp(x)))),
     Row("erf",            tg.erf,                                  real, [(2, 3)], each(math.erf)),
+    Row("normal_cdf",     normal_cdf,                              real, [(2, 3)], each(_phi)),
     Row("erfc",           tg.erfc,                                 real, [(2, 3)], each(math.erfc)),
     Row("dropout",        lambda x: tg.dropout(x, 0.4, Drawn),     real, [(2, 3)], lambda x: x * (Drawn.random(x.shape) >= 0.4) / x.dtype.type(0.6)),
     Row("dropout 1",      lambda x: tg.dropout(x, 1, Drawn),       real, [(2, 3)], lambda x: 0 * x),

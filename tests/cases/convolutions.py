@@ -7,6 +7,8 @@ import numpy as np
 
 import tensorgrad as tg
 from cases.rows import Row, distinct, real
+from tensorgrad.functional.convolution_products import convolution_filters
+from tensorgrad.functional.pooled_windows import Pooled, spread_over_windows
 
 
 def _each(value, axes):
@@ -76,6 +78,31 @@ def pool(reduce, x, kernel, stride=None, padding=0, dilation=1, ceil_mode=False,
     )
 
 
+def _filters(x, g, kernel, stride):
+    """The gradient of a convolution in its filters, each element by a sum over all windows."""
+    out = np.zeros((g.shape[1], x.shape[1], *kernel), x.dtype)
+    x = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)])
+    for o, c in np.ndindex(out.shape[:2]):
+        for place, window in _windows(x.shape[2:], kernel, stride, (1, 1)):
+            for n in range(len(x)):
+                out[o, c] += g[(n, o, *place)] * x[(n, c, *window)]
+    return out
+
+
+def _spread(g, where, spatial):
+    """Each element to all elements of its window."""
+    out = np.zeros(
+        (*g.shape[:2], *(b + n + a for b, n, a in zip(where.before, spatial, where.after, strict=True))), g.dtype
+    )
+    for place, window in _windows(out.shape[2:], where.kernel, where.stride, where.dilation):
+        out[(..., *window)] += g[(..., *place)][..., None, None]
+    return out[(..., *(slice(b, b + n) for b, n in zip(where.before, spatial, strict=True)))]
+
+
+WHERE = {"before": (1, 1), "stride": (2, 1), "dilation": (1, 1), "groups": 1}
+POOLED = Pooled((3, 2), (2, 4), (1, 1), (1, 0), (2, 1), (1, 1))
+
+
 def with_options(name, fn, same, shapes, domain=real, **options):
     return Row(name, lambda *x: fn(*x, **options), domain, shapes, lambda *x: same(*x, **options))
 
@@ -118,6 +145,19 @@ ROWS = [
     conv("conv2d groups",     tg.conv2d, (1, 4, 3, 2), (4, 2, 2, 1), (4,), groups=2),
     conv("conv2d depthwise",  tg.conv2d, (2, 3, 3, 3), (3, 1, 2, 2), (3,), groups=3, stride=2, padding=1),
     conv("conv2d no images",  tg.conv2d, (0, 2, 3, 3), (2, 2, 2, 2), (2,)),
+    conv("conv2d multiplier", tg.conv2d, (1, 2, 3, 3), (4, 1, 2, 2), (4,), groups=2, padding=(0, 1), dilation=(1, 2)),
+    conv("conv2d 1x1",        tg.conv2d, (2, 2, 2, 3), (3, 2, 1, 1), (3,)),
+    conv("conv2d 1x1 stride", tg.conv2d, (1, 2, 3, 4), (2, 2, 1, 1), (2,), stride=2, padding=1),
+    conv("conv1d many",       tg.conv1d, (1, 8, 4), (2, 8, 2), (2,), padding=1),
+    conv("conv2d many",       tg.conv2d, (1, 8, 3, 3), (2, 8, 2, 2), (2,), padding=(0, 1)),
+    conv("conv2d many strides", tg.conv2d, (2, 8, 4, 3), (1, 8, 2, 2), (1,), stride=(2, 1), padding=1, dilation=(2, 1)),
+    conv("conv2d many groups", tg.conv2d, (1, 12, 2, 4), (2, 6, 1, 3), (2,), groups=2, padding=(0, 2), stride=(1, 2)),
+    conv("conv3d many",       tg.conv3d, (1, 8, 1, 2, 2), (2, 8, 1, 2, 2), (2,), padding=(1, 0, 1), stride=(2, 1, 1)),
+    Row("convolution_filters", lambda x, g: convolution_filters(x, g, kernel=(2, 3), **WHERE), real, [(2, 2, 3, 3), (2, 1, 2, 3)],
+                              lambda x, g: _filters(x, g, (2, 3), (2, 1))),
+    Row("convolution_filters many", lambda x, g: convolution_filters(x, g, kernel=(2, 3), **WHERE), real, [(1, 6, 3, 3), (1, 2, 2, 3)],
+                              lambda x, g: _filters(x, g, (2, 3), (2, 1))),
+    Row("spread_over_windows", lambda g: spread_over_windows(g, spatial=(3, 4), where=POOLED), real, [(2, 1, 2, 4)], lambda g: _spread(g, POOLED, (3, 4))),
     conv("conv3d",            tg.conv3d, (1, 2, 2, 3, 2), (2, 2, 1, 2, 2), (2,)),
     conv("conv3d options",    tg.conv3d, (1, 2, 3, 2, 3), (2, 1, 2, 2, 1), (2,), stride=(1, 2, 3), padding=(0, 1, 1), dilation=(2, 1, 1), groups=2),
 
@@ -128,6 +168,9 @@ ROWS = [
     transposed("conv_transpose2d",          tg.conv_transpose2d, (2, 2, 2, 3), (2, 2, 2, 3), (2,)),
     transposed("conv_transpose2d no bias",  tg.conv_transpose2d, (1, 1, 2, 2), (1, 2, 2, 1)),
     transposed("conv_transpose2d options",  tg.conv_transpose2d, (1, 2, 2, 3), (2, 2, 2, 2), (4,), stride=(2, 3), padding=(1, 0), output_padding=(0, 2), groups=2, dilation=(1, 2)),
+    transposed("conv_transpose2d many",     tg.conv_transpose2d, (1, 2, 2, 2), (2, 8, 2, 2), (8,), stride=(1, 2), padding=(0, 1)),
+    transposed("conv_transpose2d many in",  tg.conv_transpose2d, (1, 8, 2, 2), (8, 2, 2, 2), (2,), padding=1, output_padding=(0, 1), dilation=(1, 2)),
+    transposed("conv_transpose2d depthwise", tg.conv_transpose2d, (1, 3, 2, 3), (3, 1, 2, 2), (3,), groups=3, stride=(2, 1), padding=1),
     transposed("conv_transpose3d",          tg.conv_transpose3d, (1, 1, 2, 1, 2), (1, 2, 2, 2, 1), (2,), stride=(1, 2, 2), padding=(1, 0, 0)),
 
     largest("max_pool1d",          tg.max_pool1d, (2, 2, 5), 2),
@@ -139,6 +182,7 @@ ROWS = [
     largest("max_pool2d ceil pad", tg.max_pool2d, (1, 1, 4, 5), 2, stride=3, padding=1, ceil_mode=True),
     *[largest(f"max_pool1d ceil {n}", tg.max_pool1d, (1, 1, n), 3, stride=stride, padding=padding, dilation=2, ceil_mode=True)
       for n, stride, padding in [(6, 1, 1), (7, 2, 1), (8, 3, 1), (9, 3, 0), (10, 4, 1), (11, 4, 1)]],
+    largest("max_pool2d many",     tg.max_pool2d, (1, 2, 6, 5), (5, 4), stride=1, padding=(2, 0)),
     largest("max_pool3d",          tg.max_pool3d, (1, 1, 3, 4, 2), (2, 2, 1), stride=(1, 2, 1)),
 
     mean("avg_pool1d",             tg.avg_pool1d, (2, 2, 5), 2),
@@ -146,6 +190,7 @@ ROWS = [
     mean("avg_pool2d",             tg.avg_pool2d, (2, 2, 4, 6), (2, 3)),
     mean("avg_pool2d padding",     tg.avg_pool2d, (1, 1, 4, 5), (3, 2), stride=(2, 1), padding=1),
     mean("avg_pool2d no padding",  tg.avg_pool2d, (1, 1, 4, 5), (3, 2), stride=(2, 1), padding=1, count_include_pad=False),
+    mean("avg_pool2d many",        tg.avg_pool2d, (1, 2, 6, 5), (5, 4), stride=1, padding=(2, 1)),
     mean("avg_pool2d ceil",        tg.avg_pool2d, (1, 2, 5, 4), 2, stride=(2, 3), ceil_mode=True),
     mean("avg_pool2d ceil pad",    tg.avg_pool2d, (1, 1, 4, 5), 2, stride=3, padding=1, ceil_mode=True),
     mean("avg_pool2d ceil no pad", tg.avg_pool2d, (1, 1, 4, 5), 2, stride=3, padding=1, ceil_mode=True, count_include_pad=False),
