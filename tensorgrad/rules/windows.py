@@ -1,7 +1,13 @@
-"""Sliding windows, convolution of vectors, and padding."""
+"""Sliding windows, convolution of vectors, and padding.
+
+`unfold` and `fold` are each other's transposes, ``sum(unfold(x) * y) == sum(x * fold(y))``, so each is the other's
+gradient. Arrays are ``(..., *spatial)``, windows ``(..., *kernel, *out)``: for each place in the kernel, what all the
+windows have there, side by side, as the sums that follow want it.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,39 +17,69 @@ from numpy.lib.stride_tricks import sliding_window_view
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
 from tensorgrad.engine.sums import wide
 from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
-from tensorgrad.errors import NoRuleError
+from tensorgrad.errors import NoRuleError, ShapeError
 from tensorgrad.rules.ordering import along
 from tensorgrad.rules.shapes import asarray, cast_to_fit
+
+Ints = tuple[int, ...]
 
 _COPYING = ("edge", "reflect", "symmetric", "wrap")  # modes of `numpy.pad` that pad with elements of the array
 
 
 @primitive
-def windows(x: Array, *, axis: int, size: int) -> Array:
-    """All windows along an axis, as a view: window ``i`` starts at element ``i`` and extends along a new last axis."""
-    return sliding_window_view(x, size, axis)
+def unfold(x: Array, *, kernel: Ints, stride: Ints, dilation: Ints) -> Array:
+    """All windows over the last axes of ``x``, ``(..., *spatial)`` to ``(..., *kernel, *out)``: a view, read-only."""
+    axes = len(kernel)
+    spatial, steps = x.shape[-axes:], x.strides[-axes:]
+    out = numbers_of_windows(spatial, kernel, stride, dilation)
+    inside = tuple(d * step for d, step in zip(dilation, steps, strict=True))
+    across = tuple(s * step for s, step in zip(stride, steps, strict=True))
+    return np.lib.stride_tricks.as_strided(
+        x, x.shape[:-axes] + kernel + out, x.strides[:-axes] + inside + across, writeable=False
+    )
 
 
 @primitive
-def overlap_add(x: Array, *, axis: int) -> Array:
-    """The transpose of `windows`: element ``j`` of window ``i`` is added to element ``i + j``."""
-    axis = normalize_axis_index(axis, x.ndim - 1)
-    x = np.moveaxis(x, axis, -2)  # (..., i, j)
-    if x.shape[-2] < x.shape[-1]:
-        x = np.swapaxes(x, -2, -1)  # i and j are interchangeable: add the smaller number of slices
-    *rest, n, size = x.shape
-    out = np.zeros((*rest, n + size - 1), wide(x.dtype) or x.dtype)
-    for j in range(size):
-        out[..., j : j + n] += x[..., j]
-    return np.moveaxis(out.astype(x.dtype, copy=False), -1, axis)
+def fold(x: Array, *, shape: Ints, stride: Ints, dilation: Ints) -> Array:
+    """Add all windows back where they came from: ``(..., *kernel, *out)`` to ``(..., *shape)``."""
+    axes = len(shape)
+    kernel, counts = x.shape[-2 * axes : -axes], x.shape[-axes:]
+    out: Array = np.zeros(x.shape[: -2 * axes] + shape, wide(x.dtype) or x.dtype)
+    everywhere = (slice(None),) * axes
+    if math.prod(counts) < math.prod(kernel):  # the two are interchangeable: add the smaller number of slices
+        lead = x.ndim - 2 * axes
+        x = np.transpose(x, (*range(lead), *range(lead + axes, x.ndim), *range(lead, lead + axes)))
+        kernel, counts, stride, dilation = counts, kernel, dilation, stride
+    for place in np.ndindex(kernel):
+        starts = [p * d for p, d in zip(place, dilation, strict=True)]
+        there = [slice(a, a + n * s, s) for a, n, s in zip(starts, counts, stride, strict=True)]
+        out[(..., *there)] += x[(..., *place, *everywhere)]
+    return out.astype(x.dtype, copy=False)
+
+
+def _same_windows(g: Array, shape: Ints, stride: Ints, dilation: Ints) -> Array:
+    """The windows over ``g`` that stand in an array of this shape: ``g`` may have room for more."""
+    axes = len(shape) // 2
+    found = unfold(g, kernel=shape[:axes], stride=stride, dilation=dilation)
+    return found[(..., *map(slice, shape[axes:]))]
 
 
 # fmt: off
-rule(windows,     lambda g, _ans, _x, *, axis, size: overlap_add(g, axis=axis))
-rule(overlap_add, lambda g, _ans, _x, *, axis: windows(g, axis=axis, size=_x.shape[-1]))
+rule(unfold, lambda g, _ans, _x, *, kernel, stride, dilation:
+                  fold(g, shape=_x.shape[-len(kernel):], stride=stride, dilation=dilation))
+rule(fold,   lambda g, _ans, _x, *, shape, stride, dilation:
+                  _same_windows(g, _x.shape[-2 * len(shape):], stride, dilation))
 # fmt: on
 
-also_complex(windows, overlap_add)
+also_complex(unfold, fold)
+
+
+def numbers_of_windows(spatial: Ints, kernel: Ints, stride: Ints, dilation: Ints) -> Ints:
+    """How many windows fit along each axis."""
+    spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    if any(n < span for n, span in zip(spatial, spans, strict=True)):
+        raise ShapeError(f"a kernel of {kernel} with dilation {dilation} does not fit into {spatial}, padding included")
+    return tuple((n - span) // s + 1 for n, span, s in zip(spatial, spans, stride, strict=True))
 
 
 @implements(sliding_window_view)
@@ -53,8 +89,12 @@ def _sliding_window_view(x: Array, window_shape: Any, axis: Any = None) -> Array
     axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
     if len(sizes) != len(axes):
         raise ValueError(f"sliding_window_view: {len(axes)} axes need as many window lengths, got {window_shape}")
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"sliding_window_view: window lengths must not be negative, got {window_shape}")
     for one, size in zip(axes, sizes, strict=True):
-        x = windows(x, axis=one, size=size)
+        one = normalize_axis_index(one, x.ndim)
+        x = unfold(np.moveaxis(x, one, -1), kernel=(size,), stride=(1,), dilation=(1,))
+        x = np.moveaxis(x, (-1, -2), (one, -1))
     return x
 
 
