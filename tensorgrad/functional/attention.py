@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tensorgrad.engine.tape import Array, Variable, as_array
+from tensorgrad.engine.tape import Array, Variable, as_array, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import check_broadcastable, floating, in_precision_of
 from tensorgrad.functional.probabilities import softmax
@@ -87,7 +87,7 @@ def _masked_softmax(scores: Array, mask: Array) -> Array:
         raise TypeError("attn_mask must hold booleans (which keys take part) or floats (added to the scores), "
                         f"got {mask.dtype}: write attn_mask.astype(bool)")  # fmt: skip
     scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask.astype(scores.dtype)
-    empty = np.all(scores == -np.inf, axis=-1, keepdims=True)
+    empty = np.max(value_of(scores), axis=-1, keepdims=True, initial=-np.inf) == -np.inf
     if not empty.any():
         return softmax(scores)
     return np.where(empty, 0, softmax(np.where(empty, 0, scores)))
