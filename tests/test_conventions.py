@@ -244,3 +244,22 @@ def test_plain_statistics():
     for call in (lambda: np.histogram(leaf(x)), lambda: np.histogram(x, edges, weights=leaf(x))):
         with pytest.raises(tg.NoRuleError, match="range"):
             call()
+
+
+@pytest.mark.parametrize("exponent", [-3, -2, -1, 1, 2, 3, 4, 5, 3.0, 2.5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_small_whole_powers_are_numpys_but_for_two_units(exponent, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(2000) * 10.0 ** rng.integers(-20, 20, 2000)
+    with np.errstate(all="ignore"):
+        x = np.concatenate([x, [1e-30, 1e30, -1e19, 1e-19, 0, -0.0, np.inf, -np.inf, np.nan]]).astype(dtype)
+        got, expected = (leaf(x, dtype) ** exponent).data, np.power(x, dtype(exponent))
+        assert np.power(leaf(x, dtype), exponent).data.tolist() == got.tolist() or np.isnan(got).any()
+        assert got.dtype == dtype
+        np.testing.assert_array_equal(np.signbit(got)[:-5], np.signbit(expected)[:-5])
+        exact = np.isnan(expected) | np.isinf(expected)
+        np.testing.assert_array_equal(got[exact], expected[exact])
+        np.testing.assert_array_max_ulp(got[~exact], expected[~exact], 2)
+        y = leaf(np.array([0.7, 1.3, 2.1]), dtype)
+        slope = tg.grad(np.sum(y**exponent), y)
+    np.testing.assert_allclose(slope, exponent * y.data.astype(float) ** (exponent - 1), rtol=8 * np.finfo(dtype).eps)

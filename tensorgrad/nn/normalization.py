@@ -158,7 +158,7 @@ class LayerNorm:
     >>> norm = tg.nn.LayerNorm(3)
     >>> norm(np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]], np.float32))
     Tensor([[-1.2247,  0.    ,  1.2247],
-            [-1.2247,  0.    ,  1.2247]], dtype=float32, from add)
+            [-1.2247,  0.    ,  1.2247]], dtype=float32, from standardize_rows)
     """
 
     def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, *,
