@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
@@ -89,10 +89,11 @@ def _sliding_window_view(x: Array, window_shape: Any, axis: Any = None) -> Array
     axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
     if len(sizes) != len(axes):
         raise ValueError(f"sliding_window_view: {len(axes)} axes need as many window lengths, got {window_shape}")
-    if any(size < 0 for size in sizes):
-        raise ValueError(f"sliding_window_view: window lengths must not be negative, got {window_shape}")
     for one, size in zip(axes, sizes, strict=True):
-        one = normalize_axis_index(one, x.ndim)
+        if not 0 <= size <= x.shape[one]:
+            raise ValueError(
+                f"sliding_window_view: no window of length {size} fits into an axis of length {x.shape[one]}"
+            )
         x = unfold(np.moveaxis(x, one, -1), kernel=(size,), stride=(1,), dilation=(1,))
         x = np.moveaxis(x, (-1, -2), (one, -1))
     return x
