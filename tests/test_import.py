@@ -49,7 +49,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def test_takes_little_longer_than_numpy(tmp_path):
-    """At most 20 ms of CPU time are promised, a quarter of what NumPy takes; a ratio is the same beside a load."""
+    """At most 20 ms of CPU time are promised, a third of what NumPy takes; a ratio is the same beside a load."""
     code = """
 import time, json
 start = time.process_time()
@@ -58,7 +58,7 @@ between = time.process_time()
 import tensorgrad
 print(json.dumps((time.process_time() - between) / (between - start)))
 """
-    assert any(run(code, tmp_path) < 0.4 for _ in range(6))  # the first one compiles
+    assert any(run(code, tmp_path) < 0.65 for _ in range(6))  # the first one compiles
 
 
 def test_the_public_names_are_there():
