@@ -61,21 +61,16 @@ print(json.dumps([before, sorted(name for name in sys.modules if name.startswith
 
 
 def test_takes_little_longer_than_numpy(tmp_path):
-    """At most 20 ms of CPU time; the bound of the test allows for a slower processor."""
-    milliseconds = min(
-        run(
-            """
+    """At most 20 ms of CPU time are promised, a third of what NumPy takes; a ratio is the same beside a load."""
+    code = """
 import time, json
-import numpy
 start = time.process_time()
+import numpy
+between = time.process_time()
 import tensorgrad
-print(json.dumps(1000 * (time.process_time() - start)))
-""",
-            tmp_path,
-        )
-        for _ in range(5)
-    )
-    assert milliseconds < 40
+print(json.dumps((time.process_time() - between) / (between - start)))
+"""
+    assert any(run(code, tmp_path) < 0.65 for _ in range(6))  # the first one compiles
 
 
 def test_the_public_names_are_there():

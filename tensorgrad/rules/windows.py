@@ -23,8 +23,6 @@ from tensorgrad.summation import wide
 
 Ints = tuple[int, ...]
 
-Ints = tuple[int, ...]
-
 _COPYING = ("edge", "reflect", "symmetric", "wrap")  # modes of `numpy.pad` that pad with elements of the array
 
 
