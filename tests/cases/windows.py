@@ -16,7 +16,7 @@ WINDOWS = [
     Row("windows twice", lambda x: sliding_window_view(x, (2, 3), axis=(0, 0)), real, [(5, 2)]),
     Row("windows of 1",  lambda x: sliding_window_view(x, (1,)), real,   [(3,)]),
     Row("windows empty", lambda x: sliding_window_view(x, 2, axis=1), real, [(0, 3)]),
-    Row("fold",          lambda x: fold(x, shape=(4,), stride=(1,), dilation=(1,)), real, [(2, 3)],
+    Row("fold windows",  lambda x: fold(x, shape=(4,), stride=(1,), dilation=(1,)), real, [(2, 3)],
                          lambda x: np.array([x[0, 0], x[0, 1] + x[1, 0], x[0, 2] + x[1, 1], x[1, 2]])),
     Row("fold batch",    lambda x: fold(x, shape=(4,), stride=(1,), dilation=(1,)), real, [(2, 2, 3)],
                          lambda x: np.pad(x[:, 0], ((0, 0), (0, 1))) + np.pad(x[:, 1], ((0, 0), (1, 0)))),
