@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tensorgrad import errors, functional, optim, rules, schedules  # noqa: F401  (rules fills the gradient table)
 from tensorgrad.debug.anomaly import detect_anomaly
 from tensorgrad.debug.gradcheck import gradcheck, gradgradcheck
-from tensorgrad.engine.registry import primitive, rule
+from tensorgrad.engine.registry import rule
 from tensorgrad.errors import *  # noqa: F403
 from tensorgrad.frontend.modes import no_grad
 from tensorgrad.frontend.spelling import missing
@@ -24,6 +24,7 @@ from tensorgrad.rules.creation import array
 from tensorgrad.transforms.derivatives import hessian, hvp, jacobian, jvp, vjp
 from tensorgrad.transforms.functions import grad, value_and_grad
 from tensorgrad.transforms.recompute import checkpoint
+from tensorgrad.transforms.structures import primitive
 
 if TYPE_CHECKING:
     from tensorgrad import data, nn
