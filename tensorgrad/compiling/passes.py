@@ -176,7 +176,7 @@ class Memory:
     """The arrays of a program that exist before it runs, by the ``id`` of their stand-in."""
 
     def __init__(self, program: Sequence[Instruction], captured: Iterable[Traced], own: Iterable[Traced],
-                 results: Iterable[Traced]) -> None:  # fmt: skip
+                 results: Iterable[Traced], allocated: set[int]) -> None:  # fmt: skip
         self.arrays: dict[int, Any] = {id(x): x.value for x in captured}
         self.in_place: dict[int, Traced] = {}  # a result, and the argument whose memory it takes over
         self.views: dict[int, Traced] = {}  # a view, and the array that it is a view of
@@ -191,7 +191,7 @@ class Memory:
         last.update(dict.fromkeys((*kept, *[x.storage for x in results]), len(program)))
         for i, step in enumerate(program):
             x = step.out
-            if takes_out(step) or _is_blank(step):
+            if (takes_out(step) or _is_blank(step)) and x.storage not in allocated:
                 donor = self._donor(step, i, last) if x.storage not in kept else None
                 if donor is not None:
                     self.in_place[id(x)] = donor

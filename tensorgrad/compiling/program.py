@@ -75,7 +75,11 @@ class Program:
         """Plan the memory, and write and compile the source."""
         r, trace = self.recording, self.recording.trace
         captured = list(trace.captured.values())
-        memory = passes.Memory([*self.early, *self.late], [*captured, *trace.fixed.values()], self.kept, self.results)
+        program = [*self.early, *self.late]
+        read = {id(x) for step in program for x in (*step.reads(), *step.writes)} | set(map(id, self.results))
+        # a gradient that is added to what was there goes into new memory: the old one may be that of the last call
+        summed = {g.storage for t, g in self.grads if g is not None and id(r.entry_grads.get(id(t))) in read}
+        memory = passes.Memory(program, [*captured, *trace.fixed.values()], self.kept, self.results, summed)
         source = Source(memory, {id(x): name for x, name in zip(r.arguments, self.names, strict=True) if x is not None})
         for x in captured:
             source.give_name(x, x.name or "array")
@@ -84,9 +88,6 @@ class Program:
         for tensor, g in self.grads:
             if g is not None:
                 source.give_name(g, f"d_{source.name(trace.captured[id(r.tensors[id(tensor)][1])])}")
-        read = {id(x) for step in (*self.early, *self.late) for x in (*step.reads(), *step.writes)} | set(
-            map(id, self.results)
-        )
         entering = [
             f"{source.give_name(g, g.name)} = {self._tensor(source, r.tensors[key][0])}.grad"
             for key, g in r.entry_grads.items()

@@ -110,6 +110,22 @@ def test_gradients_accumulate():
     assert 1 <= programs(step) <= 2
 
 
+def test_an_abandoned_call_adds_nothing_to_a_gradient():
+    w = tg.Tensor(np.ones(3), requires_grad=True)
+    v = tg.Tensor(np.ones(3), requires_grad=True)
+
+    def step(p, x, z):
+        np.sum(x * p).backward()
+        return np.log(z)
+
+    compiled = tg.compile(lambda x, z: step(w, x, z))
+    with np.errstate(divide="ignore"):
+        for z in (1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 5.0):
+            assert_same(compiled(np.full(3, 2.0), np.full(2, z)), step(v, np.full(3, 2.0), np.full(2, z)))
+            assert_same(w.grad, v.grad)
+    assert programs(compiled) >= 1
+
+
 def test_a_gradient_that_the_caller_keeps_is_not_overwritten():
     training = Training()
     step = tg.compile(training.step)
