@@ -58,7 +58,7 @@ def test_random_programs(start, order):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("start", range(1000, 1500, 100), ids="seeds from {}".format)
-def test_many_random_programs(start, order):
-    check(range(START + start, START + start + 100), order)
+def test_many_random_programs(start):
+    check(range(START + start, START + start + 100), order=1)
+    check(range(START + start, START + start + 30), order=2)
