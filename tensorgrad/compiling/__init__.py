@@ -8,9 +8,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from tensorgrad.compiling.emit import BranchError
 from tensorgrad.compiling.guards import signature
-from tensorgrad.compiling.program import Program
+from tensorgrad.compiling.program import NotReplayedError, Program
 from tensorgrad.compiling.recording import Recording, check_agreement
 from tensorgrad.engine.record import observers
 from tensorgrad.engine.tape import current_mode, tracer
@@ -92,10 +91,10 @@ class Compiled(Generic[P, R]):
             return cast(
                 R, program.replay([leaves[i].data if is_tensor else leaves[i] for i, is_tensor in program.taken])
             )
-        except (BranchError, FloatingPointError):
+        except NotReplayedError:
             for i, state in zip(program.draws, states, strict=True):
                 leaves[i].bit_generator.state = state
-            return self.compiled_function(*args, **kwargs)
+        return self.compiled_function(*args, **kwargs)
 
     def _flat(self, args: Any, kwargs: Any) -> tuple[list[str], list[Any], Callable[[Sequence[Any]], Any]]:
         """The arguments as a list, their names, and the function that puts a list into the same form."""

@@ -153,7 +153,7 @@ def at(container: Any, key: Any) -> Any:
 
 def is_same(x: Any, y: Any) -> bool:
     """Whether two plain values are equal, as far as a program can tell."""
-    return type(x) is type(y) and isinstance(x, _PLAIN) and bool(x == y)
+    return type(x) is type(y) and isinstance(x, _PLAIN) and bool(x == y) and (bool(x) or repr(x) == repr(y))
 
 
 def _names(code: types.CodeType) -> list[str]:
@@ -180,7 +180,7 @@ def signature(tree: Any) -> Any:
     if kind is np.ndarray:
         return tree.shape, tree.dtype, tree.strides if tree.ndim > 1 else tree.flags.c_contiguous
     if kind in (int, float, bool, str, bytes, type(None), complex):
-        return kind, tree
+        return kind, tree if tree else repr(tree)  # 0.0 is not -0.0
     if kind in (list, tuple):
         return kind, *map(signature, tree)
     if kind is dict:
@@ -190,8 +190,21 @@ def signature(tree: Any) -> Any:
     if isinstance(tree, np.random.Generator):
         return (kind,)
     if isinstance(tree, np.generic):
-        return kind, tree.item()
+        return kind, repr(tree)
     return kind, id(tree)
+
+
+def sharing(owners: Mapping[int, int], *arrays: Any) -> tuple[int, ...]:
+    """Which arrays share memory, with each other or with those of which ``owners`` has the ``id`` of the owner."""
+    found = [owner_of(x) for x in arrays]
+    return tuple([owners.get(owner, -1 - found.index(owner)) for owner in found])
+
+
+def owner_of(x: Any) -> int:
+    """The ``id`` of the object that owns the memory of an array."""
+    while isinstance(x, np.ndarray) and x.base is not None:
+        x = x.base
+    return id(x)
 
 
 def of_tensor(tensor: Variable) -> tuple[Any, ...]:
