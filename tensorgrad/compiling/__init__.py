@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
@@ -23,6 +24,8 @@ _NESTED = (list, tuple, dict)
 
 class Compiled(Generic[P, R]):
     """A function that is replayed where it was recorded, and otherwise called."""
+
+    is_compiled = True
 
     def __init__(self, fn: Callable[P, R]) -> None:
         self.compiled_function = fn
@@ -51,6 +54,13 @@ class Compiled(Generic[P, R]):
             return self._call(args, kwargs)
         finally:
             self._busy.release()
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """The method of an object, of a function that is decorated in a class."""
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        return Compiled, (self.compiled_function,)  # a copy records for itself
 
     def _call(self, args: Any, kwargs: Any) -> R:
         if not kwargs and not any([type(x) in _NESTED for x in args]):

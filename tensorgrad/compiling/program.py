@@ -10,7 +10,7 @@ import numpy as np
 
 from tensorgrad.compiling import passes
 from tensorgrad.compiling.emit import Source, function
-from tensorgrad.compiling.guards import is_same, owner_of, sharing
+from tensorgrad.compiling.guards import Attributes, is_same, owner_of, sharing
 from tensorgrad.compiling.recording import Output, Recording
 from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, mapped, traced_in
 from tensorgrad.engine.tape import Variable, current_mode
@@ -199,14 +199,15 @@ class Program:
                 f"{name}.node is {'' if is_constant else 'not '}None",
                 f"{name}.grad is {'' if has_no_grad else 'not '}None",
             ]
+        conditions += [f"len({source.constant(x, 'container')}) == {n}" for x, n in self.reach.lengths]
+        conditions += [f"{source.constant(x, 'set')} == {source.constant(y, 'set')}" for x, y in self.reach.sets]
         for container, key, value in self.reach.places:
             owner = source.constant(container, "container")
             index = source.expression(key)
-            place = f"{owner}.get({index})" if isinstance(container, dict) else f"{owner}[{index}]"
+            place = f"{owner}.get({index})" if isinstance(container, (dict, Attributes)) else f"{owner}[{index}]"
             conditions.append(_equal(source, place, value))
         for cell, value in self.reach.cells:
             conditions.append(_equal(source, f"{source.constant(cell, 'cell')}.cell_contents", value))
-        conditions += [f"len({source.constant(x, 'container')}) == {n}" for x, n in self.reach.lengths]
         return conditions
 
     # ------------------------------------------------------------------------------------------- replay

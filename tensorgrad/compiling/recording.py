@@ -44,6 +44,8 @@ class Recording:
             args, kwargs = everything = rebuilt(given)
             passed_in = list(_parts(everything))
             result = fn(*args, **kwargs)
+            if self.trace.escaped is not None:  # the function has caught it
+                raise self.trace.escaped
             left = list(_parts(everything))
             if len(left) != len(passed_in) or any(x is not y for x, y in zip(left, passed_in, strict=True)):
                 raise CompileError(
@@ -66,6 +68,11 @@ class Recording:
         """What the function is given in place of an argument."""
         given: Any = x
         stand_in: Any = None
+        if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
+            raise CompileError(
+                f"the argument {name!r} of the compiled function is a {type(x).__name__}, whose operations may differ "
+                "from those of an ndarray: pass np.asarray(x)"
+            )
         if isinstance(x, np.ndarray):
             given = stand_in = Traced(self.trace, x, name)
         elif isinstance(x, np.random.Generator):

@@ -94,6 +94,7 @@ class Trace:
         self.depth = 0  # of calls by `run`
         self.tensors: dict[int, Any] = {}  # captured tensors, by ``id``; see `guards.Capture`
         self.names: dict[int, str] = {}
+        self.escaped: EscapeError | None = None  # the last one
 
     def storage_of(self, value: Any) -> int:
         """The number of the memory that an array uses."""
@@ -196,16 +197,18 @@ class Trace:
         constants = len(self.constants)
         try:
             return fn(*args, **params)
-        except EscapeError:
+        except EscapeError as error:
             del self.instructions[start:], self.constants[constants:]
             if self.depth > 1:
                 raise
+            self.escaped = None
             set_tracer(None)
             try:
                 ans = fn(*values_in(args), **values_in(params))
             finally:
                 set_tracer(self)
             if ans is None or isinstance(ans, Variable):
+                self.escaped = error
                 raise
             outlined = tuple([_outline(x) if isinstance(x, Record) else x for x in args])
             result = self._wrapped(ans) if not isinstance(ans, dict) else {k: self._wrapped(x) for k, x in ans.items()}
@@ -315,10 +318,11 @@ class Trace:
             frame = frame.f_back
         if in_package[frame.f_code.co_filename]:
             what = f"{what} in {frame.f_code.co_name}"
-        return EscapeError(
+        self.escaped = EscapeError(
             f"tg.compile cannot follow {what} at {self.where()}: a value computed inside the compiled function would "
             "be used outside NumPy, and a replay could not repeat that. Return the array and do this outside."
         )
+        return self.escaped
 
     # ------------------------------------------------------------------------------------------- as an observer
 
