@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from tensorgrad.compiling.emit import BranchError
 from tensorgrad.compiling.guards import signature
-from tensorgrad.compiling.program import Program
+from tensorgrad.compiling.program import NotReplayedError, Program
 from tensorgrad.compiling.recording import Recording, check_agreement
 from tensorgrad.engine.record import observers
 from tensorgrad.engine.tape import current_mode, tracer
@@ -24,6 +24,8 @@ _NESTED = (list, tuple, dict)
 
 class Compiled(Generic[P, R]):
     """A function that is replayed where it was recorded, and otherwise called."""
+
+    is_compiled = True
 
     def __init__(self, fn: Callable[P, R]) -> None:
         self.compiled_function = fn
@@ -52,6 +54,13 @@ class Compiled(Generic[P, R]):
             return self._call(args, kwargs)
         finally:
             self._busy.release()
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """The method of an object, of a function that is decorated in a class."""
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        return Compiled, (self.compiled_function,)  # a copy records for itself
 
     def _call(self, args: Any, kwargs: Any) -> R:
         if not kwargs and not any([type(x) in _NESTED for x in args]):
@@ -92,10 +101,10 @@ class Compiled(Generic[P, R]):
             return cast(
                 R, program.replay([leaves[i].data if is_tensor else leaves[i] for i, is_tensor in program.taken])
             )
-        except (BranchError, FloatingPointError):
+        except NotReplayedError:
             for i, state in zip(program.draws, states, strict=True):
                 leaves[i].bit_generator.state = state
-            return self.compiled_function(*args, **kwargs)
+        return self.compiled_function(*args, **kwargs)
 
     def _flat(self, args: Any, kwargs: Any) -> tuple[list[str], list[Any], Callable[[Sequence[Any]], Any]]:
         """The arguments as a list, their names, and the function that puts a list into the same form."""

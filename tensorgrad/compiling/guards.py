@@ -7,10 +7,12 @@ values. A replay is made only while all of them are what they were in the record
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,13 @@ from tensorgrad.engine.tape import Leaf, Variable
 from tensorgrad.errors import CompileError
 
 _PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype, type)
+_IMPLICIT = frozenset((  # methods that run without being named
+    "__call__", "__getattr__", "__getattribute__", "__getitem__", "__len__", "__iter__", "__next__", "__contains__",
+    "__enter__", "__exit__", "__float__", "__int__", "__index__", "__bool__", "__get__", "__add__", "__sub__",
+    "__mul__", "__rmul__", "__truediv__", "__pow__", "__matmul__", "__neg__", "__eq__", "__lt__", "__gt__",
+))  # fmt: skip
+_VALUES = (*_PLAIN, list, tuple, dict, set, frozenset, np.ndarray, Variable)  # of attributes of classes
+_STANDARD = str(Path(functools.__file__).parent) + os.sep  # the standard library
 _MANY = 50_000  # places; a function that reaches more is not searched to the end
 
 
@@ -39,13 +48,14 @@ class Reach:
         self.places: list[tuple[Any, Any, Any]] = []  # a container, a key, and what was there
         self.cells: list[tuple[types.CellType, Any]] = []
         self.lengths: list[tuple[Any, int]] = []
+        self.sets: list[tuple[Any, frozenset[Any]]] = []
         self.arrays: list[tuple[Any, Any, Any, str]] = []  # containers, keys, and the arrays there with their names
         seen: dict[int, bool] = {}
         self._alive: list[Any] = []
         todo = deque(start)  # breadth first, so that names are short
         while todo and len(self.places) < _MANY:
             x, name, counts = todo.popleft()
-            if isinstance(x, _PLAIN) or seen.get(id(x), -1) >= counts:
+            if (isinstance(x, _PLAIN) and not _is_users_class(x)) or seen.get(id(x), -1) >= counts:
                 continue
             seen[id(x)] = counts
             self._alive.append(x)
@@ -72,25 +82,34 @@ class Reach:
                 if not isinstance(x, tuple) and counts:
                     self._note(x, key, item, inner)
                 yield item, inner, counts
-        elif hasattr(x, "compiled_function"):
+        elif isinstance(x, (set, frozenset)):
+            self.sets += [(x, frozenset(x))] if counts else []
+        elif hasattr(type(x), "is_compiled"):
             yield x.compiled_function, name, counts
-        elif hasattr(x, "compile_as_one_call"):  # an optimizer, which a replay calls as a whole
+        elif hasattr(type(x), "compile_as_one_call"):  # an optimizer, which a replay calls as a whole
             yield x.params, "" if name in ("optimizer", "opt") else name, counts
-        elif hasattr(x, "__dict__") and not isinstance(x, (types.ModuleType, type, np.ndarray)):
-            yield from self._of_object(x, "" if name == "self" else name, counts)
+        elif not isinstance(x, (types.ModuleType, np.ndarray)):
+            yield from self._of_object(x, name, counts)
 
     def _of_object(self, x: Any, name: str, counts: bool) -> Iterator[tuple[Any, str, bool]]:
         """The attributes and methods. Those of a user's class count if the code reached mentions their names."""
-        kind = type(x)
+        kind = x if isinstance(x, type) else type(x)
+        name, implicit = ("", _IMPLICIT - {"__call__"}) if name == "self" else (name, _IMPLICIT)
         ours = in_package[getattr(sys.modules.get(kind.__module__), "__file__", None) or ""]
-        for key, item in vars(x).items():
+        for container, key, item in () if isinstance(x, type) else _attributes(x):
             inner, is_used = f"{name}.{key}" if name else key, counts and (ours or key in self._names)
             if is_used:
-                self._note(vars(x), key, item, inner)
+                self._note(container, key, item, inner)
             yield item, inner, is_used
         for base in kind.__mro__:
-            for key, function in vars(base).items():
-                if _is_users(function) and (key in self._names or (key == "__call__" and name)):
+            for key, item in vars(base).items() if counts and _is_users_class(base) else ():
+                if key in self._names and isinstance(item, _VALUES) and getattr(x, key, None) is item:
+                    is_array = isinstance(item, np.ndarray)  # which is replaced where it is
+                    self._note(Attributes(base if is_array else x), key, item, key)
+                    yield item, key, True
+            for key, item in vars(base).items():
+                function = getattr(item, "fget", None) or getattr(item, "__func__", item)  # of a property or a method
+                if _is_users(function) and (key in self._names or key in implicit):
                     yield function, "", counts
 
     def _of_function(self, fn: types.FunctionType, counts: bool) -> Iterator[tuple[Any, str, bool]]:
@@ -112,6 +131,10 @@ class Reach:
                 self._note(fn.__globals__, name, value, name)
                 if not isinstance(value, types.FunctionType) or _is_users(value):
                     yield value, name, True
+        for key, value in vars(fn).items():
+            if key in self._names:
+                self._note(vars(fn), key, value, key)
+                yield value, key, True
         yield from ((value, "", True) for value in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()))
 
     def _note(self, container: Any, key: Any, value: Any, name: str) -> None:
@@ -133,7 +156,37 @@ class Reach:
         for container, length in self.lengths:
             if len(container) != length:
                 return f"the length of a {type(container).__name__}"
+        if any(x != known for x, known in self.sets):
+            return "the elements of a set"
         return None
+
+
+class Attributes:
+    """The attributes of an object without a ``__dict__`` or of a class, by name."""
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+
+    def get(self, key: str) -> Any:
+        """An attribute, or None."""
+        return getattr(self.owner, key, None)
+
+    __getitem__ = get
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        setattr(self.owner, key, value)
+
+
+def _attributes(x: Any) -> list[tuple[Any, str, Any]]:
+    """The attributes of an object, each with the container that it can be read from."""
+    own = vars(x) if type(x).__dictoffset__ else {}
+    slots = [
+        (Attributes(x), key, getattr(x, key))
+        for base in type(x).__mro__
+        for key, item in (vars(base).items() if "__slots__" in vars(base) and _is_users_class(base) else ())
+        if isinstance(item, types.MemberDescriptorType) and hasattr(x, key)
+    ]
+    return [*[(own, key, item) for key, item in own.items()], *slots]
 
 
 def put(container: Any, key: Any, value: Any) -> None:
@@ -148,18 +201,25 @@ def at(container: Any, key: Any) -> Any:
     """What is at a place."""
     if isinstance(container, types.CellType):
         return container.cell_contents
-    return container.get(key) if isinstance(container, dict) else container[key]
+    return container.get(key) if isinstance(container, (dict, Attributes)) else container[key]
 
 
 def is_same(x: Any, y: Any) -> bool:
     """Whether two plain values are equal, as far as a program can tell."""
-    return type(x) is type(y) and isinstance(x, _PLAIN) and bool(x == y)
+    return type(x) is type(y) and isinstance(x, _PLAIN) and bool(x == y) and (bool(x) or repr(x) == repr(y))
 
 
 def _names(code: types.CodeType) -> list[str]:
-    """The names of globals that a function and the functions inside it may read."""
+    """The names of globals and attributes that a function and the functions inside it may read, also by a string."""
+    strings = [const for const in code.co_consts if isinstance(const, str) and const.isidentifier()]
     inner = [const for const in code.co_consts if isinstance(const, types.CodeType)]
-    return list(dict.fromkeys([*code.co_names, *[name for function in inner for name in _names(function)]]))
+    return list(dict.fromkeys([*code.co_names, *strings, *[name for function in inner for name in _names(function)]]))
+
+
+def _is_users_class(x: Any) -> bool:
+    if not isinstance(x, type) or x.__module__ == "__main__":
+        return isinstance(x, type)
+    return not _is_installed(getattr(sys.modules.get(x.__module__), "__file__", None) or functools.__file__)
 
 
 def _is_users(x: Any) -> bool:
@@ -168,7 +228,7 @@ def _is_users(x: Any) -> bool:
 
 @functools.cache
 def _is_installed(filename: str) -> bool:
-    return in_package[filename] or "site-packages" in filename or filename == functools.__file__
+    return in_package[filename] or "site-packages" in filename or filename.startswith(_STANDARD)
 
 
 # ------------------------------------------------------------------------------------------------ arguments
@@ -180,7 +240,7 @@ def signature(tree: Any) -> Any:
     if kind is np.ndarray:
         return tree.shape, tree.dtype, tree.strides if tree.ndim > 1 else tree.flags.c_contiguous
     if kind in (int, float, bool, str, bytes, type(None), complex):
-        return kind, tree
+        return kind, tree if tree else repr(tree)  # 0.0 is not -0.0
     if kind in (list, tuple):
         return kind, *map(signature, tree)
     if kind is dict:
@@ -190,8 +250,21 @@ def signature(tree: Any) -> Any:
     if isinstance(tree, np.random.Generator):
         return (kind,)
     if isinstance(tree, np.generic):
-        return kind, tree.item()
+        return kind, repr(tree)
     return kind, id(tree)
+
+
+def sharing(owners: Mapping[int, int], *arrays: Any) -> tuple[int, ...]:
+    """Which arrays share memory, with each other or with those of which ``owners`` has the ``id`` of the owner."""
+    found = [owner_of(x) for x in arrays]
+    return tuple([owners.get(owner, -1 - found.index(owner)) for owner in found])
+
+
+def owner_of(x: Any) -> int:
+    """The ``id`` of the object that owns the memory of an array."""
+    while isinstance(x, np.ndarray) and x.base is not None:
+        x = x.base
+    return id(x)
 
 
 def of_tensor(tensor: Variable) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.compiling.layouts import varies
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import Traced, leaves_of, mapped
 
@@ -168,6 +169,8 @@ def is_reduction(fn: Any) -> bool:
 def is_view(step: Instruction) -> bool:
     """Whether the result shares memory with an argument."""
     if not isinstance(step.out, Traced) or step.writes or step.kind != "call":
+        return False
+    if varies(step.fn, step.args, step.kwargs):
         return False
     return any(x.storage == step.out.storage for x in step.reads())
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tensorgrad.compiling.layouts import arrays_in, layout, varies
 from tensorgrad.compiling.traced import UNPACKED, Traced, leaves_of, traced_in, value_of, values_in
 from tensorgrad.engine.caller import in_package, line_of
 from tensorgrad.engine.tape import Outline, Record, Variable, set_tracer, tracer
@@ -93,6 +94,7 @@ class Trace:
         self.depth = 0  # of calls by `run`
         self.tensors: dict[int, Any] = {}  # captured tensors, by ``id``; see `guards.Capture`
         self.names: dict[int, str] = {}
+        self.escaped: EscapeError | None = None  # the last one
 
     def storage_of(self, value: Any) -> int:
         """The number of the memory that an array uses."""
@@ -124,15 +126,9 @@ class Trace:
             return fn(*values_in(args), **values_in(kwargs))  # of a tensor that another thread uses
         if fn in _METADATA:
             return fn(*values_in(args), **values_in(kwargs))
-        out = kwargs.get("out")
-        writes = [x for x in (out if isinstance(out, tuple) else (out,)) if x is not None]
         name = getattr(fn, "__name__", "")
         is_method = getattr(np.ndarray, name, None) is fn
-        if fn is operator.setitem or fn in _WRITES_FIRST or name == "at" or (is_method and name in _WRITING_METHODS):
-            writes.append(args[0])
-        for target in writes:
-            if not isinstance(target, Traced):
-                raise self.escape("a write into an array that is not part of the program")
+        writes, out = self._targets(fn, name, args, kwargs), kwargs.get("out")
         values = values_in(args)
         run = functools.partial(getattr(values[0], name), *values[1:]) if is_method else functools.partial(fn, *values)
         ans = run(**values_in(kwargs))  # a method of the value, which may be a NumPy scalar
@@ -144,12 +140,35 @@ class Trace:
                 result = tuple(writes)
             self.instructions.append(Instruction(fn, args, kwargs, None, writes, where, kind))
             return result
-        for x in args:
-            if isinstance(x, Traced) and ans is x.value:  # such as ``astype(copy=False)``
-                return x
+        if any(isinstance(x, Traced) and ans is x.value for x in args):  # such as ``astype(copy=False)``
+            return self._same(fn, name, args, kwargs, ans)
         result = self._wrapped(ans)
         self.instructions.append(Instruction(fn, args, kwargs, result, [], where, kind))
+        if kind == "call" and varies(fn, args, kwargs):
+            for x in arrays_in(result):
+                self.instructions.append(Instruction(layout, (x, layout(x.value)), {}, None, [], where, "guard"))
         return result
+
+    def _targets(self, fn: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> list[Traced]:
+        """The arrays that a function writes into."""
+        out = kwargs.get("out")
+        targets = [x for x in (out if isinstance(out, tuple) else (out,)) if x is not None]
+        writes = name in _WRITING_METHODS and getattr(np.ndarray, name, None) is fn
+        if writes or fn is operator.setitem or fn in _WRITES_FIRST or name == "at":
+            targets.append(args[0])
+        if kwargs.get("overwrite_input") or (name == "nan_to_num" and not kwargs.get("copy", (*args, True)[1])):
+            raise self.escape(f"{name} in place")
+        if not all(isinstance(x, Traced) for x in targets):
+            raise self.escape("a write into an array that is not part of the program")
+        return targets
+
+    def _same(self, fn: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any], ans: Any) -> Traced:
+        """The first argument, if the function has returned it."""
+        if any(isinstance(x, Traced) and ans is x.value for x in args[1:]):
+            raise self.escape(f"{name} into an argument that is not named `out`")
+        if varies(fn, args, kwargs):
+            raise self.escape(f"{name}, whose result has a shape or dtype that depends on values,")
+        return args[0]  # type: ignore[no-any-return]
 
     def _wrapped(self, ans: Any) -> Any:
         if isinstance(ans, tuple) and hasattr(ans, "_fields"):
@@ -178,16 +197,18 @@ class Trace:
         constants = len(self.constants)
         try:
             return fn(*args, **params)
-        except EscapeError:
+        except EscapeError as error:
             del self.instructions[start:], self.constants[constants:]
             if self.depth > 1:
                 raise
+            self.escaped = None
             set_tracer(None)
             try:
                 ans = fn(*values_in(args), **values_in(params))
             finally:
                 set_tracer(self)
             if ans is None or isinstance(ans, Variable):
+                self.escaped = error
                 raise
             outlined = tuple([_outline(x) if isinstance(x, Record) else x for x in args])
             result = self._wrapped(ans) if not isinstance(ans, dict) else {k: self._wrapped(x) for k, x in ans.items()}
@@ -297,10 +318,11 @@ class Trace:
             frame = frame.f_back
         if in_package[frame.f_code.co_filename]:
             what = f"{what} in {frame.f_code.co_name}"
-        return EscapeError(
+        self.escaped = EscapeError(
             f"tg.compile cannot follow {what} at {self.where()}: a value computed inside the compiled function would "
             "be used outside NumPy, and a replay could not repeat that. Return the array and do this outside."
         )
+        return self.escaped
 
     # ------------------------------------------------------------------------------------------- as an observer
 
