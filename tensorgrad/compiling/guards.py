@@ -19,7 +19,7 @@ from tensorgrad.engine.caller import in_package
 from tensorgrad.engine.tape import Leaf, Variable
 from tensorgrad.errors import CompileError
 
-_PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype, type)
+PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype, type)
 _MANY = 50_000  # places; a function that reaches more is not searched to the end
 
 
@@ -41,14 +41,14 @@ class Reach:
         self.lengths: list[tuple[Any, int]] = []
         self.arrays: list[tuple[Any, Any, Any, str]] = []  # containers, keys, and the arrays there with their names
         seen: dict[int, bool] = {}
-        self._alive: list[Any] = []
+        alive = []  # so that an ``id`` is not used twice
         todo = deque(start)  # breadth first, so that names are short
         while todo and len(self.places) < _MANY:
             x, name, counts = todo.popleft()
-            if isinstance(x, _PLAIN) or seen.get(id(x), -1) >= counts:
+            if isinstance(x, PLAIN) or seen.get(id(x), -1) >= counts:
                 continue
             seen[id(x)] = counts
-            self._alive.append(x)
+            alive.append(x)
             if isinstance(x, Variable):
                 self.tensors.setdefault(id(x), (x, name))
             elif isinstance(x, np.random.Generator):
@@ -152,8 +152,12 @@ def at(container: Any, key: Any) -> Any:
 
 
 def is_same(x: Any, y: Any) -> bool:
-    """Whether two plain values are equal, as far as a program can tell."""
-    return type(x) is type(y) and isinstance(x, _PLAIN) and bool(x == y)
+    """Whether two plain values are equal, as far as a program can tell: NaN and NaN are, 0.0 and -0.0 are not."""
+    return type(x) is type(y) and isinstance(x, PLAIN) and bool(_key(x) == _key(y))
+
+
+def _key(x: Any) -> Any:
+    return repr(x) if isinstance(x, (float, complex, np.generic)) else x
 
 
 def _names(code: types.CodeType) -> list[str]:
@@ -179,8 +183,8 @@ def signature(tree: Any) -> Any:
     kind = type(tree)
     if kind is np.ndarray:
         return tree.shape, tree.dtype, tree.strides if tree.ndim > 1 else tree.flags.c_contiguous
-    if kind in (int, float, bool, str, bytes, type(None), complex):
-        return kind, tree
+    if isinstance(tree, PLAIN):
+        return kind, _key(tree)
     if kind in (list, tuple):
         return kind, *map(signature, tree)
     if kind is dict:
@@ -189,8 +193,6 @@ def signature(tree: Any) -> Any:
         return kind, tree.node is None, signature(tree.data)
     if isinstance(tree, np.random.Generator):
         return (kind,)
-    if isinstance(tree, np.generic):
-        return kind, tree.item()
     return kind, id(tree)
 
 

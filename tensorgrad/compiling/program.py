@@ -10,13 +10,11 @@ import numpy as np
 
 from tensorgrad.compiling import passes
 from tensorgrad.compiling.emit import Source, function
-from tensorgrad.compiling.guards import is_same
+from tensorgrad.compiling.guards import PLAIN, is_same
 from tensorgrad.compiling.recording import Output, Recording
 from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, mapped, traced_in
 from tensorgrad.engine.tape import Variable, current_mode
 from tensorgrad.errors import CompileError
-
-_NUMBERS = (int, float, bool, str, bytes)
 
 
 class Program:
@@ -189,15 +187,14 @@ class Program:
 
     # ------------------------------------------------------------------------------------------- replay
 
-    def replay(self, values: Sequence[Any]) -> Any:
-        """Run the program. Raises `BranchError` or FloatingPointError before anything has changed."""
+    def run(self, values: Sequence[Any]) -> Any:
+        """Run ``compute``. Raises `BranchError` or FloatingPointError; nothing outside has changed then."""
         for (tensor, buffer), count in zip(self._buffers, self._references, strict=True):
             if sys.getrefcount(buffer) > count + (tensor.grad is buffer):
                 self.build()  # the caller keeps a gradient of the last call
                 break
         with np.errstate(divide="raise", invalid="raise"):
-            handed = self.compute(*values)
-        return self.commit(*values, *handed)
+            return self.compute(*values)
 
 
 def _tuple(items: Any) -> str:
@@ -207,9 +204,7 @@ def _tuple(items: Any) -> str:
 def _of_argument(source: Source, name: str, x: Any, leaf: Any) -> list[str]:
     """The conditions that an argument is of the kind recorded; ``leaf`` is its value or, of arrays, its class."""
     if x is None:
-        if not isinstance(leaf, _NUMBERS):
-            return [f"{name} is {source.constant(leaf, 'value')}"]
-        return [f"type({name}) is {source.constant(type(leaf))}", f"{name} == {source.expression(leaf)}"]
+        return [_equal(source, name, leaf)]
     conditions = [f"type({name}) is {source.constant(leaf, leaf.__name__)}"]
     if isinstance(x, TracedGenerator):
         return conditions
@@ -221,6 +216,6 @@ def _of_argument(source: Source, name: str, x: Any, leaf: Any) -> list[str]:
 
 
 def _equal(source: Source, place: str, value: Any) -> str:
-    """The condition that a place holds what it held: the same object or, for numbers, an equal one."""
+    """The condition that a place holds what it held: the same object or an equal number or string."""
     name = source.constant(value, "value")
-    return f"({place} is {name} or is_same({place}, {name}))" if type(value) in (int, float) else f"{place} is {name}"
+    return f"({place} is {name} or is_same({place}, {name}))" if isinstance(value, PLAIN) else f"{place} is {name}"
