@@ -7,12 +7,11 @@ import inspect
 import warnings
 from _thread import allocate_lock
 from collections.abc import Callable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import chain, starmap, zip_longest
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from tensorgrad.compiling.emit import BranchError
 from tensorgrad.compiling.guards import signature
-from tensorgrad.compiling.program import Program
+from tensorgrad.compiling.program import NotReplayedError, Program
 from tensorgrad.compiling.recording import Recording, check_agreement
 from tensorgrad.engine.record import observers
 from tensorgrad.engine.tape import current_mode, tracer
@@ -95,12 +94,11 @@ class Compiled(Generic[P, R]):
         states = [leaves[i].bit_generator.state for i in program.draws]
         values = [leaves[i].data if is_tensor else leaves[i] for i, is_tensor in program.taken]
         try:
-            computed = program.run(values)
-        except (BranchError, FloatingPointError):
+            return cast(R, program.replay(values))
+        except NotReplayedError:
             for i, state in zip(program.draws, states, strict=True):
                 leaves[i].bit_generator.state = state
-            return self.compiled_function(*args, **kwargs)
-        return cast(R, program.commit(*values, *computed))
+        return self.compiled_function(*args, **kwargs)
 
     def _flat(self, args: Any, kwargs: Any) -> tuple[list[str], list[Any]]:
         """The arguments as a list, and a name for each."""
@@ -108,7 +106,7 @@ class Compiled(Generic[P, R]):
         leaves: list[Any] = []
         by_position = zip_longest(args, list(self._signature.parameters)[: len(args)], fillvalue="argument")
         named = [(name, x) for x, name in by_position] + list(kwargs.items())
-        for name, x in [pair for name, x in named for pair in _flattened(name, x)]:
+        for name, x in chain.from_iterable(starmap(_flattened, named)):
             names.append(name if name.isidentifier() and name not in names else f"argument_{len(names)}")
             leaves.append(x)
         return names, leaves

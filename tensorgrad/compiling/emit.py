@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.compiling import passes
+from tensorgrad.compiling.layouts import layout
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import Traced, TracedGenerator, leaves_of, mapped
-
-_OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 
 
 class BranchError(Exception):
@@ -146,6 +145,10 @@ class Source:
     def _line(self, step: Instruction) -> list[str]:
         if step.kind == "guard":
             x = self.expression(step.args[0])
+            if step.fn is layout:
+                shape, dtype = step.args[1]
+                condition = f"{x}.shape == {shape} and {x}.dtype == {self.constant(dtype, 'dtype')}"
+                return [self._commented(f"holds({condition}, True)", step, None)]
             condition = x if step.fn is bool else f"{self._function(step.fn)}({x})"
             return [self._commented(f"holds({condition}, {step.args[1]})", step, None)]
         out = step.out

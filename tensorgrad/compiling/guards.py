@@ -196,6 +196,19 @@ def signature(tree: Any) -> Any:
     return kind, id(tree)
 
 
+def sharing(owners: Mapping[int, int], *arrays: Any) -> tuple[int, ...]:
+    """Which arrays share memory, with each other or with those of which ``owners`` has the ``id`` of the owner."""
+    found = [owner_of(x) for x in arrays]
+    return tuple([owners.get(owner, -1 - found.index(owner)) for owner in found])
+
+
+def owner_of(x: Any) -> int:
+    """The ``id`` of the object that owns the memory of an array."""
+    while isinstance(x, np.ndarray) and x.base is not None:
+        x = x.base
+    return id(x)
+
+
 def of_tensor(tensor: Variable) -> tuple[Any, ...]:
     """What a program assumes of a captured tensor."""
     if tensor.node is not None and not isinstance(tensor.node, Leaf):

@@ -10,11 +10,15 @@ import numpy as np
 
 from tensorgrad.compiling import passes
 from tensorgrad.compiling.emit import Source, function
-from tensorgrad.compiling.guards import PLAIN, is_same
+from tensorgrad.compiling.guards import PLAIN, is_same, owner_of, sharing
 from tensorgrad.compiling.recording import Output, Recording
 from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, mapped, traced_in
 from tensorgrad.engine.tape import Variable, current_mode
 from tensorgrad.errors import CompileError
+
+
+class NotReplayedError(Exception):
+    """The recorded program is not the one for these values."""
 
 
 class Program:
@@ -32,6 +36,11 @@ class Program:
         self.taken = [(i, isinstance(leaves[i], Variable)) for i, x in enumerate(recording.arguments) if x is not None]
         self.draws = [i for i, x in enumerate(recording.arguments) if isinstance(x, TracedGenerator)]
         self._optimize()
+        owners = [owner_of(x) for _, x, *_ in recording.tensors.values()]
+        owners += [owner_of(x) for _, _, x, _ in self.reach.arrays]
+        self._owners = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
+        arrays = [leaf.data if isinstance(leaf, Variable) else leaf for leaf in leaves]
+        self._sharing = sharing(self._owners, *[arrays[i] for i in self._arrays()])
         self.build()
 
     # ------------------------------------------------------------------------------------------- from the recording
@@ -47,7 +56,8 @@ class Program:
         results = [x.data if isinstance(x, Output) else x for x in leaves_of(r.outputs)]
         results = [x for x in results if isinstance(x, Traced)]
         program = passes.with_direct_calls(r.trace.instructions)
-        program = passes.without_dead_code(program, [*kept, *results], captured)
+        outside = [*captured, *[x for x in r.arguments if isinstance(x, Traced)]]
+        program = passes.without_dead_code(program, [*kept, *results], outside)
         program = passes.without_repeated_guards(program)
         program, replaced = passes.without_copies(program, [*kept, *results])
 
@@ -57,8 +67,7 @@ class Program:
         self.grads = [(t, now(g)) for t, g in grads]  # the gradients that the call leaves behind
         self.outputs = mapped(now, r.outputs)
         self.kept, self.results = [now(x) for x in kept], [now(x) for x in results]
-        outside = {x.storage for x in (*captured, *r.arguments) if isinstance(x, Traced)}
-        self.early, self.late = passes.with_changes_last(program, outside)
+        self.early, self.late = passes.with_changes_last(program, {x.storage for x in outside})
         for step in self.late:
             if step.kind in ("guard", "draw"):
                 raise CompileError(
@@ -66,6 +75,10 @@ class Program:
                     "tg.compile could not undo the change if the computation fails: compile the two parts as functions "
                     "of their own"
                 )
+
+    def _arrays(self) -> list[int]:
+        """The positions of the arguments that are arrays."""
+        return [i for i, x in enumerate(self.recording.arguments) if isinstance(x, Traced)]
 
     # ------------------------------------------------------------------------------------------- to Python
 
@@ -85,8 +98,11 @@ class Program:
         read = {id(x) for step in (*self.early, *self.late) for x in (*step.reads(), *step.writes)} | set(
             map(id, self.results)
         )
+        written = {x.storage for step in (*self.early, *self.late) for x in step.writes}
+        self._entering = [r.tensors[key][0] for key, g in r.entry_grads.items() if id(g) in read]
         entering = [
             f"{source.give_name(g, g.name)} = {self._tensor(source, r.tensors[key][0])}.grad"
+            + (".copy()" if g.storage in written else "")
             for key, g in r.entry_grads.items()
             if id(g) in read
         ]
@@ -168,6 +184,12 @@ class Program:
         conditions = [f"current_mode() == {source.constant(self.mode, 'mode')}"]
         for name, x, leaf in zip(self.names, self.recording.arguments, self.leaves, strict=True):
             conditions += _of_argument(source, name, x, leaf)
+        if self.late and self._sharing:  # what is written to must share memory with the same arrays
+            source.namespace["sharing"] = sharing
+            arrays = [(i, is_tensor) for i, is_tensor in self.taken if i in self._arrays()]
+            given = [f"{self.names[i]}.data" if is_tensor else self.names[i] for i, is_tensor in arrays]
+            shared = f"sharing({source.constant(self._owners, 'owners')}, {', '.join(given)})"
+            conditions.append(f"{shared} == {self._sharing}")
         for tensor, data, is_constant, has_no_grad in self.recording.tensors.values():
             name = self._tensor(source, tensor)
             conditions += [
@@ -187,14 +209,23 @@ class Program:
 
     # ------------------------------------------------------------------------------------------- replay
 
-    def run(self, values: Sequence[Any]) -> Any:
-        """Run ``compute``. Raises `BranchError` or FloatingPointError; nothing outside has changed then."""
+    def replay(self, values: Sequence[Any]) -> Any:
+        """Run the program. Raises `NotReplayedError` if an ordinary call has to be made; nothing has changed then."""
         for (tensor, buffer), count in zip(self._buffers, self._references, strict=True):
             if sys.getrefcount(buffer) > count + (tensor.grad is buffer):
                 self.build()  # the caller keeps a gradient of the last call
                 break
-        with np.errstate(divide="raise", invalid="raise"):
-            return self.compute(*values)
+        if self._entering:
+            buffers = {id(buffer) for _, buffer in self._buffers}
+            for tensor in self._entering:  # keep what the last replay left until this one is done
+                if id(tensor.grad) in buffers:
+                    tensor.grad = tensor.grad.copy()
+        try:
+            with np.errstate(divide="raise", invalid="raise"):
+                handed = self.compute(*values)
+        except Exception as error:  # a branch, an invalid operation, or an error that the ordinary call raises, too
+            raise NotReplayedError from error
+        return self.commit(*values, *handed)
 
 
 def _tuple(items: Any) -> str:

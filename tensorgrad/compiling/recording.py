@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.compiling.guards import Reach, at, of_tensor, put
+from tensorgrad.compiling.layouts import layout
 from tensorgrad.compiling.trace import Trace
 from tensorgrad.compiling.traced import Traced, TracedGenerator, leaves_of, mapped, value_of, values_in
 from tensorgrad.engine.record import observers
@@ -37,8 +38,15 @@ class Recording:
         states = [str(g.bit_generator.state) for g in self._hidden]
         try:
             self._enter()
-            args, kwargs = _filled((args, kwargs), iter(self._given))
+            args, kwargs = everything = _filled((args, kwargs), iter(self._given))
+            passed_in = list(_parts(everything))
             result = fn(*args, **kwargs)
+            left = list(_parts(everything))
+            if len(left) != len(passed_in) or any(x is not y for x, y in zip(left, passed_in, strict=True)):
+                raise CompileError(
+                    "the compiled function changes a list or dict among its arguments, which a replay would not do: "
+                    "return the new items, or write into an array, as in x[...] = y"
+                )
             self._check(states != [str(g.bit_generator.state) for g in self._hidden])
             self.outputs = mapped(self._output, result)
             self.final_grads = {key: tensor.grad for key, (tensor, *_) in self.tensors.items()}
@@ -123,6 +131,15 @@ class Recording:
         raise CompileError(f"the compiled function returns a {type(x).__name__}: return arrays, tensors and numbers")
 
 
+def _parts(tree: Any) -> Iterator[Any]:
+    """The lists, tuples and dicts in nested ones, with their keys and items."""
+    yield tree
+    if type(tree) in (list, tuple, dict):
+        for item in tree.items() if type(tree) is dict else tree:
+            yield from item[:1] if type(tree) is dict else ()
+            yield from _parts(item[1] if type(tree) is dict else item)
+
+
 class Output:
     """A tensor among the results."""
 
@@ -157,6 +174,11 @@ def check_agreement(first: Recording, second: Recording) -> None:
     fixed = {id(x): x.value for x in (*first.trace.fixed.values(), *second.trace.fixed.values())}
     same |= {id(x): second.entry_grads.get(key) for key, x in first.entry_grads.items()}
     for one, other in zip(a, b, strict=False):
+        if one.fn is other.fn is layout and one.args[1] != other.args[1]:
+            raise CompileError(
+                f"tg.compile cannot replay the function: at {other.where}, the shape or dtype of a result depends on "
+                "the values of arrays. Keep shapes fixed, as with np.where(mask, x, 0) in place of x[mask]."
+            )
         pairs = list(zip(leaves_of((one.args, one.kwargs)), leaves_of((other.args, other.kwargs)), strict=False))
         if not _is_same_function(one.fn, other.fn) or not all(
             _agree(fixed.get(id(x), x), fixed.get(id(y), y), same) for x, y in pairs

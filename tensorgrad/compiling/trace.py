@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tensorgrad.compiling.traced import UNPACKED, Traced, leaves_of, traced_in, value_of, values_in
+from tensorgrad.compiling.layouts import arrays_in, layout, varies
+from tensorgrad.compiling.traced import UNPACKED, Traced, traced_in, value_of, values_in
 from tensorgrad.engine.caller import in_package, line_of
 from tensorgrad.engine.tape import Outline, Record, Variable, set_tracer, tracer
 from tensorgrad.errors import CompileError
@@ -83,7 +84,6 @@ class Trace:
         self.instructions: list[Instruction] = []
         self.captured: dict[int, Traced] = {}  # arrays of tensors that exist outside, by ``id``
         self.fixed: dict[int, Traced] = {}  # other arrays, which do not change
-        self.constants: list[tuple[Any, Where]] = []  # arrays made or found by the function, with the line of their use
         self.storages: dict[int, int] = {}
         self.alive: list[Any] = []  # so that an ``id`` is not used twice
         self.thread = get_ident()
@@ -91,8 +91,7 @@ class Trace:
         self.rule_start = 0  # how many instructions there were before it
         self.taken: set[int] = set()  # arrays that a backward pass has for itself, by ``id``
         self.depth = 0  # of calls by `run`
-        self.tensors: dict[int, Any] = {}  # captured tensors, by ``id``; see `guards.Capture`
-        self.names: dict[int, str] = {}
+        self.tensors: dict[int, Any] = {}  # captured tensors, by ``id``
 
     def storage_of(self, value: Any) -> int:
         """The number of the memory that an array uses."""
@@ -124,32 +123,48 @@ class Trace:
             return fn(*values_in(args), **values_in(kwargs))  # of a tensor that another thread uses
         if fn in _METADATA:
             return fn(*values_in(args), **values_in(kwargs))
-        out = kwargs.get("out")
-        writes = [x for x in (out if isinstance(out, tuple) else (out,)) if x is not None]
         name = getattr(fn, "__name__", "")
         is_method = getattr(np.ndarray, name, None) is fn
-        if fn is operator.setitem or fn in _WRITES_FIRST or name == "at" or (is_method and name in _WRITING_METHODS):
-            writes.append(args[0])
-        for target in writes:
-            if not isinstance(target, Traced):
-                raise self.escape("a write into an array that is not part of the program")
+        writes, out = self._targets(fn, name, args, kwargs), kwargs.get("out")
         values = values_in(args)
         run = functools.partial(getattr(values[0], name), *values[1:]) if is_method else functools.partial(fn, *values)
         ans = run(**values_in(kwargs))  # a method of the value, which may be a NumPy scalar
         where = self.where()
-        self._note_constants((args, kwargs), where)
         if writes:
             result: Any = writes[0] if out is not None else None
             if out is not None and isinstance(ans, tuple):
                 result = tuple(writes)
             self.instructions.append(Instruction(fn, args, kwargs, None, writes, where, kind))
             return result
-        for x in args:
-            if isinstance(x, Traced) and ans is x.value:  # such as ``astype(copy=False)``
-                return x
+        if any(isinstance(x, Traced) and ans is x.value for x in args):  # such as ``astype(copy=False)``
+            return self._same(fn, name, args, kwargs, ans)
         result = self._wrapped(ans)
         self.instructions.append(Instruction(fn, args, kwargs, result, [], where, kind))
+        if kind == "call" and varies(fn, args, kwargs):
+            for x in arrays_in(result):
+                self.instructions.append(Instruction(layout, (x, layout(x.value)), {}, None, [], where, "guard"))
         return result
+
+    def _targets(self, fn: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> list[Traced]:
+        """The arrays that a function writes into."""
+        out = kwargs.get("out")
+        targets = [x for x in (out if isinstance(out, tuple) else (out,)) if x is not None]
+        writes = name in _WRITING_METHODS and getattr(np.ndarray, name, None) is fn
+        if writes or fn is operator.setitem or fn in _WRITES_FIRST or name == "at":
+            targets.append(args[0])
+        if kwargs.get("overwrite_input") or (name == "nan_to_num" and not kwargs.get("copy", (*args, True)[1])):
+            raise self.escape(f"{name} in place")
+        if not all(isinstance(x, Traced) for x in targets):
+            raise self.escape("a write into an array that is not part of the program")
+        return targets
+
+    def _same(self, fn: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any], ans: Any) -> Traced:
+        """The first argument, if the function has returned it."""
+        if any(isinstance(x, Traced) and ans is x.value for x in args[1:]):
+            raise self.escape(f"{name} into an argument that is not named `out`")
+        if varies(fn, args, kwargs):
+            raise self.escape(f"{name}, whose result has a shape or dtype that depends on values,")
+        return args[0]  # type: ignore[no-any-return]
 
     def _wrapped(self, ans: Any) -> Any:
         if isinstance(ans, tuple) and hasattr(ans, "_fields"):
@@ -164,22 +179,16 @@ class Trace:
             return None
         raise self.escape(f"a result of type {type(ans).__name__}")
 
-    def _note_constants(self, tree: Any, where: Where) -> None:
-        for x in leaves_of(tree):
-            if isinstance(x, np.ndarray) and x.size:
-                self.constants.append((x, where))
-
     def run(self, fn: Callable[..., Any], args: Any, params: dict[str, Any]) -> Any:
         """Run a function of the gradient table: traced through or, where values would leave it, as one instruction."""
         if not any(True for _ in traced_in((args, params))):
             return fn(*args, **params)
         args = [self.constant(x) if type(x) is np.ndarray else x for x in args]
         start, self.depth = len(self.instructions), self.depth + 1
-        constants = len(self.constants)
         try:
             return fn(*args, **params)
         except EscapeError:
-            del self.instructions[start:], self.constants[constants:]
+            del self.instructions[start:]
             if self.depth > 1:
                 raise
             set_tracer(None)
@@ -192,7 +201,6 @@ class Trace:
             outlined = tuple([_outline(x) if isinstance(x, Record) else x for x in args])
             result = self._wrapped(ans) if not isinstance(ans, dict) else {k: self._wrapped(x) for k, x in ans.items()}
             self.instructions.append(Instruction(fn, outlined, params, result, [], self.where()))
-            self._note_constants((args, params), self.where())
             return result
         finally:
             self.depth -= 1
@@ -244,7 +252,6 @@ class Trace:
             row.add_to(total.value, *values_in(args), **values_in(params))
             args = tuple([_outline(x) if isinstance(x, Record) else x for x in args])
             self.instructions.append(Instruction(row.add_to, (total, *args), params, None, [total], self.where()))
-            self._note_constants((args, params), self.where())
 
         return run
 
