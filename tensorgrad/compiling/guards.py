@@ -35,7 +35,7 @@ class Reach:
 
     def _search(self, start: list[tuple[Any, str, bool]]) -> None:
         self.tensors: dict[int, tuple[Variable, str]] = {}
-        self.generators: dict[int, tuple[np.random.Generator, str]] = {}
+        self.generators: dict[int, np.random.Generator] = {}
         self.places: list[tuple[Any, Any, Any]] = []  # a container, a key, and what was there
         self.cells: list[tuple[types.CellType, Any]] = []
         self.lengths: list[tuple[Any, int]] = []
@@ -52,7 +52,7 @@ class Reach:
             if isinstance(x, Variable):
                 self.tensors.setdefault(id(x), (x, name))
             elif isinstance(x, np.random.Generator):
-                self.generators.setdefault(id(x), (x, name))
+                self.generators[id(x)] = x
             else:
                 todo += self._inside(x, name, counts)
 

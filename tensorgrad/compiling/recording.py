@@ -31,7 +31,7 @@ class Recording:
         }
         self.arguments: list[Any] = []  # the stand-in of each argument; None for what has none
         self._given = [self._argument(name, x) for name, x in zip(names, leaves, strict=True)]
-        self._hidden = [g for g, _ in self.reach.generators.values() if id(g) not in passed]
+        self._hidden = [g for g in self.reach.generators.values() if id(g) not in passed]
 
     def run(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Call the function with stand-ins in place of the arguments; returns its result."""
