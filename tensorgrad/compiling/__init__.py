@@ -6,7 +6,9 @@ import functools
 import inspect
 import types
 import warnings
-from collections.abc import Callable, Sequence
+from _thread import allocate_lock
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, starmap, zip_longest
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from tensorgrad.compiling.guards import signature
@@ -34,7 +36,7 @@ class Compiled(Generic[P, R]):
         self._programs: dict[Any, list[Program]] = {}
         self._flat_programs: list[Program] = []  # those of flat arguments, the newest first
         self._gave_up, self._count = False, 0
-        self._busy = _thread_lock()
+        self._busy = allocate_lock()
         self._newest: Program | None = None
         functools.update_wrapper(self, fn)
         self.__name__ = getattr(fn, "__name__", type(fn).__name__)
@@ -63,11 +65,12 @@ class Compiled(Generic[P, R]):
         return Compiled, (self.compiled_function,)  # a copy records for itself
 
     def _call(self, args: Any, kwargs: Any) -> R:
-        if not kwargs and not any([type(x) in _NESTED for x in args]):
+        is_flat = not kwargs and not any([type(x) in _NESTED for x in args])
+        if is_flat:
             for program in self._flat_programs:
                 if len(args) == program.arity and program.applies(*args):
                     return self._replay(program, args, args, kwargs)
-        names, leaves, rebuilt = self._flat(args, kwargs)
+        names, leaves = self._flat(args, kwargs)
         key = (current_mode(), signature(args), signature(kwargs) if kwargs else None)
         programs = self._programs.get(key, ())
         for program in programs:
@@ -76,6 +79,7 @@ class Compiled(Generic[P, R]):
         self._count += 1
         if len(programs) >= _MOST_PROGRAMS or self._count > _MOST_RECORDINGS:
             self._gave_up = True
+            self._recordings.clear()
             what = programs[-1].reach.changed() if programs else "the shape or the value of an argument"
             warnings.warn(
                 f"tg.compile has recorded {self.__name__} {self._count} times, because {what or 'a parameter'} keeps "
@@ -83,79 +87,54 @@ class Compiled(Generic[P, R]):
                 stacklevel=3,
             )
             return self.compiled_function(*args, **kwargs)
-        recording = Recording(self.compiled_function, names, leaves, rebuilt)
+        recording = Recording(self.compiled_function, names, leaves)
+        result = recording.run(self.compiled_function, args, kwargs)
         first = self._recordings.pop(key, None)
         if first is not None and first.reach.changed() is None and _same_state(first, recording):
             check_agreement(first, recording)
             self._newest = Program(recording, names, leaves)
             self._programs.setdefault(key, []).append(self._newest)
-            if not kwargs and not any(type(x) in _NESTED for x in args):
+            if is_flat:
                 self._flat_programs.insert(0, self._newest)
         else:
             self._recordings[key] = recording
-        return cast(R, recording.result)
+        return cast(R, result)
 
     def _replay(self, program: Program, leaves: Sequence[Any], args: Any, kwargs: Any) -> R:
         states = [leaves[i].bit_generator.state for i in program.draws]
+        values = [leaves[i].data if is_tensor else leaves[i] for i, is_tensor in program.taken]
         try:
-            return cast(
-                R, program.replay([leaves[i].data if is_tensor else leaves[i] for i, is_tensor in program.taken])
-            )
+            return cast(R, program.replay(values))
         except NotReplayedError:
             for i, state in zip(program.draws, states, strict=True):
                 leaves[i].bit_generator.state = state
         return self.compiled_function(*args, **kwargs)
 
-    def _flat(self, args: Any, kwargs: Any) -> tuple[list[str], list[Any], Callable[[Sequence[Any]], Any]]:
-        """The arguments as a list, their names, and the function that puts a list into the same form."""
+    def _flat(self, args: Any, kwargs: Any) -> tuple[list[str], list[Any]]:
+        """The arguments as a list, and a name for each."""
         names: list[str] = []
         leaves: list[Any] = []
+        by_position = zip_longest(args, list(self._signature.parameters)[: len(args)], fillvalue="argument")
+        named = [(name, x) for x, name in by_position] + list(kwargs.items())
+        for name, x in chain.from_iterable(starmap(_flattened, named)):
+            names.append(name if name.isidentifier() and name not in names else f"argument_{len(names)}")
+            leaves.append(x)
+        return names, leaves
 
-        def visit(x: Any, name: str) -> None:
-            if type(x) in (list, tuple):
-                for i, item in enumerate(x):
-                    visit(item, f"{name}_{i}")
-            elif type(x) is dict:
-                for key, item in x.items():
-                    visit(item, f"{name}_{key}")
-            else:
-                names.append(name if name.isidentifier() and name not in names else f"argument_{len(names)}")
-                leaves.append(x)
 
-        try:
-            bound = self._signature.bind(*args, **kwargs).arguments
-        except TypeError:
-            self.compiled_function(*args, **kwargs)
-            raise
-        by_position = list(bound)[: len(args)]
-        for i, x in enumerate(args):
-            visit(x, by_position[i] if i < len(by_position) else f"argument_{i}")
-        for name, x in kwargs.items():
-            visit(x, name)
-
-        def rebuilt(given: Sequence[Any]) -> Any:
-            rest = iter(given)
-
-            def build(x: Any) -> Any:
-                if type(x) in (list, tuple):
-                    return type(x)([build(item) for item in x])
-                return {key: build(item) for key, item in x.items()} if type(x) is dict else next(rest)
-
-            return build(args), build(kwargs)
-
-        return names, leaves, rebuilt
+def _flattened(name: str, x: Any) -> Iterator[tuple[str, Any]]:
+    """What is in nested lists, tuples and dicts, with a name for each."""
+    if type(x) in _NESTED:
+        for key, item in x.items() if type(x) is dict else enumerate(x):
+            yield from _flattened(f"{name}_{key}", item)
+    else:
+        yield name, x
 
 
 def _same_state(first: Recording, second: Recording) -> bool:
     """Whether the captured tensors were in the same state at both recordings."""
     a, b = first.tensors, second.tensors
     return a.keys() == b.keys() and all(a[key][1] is b[key][1] and a[key][2:] == b[key][2:] for key in a)
-
-
-def _thread_lock() -> Any:
-    from _thread import allocate_lock
-
-    return allocate_lock()
 
 
 def compile(fn: Callable[P, R]) -> Compiled[P, R]:

@@ -17,8 +17,6 @@ from tensorgrad.compiling.layouts import layout
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import Traced, TracedGenerator, leaves_of, mapped
 
-_OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
-
 
 class BranchError(Exception):
     """A guard does not hold: the recorded program is not the one for these values."""

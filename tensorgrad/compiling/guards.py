@@ -21,13 +21,13 @@ from tensorgrad.engine.caller import in_package
 from tensorgrad.engine.tape import Leaf, Variable
 from tensorgrad.errors import CompileError
 
-_PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype, type)
+PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype, type)
 _IMPLICIT = frozenset((  # methods that run without being named
     "__call__", "__getattr__", "__getattribute__", "__getitem__", "__len__", "__iter__", "__next__", "__contains__",
     "__enter__", "__exit__", "__float__", "__int__", "__index__", "__bool__", "__get__", "__add__", "__sub__",
     "__mul__", "__rmul__", "__truediv__", "__pow__", "__matmul__", "__neg__", "__eq__", "__lt__", "__gt__",
 ))  # fmt: skip
-_VALUES = (*_PLAIN, list, tuple, dict, set, frozenset, np.ndarray, Variable)  # of attributes of classes
+_VALUES = (*PLAIN, list, tuple, dict, set, frozenset, np.ndarray, Variable)  # of attributes of classes
 _STANDARD = str(Path(functools.__file__).parent) + os.sep  # the standard library
 _MANY = 50_000  # places; a function that reaches more is not searched to the end
 
@@ -44,25 +44,25 @@ class Reach:
 
     def _search(self, start: list[tuple[Any, str, bool]]) -> None:
         self.tensors: dict[int, tuple[Variable, str]] = {}
-        self.generators: dict[int, tuple[np.random.Generator, str]] = {}
+        self.generators: dict[int, np.random.Generator] = {}
         self.places: list[tuple[Any, Any, Any]] = []  # a container, a key, and what was there
         self.cells: list[tuple[types.CellType, Any]] = []
         self.lengths: list[tuple[Any, int]] = []
         self.sets: list[tuple[Any, frozenset[Any]]] = []
         self.arrays: list[tuple[Any, Any, Any, str]] = []  # containers, keys, and the arrays there with their names
         seen: dict[int, bool] = {}
-        self._alive: list[Any] = []
+        alive = []  # so that an ``id`` is not used twice
         todo = deque(start)  # breadth first, so that names are short
         while todo and len(self.places) < _MANY:
             x, name, counts = todo.popleft()
-            if (isinstance(x, _PLAIN) and not _is_users_class(x)) or seen.get(id(x), -1) >= counts:
+            if (isinstance(x, PLAIN) and not _is_users_class(x)) or seen.get(id(x), -1) >= counts:
                 continue
             seen[id(x)] = counts
-            self._alive.append(x)
+            alive.append(x)
             if isinstance(x, Variable):
                 self.tensors.setdefault(id(x), (x, name))
             elif isinstance(x, np.random.Generator):
-                self.generators.setdefault(id(x), (x, name))
+                self.generators[id(x)] = x
             else:
                 todo += self._inside(x, name, counts)
 
@@ -205,8 +205,12 @@ def at(container: Any, key: Any) -> Any:
 
 
 def is_same(x: Any, y: Any) -> bool:
-    """Whether two plain values are equal, as far as a program can tell."""
-    return type(x) is type(y) and isinstance(x, _PLAIN) and bool(x == y) and (bool(x) or repr(x) == repr(y))
+    """Whether two plain values are equal, as far as a program can tell: NaN and NaN are, 0.0 and -0.0 are not."""
+    return type(x) is type(y) and isinstance(x, PLAIN) and bool(_key(x) == _key(y))
+
+
+def _key(x: Any) -> Any:
+    return repr(x) if isinstance(x, (float, complex, np.generic)) else x
 
 
 def _names(code: types.CodeType) -> list[str]:
@@ -239,8 +243,8 @@ def signature(tree: Any) -> Any:
     kind = type(tree)
     if kind is np.ndarray:
         return tree.shape, tree.dtype, tree.strides if tree.ndim > 1 else tree.flags.c_contiguous
-    if kind in (int, float, bool, str, bytes, type(None), complex):
-        return kind, tree if tree else repr(tree)  # 0.0 is not -0.0
+    if isinstance(tree, PLAIN):
+        return kind, _key(tree)
     if kind in (list, tuple):
         return kind, *map(signature, tree)
     if kind is dict:
@@ -249,8 +253,6 @@ def signature(tree: Any) -> Any:
         return kind, tree.node is None, signature(tree.data)
     if isinstance(tree, np.random.Generator):
         return (kind,)
-    if isinstance(tree, np.generic):
-        return kind, repr(tree)
     return kind, id(tree)
 
 

@@ -6,7 +6,6 @@ and may write into existing ones; arrays with the same ``storage`` share memory.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from tensorgrad.compiling.layouts import varies
 from tensorgrad.compiling.trace import Instruction
-from tensorgrad.compiling.traced import Traced, leaves_of, mapped
+from tensorgrad.compiling.traced import Traced, mapped
 
 _SHORTER = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.amax: np.maximum, np.min: np.minimum,
             np.amin: np.minimum, np.any: np.logical_or, np.all: np.logical_and}  # fmt: skip
@@ -179,7 +178,7 @@ class Memory:
     """The arrays of a program that exist before it runs, by the ``id`` of their stand-in."""
 
     def __init__(self, program: Sequence[Instruction], captured: Iterable[Traced], own: Iterable[Traced],
-                 results: Iterable[Traced], allocated: set[int]) -> None:  # fmt: skip
+                 results: Iterable[Traced]) -> None:  # fmt: skip
         self.arrays: dict[int, Any] = {id(x): x.value for x in captured}
         self.in_place: dict[int, Traced] = {}  # a result, and the argument whose memory it takes over
         self.views: dict[int, Traced] = {}  # a view, and the array that it is a view of
@@ -194,7 +193,7 @@ class Memory:
         last.update(dict.fromkeys((*kept, *[x.storage for x in results]), len(program)))
         for i, step in enumerate(program):
             x = step.out
-            if (takes_out(step) or _is_blank(step)) and x.storage not in allocated:
+            if takes_out(step) or is_blank(step):
                 donor = self._donor(step, i, last) if x.storage not in kept else None
                 if donor is not None:
                     self.in_place[id(x)] = donor
@@ -239,19 +238,7 @@ class Memory:
         return None
 
 
-def _is_blank(step: Instruction) -> bool:
+def is_blank(step: Instruction) -> bool:
     """Whether the instruction creates an array of zeros."""
     is_zeros = step.fn is np.zeros_like and isinstance(step.out, Traced) and step.kind == "call"
     return is_zeros and not step.out.is_scalar and step.out.owns_memory
-
-
-is_blank = _is_blank
-
-
-def constants_of(program: Iterable[Instruction]) -> list[Any]:
-    """The arrays that instructions hold which are no part of the program."""
-    return [x for step in program for x in leaves_of((step.args, step.kwargs)) if isinstance(x, np.ndarray)]
-
-
-__all__ = ["Memory", "constants_of", "is_blank", "is_reduction", "is_view", "operator", "takes_out",
-           "with_direct_calls", "without_copies", "without_dead_code", "without_repeated_guards"]  # fmt: skip

@@ -10,13 +10,11 @@ import numpy as np
 
 from tensorgrad.compiling import passes
 from tensorgrad.compiling.emit import Source, function
-from tensorgrad.compiling.guards import Attributes, is_same, owner_of, sharing
+from tensorgrad.compiling.guards import PLAIN, Attributes, is_same, owner_of, sharing
 from tensorgrad.compiling.recording import Output, Recording
 from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, mapped, traced_in
 from tensorgrad.engine.tape import Variable, current_mode
 from tensorgrad.errors import CompileError
-
-_NUMBERS = (int, float, bool, str, bytes)
 
 
 class NotReplayedError(Exception):
@@ -90,9 +88,7 @@ class Program:
         captured = list(trace.captured.values())
         program = [*self.early, *self.late]
         read = {id(x) for step in program for x in (*step.reads(), *step.writes)} | set(map(id, self.results))
-        # a gradient that is added to what was there goes into new memory: the old one may be that of the last call
-        summed = {g.storage for t, g in self.grads if g is not None and id(r.entry_grads.get(id(t))) in read}
-        memory = passes.Memory(program, [*captured, *trace.fixed.values()], self.kept, self.results, summed)
+        memory = passes.Memory(program, [*captured, *trace.fixed.values()], self.kept, self.results)
         source = Source(memory, {id(x): name for x, name in zip(r.arguments, self.names, strict=True) if x is not None})
         for x in captured:
             source.give_name(x, x.name or "array")
@@ -239,10 +235,7 @@ def _tuple(items: Any) -> str:
 def _of_argument(source: Source, name: str, x: Any, leaf: Any) -> list[str]:
     """The conditions that an argument is of the kind recorded; ``leaf`` is its value or, of arrays, its class."""
     if x is None:
-        if not isinstance(leaf, _NUMBERS):
-            return [f"{name} is {source.constant(leaf, 'value')}"]
-        same = f"{name} == {source.expression(leaf)}" if leaf else f"repr({name}) == {repr(leaf)!r}"
-        return [f"type({name}) is {source.constant(type(leaf))}", same]
+        return [_equal(source, name, leaf)]
     conditions = [f"type({name}) is {source.constant(leaf, leaf.__name__)}"]
     if isinstance(x, TracedGenerator):
         return conditions
@@ -254,6 +247,6 @@ def _of_argument(source: Source, name: str, x: Any, leaf: Any) -> list[str]:
 
 
 def _equal(source: Source, place: str, value: Any) -> str:
-    """The condition that a place holds what it held: the same object or, for numbers, an equal one."""
+    """The condition that a place holds what it held: the same object or an equal number or string."""
     name = source.constant(value, "value")
-    return f"({place} is {name} or is_same({place}, {name}))" if type(value) in (int, float) else f"{place} is {name}"
+    return f"({place} is {name} or is_same({place}, {name}))" if isinstance(value, PLAIN) else f"{place} is {name}"

@@ -20,13 +20,7 @@ from tensorgrad.errors import CompileError
 class Recording:
     """One call, run on stand-ins. It has the effects and the result of an ordinary call."""
 
-    def __init__(
-        self,
-        fn: Callable[..., Any],
-        names: Sequence[str],
-        leaves: Sequence[Any],
-        rebuilt: Callable[[Sequence[Any]], tuple[Any, Any]],
-    ) -> None:
+    def __init__(self, fn: Callable[..., Any], names: Sequence[str], leaves: Sequence[Any]) -> None:
         self.trace = Trace()
         self.reach = Reach(fn, dict(zip(names, leaves, strict=True)))
         passed = set(map(id, leaves))
@@ -36,12 +30,15 @@ class Recording:
             if tensor.node is not None or key not in passed
         }
         self.arguments: list[Any] = []  # the stand-in of each argument; None for what has none
-        given = [self._argument(name, x) for name, x in zip(names, leaves, strict=True)]
-        hidden = [g for g, _ in self.reach.generators.values() if id(g) not in passed]
-        states = [str(g.bit_generator.state) for g in hidden]
-        self._enter()
+        self._given = [self._argument(name, x) for name, x in zip(names, leaves, strict=True)]
+        self._hidden = [g for g in self.reach.generators.values() if id(g) not in passed]
+
+    def run(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call the function with stand-ins in place of the arguments; returns its result."""
+        states = [str(g.bit_generator.state) for g in self._hidden]
         try:
-            args, kwargs = everything = rebuilt(given)
+            self._enter()
+            args, kwargs = everything = _filled((args, kwargs), iter(self._given))
             passed_in = list(_parts(everything))
             result = fn(*args, **kwargs)
             if self.trace.escaped is not None:  # the function has caught it
@@ -52,17 +49,21 @@ class Recording:
                     "the compiled function changes a list or dict among its arguments, which a replay would not do: "
                     "return the new items, or write into an array, as in x[...] = y"
                 )
-            self._check(states != [str(g.bit_generator.state) for g in hidden])
+            self._check(states != [str(g.bit_generator.state) for g in self._hidden])
             self.outputs = mapped(self._output, result)
+            self.final_grads = {key: tensor.grad for key, (tensor, *_) in self.tensors.items()}
+            captured = self.trace.captured
+            replaced = [name for owner, key, x, name in self.reach.arrays if at(owner, key) is not captured[id(x)]]
         finally:
-            replaced = self._leave()
-        if changed := replaced or self.reach.changed():
+            self._leave()
+        if changed := next(iter(replaced), self.reach.changed()):
             raise CompileError(
                 f"the compiled function sets {changed!r}, which a replay would not do: do it outside, or write into an "
                 "array, as in x[...] = y"
             )
-        self.result = mapped(_own, self.outputs)
+        owned = mapped(_own, self.outputs)
         self.trace.release()
+        return owned
 
     def _argument(self, name: str, x: Any) -> Any:
         """What the function is given in place of an argument."""
@@ -98,19 +99,15 @@ class Recording:
         observers.append(self.trace)
         set_tracer(self.trace)
 
-    def _leave(self) -> str:
-        """Put everything back; return the name of an array that was replaced by another, if there is one."""
+    def _leave(self) -> None:
+        """Put everything back."""
         set_tracer(None)
-        observers.remove(self.trace)
-        replaced = ""
-        for container, key, array, name in self.reach.arrays:
-            if at(container, key) is not self.trace.captured[id(array)]:
-                replaced = name
-            put(container, key, array)
-        self.final_grads = {key: tensor.grad for key, (tensor, *_) in self.tensors.items()}
+        observers[:] = [x for x in observers if x is not self.trace]
+        for container, key, array, _ in self.reach.arrays:
+            if at(container, key) is not array:
+                put(container, key, array)
         for tensor, data, *_ in self.tensors.values():
             tensor.data, tensor.grad, tensor.saved = data, value_of(tensor.grad), None
-        return replaced
 
     def _check(self, drew: bool) -> None:
         """Refuse what a replay would not do."""
@@ -155,6 +152,13 @@ class Output:
 
     def __init__(self, kind: type[Variable], data: Traced) -> None:
         self.kind, self.data = kind, data
+
+
+def _filled(tree: Any, leaves: Iterator[Any]) -> Any:
+    """Lists, tuples and dicts of the same form with other leaves."""
+    if type(tree) in (list, tuple):
+        return type(tree)([_filled(item, leaves) for item in tree])
+    return {key: _filled(item, leaves) for key, item in tree.items()} if type(tree) is dict else next(leaves)
 
 
 def _own(x: Any) -> Any:

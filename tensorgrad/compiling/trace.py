@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tensorgrad.compiling.layouts import arrays_in, layout, varies
-from tensorgrad.compiling.traced import UNPACKED, Traced, leaves_of, traced_in, value_of, values_in
+from tensorgrad.compiling.traced import UNPACKED, Traced, traced_in, value_of, values_in
 from tensorgrad.engine.caller import in_package, line_of
 from tensorgrad.engine.tape import Outline, Record, Variable, set_tracer, tracer
 from tensorgrad.errors import CompileError
@@ -84,7 +84,6 @@ class Trace:
         self.instructions: list[Instruction] = []
         self.captured: dict[int, Traced] = {}  # arrays of tensors that exist outside, by ``id``
         self.fixed: dict[int, Traced] = {}  # other arrays, which do not change
-        self.constants: list[tuple[Any, Where]] = []  # arrays made or found by the function, with the line of their use
         self.storages: dict[int, int] = {}
         self.alive: list[Any] = []  # so that an ``id`` is not used twice
         self.thread = get_ident()
@@ -92,8 +91,7 @@ class Trace:
         self.rule_start = 0  # how many instructions there were before it
         self.taken: set[int] = set()  # arrays that a backward pass has for itself, by ``id``
         self.depth = 0  # of calls by `run`
-        self.tensors: dict[int, Any] = {}  # captured tensors, by ``id``; see `guards.Capture`
-        self.names: dict[int, str] = {}
+        self.tensors: dict[int, Any] = {}  # captured tensors, by ``id``
         self.escaped: EscapeError | None = None  # the last one
 
     def storage_of(self, value: Any) -> int:
@@ -133,7 +131,6 @@ class Trace:
         run = functools.partial(getattr(values[0], name), *values[1:]) if is_method else functools.partial(fn, *values)
         ans = run(**values_in(kwargs))  # a method of the value, which may be a NumPy scalar
         where = self.where()
-        self._note_constants((args, kwargs), where)
         if writes:
             result: Any = writes[0] if out is not None else None
             if out is not None and isinstance(ans, tuple):
@@ -183,22 +180,16 @@ class Trace:
             return None
         raise self.escape(f"a result of type {type(ans).__name__}")
 
-    def _note_constants(self, tree: Any, where: Where) -> None:
-        for x in leaves_of(tree):
-            if isinstance(x, np.ndarray) and x.size:
-                self.constants.append((x, where))
-
     def run(self, fn: Callable[..., Any], args: Any, params: dict[str, Any]) -> Any:
         """Run a function of the gradient table: traced through or, where values would leave it, as one instruction."""
         if not any(True for _ in traced_in((args, params))):
             return fn(*args, **params)
         args = [self.constant(x) if type(x) is np.ndarray else x for x in args]
         start, self.depth = len(self.instructions), self.depth + 1
-        constants = len(self.constants)
         try:
             return fn(*args, **params)
         except EscapeError as error:
-            del self.instructions[start:], self.constants[constants:]
+            del self.instructions[start:]
             if self.depth > 1:
                 raise
             self.escaped = None
@@ -213,7 +204,6 @@ class Trace:
             outlined = tuple([_outline(x) if isinstance(x, Record) else x for x in args])
             result = self._wrapped(ans) if not isinstance(ans, dict) else {k: self._wrapped(x) for k, x in ans.items()}
             self.instructions.append(Instruction(fn, outlined, params, result, [], self.where()))
-            self._note_constants((args, params), self.where())
             return result
         finally:
             self.depth -= 1
@@ -265,7 +255,6 @@ class Trace:
             row.add_to(total.value, *values_in(args), **values_in(params))
             args = tuple([_outline(x) if isinstance(x, Record) else x for x in args])
             self.instructions.append(Instruction(row.add_to, (total, *args), params, None, [total], self.where()))
-            self._note_constants((args, params), self.where())
 
         return run
 

@@ -3,6 +3,7 @@
 import threading
 import tracemalloc
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -311,3 +312,71 @@ def test_a_replay_allocates_nothing_large():
     finally:
         tracemalloc.stop()
     assert peak < w.data.nbytes / 4
+
+
+# ------------------------------------------------------------------------------------------------ numbers
+
+
+@pytest.mark.parametrize("kind", [int, float, complex, bool, str, np.float32, np.float64, np.int64])
+def test_an_equal_number_is_the_same_argument(kind):
+    compiled = tg.compile(lambda x, k: x * len(k) if kind is str else x * k)
+    for _ in range(5):
+        compiled(np.ones(2), kind("".join(["2"])))
+    assert programs(compiled) == 1
+
+
+def test_nan_equals_itself_and_zero_differs_from_minus_zero():
+    numbers = [*3 * [0.0], *3 * [-0.0], *3 * [float("nan")], 0.0, -0.0, float("-nan")]
+    compiled = both(lambda x, k: np.signbit(x * k), [(np.ones(2), float(str(k))) for k in numbers])
+    assert programs(compiled) == 3
+
+
+# ------------------------------------------------------------------------------------------------ state and memory
+
+
+def test_no_argument_or_result_is_kept():
+    compiled, references = tg.compile(lambda x: np.exp(x) * 2), []
+    for k in range(5):
+        x = np.full(3, float(k))
+        result = compiled(x)
+        references += [weakref.ref(x), weakref.ref(result)]
+        del x, result
+    assert programs(compiled) == 1
+    assert all(reference() is None for reference in references)
+
+
+def test_what_cannot_be_recorded_is_left_as_it_was():
+    class Arrays(dict):
+        def __setitem__(self, key, value):
+            raise KeyError("read only")
+
+    table, w = Arrays(a=np.ones(2)), tg.Tensor(np.ones(2), requires_grad=True)
+    with pytest.raises(KeyError, match="read only"):
+        tg.compile(lambda x: x * w.detach() * table["a"])(np.ones(2))
+    assert type(w.data) is type(np.exp(w).data) is np.ndarray
+    assert type(table["a"]) is np.ndarray
+
+
+def test_an_error_in_the_update_does_not_repeat_the_call():
+    class Optimizer(tg.optim.SGD):
+        calls = 0
+
+        def _update(self, p, d, state, *scratch):
+            self.calls += 1
+            np.multiply(p, self.lr, out=p)
+
+    w = tg.Tensor(np.ones(2), requires_grad=True)
+    optimizer = Optimizer([w], 2.0)
+
+    def step(x):
+        optimizer.zero_grad()
+        np.sum(w * x).backward()
+        optimizer.step()
+
+    compiled = tg.compile(step)
+    for _ in range(4):
+        compiled(np.ones(2))
+    optimizer.lr = 1e308
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        compiled(np.ones(2))
+    assert optimizer.calls == 5
