@@ -49,6 +49,7 @@ class Reach:
         self.cells: list[tuple[types.CellType, Any]] = []
         self.lengths: list[tuple[Any, int]] = []
         self.sets: list[tuple[Any, frozenset[Any]]] = []
+        self.attributes: list[tuple[dict[str, Any], frozenset[str]]] = []  # of objects, and the names there were
         self.arrays: list[tuple[Any, Any, Any, str]] = []  # containers, keys, and the arrays there with their names
         seen: dict[int, bool] = {}
         alive = []  # so that an ``id`` is not used twice
@@ -96,6 +97,8 @@ class Reach:
         kind = x if isinstance(x, type) else type(x)
         name, implicit = ("", _IMPLICIT - {"__call__"}) if name == "self" else (name, _IMPLICIT)
         ours = in_package[getattr(sys.modules.get(kind.__module__), "__file__", None) or ""]
+        if counts and type(x).__dictoffset__ and not isinstance(x, type):
+            self.attributes.append((vars(x), frozenset(vars(x))))
         for container, key, item in () if isinstance(x, type) else _attributes(x):
             inner, is_used = f"{name}.{key}" if name else key, counts and (ours or key in self._names)
             if is_used:
@@ -158,6 +161,10 @@ class Reach:
                 return f"the length of a {type(container).__name__}"
         if any(x != known for x, known in self.sets):
             return "the elements of a set"
+        for attributes, known in self.attributes:
+            for key in self._names & (attributes.keys() - known):
+                if not isinstance(attributes[key], _PLAIN):  # the next recording sees a plain value
+                    return key
         return None
 
 

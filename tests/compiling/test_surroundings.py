@@ -134,6 +134,17 @@ def test_an_error_that_the_function_catches_is_raised():
         tg.compile(catches_the_error)(X)
 
 
+def test_a_new_attribute_is_refused():
+    place = types.SimpleNamespace()
+
+    def function(x):
+        place.last = x * 2
+        return place.last + 1
+
+    with pytest.raises(tg.CompileError, match="sets 'last'"):
+        tg.compile(function)(X)
+
+
 def test_an_argument_of_a_subclass_is_refused():
     x = np.ma.array(X, mask=[False, True])
     with pytest.raises(tg.CompileError, match="the argument 'x' of the compiled function is a"):
