@@ -163,7 +163,7 @@ class Reach:
             return "the elements of a set"
         for attributes, known in self.attributes:
             for key in self._names & (attributes.keys() - known):
-                if not isinstance(attributes[key], _PLAIN):  # the next recording sees a plain value
+                if not isinstance(attributes[key], PLAIN):  # the next recording sees a plain value
                     return key
         return None
 

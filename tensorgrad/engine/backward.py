@@ -304,8 +304,9 @@ def _undo_broadcast(out: Array, shape: tuple[int, ...]) -> Array:
 
 def _broadcast_to(g: Array, shape: tuple[int, ...]) -> Array:
     """`numpy.broadcast_to`; for few elements a new array, which is several times as fast."""
-    is_small = type(g) is _ndarray and math.prod(shape) <= _LARGE
-    return np.full(shape, g, g.dtype) if is_small else np.broadcast_to(g, shape)
+    if isinstance(g, Variable) or math.prod(shape) > _LARGE:
+        return np.broadcast_to(g, shape)
+    return np.full(shape, g, g.dtype) if type(g) is _ndarray else np.broadcast_to(g, shape).copy()
 
 
 @functools.lru_cache(1024)

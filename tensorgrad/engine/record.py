@@ -18,18 +18,7 @@ import numpy as np
 from tensorgrad.engine import tape
 from tensorgrad.engine.aliasing import frozen, outline_of, save, share_with_source
 from tensorgrad.engine.caller import in_package
-from tensorgrad.engine.tape import (
-    NO_PARAMS,
-    Leaf,
-    Mode,
-    Node,
-    Record,
-    Variable,
-    as_result,
-    current_mode,
-    node_of,
-    tracer,
-)
+from tensorgrad.engine.tape import NO_PARAMS, Leaf, Mode, Node, Record, Variable, as_result, current_mode, node_of
 from tensorgrad.errors import NoRuleError
 from tensorgrad.foreign import AS_THEY_ARE, operand
 from tensorgrad.foreign import plain as _plain
@@ -66,7 +55,7 @@ def _general(row: Row) -> Callable[..., Any]:
         tensors = [arg for arg in args if isinstance(arg, Variable)]
         values = tuple([arg.data if isinstance(arg, Variable) else _plain(arg) for arg in args])
         params = {name: frozen(_untracked(row, name, value)) for name, value in params.items()}
-        trace = tracer()
+        trace = tape.tracer()
         ans = row.forward(*values, **params) if trace is None else trace.run(row.forward, values, params)
         if not tensors:
             return ans

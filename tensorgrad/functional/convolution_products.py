@@ -15,7 +15,7 @@ import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
 from tensorgrad.engine.sums import total
-from tensorgrad.engine.tape import Array
+from tensorgrad.engine.tape import Array, Variable
 from tensorgrad.functional import depthwise, products_of_windows
 from tensorgrad.functional.windows import Ints, Windows
 from tensorgrad.summation import wide
@@ -87,7 +87,7 @@ rule(convolution_filters,
 def _sum_for_channels(g: Array) -> Array:
     """The sum over all axes but that of the channels, which is much faster where these are last, as in memory."""
     last = np.moveaxis(g, 1, -1)
-    if isinstance(last, np.ndarray) and last.flags.c_contiguous:
+    if not isinstance(last, Variable) and last.flags.c_contiguous:
         return total(last, axis=tuple(range(g.ndim - 1)))
     return np.sum(g, axis=(0, *range(2, g.ndim)))
 

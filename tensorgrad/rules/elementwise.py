@@ -12,7 +12,7 @@ import numpy as np
 
 from tensorgrad import blas
 from tensorgrad.engine.registry import also_complex, implements, primitive, row_of, rule
-from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
+from tensorgrad.engine.tape import NDARRAYS, Array, Variable, any_tracked, value_of
 from tensorgrad.rules.division import quotient, repeated_quotient
 from tensorgrad.rules.kinks import abs_slope, normalized, zero_at_kink
 
@@ -112,7 +112,7 @@ def power(x: Array, y: Array) -> Array:
     These differ from NumPy's by at most two units in the last place. Of float32 they are up to several hundred times as
     fast, of float64 several times; further multiplications would lose further digits.
     """
-    if type(y) in (int, float) and type(x) is np.ndarray and x.dtype.char in "fd" and -2 <= y <= 4:
+    if type(y) in (int, float) and type(x) in NDARRAYS and x.dtype.char in "fd" and -2 <= y <= 4:
         if y == 3:
             return np.square(x) * x
         if y == 4:
@@ -146,7 +146,7 @@ def _power_dx(g: Array, _ans: Array, x: Array, y: Array) -> Array:
             return np.where(value_of(x) < 0, np.nan, q * (y * x ** ((n + 1) * y - 1)))
     if not y:
         return g * np.zeros_like(x)
-    return g * (y * (power(x, y - 1) if type(x) is np.ndarray and y not in (1, 2, 3) else x ** (y - 1)))
+    return g * (y * (power(x, y - 1) if type(x) in NDARRAYS and y not in (1, 2, 3) else x ** (y - 1)))
 
 
 def _share(ans: Array, share: Array) -> Array:

@@ -43,7 +43,7 @@ def cnn(rng):
 
 
 NETWORKS = {
-    "convolutions": (cnn, lambda rng: (rng.random((5, 1, 8, 8), np.float32), rng.integers(0, 3, 5))),
+    "convolutions": (cnn, lambda rng: (rng.random((40, 1, 8, 8), np.float32), rng.integers(0, 3, 40))),
     "transformer": (lambda rng: Text(rng, False), lambda rng: tuple(rng.integers(0, 7, (2, 4, 6)))),
     "LSTM": (lambda rng: Text(rng, True), lambda rng: tuple(rng.integers(0, 7, (2, 4, 6)))),
 }
