@@ -236,20 +236,28 @@ def test_formatting_by_percent_says_what_to_write(spec):
 
 # fmt: off
 NO_INPUTS = [
-    ("list",  lambda t: [t, t],               r"pass each by position"),
-    ("tuple", lambda t: (t, t),               r"pass each by position"),
+    ("list",  lambda t: [t, t],               r"write tg\.array"),
+    ("tuple", lambda t: (t, t),               r"write tg\.array"),
     ("dict",  lambda t: {"a": t, "b": 2.0},   r"pass each tensor as a positional"),
 ]
 # fmt: on
 
 
 @pytest.mark.parametrize(("name", "make", "words"), NO_INPUTS, ids=[row[0] for row in NO_INPUTS])
-def test_containers_of_tensors_are_not_inputs_of_a_primitive(name, make, words):
+def test_containers_of_tensors_are_not_inputs_of_a_function_of_arrays(name, make, words):
     """If the rule were not applied, the gradient would be silently wrong."""
-    first = tg.primitive(lambda pair: pair["a"] if isinstance(pair, dict) else pair[0])
-    tg.rule(first, lambda g, _ans, _pair: 7 * g)
     with pytest.raises(TypeError, match=words):
-        first(make(leaf([1.0, 2.0])))
+        tg.softmax(make(leaf([1.0, 2.0])))
+
+
+@pytest.mark.parametrize("make", [row[1] for row in NO_INPUTS], ids=[row[0] for row in NO_INPUTS])
+def test_containers_of_tensors_are_inputs_of_a_primitive_whose_rule_returns_one(make):
+    """See also `test_structures`."""
+    first = tg.primitive(lambda pair: pair["a"] * 1 if isinstance(pair, dict) else pair[0] * 1)
+    tg.rule(first, lambda g, _ans, _pair: 7 * g)
+    out = np.sum(first(make(leaf([1.0, 2.0]))))
+    with pytest.raises(ValueError, match="the gradient of <lambda> must"):
+        out.backward()
     assert first(make(np.array([1.0, 2.0])))[0] == 1
 
 

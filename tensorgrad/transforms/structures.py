@@ -108,7 +108,7 @@ def _of_leaves(fn: Callable[..., Any], row: Row) -> Callable[..., Any]:
             gradients += [None] * len(mine) if vjp is None else trees.leaves_like(arg, gradient, what)
         return {k: gradients[k] for k in needed}
 
-    run.__name__ = row.name
+    run.__name__, run.__module__ = row.name, fn.__module__
     flat = registry.primitive(run)
     registry.rule(flat, together=together, complex=True)
     return flat
