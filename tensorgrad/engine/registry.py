@@ -144,18 +144,7 @@ def named(vjp: Vjp, count: int, skip: int = 0) -> Saving:
 def primitive(fn: F) -> F:
     """Make a function of arrays differentiable; its gradient is set with `rule`. Can be used as a decorator.
 
-    Inputs to differentiate with respect to are positional; other parameters (``axis``, ``keepdims``) are passed by
-    name. Called with arrays only, it is the function itself.
-
-    Examples
-    --------
-    >>> @tg.primitive
-    ... def cube(x):
-    ...     return x**3
-    >>> tg.rule(cube, lambda g, _ans, x: g * 3 * x**2)
-    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
-    >>> tg.grad(np.sum(cube(x)), x)
-    array([ 3., 12.])
+    `transforms.structures.primitive`, which users call, also accepts structures of arrays as inputs.
     """
     run = runner(Row(fn))
     entries[run] = Entry(run)

@@ -13,7 +13,7 @@ from tensorgrad.compiling.guards import signature
 from tests.compiling.steps import Training, assert_same, batch, programs
 
 
-def both(fn, calls, prepare=lambda: None):
+def both(fn, calls):
     """A compiled function and the function itself on the same arguments; returns the compiled one."""
     compiled = tg.compile(fn)
     for args in calls:
