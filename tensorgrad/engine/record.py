@@ -54,7 +54,7 @@ def _general(row: Row) -> Callable[..., Any]:
     def run(*args: Any, **params: Any) -> Any:
         tensors = [arg for arg in args if isinstance(arg, Variable)]
         values = tuple([arg.data if isinstance(arg, Variable) else _plain(arg) for arg in args])
-        params = {name: frozen(_untracked(row, name, value)) for name, value in params.items()}
+        params = {name: _frozen(row, name, value) for name, value in params.items()}
         trace = tape.tracer()
         ans = row.forward(*values, **params) if trace is None else trace.run(row.forward, values, params)
         if not tensors:
@@ -83,8 +83,8 @@ def _one_input(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(x, Variable):
             return row.forward(_plain(x), **{name: _untracked(row, name, value) for name, value in params.items()})
         for name, value in params.items():
-            if not _is_constant(value):
-                params[name] = frozen(_untracked(row, name, value))
+            if type(value) not in _CONSTANTS:
+                params[name] = _frozen(row, name, value)
         ans = row.forward(x.data, **params)
         if type(ans) is not _ndarray:
             ans = as_result(row.name, ans)
@@ -200,19 +200,21 @@ def _check_dtypes(row: Row, ans: Any, values: Sequence[Any]) -> None:
                           "if its rule holds for them, enter it with tg.rule(..., complex=True).")  # fmt: skip
 
 
+def _frozen(row: Row, name: str, value: Any) -> Any:
+    """The value of a parameter for a record: without tensors, and with copies of arrays."""
+    kind = type(value)
+    if kind in _CONSTANTS:
+        return value
+    if kind is tuple or kind is list:
+        return kind([_frozen(row, name, item) for item in value])
+    return value.copy() if kind is _ndarray else frozen(_untracked(row, name, value))
+
+
 def _untracked(row: Row, name: str, value: Any) -> Any:
     """The value of a parameter. It is not an input, so it must not require a gradient."""
-    if _is_constant(value):
-        return value
     if tape.any_tracked(value) and current_mode().recording:
         raise NoRuleError(f"{row.name}: {name!r} requires a gradient: pass it by position, as an input")
     return tape.value_of(value)
-
-
-def _is_constant(param: Any) -> bool:
-    """Whether a parameter is immutable and without tensors: a number, string, slice or None, or a tuple of those."""
-    kind = type(param)
-    return kind in _CONSTANTS or (kind is tuple and _CONSTANTS.issuperset(map(type, param)))
 
 
 _ONE_TRACKED = (True,)

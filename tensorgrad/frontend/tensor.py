@@ -273,7 +273,7 @@ class Tensor(Methods, metaclass=_TensorType):
         found = backward_pass([(self, start)], create_graph=create_graph, retain_graph=retain_graph)
         tensors = [(leaf, leaf.tensor()) for leaf in found]  # type: ignore[attr-defined]
         for leaf, tensor in tensors:
-            if tensor is not None and (leaf.shape, leaf.dtype) != (tensor.shape, tensor.dtype):
+            if tensor is not None and (leaf.shape != tensor.data.shape or leaf.dtype != tensor.data.dtype):
                 raise ShapeError(f"a leaf had shape {leaf.shape} and dtype {leaf.dtype} when it was used, and was then "
                                  f"given data of shape {tensor.shape} and dtype {tensor.dtype}: compute the "
                                  "result again, or call tg.grad(result, leaf) for the gradient as of then")  # fmt: skip
@@ -400,7 +400,7 @@ def _accumulate(tensor: Variable, gradient: Any, create_graph: bool) -> None:
         if before is not None and before.shape != tensor.shape:
             raise ShapeError(f"the .grad of a leaf of shape {tensor.shape} was set to an array of shape {before.shape}")
         total = gradient if before is None else before + gradient
-        tensor.grad = total if isinstance(total, Tensor) else as_array(total)
+        tensor.grad = total if type(total) is np.ndarray or isinstance(total, Tensor) else as_array(total)
 
 
 def seed_for(output: Variable, seed: Any) -> Any:
@@ -411,7 +411,7 @@ def seed_for(output: Variable, seed: Any) -> Any:
         if output.data.size != 1:
             raise ShapeError(f"a tensor of shape {output.shape} has no single gradient: reduce it first, with .sum() "
                              f"or .mean(), or pass a seed of shape {output.shape}")  # fmt: skip
-        return np.ones(output.shape, output.dtype)
+        return np.array(1, output.dtype, ndmin=output.data.ndim)
     if isinstance(seed, Variable) and seed.shape == output.shape and seed.dtype.kind in "fiub":
         return seed if seed.dtype == output.dtype else _np.astype(seed, output.dtype)
     seed = as_array(value_of(seed))

@@ -97,7 +97,7 @@ def softmax(x: Array, axis: Any = -1) -> Array:
 
 # fmt: off
 rule(softmax,     lambda g, ans, _x, axis=-1: ans * (g - np.sum(widened(g) * ans, axis=axis, keepdims=True)))
-rule(log_softmax, lambda g, ans, _x, axis=-1: g - np.exp(ans) * np.sum(widened(g), axis=axis, keepdims=True))
+rule(log_softmax, lambda g, ans, _x, axis=-1: g - np.exp(ans) * np.add.reduce(widened(g), axis, keepdims=True))
 rule(logsumexp,   lambda g, ans, x, axis=None, keepdims=False:
                       _shared(restore(g, axis, keepdims), restore(ans, axis, keepdims), x))
 # fmt: on

@@ -48,6 +48,8 @@ _row.forward = product
 
 def _matmul_dx(g: Array, y: Array) -> Array:
     """``g @ y.T``; the engine sums over batch axes that were broadcast. 1-d operands are as in `numpy.matmul`."""
+    if g.ndim == 2 == y.ndim:
+        return np.matmul(g, y.T)
     if y.ndim == 1:
         return np.expand_dims(g, -1) * y
     if g.ndim < y.ndim:  # x was 1-d
@@ -60,6 +62,8 @@ def _matmul_dx(g: Array, y: Array) -> Array:
 
 def _matmul_dy(g: Array, x: Array, ndim: int) -> Array:
     """``x.T @ g``, for a ``y`` with ``ndim`` axes. If it has no batch axes, one product sums over all batches."""
+    if g.ndim == 2 == x.ndim:
+        return np.matmul(x.T, g)
     if x.ndim == 1:
         return g * x if g.ndim == 0 else np.expand_dims(x, -1) * np.expand_dims(g, -2)
     if ndim <= 2 < x.ndim:
