@@ -21,6 +21,7 @@ import numpy as np
 
 import tensorgrad as tg
 from models.two_layer import TwoLayer
+from models.yaml_file import read_yaml
 from tensorgrad.errors import ConfigError
 
 Layer = Callable[..., Any]
@@ -83,18 +84,12 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
     ConfigError
         Naming the file, the entry, and what was expected.
     """
-    import yaml
-
     path = Path(path)
     try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
+        content = read_yaml(path, "the model file")
     except FileNotFoundError:
         others = ", ".join(sorted(map(str, _models_near(path))))
         raise ConfigError(f"no model file {path}" + (f"; existing ones: {others}" if others else "")) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the model file {path}: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     entries = check(content, str(path))
     recipes = [entry for entry in entries if entry["type"] == RECIPE]
     if len(recipes) > 1:
@@ -109,27 +104,6 @@ def _models_near(path: Path) -> list[Path]:
     """The YAML files in the folder of ``path`` that are not hidden; if there are none, those in ``models`` below it."""
     found = [file for file in path.parent.glob("*.yaml") if not file.name.startswith(".")]
     return found or list((path.parent / "models").glob("*.yaml"))
-
-
-def load_yaml(text: str) -> Any:
-    """Parse a YAML text, without Python objects; repeated keys, of which YAML would use the last, are an error.
-
-    Raises
-    ------
-    yaml.YAMLError, ValueError, RecursionError
-        If the text is malformed.
-    """
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys = [key.value for key, _ in node.value]
-            for key in keys:
-                if keys.count(key) > 1:
-                    raise yaml.YAMLError(f"the key {key!r} is given twice {node.start_mark}")
-            return super().construct_mapping(node, deep)
-
-    return yaml.load(text, Loader)
 
 
 def check(entries: Any, source: str) -> list[Entry]:

@@ -25,7 +25,7 @@ def test_a_sweep_from_start_to_end(run_sweep, look):
     assert [line.split()[0] for line in lines] == ["1/4", "2/4", "3/4", "4/4"]
     assert all(line.endswith("left") for line in lines)
     assert {path.name for path in Path("s").iterdir()} == {
-        "sweep.json", "runs", "results.csv", "table.md", "curves.png", "axis.png",
+        ".lock", "sweep.json", "runs", "results.csv", "table.md", "curves.png", "axis.png",
     }  # fmt: skip
 
     with Path("s/results.csv").open(newline="") as file:

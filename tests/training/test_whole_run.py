@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 import tensorgrad as tg
+from models import read_yaml
 from tests.runs import FILES, PICTURES, TINY, initial_weights, new_network, read_metrics, weights
 from training import images, options
 from training.run import COLUMNS
 
 
 def test_run_writes_configuration_metrics_checkpoints_result_and_pictures(trained):
-    assert {path.name for path in trained.iterdir()} == {*FILES, *PICTURES}
+    assert {path.name for path in trained.iterdir()} == {*FILES, *PICTURES, ".lock"}
     for name in PICTURES:
         with Image.open(trained / name) as picture:
             picture.load()
@@ -26,7 +26,7 @@ def test_run_writes_configuration_metrics_checkpoints_result_and_pictures(traine
 
 
 def test_configuration_is_complete(trained):
-    config = yaml.safe_load((trained / "config.yaml").read_text())
+    config = read_yaml(trained / "config.yaml", "the configuration")
     assert config.keys() == options.OPTIONS.keys() | {"layers", "data_set"}
     assert (config["hidden"], config["epochs"], config["lr"], config["schedule"]) == ([64], 12, 0.1, "cosine")
     assert [layer["name"] for layer in config["layers"]] == ["hidden", "relu", "dropout", "output"]
