@@ -38,18 +38,6 @@ def trainers(look, directory):
     return pids
 
 
-def test_processes_use_one_blas_thread_in_any_environment(begin, hold, look, workplace):
-    hold.begin("lr-0.01", "lr-0.1")
-    program = begin(*LONG, "--lr", "0.01", "0.1", OPENBLAS_NUM_THREADS="8", OMP_NUM_THREADS="8")
-    hold.until(2)
-    assert len(trainers(look, workplace)) == 2
-    for pid in trainers(look, workplace):
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        assert {name.encode() + b"=1" for name in workers.THREAD_VARIABLES} <= set(environment)
-    program.send_signal(signal.SIGINT)
-    output_of(program)
-
-
 def test_variables_limit_the_number_of_threads():
     code = "import numpy, threadpoolctl; print(max(p['num_threads'] for p in threadpoolctl.threadpool_info()))"
     pinned = os.environ | dict.fromkeys(workers.THREAD_VARIABLES, "1")
@@ -109,10 +97,14 @@ def test_second_ctrl_c_stops_immediately(begin, until, look, workplace):
     until(lambda: not look.processes(workplace))
 
 
-def test_sigterm_saves_and_exits_with_143(begin, hold, look, workplace):
+def test_processes_use_one_blas_thread_in_any_environment_and_sigterm_saves(begin, hold, look, workplace):
     hold.begin("lr-0.01", "lr-0.1")
-    program = begin(*LONG, "--lr", "0.01", "0.1")
+    program = begin(*LONG, "--lr", "0.01", "0.1", OPENBLAS_NUM_THREADS="8", OMP_NUM_THREADS="8")
     hold.until(2)
+    assert len(trainers(look, workplace)) == 2
+    for pid in trainers(look, workplace):
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        assert {name.encode() + b"=1" for name in workers.THREAD_VARIABLES} <= set(environment)
     program.send_signal(signal.SIGTERM)
     _, err = output_of(program)
     assert program.returncode == 143
@@ -132,7 +124,7 @@ def test_folder_is_used_by_one_sweep_at_a_time(begin, hold, run_sweep):
     assert program.returncode == 0
 
 
-@pytest.mark.parametrize("whom", ["all", "parent"])
+@pytest.mark.parametrize("whom", [pytest.param("all", marks=pytest.mark.slow), "parent"])
 def test_killed_sweep_continues_from_its_checkpoints(begin, until, hold, look, workplace, whom):
     arguments = (*LONG, "--lr", "0.01", "0.03", "0.1", "--seed", "0")
     hold.begin("lr-0.03", "lr-0.1")
