@@ -1,5 +1,6 @@
 """Functions for tests in several files: leaves, and derivatives of functions."""
 
+import contextlib
 import importlib.util
 from pathlib import Path
 
@@ -25,6 +26,60 @@ def gradients(fn, arrays, seed=3):
     direction = np.random.default_rng(seed).standard_normal(out.shape).astype(out.dtype)
     found = tg.grad(out, leaves, direction)
     return [np.zeros_like(x) if g is None else g for g, x in zip(found, arrays, strict=True)]
+
+
+def gradients_at(fn, arrays, upstream):
+    """Gradients of the function's output, pulled back from this upstream gradient; zeros where there is none."""
+    leaves = tracked(arrays)
+    found = tg.grad(fn(*leaves), leaves, upstream)
+    return [np.zeros_like(x) if g is None else g for g, x in zip(found, arrays, strict=True)]
+
+
+def check_gradient(fn, arrays, rtol=1e-5, atol=1e-6):
+    """Check it along a random direction, in which an error in any element is visible, with two evaluations."""
+    rng = np.random.default_rng(5)
+    upstream = rng.standard_normal(fn(*tracked(arrays)).shape)
+    directions = [rng.standard_normal(x.shape) for x in arrays]
+    found = gradients_at(fn, arrays, upstream)
+    analytic = sum(np.sum(g * d) for g, d in zip(found, directions, strict=True))
+    ends = [
+        np.sum(upstream * fn(*tracked([x + step * d for x, d in zip(arrays, directions, strict=True)])).data)
+        for step in (1e-6, -1e-6)
+    ]
+    np.testing.assert_allclose(analytic, (ends[0] - ends[1]) / 2e-6, rtol=rtol, atol=atol * (1 + abs(ends[0])))
+
+
+def check_second_derivative(fn, arrays, rtol=1e-5, atol=1e-5):
+    """Check it in a random direction of inputs and upstream gradient, in which an error in any element is visible."""
+    rng = np.random.default_rng(7)
+    leaves = tracked(arrays)
+    upstream = tracked([rng.standard_normal(fn(*leaves).shape)])
+    directions = [rng.standard_normal(x.shape) for x in (*arrays, upstream[0].data)]
+
+    def pulled_back(step):
+        """The gradients at a step along the directions."""
+        *xs, g = (x + step * d for x, d in zip((*arrays, upstream[0].data), directions, strict=True))
+        return gradients_at(fn, xs, g)
+
+    weights = [rng.standard_normal(x.shape) for x in arrays]
+    recorded = tg.grad(fn(*leaves), leaves, upstream[0], create_graph=True)
+    total = sum(np.sum(g * w) for g, w in zip(recorded, weights, strict=True) if g is not None)
+    found = [None] * (len(arrays) + 1)
+    if isinstance(total, tg.Tensor) and total.requires_grad:
+        found = tg.grad(total, [*leaves, *upstream])
+    analytic = sum(np.sum(g * d) for g, d in zip(found, directions, strict=True) if g is not None)
+    ends = [sum(np.sum(g * w) for g, w in zip(pulled_back(step), weights, strict=True)) for step in (1e-6, -1e-6)]
+    np.testing.assert_allclose(analytic, (ends[0] - ends[1]) / 2e-6, rtol=rtol, atol=atol * (1 + abs(ends[0])))
+
+
+@contextlib.contextmanager
+def noted(text):
+    """Add a text to an error, which tells what a loop in a test has come to."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(text)
+        raise
 
 
 def is_recording():

@@ -204,7 +204,12 @@ def test_failed_connections_do_not_block_the_next_one(monkeypatch, scheduler, wo
     until(lambda: not left_over())
 
 
-def test_client_that_fails_to_start_is_closed(monkeypatch, scheduler, until):
+def test_client_that_fails_to_start_is_closed(monkeypatch, scheduler, worker, until):
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
+    worker()
+    with cluster.connect(scheduler, 1):
+        pass
+
     async def fail(client, **_):
         raise OSError("gone")
 
