@@ -56,10 +56,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(method="thread"))
 
 
-def pytest_collection_finish():
+def pytest_collection():
     """Prevent the garbage collector from repeatedly traversing all collected tests."""
+    gc.disable()
+
+
+def pytest_collection_finish():
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_configure():

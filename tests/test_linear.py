@@ -117,7 +117,7 @@ def seconds(program, n):
 
 def ratio(program, n, repetitions=3):
     """The ratio of the times for 4n and n, for both passes together or for the slower one, if they are long enough."""
-    few = np.min([seconds(program, n) for _ in range(3)], axis=0)
+    few = np.min([seconds(program, n) for _ in range(repetitions)], axis=0)
     many = np.min([seconds(program, 4 * n) for _ in range(repetitions)], axis=0)
     parts = [b / a for a, b in zip(few, many, strict=True) if b > 0.01]
     return max(parts, default=1.0)

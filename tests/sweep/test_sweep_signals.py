@@ -70,7 +70,7 @@ def test_ctrl_c_saves_and_the_same_command_continues(begin, hold, look, workplac
     assert len(states) == 2
 
     hold.release()
-    program = begin(*arguments, **drawing)
+    program = begin(*arguments)
     out, err = output_of(program)
     assert program.returncode == 0
     assert f"4 runs in s, {len(done)} of them have ended before" in out
@@ -188,7 +188,7 @@ def test_bar_on_a_terminal(workplace):
     screen, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 100))
     program = subprocess.Popen(
-        [sys.executable, Path(evaluate.__file__).parent / "sweep.py", *TINY, "--lr", "0.1", "0.2"],
+        [sys.executable, Path(evaluate.__file__).parent / "sweep.py", *TINY, "--lr", "0.1", "0.2", "--workers", "1"],
         stdout=subprocess.DEVNULL, stderr=terminal, start_new_session=True,
     )  # fmt: skip
     os.close(terminal)
