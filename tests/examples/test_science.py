@@ -159,7 +159,7 @@ def test_the_gradient_goes_through_the_writes():
 
 
 def test_the_tsunami_is_traced_back(run):
-    truth, h = run(example("tsunami"), "--cells", "16", "--steps", "20")
+    truth, h = run(example("tsunami"), "--cells", "16", "--steps", "12")
     for extreme in (np.argmax, np.argmin):
         at, expected = (np.array(np.unravel_index(extreme(field), field.shape)) for field in (h, truth))
         assert np.max(np.abs(at - expected)) <= 1  # cell

@@ -46,10 +46,10 @@ def test_variables_limit_the_number_of_threads():
     )
 
 
-@pytest.mark.parametrize("whom", ["group", "parent"])
+@pytest.mark.parametrize("whom", ["group", pytest.param("parent", marks=pytest.mark.slow)])
 def test_ctrl_c_saves_and_the_same_command_continues(begin, hold, look, workplace, whom):
     arguments = (*LONG, "--lr", "0.01", "0.03", "0.1", "0.3")
-    drawing = {"DRAW": "1"} if whom == "parent" else {}
+    drawing = {"DRAW": "1"} if whom == "group" else {}
     hold.begin("lr-0.03", "lr-0.1", "lr-0.3")
     program = begin(*arguments, **drawing)
     hold.until(2)
@@ -97,7 +97,7 @@ def test_second_ctrl_c_stops_immediately(begin, until, look, workplace):
     until(lambda: not look.processes(workplace))
 
 
-def test_processes_use_one_blas_thread_in_any_environment_and_sigterm_saves(begin, hold, look, workplace):
+def test_one_blas_thread_in_any_environment_one_sweep_in_a_folder_and_sigterm(begin, hold, look, workplace, run_sweep):
     hold.begin("lr-0.01", "lr-0.1")
     program = begin(*LONG, "--lr", "0.01", "0.1", OPENBLAS_NUM_THREADS="8", OMP_NUM_THREADS="8")
     hold.until(2)
@@ -105,23 +105,14 @@ def test_processes_use_one_blas_thread_in_any_environment_and_sigterm_saves(begi
     for pid in trainers(look, workplace):
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         assert {name.encode() + b"=1" for name in workers.THREAD_VARIABLES} <= set(environment)
+    second = run_sweep(*LONG, "--lr", "0.01", "0.1")
+    assert (second.code, second.err) == (2, "sweep.py: error: s: another sweep.py is using this folder\n")
     program.send_signal(signal.SIGTERM)
     _, err = output_of(program)
     assert program.returncode == 143
     assert err.splitlines()[-1] == "sweep.py: stopped after 0 of 2 runs; the same command continues the sweep"
     assert len(look.begun()) == 2
     assert not look.processes(workplace)
-
-
-def test_folder_is_used_by_one_sweep_at_a_time(begin, hold, run_sweep):
-    hold.begin("lr-0.01", "lr-0.1")
-    program = begin(*LONG, "--lr", "0.01", "0.1")
-    hold.until(2)
-    result = run_sweep(*LONG, "--lr", "0.01", "0.1")
-    assert (result.code, result.err) == (2, "sweep.py: error: s: another sweep.py is using this folder\n")
-    hold.release()
-    output_of(program)
-    assert program.returncode == 0
 
 
 @pytest.mark.parametrize("whom", [pytest.param("all", marks=pytest.mark.slow), "parent"])

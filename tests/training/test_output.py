@@ -32,11 +32,11 @@ FULL = "error: the output is incomplete: [Errno 28] No space left on device\n"
 @pytest.mark.parametrize(
     ("redirection", "code", "err"),
     [
-        (">&-", 0, None),
+        pytest.param(">&-", 0, None, marks=pytest.mark.slow),
         ("<&- >&- 2>&-", 0, ""),
         (">/dev/full", 2, FULL),
         (">/dev/full 2>&1", 2, ""),
-        ("| true", 141, None),
+        pytest.param("| true", 141, None, marks=pytest.mark.slow),
         ("2>&1 | head -1", 141, ""),
     ],
 )
