@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageFont
 
@@ -91,6 +91,7 @@ def test_few_lines_cross():
         assert ordered(Net([(80, 40)] * len(sources), sources, ranks(sources, bundled)))[1] <= most, graph
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=14), st.sampled_from("dr"))
 def test_any_graph(pairs, direction):
     values = [randn(3), randn(2, 3), np.ones(3)]

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tensorgrad as tg
@@ -277,6 +277,7 @@ METHODS = {  # constants of the modules that compute convolutions, for each way 
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=20)
 @given(geometry(), st.sampled_from([(1, 2, 3), (2, 2, 1), (3, 1, 2)]), st.data())
 def test_property_all_ways_to_compute_a_convolution_agree(method, drawn, channels, data):
     lengths, kernel, stride, dilation = drawn

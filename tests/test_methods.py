@@ -1,6 +1,5 @@
 """Methods that ndarrays do not have, and tab completion."""
 
-import importlib.util
 import inspect
 import types
 
@@ -96,32 +95,3 @@ def test_completion_shows_what_is_imported_late():
     assert {"data", "draw", "save", "load"} <= set(dir(tg))
     with pytest.raises(AttributeError, match="no_such"):
         _ = tg.no_such
-
-
-# ------------------------------------------------------------------------------------------------ types
-
-PROGRAM = """
-import numpy as np
-import tensorgrad as tg
-
-t = tg.Tensor([1.0, 2.0], requires_grad=True)
-h = t.relu().log_softmax(axis=-1)
-loss = (h.exp() + t.sigmoid().softmax(0)).logsumexp().sum()
-loss.backward()
-model = tg.nn.Linear(2, 3, np.random.default_rng(0))
-optimizer = tg.optim.SGD(tg.nn.parameters(model), lr=0.1)
-schedule: tg.schedules.Schedule = tg.schedules.cosine(T_max=10)
-images = tg.data.digits().train_images
-tg.draw(loss).save("loss.svg")
-"""
-
-
-@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is of the extra `dev`")
-def test_a_users_program_type_checks_and_a_wrong_name_does_not(tmp_path):
-    from mypy import api
-
-    file = tmp_path / "program.py"
-    file.write_text(PROGRAM + "t.rleu()\ntg.rleu(t)\n")
-    out, _, _ = api.run([str(file), "--strict", "--no-incremental", "--config-file=", f"--cache-dir={tmp_path}"])
-    errors = [line for line in out.splitlines() if line.startswith(str(file)) and ": error:" in line]
-    assert ["rleu" in line for line in errors] == [True, True], out

@@ -74,10 +74,12 @@ SELECTING = {  # of x >= 0; where x is 0, nothing depends on it
 X = [0.0, 4.0, 2.25]
 
 
-def wrong():
-    """The names of functions whose gradient is not 0 where nothing depends on an element."""
+def wrong(prefix=""):
+    """The names of functions, with this prefix, whose gradient is not 0 where nothing depends on an element."""
     found = []
     for name, fn in SELECTING.items():
+        if not name.startswith(prefix):
+            continue
         x = leaf(X)
         for create_graph in (False, True):
             g = tg.grad(np.sum(fn(x)), x, create_graph=create_graph)
@@ -100,4 +102,4 @@ ROWS = sorted({row for row in map(registry.row_of, tuple(registry.entries)) if r
 def test_each_row_that_selects_must_say_so(row, monkeypatch):
     """``where`` needs not: its condition has no gradient, so that its rule gives the same zeros at any point."""
     monkeypatch.setattr(row, "selects", False)
-    assert {name.split(" ")[0] for name in wrong()} >= {row.name}
+    assert row.name in {name.split(" ")[0] for name in wrong(row.name)}

@@ -49,7 +49,7 @@ def marked():
     return mistakes
 
 
-@pytest.mark.parametrize("program", ["tensors", "numpy_functions", "functions", "derivatives", "layers"])
+@pytest.mark.parametrize("program", ["tensors", "numpy_functions", "functions", "derivatives", "layers", "training"])
 def test_the_types_that_are_stated_are_those_at_run_time(program, monkeypatch):
     right = []
 

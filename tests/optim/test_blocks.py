@@ -1,5 +1,6 @@
 """Parameters updated block by block: the same numbers as in one go, whatever the memory layouts."""
 
+import itertools
 import tracemalloc
 
 import numpy as np
@@ -45,28 +46,26 @@ def trained(kind, chosen, layout="C", layout_of_gradient="C", between=lambda opt
 
 
 @EACH
-@pytest.mark.parametrize("elements", [4000, 5050, 7000, 10_100])  # a BLAS has no part in blocks of less than 2048
-def test_blocks_do_not_matter(way, blocks_of, kind, chosen, elements):
+def test_blocks_do_not_matter(way, blocks_of, kind, chosen):
     blocks_of(10**6)
     expected = trained(kind, chosen)
-    blocks_of(elements)
-    np.testing.assert_array_equal(trained(kind, chosen), expected)
+    for elements in (4000, 5050, 7000, 10_100):  # a BLAS has no part in blocks of less than 2048
+        blocks_of(elements)
+        np.testing.assert_array_equal(trained(kind, chosen), expected, err_msg=f"{elements} elements")
 
 
 @EACH
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("layout_of_gradient", LAYOUTS)
-def test_layouts_do_not_matter(monkeypatch, blocks_of, kind, chosen, layout, layout_of_gradient):
+def test_layouts_do_not_matter(monkeypatch, blocks_of, kind, chosen):
     monkeypatch.setattr(blas, "_routines", dict)
     blocks_of(10**6)
     expected = trained(kind, chosen)
     blocks_of(3000)
-    np.testing.assert_array_equal(trained(kind, chosen, layout, layout_of_gradient), expected)
+    for layouts in itertools.product(LAYOUTS, LAYOUTS):  # of the parameter, and of its gradient
+        np.testing.assert_array_equal(trained(kind, chosen, *layouts), expected, err_msg=str(layouts))
 
 
 @EACH
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_resumed_run_is_the_same_run(way, blocks_of, kind, chosen, layout):
+def test_a_resumed_run_is_the_same_run(way, blocks_of, kind, chosen):
     """Also by an optimizer that has blocks of other arrays already."""
     blocks_of(4096)
 
@@ -79,8 +78,9 @@ def test_a_resumed_run_is_the_same_run(way, blocks_of, kind, chosen, layout):
         other.load_state_dict({key: np.array(x, order="C") for key, x in opt.state_dict().items()})
         return other
 
-    expected = trained(kind, chosen, layout)
-    np.testing.assert_array_equal(trained(kind, chosen, layout, between=resumed), expected)
+    for layout in LAYOUTS:
+        expected = trained(kind, chosen, layout)
+        np.testing.assert_array_equal(trained(kind, chosen, layout, between=resumed), expected, err_msg=layout)
 
 
 @EACH

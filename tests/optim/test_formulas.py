@@ -144,15 +144,15 @@ def by_formula(kind, formula, x, steps, gradient, weight_decay=None, maximize=Fa
 
 
 @pytest.mark.parametrize(("kind", "formula", "chosen"), CASES)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_steps_against_the_formula(leaves, gradient, run, kind, formula, chosen, dtype):
-    params, begin = leaves(dtype), leaves()
-    run(kind(params, **chosen), range(8))
-    tolerance = 1e-3 if dtype == np.float32 else 1e-12  # these gradients make small differences grow
-    for name, p in params.items():
-        expected = by_formula(kind, formula, begin[name].data, 8, gradient, **chosen)
-        assert p.dtype == dtype
-        np.testing.assert_allclose(p.data, expected, rtol=tolerance, atol=tolerance)
+def test_steps_against_the_formula(leaves, gradient, run, kind, formula, chosen):
+    begin = leaves()
+    expected = {name: by_formula(kind, formula, p.data, 8, gradient, **chosen) for name, p in begin.items()}
+    for dtype, tolerance in ((np.float32, 1e-3), (np.float64, 1e-12)):  # these gradients make small differences grow
+        params = leaves(dtype)
+        run(kind(params, **chosen), range(8))
+        for name, p in params.items():
+            assert p.dtype == dtype
+            np.testing.assert_allclose(p.data, expected[name], rtol=tolerance, atol=tolerance)
 
 
 # fmt: off

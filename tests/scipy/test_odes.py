@@ -78,7 +78,7 @@ def test_derivatives_of_orders_one_and_two_are_those_of_the_closed_form(solve):
 
 @pytest.mark.parametrize("solve", SOLVERS.values(), ids=SOLVERS)
 def test_a_nonlinear_equation_against_differences(solve):
-    t = np.array([0.0, 0.3, 1.1])
+    t = np.array([0.0, 0.2, 0.5])
     assert tg.gradcheck(lambda y0, k: solve(pendulum, y0, k, t), [np.array([1.0, 0.2]), np.array(2.0)],
                         eps=1e-4, rtol=1e-3)  # fmt: skip
 

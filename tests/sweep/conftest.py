@@ -16,6 +16,7 @@ import pytest
 import sweep
 from tests.offline import enter_empty_folder
 from tests.runs import called
+from training import sweep_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,10 +31,17 @@ def workplace(monkeypatch, tmp_path):
 def run_sweep(capsys, patched, monkeypatch):
     """``run_sweep(arguments...)``: call sweep.py in this process; return its exit code and its output.
 
-    It draws the pictures of the sweep, but the processes that train draw none.
+    It draws the pictures of the sweep, unless ``pictures=False``, but the processes that train draw none.
     """
     monkeypatch.setenv("PYTHONPATH", str(patched))
-    return lambda *arguments: called(capsys, sweep.main, arguments)
+
+    def run(*arguments, pictures=True):
+        with monkeypatch.context() as patch:
+            if not pictures:
+                patch.setattr(sweep_pictures, "draw", lambda *_: None)
+            return called(capsys, sweep.main, arguments)
+
+    return run
 
 
 @pytest.fixture

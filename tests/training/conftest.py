@@ -70,6 +70,17 @@ def run_program():
 
 
 @pytest.fixture
+def undrawn(tmp_path):
+    """Settings of the environment with which train.py, as a program, draws no pictures."""
+    folder = tmp_path / "customization"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import sys, types; sys.modules['training.run_pictures'] = types.SimpleNamespace(draw=lambda *_: True)"
+    )
+    return os.environ | {"PYTHONPATH": str(folder)}
+
+
+@pytest.fixture
 def refused():
     """``refused(result, pieces...)``: exit code 2, and one error message, in a line that contains the pieces."""
 
