@@ -36,7 +36,10 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool
         if output.tracked
     ]
     if not roots:
-        raise RuntimeError("grad of outputs that require no gradient: they depend on no tensor that requires one")
+        inside = "" if current_mode().recording else (". Nothing is recorded inside tg.no_grad() and gradient rules: "
+                                                      "write tg.grad(f)(x) or tg.vjp(f, x) there")  # fmt: skip
+        raise RuntimeError("grad of outputs that require no gradient: they depend on no tensor that requires "
+                           f"one{inside}")  # fmt: skip
     nodes = [tensor.node for tensor in inputs]
     found = backward_pass(roots, nodes, create_graph=create_graph, retain_graph=retain_graph)
     gradients: list[Any] = [found.get(node) for node in nodes]
