@@ -2,6 +2,8 @@
 
 import math
 import re
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +130,18 @@ def test_parts_of_different_shapes_are_refused():
         tg.array([t, t[0]])
     with pytest.raises(tg.ShapeError):
         np.array([[1.0], [t[0], t[1]]], like=t)
+
+
+def test_other_things_in_a_list_of_tensors_are_numbers_or_refused():
+    s = tg.Tensor(2.0, requires_grad=True)
+    np.testing.assert_array_equal(tg.array([s, Fraction(1, 2)]).data, [2, 0.5])
+    for value, kind in (
+        (Decimal("0.5"), "decimal.Decimal: write float"),
+        (None, "NoneType"),
+        ([Decimal(1)], "objects"),
+    ):
+        with pytest.raises(TypeError, match=kind):
+            tg.array([s if np.ndim(value) == 0 else [s], value])
 
 
 @pytest.mark.parametrize(

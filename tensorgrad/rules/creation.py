@@ -13,6 +13,7 @@ from tensorgrad.engine import tape
 from tensorgrad.engine.registry import implements
 from tensorgrad.engine.tape import Array, Variable, any_tracked, as_array, value_of
 from tensorgrad.errors import ShapeError
+from tensorgrad.foreign import operand
 from tensorgrad.frontend.tensor import Tensor
 
 
@@ -54,7 +55,7 @@ def _joined(data: Any) -> Array:
         return data
     if not isinstance(data, (list, tuple)) or not any_tracked(data):
         return as_array(value_of(data))
-    parts = [_joined(item) for item in data]
+    parts = [_joined(item) if any_tracked(item) else operand(value_of(item)) for item in data]
     shapes = sorted({np.shape(value_of(part)) for part in parts})
     if len(shapes) > 1:
         raise ShapeError(f"array: the parts of a list must have one shape, got {', '.join(map(str, shapes))}")
