@@ -22,6 +22,10 @@ from tensorgrad.rules.kinks import abs_slope, normalized, zero_at_kink
 
 _FAR = 6.0  # beyond this, the asymptotic series of erfcx and dawsn are exact to float64 precision
 _TERMS = 30
+_GAUSS = [  # nodes and weights on the interval from 0 to 1
+    (0.5 + 0.5 * node, 0.5 * weight)
+    for node, weight in zip(*(a.tolist() for a in np.polynomial.legendre.leggauss(4)), strict=True)
+]
 
 
 def rule(fn: Any, *vjps: Any, **options: Any) -> None:
@@ -74,6 +78,19 @@ def polygamma(x: Array, *, order: int) -> Array:
 
 
 @primitive
+def polygamma_difference(x: Array, y: Array, *, order: int) -> Array:
+    """``polygamma(x) - polygamma(x + y)``. For a small ``y``, minus the integral of the derivative from 0 to ``y``."""
+    small = (x > 0) & (y >= 0) & (y < x / 64)
+    out = polygamma(x, order=order) - polygamma(x + y, order=order)
+    if not np.any(small):
+        return out
+    width, total = np.where(small, y, 0), np.zeros_like(out)
+    for node, weight in _GAUSS:
+        total += weight * polygamma(x + node * width, order=order + 1)
+    return np.where(small, -width * total, out)
+
+
+@primitive
 def exprel_derivative(z: Array, *, order: int) -> Array:
     """The derivative of ``(exp(z) - 1) / z``: the integral of ``t**order * exp(z * t)`` from 0 to 1."""
     small, negative = np.abs(z) < order + 2, z <= -order - 2
@@ -119,10 +136,13 @@ rule(sp.rgamma,   lambda g, _ans, x: g * _rgamma_dx(x))
 rule(sp.loggamma, lambda g, _ans, x: g * sp.psi(x))
 rule(sp.psi,      lambda g, _ans, x: g * polygamma(x, order=1))
 rule(polygamma,   lambda g, _ans, x, *, order: g * polygamma(x, order=order + 1))
-rule(sp.beta,     lambda g, ans, x, y: g * ans * (sp.psi(x) - sp.psi(x + y)),
-                  lambda g, ans, x, y: g * ans * (sp.psi(y) - sp.psi(x + y)))
-rule(sp.betaln,   lambda g, _ans, x, y: g * (sp.psi(x) - sp.psi(x + y)),
-                  lambda g, _ans, x, y: g * (sp.psi(y) - sp.psi(x + y)))
+rule(polygamma_difference,
+                  lambda g, _ans, x, y, *, order: g * polygamma_difference(x, y, order=order + 1),
+                  lambda g, _ans, x, y, *, order: -g * polygamma(x + y, order=order + 1))
+rule(sp.beta,     lambda g, ans, x, y: g * ans * polygamma_difference(x, y, order=0),
+                  lambda g, ans, x, y: g * ans * polygamma_difference(y, x, order=0))
+rule(sp.betaln,   lambda g, _ans, x, y: g * polygamma_difference(x, y, order=0),
+                  lambda g, _ans, x, y: g * polygamma_difference(y, x, order=0))
 rule(sp.gammainc, _no_rule("gammainc", "a"),
                   lambda g, _ans, a, x: g * _gamma_density(a, x))
 rule(sp.gammaincc, _no_rule("gammaincc", "a"),
