@@ -24,7 +24,8 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool
     for role, tensors in (("output", outputs), ("input", inputs)):
         for i, tensor in enumerate(tensors):
             if not isinstance(tensor, Tensor):
-                raise TypeError(f"{role} {i + 1} of grad must be a Tensor, got {type(tensor).__name__}")
+                raise TypeError(f"{role} {i + 1} of grad must be a Tensor, got {type(tensor).__name__}: compute the "
+                                "outputs from tensors, or, for a function, write tg.grad(f)(x)")  # fmt: skip
             if tensor.dtype.kind == "c" and role == "input":
                 raise TypeError(f"input {i + 1} of grad is complex: gradients are with respect to real tensors")
             if not tensor.tracked and role == "input":
