@@ -45,6 +45,9 @@ def plain(x: Any) -> Any:
 
 def operand(x: Any) -> Any:
     """The other operand of an operator, as `plain` converts it. Raises if it is not a number or an array of numbers."""
+    if isinstance(x, np.matrix):
+        raise TypeError("with a numpy.matrix, * means the matrix product, and with a tensor it is elementwise: "
+                        "write np.asarray(x), and @ for the matrix product")  # fmt: skip
     x = plain(x)
     if as_array(x).dtype.kind != "O":
         return x

@@ -75,7 +75,7 @@ MAY_IMPORT = {
     "foreign": {"errors"},
     "engine": {"summation", "errors", "foreign"},
     "frontend": {"errors", "foreign", "engine"},
-    "rules": {"summation", "errors", "blas", "engine", "frontend"},
+    "rules": {"summation", "errors", "blas", "foreign", "engine", "frontend"},
     "transforms": {"errors", "engine", "frontend"},
     "debug": {"errors", "engine", "frontend", "transforms"},
     "functional": {"summation", "errors", "engine", "frontend", "rules"},

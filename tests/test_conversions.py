@@ -118,6 +118,16 @@ def test_fractions_are_floats(name, compute):
     assert compute(tg.Tensor(x, dtype=np.float32), HALF).dtype == np.float32
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+@pytest.mark.parametrize("make", [leaf, tg.Tensor])
+def test_a_matrix_whose_product_would_be_elementwise_is_refused(make):
+    matrix, t = np.matrix(np.eye(3)), make([0.3, 0.7, 1.3])
+    for compute in (lambda: matrix * t, lambda: t * matrix, lambda: matrix @ t, lambda: np.multiply(matrix, t)):
+        with pytest.raises(TypeError, match=r"write np\.asarray\(x\), and @ for the matrix product"):
+            compute()
+    np.testing.assert_array_equal((np.asarray(matrix) @ t).data, t.data)
+
+
 @pytest.mark.parametrize("compute", [row[1] for row in FRACTIONS[:11]], ids=[row[0] for row in FRACTIONS[:11]])
 @pytest.mark.parametrize("make", [leaf, tg.Tensor])
 def test_decimals_and_other_objects_are_refused_at_the_call(compute, make):

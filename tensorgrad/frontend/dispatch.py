@@ -158,7 +158,8 @@ def _name_of(func: Any) -> str:
     name = getattr(func, "__name__", str(func))
     module = getattr(func, "__module__", None) or "numpy"
     if isinstance(func, np.ufunc):  # not all ufuncs have a ``__module__``
-        found = [known for known in ("numpy", *families) if _is_in(known, func)]
+        found = [known for known in ("numpy", *families, *[f"{known}._ufuncs" for known in families])
+                 if _is_in(known, func)]  # fmt: skip
         module = found[0] if found else ""
     return f"{module.replace('numpy', 'np', 1)}.{name}" if module else name
 

@@ -19,7 +19,7 @@ from tensorgrad.engine.backward import backward_pass
 from tensorgrad.engine.indexing import getitem
 from tensorgrad.engine.registry import declare, entries
 from tensorgrad.engine.tape import Leaf, Variable, any_tracked, as_array, current_mode, frozen_leaves, leaf_of, value_of
-from tensorgrad.errors import ShapeError
+from tensorgrad.errors import GradientLostError, ShapeError
 from tensorgrad.frontend.assign import as_index, assign, needs_recording
 from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
 from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array, is_copied
@@ -130,6 +130,9 @@ class Tensor(Methods, metaclass=_TensorType):
         if isinstance(data, Variable) and np.may_share_memory(self.data, data.data):
             detach_from(data, self)
         if requires_grad:
+            if isinstance(data, Variable) and data.tracked and current_mode().origin is not None:
+                raise GradientLostError("a new leaf cuts a gradient rule off from its input, so that higher derivatives"
+                                        " are wrong: in a rule, write tg.grad(f)(x) or tg.vjp(f, x)")  # fmt: skip
             self.requires_grad = True
 
     # ------------------------------------------------------------------------------------------- attributes
@@ -267,7 +270,8 @@ class Tensor(Methods, metaclass=_TensorType):
         """
         if not self.tracked:
             raise RuntimeError("backward() on a tensor that requires no gradient: make a Tensor it is computed from "
-                               "with requires_grad=True, and compute it outside no_grad()")  # fmt: skip
+                               "with requires_grad=True, and compute it outside no_grad(); in a gradient rule, write "
+                               "tg.grad(f)(x) or tg.vjp(f, x)")  # fmt: skip
         start = seed_for(self, seed)
         start = start if create_graph else value_of(start)
         found = backward_pass([(self, start)], create_graph=create_graph, retain_graph=retain_graph)
