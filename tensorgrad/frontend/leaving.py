@@ -55,9 +55,9 @@ def _hint_for(frame: FrameType | None) -> str:
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
         if module == "tensorgrad.engine.record":
-            hint = "A function records single tensors: pass each by position, or one tensor that holds them. "
+            hint = "Each input must be a single tensor: pass several by position, or stack them into one. "
         elif module.startswith("tensorgrad."):
-            hint = ""  # what our own functions called is not what the user did
+            hint = ""  # the package made this call, not the user
         elif module.startswith("scipy."):
             hint = _hint_for_scipy(frame, module) or hint
         elif known := [prefix for prefix in _HINTS if f"{module}.".startswith(f"{prefix}.")]:

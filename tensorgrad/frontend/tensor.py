@@ -24,7 +24,7 @@ from tensorgrad.frontend.assign import as_index, assign, needs_recording
 from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
 from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array, is_copied
 from tensorgrad.frontend.methods import Methods
-from tensorgrad.frontend.spelling import Elsewhere, elsewhere
+from tensorgrad.frontend.spelling import MissingAttribute, missing_attributes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -82,7 +82,7 @@ class _TensorType(type):
 
 
 def _is_available(kind: type, name: str) -> bool:
-    return not isinstance(inspect.getattr_static(kind, name, None), Elsewhere)
+    return not isinstance(inspect.getattr_static(kind, name, None), MissingAttribute)
 
 
 class Tensor(Methods, metaclass=_TensorType):
@@ -136,7 +136,7 @@ class Tensor(Methods, metaclass=_TensorType):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to this tensor. Settable on leaves: False freezes a parameter.
+        """Whether gradients flow to this tensor. Can be set for leaves: False freezes a parameter.
 
         Examples
         --------
@@ -195,7 +195,7 @@ class Tensor(Methods, metaclass=_TensorType):
         3.0
         """
         if self.data.size != 1:
-            raise ValueError(f"item() needs a tensor with one element, this one has shape {self.shape}")
+            raise ValueError(f"item() needs a tensor with one element, but this one has shape {self.shape}")
         return self.data.item()
 
     def detach(self) -> Tensor:
@@ -276,7 +276,7 @@ class Tensor(Methods, metaclass=_TensorType):
             if tensor is not None and (leaf.shape, leaf.dtype) != (tensor.shape, tensor.dtype):
                 raise ShapeError(f"a leaf had shape {leaf.shape} and dtype {leaf.dtype} when it was used, and was then "
                                  f"given data of shape {tensor.shape} and dtype {tensor.dtype}: compute the "
-                                 "result again, or call tg.grad(result, leaf) for the gradient as of then")  # fmt: skip
+                                 "result again, or call tg.grad(result, leaf) for its former data")  # fmt: skip
         for leaf, tensor in tensors:
             if tensor is not None:
                 _accumulate(tensor, found[leaf], create_graph)
@@ -372,7 +372,7 @@ class Tensor(Methods, metaclass=_TensorType):
         return self._square() if type(exponent) is int and exponent == 2 else self._power(exponent)
 
 
-for _name, _instead in elsewhere(Tensor).items():
+for _name, _instead in missing_attributes(Tensor).items():
     setattr(Tensor, _name, _instead)
 
 

@@ -74,11 +74,11 @@ def _slices(x: Array, windows: Windows) -> Iterator[slice]:
 
 
 def _at(side: Array, place: Ints, windows: Windows) -> Array:
-    """The elements at a place of the kernel in all windows."""
+    """The elements of all windows at a position in the kernel."""
     *above, last = windows.at(place)
     return side[(*above, slice(None), last)]
 
 
 def _line(w: Array, place: Ints, windows: Windows) -> Array:
-    """The element of the kernel at a place, for a line of windows: ``(last out, C)``."""
+    """The element of the kernel at a position, repeated for a row of windows: ``(last out, C)``."""
     return np.tile(w[(slice(None), 0, *place)], (windows.out[-1], 1))

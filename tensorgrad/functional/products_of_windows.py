@@ -1,9 +1,9 @@
 """Convolution of images with filters by matrix products, for many channels and for few, and its two gradients.
 
 A few images are computed at a time, so that copies stay in the cache, with the channels last. The windows along the
-last spatial axis are laid side by side, and each row of the kernel is a matrix product: this copies an element as often
-as the kernel is wide, not as often as it has elements. Where channels are few, whole windows are laid out instead, for
-a single product. ``python benchmarks/networks.py conv`` measures both.
+last spatial axis are copied, and each row of the kernel is a matrix product: this copies an element as often as the
+kernel is wide, not as often as it has elements. For few channels, whole windows are copied instead, for a single
+product. ``python benchmarks/networks.py conv`` measures both.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tensorgrad.engine.tape import Array
 from tensorgrad.functional.windows import Ints, Windows, channels_last, images_first, overlap, padded
 
 _CACHE = 2 << 20  # bytes of copies at a time
-_FEW = 16  # elements in a row of a window: for fewer, whole windows are laid out
+_FEW = 16  # elements in a row of a window: for fewer, whole windows are copied
 
-# OpenBLAS multiplies matrices directly, without rearranging them first, up to so many multiplications in a product.
-# This is faster by a third if the second matrix also fits into the innermost cache, and the first is not too low.
+# OpenBLAS multiplies matrices directly, without rearranging them first, up to `_SMALL` multiplications in a product.
+# This is faster by a third if the second matrix fits into the first-level cache and the first has enough rows.
 _SMALL, _FITS, _TALL = 1_000_000, 8192, 24
 
 
@@ -117,7 +117,7 @@ def _slices(n: int, bytes_each: int, most: int) -> Iterator[slice]:
 
 def _batches(n: int, channels: int, features: int, windows: Windows,
              itemsize: int) -> Iterator[tuple[slice, int, Ints]]:  # fmt: skip
-    """The images, a few at a time, how many, and the shape to multiply their windows in: matrices of so many rows."""
+    """A few images at a time: their slice, their number, and the shape of the batch of matrices of their windows."""
     *above, last = windows.out
     elements = windows.kernel[-1] * channels
     most = _SMALL // max(last * elements * features, 1)  # images in a product that is computed directly
@@ -130,9 +130,9 @@ def _batches(n: int, channels: int, features: int, windows: Windows,
 
 
 def _rows(x: Array, channels: int, features: int, windows: Windows) -> Iterator[tuple[slice, Array, Ints]]:
-    """The windows along the last axis, ``(*spatial but the last, N * last, last kernel * C)``, a few images at a time.
+    """The windows along the last axis, ``(*spatial except the last, N * last, last kernel * C)``, for a few images.
 
-    Before them the images, after them the shape to multiply them in, as in `_batches`.
+    They are preceded by the slice of the images, and followed by the shape from `_batches`.
     """
     axes = (*range(len(windows.out) - 1), len(windows.out))
     laid, room, size = np.empty(0, x.dtype), None, windows.kernel[-1]
@@ -147,7 +147,7 @@ def _rows(x: Array, channels: int, features: int, windows: Windows) -> Iterator[
 
 
 def _columns(x: Array, features: int, windows: Windows, ones: int = 0) -> Iterator[tuple[slice, Array]]:
-    """The windows as columns, ``(C * kernel, N * out)``, a few images at a time; below them, rows of ones."""
+    """The windows of a few images at a time as columns, ``(C * kernel, N * out)``, followed by rows of ones."""
     elements, axes, room = x.shape[1] * math.prod(windows.kernel), tuple(range(2, x.ndim)), None
     for images in _slices(len(x), 2 * (elements + features) * math.prod(windows.out) * x.itemsize, len(x)):
         side = room = padded(np.swapaxes(x[images], 0, 1), axes, windows, room)  # (C, N, *spatial)

@@ -72,10 +72,10 @@ class BatchNorm1d(_BatchNorm):
 class BatchNorm2d(_BatchNorm):
     """Standardize each channel of ``(N, num_features, H, W)`` over the batch, scale by ``weight`` and add ``bias``.
 
-    In training mode, which a layer starts in, the mean and variance are those of the batch, and ``running_mean`` and
-    ``running_var`` move towards them; in evaluation mode these are used in place of them. **Call**
-    ``tg.nn.eval(model)`` **before evaluating**: in training mode, the result for an image depends on the batch that it
-    is in, and the statistics of test images enter the running ones.
+    In training mode, which is the initial mode, the mean and variance are those of the batch, and ``running_mean`` and
+    ``running_var`` are updated with them; in evaluation mode, the running statistics are used instead. **Call**
+    ``tg.nn.eval(model)`` **before evaluating**: in training mode, the result for an image depends on the other images
+    of its batch, and test images change the running statistics.
 
     Parameters
     ----------
@@ -84,11 +84,11 @@ class BatchNorm2d(_BatchNorm):
     eps
         Added to the variance.
     momentum
-        The weight of a batch in the running statistics; None for the mean of all batches.
+        The weight of a new batch in the running statistics; None for the mean over all batches.
     affine
         Whether there are a weight and a bias, ``(num_features,)``.
     track_running_stats
-        If False, the statistics are those of the batch in evaluation, too.
+        If False, the statistics of the batch are used in evaluation mode as well.
     dtype
         The dtype of parameters and statistics.
 
@@ -180,7 +180,7 @@ class LayerNorm:
 class RMSNorm:
     """Divide by the root of the mean square over the last axes, of lengths ``normalized_shape``; then scale.
 
-    ``eps``, which is added to the mean, is by default that of the dtype of ``x``, as in PyTorch.
+    ``eps`` is added to the mean; by default it is the machine epsilon of the dtype of ``x``, as in PyTorch.
 
     Source: Zhang and Sennrich, "Root mean square layer normalization", 2019.
 

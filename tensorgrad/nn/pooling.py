@@ -116,7 +116,7 @@ class _AdaptivePool:
 
 
 class AdaptiveAvgPool1d(_AdaptivePool):
-    """The means of ``output_size`` windows that cover ``(N, C, L)``, whatever its length.
+    """The means of ``output_size`` windows that cover ``(N, C, L)`` of any length.
 
     Examples
     --------
@@ -128,7 +128,7 @@ class AdaptiveAvgPool1d(_AdaptivePool):
 
 
 class AdaptiveAvgPool2d(_AdaptivePool):
-    """The means of ``output_size`` windows that cover ``(N, C, H, W)``, whatever its size; 1 for that of each channel.
+    """The means of ``output_size`` windows that cover ``(N, C, H, W)`` of any size; 1 for the mean of each channel.
 
     The size is one integer for both axes, or one for each; None keeps the length of an axis.
 
