@@ -113,7 +113,7 @@ def test_inside_each_other(params):
 
 def test_update_inside_is_refused(params):
     ema = EMA(params)
-    with ema.average_parameters(), pytest.raises(RuntimeError, match="average the averages"):
+    with ema.average_parameters(), pytest.raises(RuntimeError, match="would use the averages"):
         ema.update()
     assert ema.updates == 0
     ema.update()
