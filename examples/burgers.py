@@ -5,7 +5,7 @@
     u_t + u u_x = nu u_xx    for -1 < x < 1 and 0 < t < 1,    u(x, 0) = -sin(pi x),    u(-1, t) = u(1, t) = 0
 
 The network is trained to satisfy the equation at random points; it satisfies the other conditions by construction.
-`tg.grad` with ``create_graph=True`` computes its derivatives in x and t, and the loss that contains them is differentiated
+`tg.grad` with ``create_graph=True`` computes its derivatives in x and t; the loss that contains them is differentiated
 again. The error is measured against the exact solution of Hopf (1950) and Cole (1951), which is an integral.
 Source: Raissi, Perdikaris and Karniadakis (2019), "Physics-informed neural networks".
 """

@@ -1,5 +1,5 @@
 """Arguments of the functions of neural networks: defaults, and errors that say what to write."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 import pytest

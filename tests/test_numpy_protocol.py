@@ -1,5 +1,5 @@
 """NumPy calls with a tracked tensor are recorded or raise: never a plain array, an object array, a lost gradient."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import copy
 import inspect

@@ -32,7 +32,7 @@ def test_every_name_in_the_table_is_its_own():
 
 
 def test_every_function_of_the_gradient_table_is_in_the_test_table(monkeypatch):
-    """Run all rows and see which rows of the gradient table were used."""
+    """Run all rows of the test table, and collect the rows of the gradient table that are used."""
 
     class Watcher:
         """Observes every call."""

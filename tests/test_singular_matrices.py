@@ -1,5 +1,5 @@
 """Determinants and decompositions of singular matrices: every derivative is right or NaN."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import itertools
 

@@ -1,5 +1,5 @@
-"""Rows of users, and the values that a record saves for their rules."""
-# ruff: noqa: E501  (tables, a row a line)
+"""User-defined rows, and the values that a record saves for their rules."""
+# ruff: noqa: E501  (tables with one row per line)
 
 import contextlib
 from decimal import Decimal
@@ -21,7 +21,7 @@ def gradient(f, *values):
 
 @contextlib.contextmanager
 def entered(fn, *vjps, **options):
-    """A row for a NumPy function, as a user would enter it; removed at the end of the block."""
+    """A row for a NumPy function, as a user would register it; removed at the end of the block."""
     entry, row = entries.get(fn), row_of(fn)
     before = row and dict(vars(row))
     try:
@@ -202,7 +202,7 @@ TARGETS = np.array([np.nan, 1.0])
 
 
 def endless(p):
-    """Infinity where the target is missing, although computed from NaN; elsewhere ``|p|``."""
+    """Infinity where the target is missing (and the computation NaN); elsewhere ``|p|``."""
     return np.hypot(p * TARGETS, [np.inf, 0.0])
 
 

@@ -1,4 +1,4 @@
-"""The order of an epoch, and the few things a `Dataset` knows of itself."""
+"""The order of an epoch, and the attributes of a `Dataset`."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The digits that come with the package, and the choice between them and MNIST."""
+"""The digits that are part of the package, and the choice between them and MNIST."""
 
 import hashlib
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""The IDX reader: what it reads, and that any other bytes are exactly one clear `DataError`."""
+"""The IDX reader: valid files, and a `DataError` with a clear message for all others."""
 
 import gzip
 import re

@@ -1,4 +1,4 @@
-"""The networks of `examples/`, trained at a small size: each must be better than what needs no training."""
+"""The networks of `examples/`, trained at a small size: each must be better than a model that needs no training."""
 
 import numpy as np
 import pytest

@@ -140,7 +140,7 @@ def test_the_network_solves_burgers_equation(run):
 
 
 def test_a_low_wave_goes_to_and_fro():
-    """Of the linear equations: h = cos(pi x) cos(pi c t), where half a cell is crossed in a step."""
+    """For the linear equations, h = cos(pi x) cos(pi c t); a wave crosses half a cell in a step."""
     program, n = example("tsunami"), 30
     at = (np.arange(n) + 0.5) / n
     records = program.simulate(0.01 * np.cos(np.pi * at) * np.ones((n, 1)), 4 * n)

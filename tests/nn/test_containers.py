@@ -1,4 +1,4 @@
-"""Layers made of layers: what they are given, and what they hand on."""
+"""Layers that consist of layers: their arguments, and what they pass on."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ RNG = np.random.default_rng
 
 
 class Drawing:
-    """A layer of one's own that draws."""
+    """A user-defined layer that draws random numbers."""
 
     draws = True
 

@@ -1,4 +1,4 @@
-"""Recurrent and attention layers by their properties: states, directions, masks; and embeddings of padding."""
+"""Properties of recurrent and attention layers: states, directions, masks; and embeddings of padding."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_states_of_the_first_step_follow_the_formula(kind):
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_dropout_is_between_layers(kind):
-    """Of three layers, the first is as without it, and so is the output of the last one, which is not dropped."""
+    """Among three layers, the first one is unaffected, and the output of the last one is not dropped."""
     layer = recurrent(kind, num_layers=3, dropout=0.5)
     (_, plain), (out, last) = layer(X), layer(X, rng=RNG(1))
     plain, last = (plain[0], last[0]) if kind == "LSTM" else (plain, last)
@@ -77,7 +77,7 @@ def test_dropout_is_between_layers(kind):
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("function", [lstm_states, gru_states], ids=["lstm", "gru"])
 def test_derivatives_of_a_recurrence(function, backwards):
-    """Of all results, gates among them, of first and second order."""
+    """First and second derivatives of all results, including the gates."""
     rng = RNG(1)
     shapes = [(2, 1, 8), (1, 2), (1, 2), (8, 2)] if function is lstm_states else [(2, 1, 6), (1, 2), (6, 2), (6,)]
     arrays = [rng.standard_normal(shape) for shape in shapes]
@@ -107,7 +107,7 @@ def test_a_causal_output_depends_on_no_later_step():
 
 
 def test_masks_are_joined():
-    """A key takes part if no mask hides it, whether they hold booleans or floats."""
+    """A key is attended to if no mask excludes it; masks hold booleans or floats."""
     layer, rng = attention(), RNG(3)
     hidden, padding = rng.random((7, 7)) < 0.3, rng.random((2, 7)) < 0.3
     hidden[:, 0] = padding[:, 0] = False

@@ -1,4 +1,4 @@
-"""Layers, initial weights, and parameters found by walking."""
+"""Layers, initial weights, and parameters found through attributes."""
 
 from collections import OrderedDict, namedtuple
 

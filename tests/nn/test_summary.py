@@ -1,4 +1,4 @@
-"""`tg.nn.summary`, of networks of several kinds; it leaves no trace."""
+"""`tg.nn.summary` of several networks, which it does not change."""
 
 import operator
 import threading
@@ -136,7 +136,7 @@ def test_inputs():
 
 
 def traces(model):
-    """What a summary touches: classes, lists of layers, modes, statistics, gradients."""
+    """What a summary changes temporarily: classes, lists of layers, modes, statistics, gradients."""
     kinds = {type(item): vars(type(item)).get("__call__") for item in (model, *model.layers, model.layers[4].layer)}
     lists = [(id(model.layers), list(model.layers)), list(model.layers[4].layer.layers)]
     return kinds, lists, nn.train(model).layers, {k: v.tolist() for k, v in nn.state_dict(model).items()}

@@ -1,4 +1,4 @@
-"""Clipping: of all gradients by their norm together, of each element by itself."""
+"""Clipping, by the norm of all gradients or element by element."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The moving average of weights, and how it stands in for them."""
+"""The moving average of weights, and its use in place of the weights."""
 
 import threading
 import tracemalloc

@@ -1,5 +1,5 @@
-"""Parameter groups: each has options of its own, and together they are one optimizer."""
-# ruff: noqa: E501  (tables, a row a line)
+"""Parameter groups: each has its own options, and together they are one optimizer."""
+# ruff: noqa: E501  (tables with one row per line)
 
 import copy
 import pickle
@@ -33,7 +33,7 @@ def two(kind=SGD, own=(), **options):
 @EACH
 @pytest.mark.parametrize("way", WAYS)
 def test_groups_step_as_optimizers_of_their_own(leaves, run, kind, chosen, way):
-    """One of them with other options; the gradients of each element depend on this element alone."""
+    """One group has other options; the gradient of each element depends on this element only."""
     one, other = leaves(), leaves()
     own = {"lr": 0.03} if kind is not Rprop else {"etas": (0.3, 1.5)}
     first, second = WAYS[way](one)

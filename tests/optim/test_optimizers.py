@@ -62,7 +62,7 @@ def test_views_and_strides_do_not_matter(gradient, run, kind, chosen):
 
 @EACH
 def test_a_gradient_that_is_the_parameter_itself(kind, chosen):
-    """Of ``sum(p**2) / 2``, set by hand."""
+    """The gradient of ``sum(p**2) / 2``, set by hand."""
     p, q = (tg.Tensor([1.0, -2.0], requires_grad=True) for _ in range(2))
     one, other = kind([p], **chosen), kind([q], **chosen)
     for _ in range(3):

@@ -14,16 +14,10 @@ from types import SimpleNamespace
 import pytest
 
 import sweep
-from tests.offline import enter_empty_folder
+from tests.offline import workplace  # noqa: F401  (a fixture)
 from tests.runs import called
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def workplace(monkeypatch, tmp_path):
-    """Change to a new folder, in which MNIST is not found and cannot be downloaded."""
-    return enter_empty_folder(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -85,7 +79,7 @@ def patched(tmp_path_factory):
 
 @pytest.fixture
 def hold(until):
-    """Hold runs in their second epoch, so that signals arrive there."""
+    """Pause runs in their second epoch, so that signals arrive there."""
 
     def begin(*names):
         for folder in ("hold", "held"):

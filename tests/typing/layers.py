@@ -1,4 +1,4 @@
-"""A user's program, for type checkers: layers, networks of them, and what walks through networks."""
+"""A user's program, for type checkers: layers, networks, and functions that search networks."""
 
 from typing import Any, assert_type
 
@@ -24,7 +24,7 @@ assert_type(weights, tg.Tensor | None)
 
 
 class Block:
-    """A layer of the user's own."""
+    """A user-defined layer."""
 
     buffers = ("calls",)
     draws = True
