@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tensorgrad.engine.aliasing import keep_saved
 from tensorgrad.errors import CheckpointError
@@ -14,7 +15,7 @@ from tensorgrad.nn.walking import walk
 
 __all__ = ["buffers", "freeze", "load_state_dict", "parameters", "state_dict"]
 
-Array = Any
+Array: TypeAlias = NDArray[Any]
 
 
 def parameters(model: Any) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from typing import Any, assert_type
 
 import numpy as np
+from numpy.typing import NDArray
 
 import tensorgrad as tg
 
@@ -45,6 +46,7 @@ with tg.nn.eval(net) as mode:
     net(x)
 assert_type(mode.layers, list[str])
 assert_type(tg.nn.parameters(net), dict[str, tg.Tensor])
-assert_type(tg.nn.buffers(net), dict[str, Any])
+assert_type(tg.nn.buffers(net), dict[str, NDArray[Any]])
+assert_type(tg.nn.state_dict(net), dict[str, NDArray[Any]])
 tg.nn.load_state_dict(net, tg.nn.state_dict(net))
 assert_type(tg.nn.summary(net, (5, 4)).parameters, int)
