@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -87,6 +87,10 @@ class Dropout:
         self.p = p
         self.training: bool | None = None  # None: training if a generator is passed
 
+    @overload
+    def __call__(self, x: Tensor, rng: np.random.Generator | None = None) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any: ...
     def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
         """Apply dropout in training."""
         return functional.dropout(x, self.p, rng) if drops(self, rng) and rng is not None else x
@@ -149,6 +153,10 @@ class Flatten:
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim, self.end_dim = start_dim, end_dim
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         """The same elements in another shape."""
         shape = shape_of(x)

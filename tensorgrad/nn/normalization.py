@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 
@@ -36,6 +36,10 @@ class _BatchNorm:
         self.running_var = np.ones(num_features, dtype) if track_running_stats else None
         self.num_batches_tracked = np.array(0) if track_running_stats else None
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         axes = next((axes for axes in self._shapes if len(axes) == len(shape_of(x)) - 2), self._shapes[-1])
         check_input(self, x, "N", self.num_features, *axes)
@@ -129,6 +133,10 @@ class GroupNorm:
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
         self.weight, self.bias = _affine(num_channels, dtype, affine, affine)
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         """From ``(N, num_channels, ...)`` to the same shape."""
         shape = shape_of(x)
@@ -166,6 +174,10 @@ class LayerNorm:
         self.normalized_shape, self.eps = _as_shape("LayerNorm", normalized_shape), eps
         self.weight, self.bias = _affine(self.normalized_shape, dtype, elementwise_affine, elementwise_affine and bias)
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         """From ``(..., *normalized_shape)`` to the same shape."""
         check_input(self, x, "...", *self.normalized_shape)
@@ -196,6 +208,10 @@ class RMSNorm:
         self.normalized_shape, self.eps = _as_shape("RMSNorm", normalized_shape), eps
         self.weight, _ = _affine(self.normalized_shape, dtype, elementwise_affine, False)
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         """From ``(..., *normalized_shape)`` to the same shape."""
         check_input(self, x, "...", *self.normalized_shape)

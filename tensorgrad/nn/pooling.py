@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 from tensorgrad import functional
+from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.nn.checks import call, check_input, run
 
 __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"]
@@ -19,6 +20,10 @@ class _Pool:
     def __init__(self, kernel_size: Any, stride: Any, padding: Any) -> None:
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         check_input(self, x, "N", "C", *self._names)
         options = {name: getattr(self, name) for name in self._defaults}
@@ -107,6 +112,10 @@ class _AdaptivePool:
     def __init__(self, output_size: Any) -> None:
         self.output_size = output_size
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         check_input(self, x, "N", "C", *self._names)
         return run(self, type(self)._function, x, self.output_size)

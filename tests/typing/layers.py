@@ -22,6 +22,11 @@ assert_type(states, tg.Tensor)
 attended, weights = tg.nn.MultiheadAttention(4, 2, rng)(x[None], x[None], x[None], need_weights=False)
 assert_type(attended, tg.Tensor)
 assert_type(weights, tg.Tensor | None)
+assert_type(tg.nn.BatchNorm1d(3)(states[0]), tg.Tensor)
+assert_type(tg.nn.LayerNorm(3)(states), tg.Tensor)
+assert_type(tg.nn.Dropout(0.1)(states, rng), tg.Tensor)
+assert_type(tg.nn.Flatten()(states), tg.Tensor)
+assert_type(tg.nn.AvgPool1d(2)(states), tg.Tensor)
 
 
 class Block:
