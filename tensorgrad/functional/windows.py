@@ -68,8 +68,8 @@ def overlap(before: Ints, lengths: Ints, shape: Ints) -> tuple[list[slice], list
     return inside, [slice(max(-b, 0), max(min(length - b, n), 0)) for b, length, n in triples]
 
 
-def padded(x: Array, axes: Ints, windows: Windows, room: Array | None = None) -> Array:
-    """The region that the windows cover, with zeros around the images; ``room``, an earlier result, is reused."""
+def padded(x: Array, axes: Ints, windows: Windows, buffer: Array | None = None) -> Array:
+    """The region that the windows cover, with zeros around the images; ``buffer``, an earlier result, is reused."""
     shape = tuple(x.shape[axis] for axis in axes)
     if not any(windows.before) and windows.lengths == shape:
         return x
@@ -77,7 +77,7 @@ def padded(x: Array, axes: Ints, windows: Windows, room: Array | None = None) ->
     where = overlap(windows.before, windows.lengths, shape)
     for axis, length, there, here in zip(axes, windows.lengths, *where, strict=True):
         lengths[axis], inside[axis], taken[axis] = length, there, here
-    if room is None or room.shape != tuple(lengths):
-        room = np.zeros(lengths, x.dtype)
-    room[tuple(inside)] = x[tuple(taken)]
-    return room
+    if buffer is None or buffer.shape != tuple(lengths):
+        buffer = np.zeros(lengths, x.dtype)
+    buffer[tuple(inside)] = x[tuple(taken)]
+    return buffer
