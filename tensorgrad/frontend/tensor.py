@@ -21,8 +21,8 @@ from tensorgrad.engine.registry import declare, entries
 from tensorgrad.engine.tape import Leaf, Variable, any_tracked, as_array, current_mode, frozen_leaves, leaf_of, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.assign import as_index, assign, needs_recording
+from tensorgrad.frontend.conversion_errors import array_conversion_error, copy_error, number_conversion_error
 from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
-from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array, is_copied
 from tensorgrad.frontend.methods import Methods
 from tensorgrad.frontend.spelling import MissingAttribute, missing_attributes
 
@@ -63,7 +63,7 @@ def _conversion(kind: Any) -> Any:
 
     def convert(self: Tensor) -> Any:
         if self.node is not None and current_mode().recording:
-            raise becomes_a_number(kind.__name__)
+            raise number_conversion_error(kind.__name__)
         return kind(self.item())
 
     return convert
@@ -226,7 +226,7 @@ class Tensor(Methods, metaclass=_TensorType):
 
     def __copy__(self) -> Tensor:
         if self.record is not None:
-            raise is_copied()
+            raise copy_error()
         return _rebuild(type(self), self, self.requires_grad, self.grad)
 
     def __reduce__(self) -> Any:
@@ -297,7 +297,7 @@ class Tensor(Methods, metaclass=_TensorType):
 
         def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
             if self.node is not None and (dtype is None or np.dtype(dtype).kind not in "biu"):
-                raise becomes_an_array()
+                raise array_conversion_error()
             return np.array(self.data, dtype, copy=copy)
 
     # ------------------------------------------------------------------------------------------- elements
