@@ -155,7 +155,7 @@ def test_sparse_matrices_are_refused_with_the_remedy(name, compute, words, kind)
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_a_product_with_a_sparse_matrix_of_the_users_own(by_name):
+def test_a_user_defined_product_with_a_sparse_matrix(by_name):
     """The code that the error recommends."""
     a = pytest.importorskip("scipy.sparse").csr_array(np.array([[0.0, 2.0], [3.0, 0.0], [0.0, 1.0]]))
     if by_name:

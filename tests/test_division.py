@@ -182,7 +182,7 @@ BESIDE = {  # of rows of numbers: a function of each row, which has a kink at a 
 
 
 @pytest.mark.parametrize("name", BESIDE)
-def test_a_kink_leaves_the_derivatives_beside_it_as_they_are(name):
+def test_a_kink_does_not_affect_derivatives_of_other_rows(name):
     """First and second derivatives: the rows are independent of each other."""
     regular = np.array([[3.0, 4.0], [0.5, -1.0]])
     for got, expected in zip(

@@ -113,7 +113,7 @@ BAD = {  # the behaviour of a mirror, and the message about it
 
 
 @pytest.mark.parametrize(("manner", "words"), BAD.items(), ids=BAD)
-def test_a_bad_mirror_leaves_nothing_and_the_next_is_used(capfd, tiny, mirrors, official, cache, manner, words):
+def test_a_bad_mirror_leaves_no_file_and_the_next_one_is_used(capfd, tiny, mirrors, official, cache, manner, words):
     (first,) = mirrors(manner)
     with pytest.raises(DataNotFoundError, match=rf"train-images\S+ \(127.0.0.1:\d+: .*{words}") as caught:
         mnist()

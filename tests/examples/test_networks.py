@@ -15,7 +15,7 @@ def test_the_cnn_reads_digits():
 
 
 @pytest.mark.parametrize(("name", "steps", "width"), [("transformer", 60, 32), ("lstm", 50, 64)])
-def test_a_text_of_eight_words_is_learnt(name, steps, width, tmp_path, capsys):
+def test_a_text_of_eight_words_is_learned(name, steps, width, tmp_path, capsys):
     text = " ".join(np.random.default_rng(0).choice(WORDS, 1500))
     (tmp_path / "text").write_text(text)
     numbers = ["--steps", str(steps), "--width", str(width), "--write", "200"]

@@ -139,7 +139,7 @@ def test_the_network_solves_burgers_equation(run):
 # ---------------------------------------------------------------------------------------- tsunami.py
 
 
-def test_a_low_wave_goes_to_and_fro():
+def test_a_low_wave_oscillates():
     """For the linear equations, h = cos(pi x) cos(pi c t); a wave crosses half a cell in a step."""
     program, n = example("tsunami"), 30
     at = (np.arange(n) + 0.5) / n

@@ -63,7 +63,7 @@ def test_a_mode_as_a_context_restores_those_before():
     assert modes(model) == [True, True, None]
 
 
-def test_what_is_called_training_but_is_no_mode_is_left_alone():
+def test_other_attributes_called_training_are_not_changed():
     class Data:
         def __init__(self):
             self.training, self.layer = np.arange(3), nn.Dropout(0.5)

@@ -94,7 +94,7 @@ def attention(**options):
     return nn.MultiheadAttention(4, 2, RNG(0), dtype=np.float64, **options)
 
 
-def test_a_causal_output_depends_on_no_later_step():
+def test_a_causal_output_does_not_depend_on_later_steps():
     layer, later = attention(), X.copy()
     later[4:] += 1
     a, b = (layer(x, x, x, is_causal=True)[0].data for x in (X, later))
@@ -137,7 +137,7 @@ def test_a_learned_bias_of_the_scores_has_a_gradient():
     np.testing.assert_array_equal(np.triu(bias.grad, 1), 0)
 
 
-def test_the_vector_of_padding_is_zero_and_stays():
+def test_the_vector_of_padding_remains_zero():
     layer = nn.Embedding(5, 3, RNG(0), padding_idx=-2)
     np.testing.assert_array_equal(layer(np.array(3)).data, 0)
     np.sum(layer(np.array([[3, 1], [3, 3]])) ** 2 + 1).backward()

@@ -53,7 +53,7 @@ def test_linear(shape, bias):
     assert tg.gradcheck(run, [x, *(p.data for p in nn.parameters(layer).values())])
 
 
-def test_layers_refuse_nonsense():
+def test_invalid_layers_are_refused():
     for call, word in [
         (lambda: nn.Linear(3, 4, RNG(0), init="xavier"), "he, glorot, small"),
         (lambda: nn.Linear(0, 4, RNG(0)), "features of Linear must be"),

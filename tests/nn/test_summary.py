@@ -142,7 +142,7 @@ def traces(model):
     return kinds, lists, nn.train(model).layers, {k: v.tolist() for k, v in nn.state_dict(model).items()}
 
 
-def test_nothing_is_left_of_it():
+def test_the_model_is_unchanged():
     model = cnn(RNG(0))
     before = traces(model)
     model.layers[7].training = None
@@ -172,7 +172,7 @@ def test_what_other_threads_compute_is_not_recorded():
     assert [row.output for row in nn.summary(Model(), (5, 3)).rows] == ["(5, 2)"] * 2
 
 
-def test_classes_that_inherit_their_call_and_objects_of_c():
+def test_classes_that_inherit_their_call_and_objects_implemented_in_c():
     class Base:
         def __call__(self, x):
             return x[:1]
