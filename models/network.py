@@ -139,7 +139,7 @@ def check(entries: Any, source: str) -> list[Entry]:
 
 def build(entries: list[Entry], features: int, classes: int, rng: np.random.Generator,
           source: str = "the network") -> tg.nn.Sequential:  # fmt: skip
-    """Create the network of a list: from inputs ``(N, features)`` to logits ``(N, classes)``.
+    """Create the network of a list of layers: from inputs ``(N, features)`` to logits ``(N, classes)``.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def build(entries: list[Entry], features: int, classes: int, rng: np.random.Gene
 
 def mlp(hidden: Sequence[int], classes: int, *, dropout: float = 0.0, input_dropout: float = 0.0,
         init: str = "he") -> list[Entry]:  # fmt: skip
-    """The list of a multi-layer perceptron with these hidden sizes, and ReLU after each hidden layer."""
+    """The list of layers of a multi-layer perceptron with these hidden sizes, and ReLU after each hidden layer."""
     entries: list[Entry] = []
     if input_dropout:
         entries.append({"name": "input_dropout", "type": "Dropout", "params": {"p": input_dropout}})
@@ -188,7 +188,7 @@ def mlp(hidden: Sequence[int], classes: int, *, dropout: float = 0.0, input_drop
 
 
 def resize(entries: Sequence[Entry], hidden: Sequence[int], source: str) -> list[Entry]:
-    """The same list with other sizes of its hidden linear layers.
+    """The same list of layers with other sizes of its hidden linear layers.
 
     Raises
     ------

@@ -1,5 +1,5 @@
 """Arguments of functions: wrong ones are refused, and labels are copied."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import itertools
 

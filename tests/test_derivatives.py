@@ -1,5 +1,5 @@
 """vjp, jvp, jacobian, hessian, hvp: compared with closed forms, for several and for nested inputs, of any order."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 from collections import namedtuple
 
@@ -305,9 +305,7 @@ def test_constants_have_zero_derivatives():
     assert np.floor in entries
 
 
-@pytest.mark.parametrize(
-    "constant", [3, 3.0, np.float32(3), np.array([1.0, 2.0]), np.ones((2, 2), int), np.int64(3)], ids=repr
-)
+@pytest.mark.parametrize("constant", [3, 3.0, np.float32(3), np.array([1.0, 2.0]), np.ones((2, 2), int), np.int64(3)])
 def test_a_constant_has_derivative_zero(constant):
     shape = np.shape(constant)
     np.testing.assert_array_equal(tg.jacobian(lambda x: constant, X), np.zeros((*shape, *X.shape)), strict=True)

@@ -1,6 +1,6 @@
-"""What takes n steps takes about four times as long for 4n: nothing in a forward or backward pass is quadratic.
+"""For four times as many steps, a pass takes about four times as long: nothing in it takes quadratic time.
 
-Measured in processor time, the best of several, and far from the factor 16 that a quadratic part would give.
+The processor time is measured, the minimum of several runs; a quadratic part would cause a factor of 16.
 """
 
 import time

@@ -1,5 +1,7 @@
 """Methods that ndarrays do not have, and tab completion."""
 
+import importlib
+import importlib.util
 import inspect
 import types
 
@@ -57,9 +59,14 @@ def test_every_method_that_is_declared_is_there():
 # ------------------------------------------------------------------------------------------------ Tab completion
 
 
-@pytest.mark.parametrize("name", ["", "nn", "schedules", "optim", "data", "functional"])
+SCIPY = ["scipy", *(f"scipy.{name}" for name in ("integrate", "linalg", "signal", "sparse", "special", "stats"))]
+
+
+@pytest.mark.parametrize("name", ["", "nn", "schedules", "optim", "data", "functional", *SCIPY])
 def test_completion_shows_what_is_public_and_nothing_else(name):
-    module = getattr(tg, name) if name else tg
+    if name.startswith("scipy"):
+        pytest.importorskip("scipy", reason="SciPy is in the extra `scipy`")
+    module = importlib.import_module(f"tensorgrad.{name}".rstrip("."))
     shown = dir(module)
     assert {x for x in shown if not x.startswith("__")} == set(module.__all__)
     assert len(set(module.__all__)) == len(module.__all__)
@@ -69,7 +76,7 @@ def test_completion_shows_what_is_public_and_nothing_else(name):
         home = getattr(found, "__module__", None) or getattr(found, "__name__", "tensorgrad")
         assert isinstance(found, dict) or x == "Schedule" or home.startswith("tensorgrad"), x
         if isinstance(found, types.ModuleType):
-            assert found.__name__ == f"tensorgrad.{x}"
+            assert found.__name__ == f"{module.__name__}.{x}"
 
 
 @pytest.mark.parametrize(

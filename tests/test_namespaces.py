@@ -1,9 +1,9 @@
 """Every public function of NumPy's namespaces with a tracked tensor: right gradient, plain result, or typed error.
 
-The functions are found by walking the namespaces and called with whatever arrangement of arguments they take. So a
-function that a new NumPy brings is tested too, and must be refused until it is entered.
+The functions are found in the namespaces, and called with all arrangements of arguments that they accept. Functions that a
+new version of NumPy adds are therefore tested as well, and must raise an error until they have an entry.
 """
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import contextlib
 import io

@@ -1,8 +1,8 @@
-"""Random programs: gradients and second derivatives against dual numbers that know nothing of tensorgrad.
+"""Random programs: gradients and second derivatives compared with dual numbers, which are independent of tensorgrad.
 
-A program is a list of steps over named arrays: operations, views, writes to arrays and through views, arrays without
-elements and without axes. It runs twice, on tensors and on `Dual` numbers with rules of their own, in this file, and
-both derivatives must agree to ten digits. What fails is made as short as it goes, and printed with its seed.
+A program is a list of steps on named arrays: operations, views, and writes to arrays and through views; arrays may be
+empty or 0-d. It runs twice, on tensors and on `Dual` numbers with their own rules, and both derivatives must agree to
+ten digits. A program that fails is shortened as far as possible, and printed with its seed.
 """
 
 import os
@@ -321,7 +321,7 @@ def test_many_random_programs(start):
     check(range(START + start, START + start + 300))
 
 
-# ------------------------------------------------------------------------------------------- the check of the check
+# ------------------------------------------------------------------------------------------- tests of the comparison
 
 WRONG = {
     "sin": (np.sin, lambda g, _ans, x: g * np.cos(x * (1 + 1e-8))),

@@ -109,7 +109,7 @@ def test_an_outline_has_the_shape_and_the_dtype_of_any_input():
 @pytest.mark.parametrize("params", [{}, {"axis": 0}])
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_function_that_returns_several_arrays_is_refused_when_it_is_called(kind, params, count):
-    """Stacked, they would have a wrong shape."""
+    """If they were stacked, the shape would be wrong."""
 
     @tg.primitive
     def halves(*xs, axis=0):

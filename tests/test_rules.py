@@ -24,7 +24,7 @@ def test_every_name_in_the_table_is_its_own():
 
 
 def test_every_function_of_the_gradient_table_is_in_the_test_table(monkeypatch):
-    """Run all rows and see which rows of the gradient table were used."""
+    """Run all rows of the test table, and collect the rows of the gradient table that are used."""
 
     class Watcher:
         """Observes every call."""
@@ -260,7 +260,7 @@ def test_variance_with_too_few_numbers_is_numpys():
         pytest.param(lambda x: np.cov(x[:, :1]), id="cov(x[:, :1])"),
     ],
 )
-def test_of_few_numbers_the_value_is_numpys(fn):
+def test_values_of_few_numbers_are_numpys(fn):
     x = np.array([[1.0, 2.5], [np.nan, 3.0], [4.0, 7.0]])
     for t in (tg.Tensor(x), tg.Tensor(x, requires_grad=True)):
         with np.errstate(all="ignore"):
@@ -274,7 +274,7 @@ def test_both_parts_of_integers_are_floats():
         assert out.dtype == expected.dtype
 
 
-def test_of_one_observation_the_covariance_is_numpys_with_its_warning():
+def test_the_covariance_of_one_observation_is_numpys_with_its_warning():
     x = np.array([[1.0], [3.0]])
     for a in (x, tg.Tensor(x)):
         with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="Degrees of freedom <= 0"):

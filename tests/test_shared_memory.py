@@ -1,8 +1,8 @@
 """Results are views or new arrays as in NumPy, for every function of the table.
 
-A write to the result then reaches the source, or does not, in its value and in its gradient, and the other way round.
+A write to the result affects the value and the gradient of the source if they share memory, and vice versa.
 """
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import contextlib
 import io

@@ -1,5 +1,5 @@
 """Determinants and decompositions of singular matrices: every derivative is right or NaN."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import itertools
 
@@ -131,7 +131,7 @@ def test_a_matrix_composed_of_its_svd(name, matrix):
 
 
 @pytest.mark.parametrize("name", ["(U * s) @ Vh", "U @ diag(s) @ Vh", "squared"])
-def test_one_zero_singular_value_of_a_square_matrix_is_no_obstacle(name):
+def test_one_singular_value_of_a_square_matrix_may_be_zero(name):
     composed, plain = POLYNOMIALS[name]
     for x in (np.diag([1.0, 2, 0]), np.diag([0.0, 3]), np.ones((2, 2)), np.zeros((1, 1))):
         np.testing.assert_allclose(derivatives(composed, x, 1)[0], derivatives(plain, x, 1)[0], atol=1e-14)

@@ -1,4 +1,4 @@
-"""Gradients that are sums, and counts: as accurate in float16, or over 2e7 rows, as NumPy's forward pass."""
+"""Gradients that are sums, and counts, are accurate in float16 and over 2e7 rows."""
 
 import numpy as np
 import pytest

@@ -49,7 +49,7 @@ def test_there_are_traps():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("wrong", [row[0][0] for row in TABLE])
-def test_the_trap_raises_and_the_error_names_a_way_out(wrong):
+def test_the_trap_raises_and_the_error_names_a_remedy(wrong):
     with pytest.raises(Exception) as caught:  # noqa: PT011  (NumPy may raise its own error from ours)
         run(wrong)
     error = caught.value

@@ -350,7 +350,7 @@ def _is_bounded(x: Any) -> bool:
 
 def _freed_error(record: Record) -> FreedGraphError:
     return FreedGraphError(
-        f"this graph was freed by an earlier backward pass, with its {record.row.name!r} (called at {record.where()}): "
+        f"this graph, with {record.row.name!r} called at {record.where()}, was freed by an earlier backward pass: "
         "pass retain_graph=True to the earlier backward() or grad(), or compute the forward pass again")  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from tensorgrad.engine.aliasing import frozen, outline_of, save, share_with_sour
 from tensorgrad.engine.caller import in_package
 from tensorgrad.engine.tape import NO_PARAMS, Leaf, Mode, Node, Record, Variable, as_result, current_mode, node_of
 from tensorgrad.errors import NoRuleError
-from tensorgrad.foreign import AS_THEY_ARE, operand
+from tensorgrad.foreign import UNCONVERTED, operand
 from tensorgrad.foreign import plain as _plain
 
 if TYPE_CHECKING:
@@ -115,11 +115,11 @@ def _binary(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(x, Variable):
             kind, a, x_node = type(x), x.data, x.node if type(x.node) is not Leaf else node_of(x)
         else:
-            kind, a = None, x if type(x) in AS_THEY_ARE else operand(x)
+            kind, a = None, x if type(x) in UNCONVERTED else operand(x)
         if isinstance(y, Variable):
             kind, b, y_node = type(y), y.data, y.node if type(y.node) is not Leaf else node_of(y)
         else:
-            b = y if type(y) in AS_THEY_ARE else operand(y)
+            b = y if type(y) in UNCONVERTED else operand(y)
         ans = row.forward(a, b)
         if kind is None:
             return ans
@@ -193,11 +193,11 @@ def _check_dtypes(row: Row, ans: Any, values: Sequence[Any]) -> None:
     """Refuse integer results, and complex values if the rules hold for real values only."""
     kind = ans.dtype.kind
     if kind not in "fc":
-        raise NoRuleError(f"{row.name} gave {ans.dtype} from a tensor that requires a gradient: only "
-                          "floating-point results differentiate")  # fmt: skip
+        raise NoRuleError(f"{row.name} returned {ans.dtype} for a tensor that requires a gradient: only "
+                          "floating-point results can be differentiated")  # fmt: skip
     if not row.complex and (kind == "c" or any(getattr(x, "dtype", None) in _COMPLEX for x in values)):
         raise NoRuleError(f"{row.name}: no gradient rule for complex values. Take np.real or np.abs first, or, "
-                          "if its rule holds for them, enter it with tg.rule(..., complex=True).")  # fmt: skip
+                          "if its rule holds for them, pass complex=True to tg.rule.")  # fmt: skip
 
 
 def _frozen(row: Row, name: str, value: Any) -> Any:

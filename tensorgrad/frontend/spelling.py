@@ -243,10 +243,10 @@ _UNNEEDED = {
 }
 
 
-class Elsewhere:
-    """Replaces a missing attribute of a tensor: reading it raises an error that says what to write instead.
+class MissingAttribute:
+    """A descriptor for an attribute that tensors do not have: reading it raises an error that says what to write.
 
-    A ``__getattr__`` would do the same, but slow down access to all other attributes.
+    A ``__getattr__`` would do the same, but would slow down access to all other attributes.
     """
 
     def __init__(self, name: str, instead: str) -> None:
@@ -257,10 +257,10 @@ class Elsewhere:
                              obj=owner if instance is None else instance)  # fmt: skip
 
 
-def elsewhere(taken: Any) -> dict[str, Elsewhere]:
+def missing_attributes(kind: Any) -> dict[str, MissingAttribute]:
     """The attributes to add to a class of tensors, for the names that it does not have."""
     names = {name: f"write {ours} for {theirs}" for name, (theirs, ours) in METHODS.items()} | _UNNEEDED
-    return {name: Elsewhere(name, instead) for name, instead in names.items() if not hasattr(taken, name)}
+    return {name: MissingAttribute(name, instead) for name, instead in names.items() if not hasattr(kind, name)}
 
 
 def missing(name: str) -> str:

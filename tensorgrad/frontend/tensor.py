@@ -21,10 +21,10 @@ from tensorgrad.engine.registry import declare, entries
 from tensorgrad.engine.tape import Leaf, Variable, any_tracked, as_array, current_mode, frozen_leaves, leaf_of, value_of
 from tensorgrad.errors import GradientLostError, ShapeError
 from tensorgrad.frontend.assign import as_index, assign, needs_recording
+from tensorgrad.frontend.conversion_errors import array_conversion_error, copy_error, number_conversion_error
 from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
-from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array, is_copied
 from tensorgrad.frontend.methods import Methods
-from tensorgrad.frontend.spelling import Elsewhere, elsewhere
+from tensorgrad.frontend.spelling import MissingAttribute, missing_attributes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -63,7 +63,7 @@ def _conversion(kind: Any) -> Any:
 
     def convert(self: Tensor) -> Any:
         if self.node is not None and current_mode().recording:
-            raise becomes_a_number(kind.__name__)
+            raise number_conversion_error(kind.__name__)
         return kind(self.item())
 
     return convert
@@ -82,7 +82,7 @@ class _TensorType(type):
 
 
 def _is_available(kind: type, name: str) -> bool:
-    return not isinstance(inspect.getattr_static(kind, name, None), Elsewhere)
+    return not isinstance(inspect.getattr_static(kind, name, None), MissingAttribute)
 
 
 class Tensor(Methods, metaclass=_TensorType):
@@ -139,7 +139,7 @@ class Tensor(Methods, metaclass=_TensorType):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to this tensor. Settable on leaves: False freezes a parameter.
+        """Whether gradients flow to this tensor. Can be set for leaves: False freezes a parameter.
 
         Examples
         --------
@@ -198,7 +198,7 @@ class Tensor(Methods, metaclass=_TensorType):
         3.0
         """
         if self.data.size != 1:
-            raise ValueError(f"item() needs a tensor with one element, this one has shape {self.shape}")
+            raise ValueError(f"item() needs a tensor with one element, but this one has shape {self.shape}")
         return self.data.item()
 
     def detach(self) -> Tensor:
@@ -229,7 +229,7 @@ class Tensor(Methods, metaclass=_TensorType):
 
     def __copy__(self) -> Tensor:
         if self.record is not None:
-            raise is_copied()
+            raise copy_error()
         return _rebuild(type(self), self, self.requires_grad, self.grad)
 
     def __reduce__(self) -> Any:
@@ -280,7 +280,7 @@ class Tensor(Methods, metaclass=_TensorType):
             if tensor is not None and (leaf.shape != tensor.data.shape or leaf.dtype != tensor.data.dtype):
                 raise ShapeError(f"a leaf had shape {leaf.shape} and dtype {leaf.dtype} when it was used, and was then "
                                  f"given data of shape {tensor.shape} and dtype {tensor.dtype}: compute the "
-                                 "result again, or call tg.grad(result, leaf) for the gradient as of then")  # fmt: skip
+                                 "result again, or call tg.grad(result, leaf) for its former data")  # fmt: skip
         for leaf, tensor in tensors:
             if tensor is not None:
                 _accumulate(tensor, found[leaf], create_graph)
@@ -301,7 +301,7 @@ class Tensor(Methods, metaclass=_TensorType):
 
         def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
             if self.node is not None and (dtype is None or np.dtype(dtype).kind not in "biu"):
-                raise becomes_an_array()
+                raise array_conversion_error()
             return np.array(self.data, dtype, copy=copy)
 
     # ------------------------------------------------------------------------------------------- elements
@@ -376,7 +376,7 @@ class Tensor(Methods, metaclass=_TensorType):
         return self._square() if type(exponent) is int and exponent == 2 else self._power(exponent)
 
 
-for _name, _instead in elsewhere(Tensor).items():
+for _name, _instead in missing_attributes(Tensor).items():
     setattr(Tensor, _name, _instead)
 
 

@@ -33,7 +33,7 @@ _DIRECT = 1_000_000  # multiplications: up to here OpenBLAS multiplies without r
 
 
 def product(x: Array, y: Array) -> Array:
-    """`numpy.matmul`; of a batch with one matrix as one large product, where NumPy's many would rearrange it each."""
+    """`numpy.matmul`, with a batch times one matrix as one product: NumPy would rearrange the matrix for each item."""
     if getattr(x, "ndim", 0) > 2 and getattr(y, "ndim", 0) == 2 and x.dtype == y.dtype and x.dtype.char in "fd":
         *batch, rows, inner = x.shape
         if rows * y.size > _DIRECT and inner == y.shape[0] and x.flags.c_contiguous:

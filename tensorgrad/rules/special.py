@@ -1,6 +1,6 @@
 """SciPy's special functions. This module is imported when one of SciPy's ufuncs is first called with a tensor.
 
-A row that a user entered before that is kept. Where the formula of a derivative suffers from cancellation, as for
+A row that a user registered before that is kept. Where the formula of a derivative suffers from cancellation, as for
 ``erfcx`` and ``dawsn`` far from 0, a function of this module computes the derivatives of any order. The derivatives of
 Bessel functions are Bessel functions of adjacent orders.
 """
@@ -29,7 +29,7 @@ _GAUSS = [  # nodes and weights on the interval from 0 to 1
 
 
 def rule(fn: Any, *vjps: Any, **options: Any) -> None:
-    """Enter a row, unless a user has entered one."""
+    """Register a row, unless a user has registered one."""
     if fn not in registry.entries or registry.entries[fn].run is fn:
         registry.rule(fn, *vjps, elementwise=True, **options)
 

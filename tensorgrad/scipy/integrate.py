@@ -181,3 +181,7 @@ def odeint(func: Callable[..., Any], y0: Array, t: Any, args: tuple[Any, ...] = 
     ts = direction * np.unique(direction * np.concatenate([found.sol.ts, times]))
     states = [y0, *(after for _, _, after in _steps(f, y0, ts, "DOP853"))]
     return np.stack([states[i] for i in np.searchsorted(direction * ts, direction * times)])
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]

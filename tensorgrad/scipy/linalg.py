@@ -270,3 +270,7 @@ def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
     if q.shape[-2:] != (a.shape[-1], b.shape[-1]):
         raise ShapeError(f"q must be (..., M, N) with M = {a.shape[-1]} and N = {b.shape[-1]}, got shape {q.shape}")
     return _sylvester(a, b, q)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]

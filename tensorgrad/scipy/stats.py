@@ -189,3 +189,7 @@ array([4.])
 
 
 multivariate_normal, dirichlet = MultivariateNormal(), Dirichlet()
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]

@@ -1,4 +1,4 @@
-"""The networks of `examples/`, trained at a small size: each must be better than what needs no training."""
+"""The networks of `examples/`, trained at a small size: each must be better than a model that needs no training."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_the_cnn_reads_digits():
         ("lstm", 25, 64, 0.65),
     ],
 )
-def test_a_text_of_eight_words_is_learnt(name, steps, width, part, tmp_path, capsys):
+def test_a_text_of_eight_words_is_learned(name, steps, width, part, tmp_path, capsys):
     text = " ".join(np.random.default_rng(0).choice(WORDS, 1500))
     (tmp_path / "text").write_text(text)
     numbers = ["--steps", str(steps), "--width", str(width), "--write", "200"]

@@ -139,8 +139,8 @@ def test_the_network_solves_burgers_equation(run):
 # ---------------------------------------------------------------------------------------- tsunami.py
 
 
-def test_a_low_wave_goes_to_and_fro():
-    """Of the linear equations: h = cos(pi x) cos(pi c t), where half a cell is crossed in a step."""
+def test_a_low_wave_oscillates():
+    """For the linear equations, h = cos(pi x) cos(pi c t); a wave crosses half a cell in a step."""
     program, n = example("tsunami"), 30
     at = (np.arange(n) + 0.5) / n
     records = program.simulate(0.01 * np.cos(np.pi * at) * np.ones((n, 1)), 4 * n)

@@ -1,4 +1,4 @@
-"""Parameters updated block by block: the same numbers as in one go, whatever the memory layouts."""
+"""Parameters updated in blocks: the same numbers as without blocks, for any memory layout."""
 
 import itertools
 import tracemalloc
@@ -66,7 +66,7 @@ def test_layouts_do_not_matter(monkeypatch, blocks_of, kind, chosen):
 
 @EACH
 def test_a_resumed_run_is_the_same_run(way, blocks_of, kind, chosen):
-    """Also by an optimizer that has blocks of other arrays already."""
+    """Also for an optimizer that already has blocks of other arrays."""
     blocks_of(4096)
 
     def resumed(opt, p):
@@ -149,7 +149,7 @@ def test_momentum_that_is_set_between_steps(blocks_of):
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_a_decay_that_a_factor_would_round_away(monkeypatch, dtype):
-    """``1 - lr * weight_decay`` is 1 in this precision; beside a gradient, the decay still counts."""
+    """``1 - lr * weight_decay`` is 1 in this precision; in a sum with the gradient, the decay still counts."""
     monkeypatch.setattr(blas, "_routines", dict)
     eps = float(np.finfo(dtype).eps)
     lr, decay = 0.5, eps / 4

@@ -12,9 +12,9 @@ except ImportError:  # SciPy is in the extra `scipy`
 
 
 def check(ours, theirs, arrays, *, rtol=1e-12, single=True):
-    """``ours`` of arrays is what ``theirs`` is, of tensors it is the same and a tensor, and it differentiates twice.
+    """For arrays, ``ours`` equals ``theirs``; for tensors, it is an equal tensor, and its two derivatives are right.
 
-    ``single`` tells whether float32 stays float32.
+    ``single`` determines whether float32 must stay float32.
     """
     expected = theirs(*arrays)
     found = ours(*arrays)

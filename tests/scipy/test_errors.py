@@ -1,4 +1,4 @@
-"""A function of SciPy that meets a tensor is named, with the one to write in its place."""
+"""Errors of SciPy's functions that are called with a tensor name the function, and the one to write instead."""
 
 import numpy as np
 import pytest

@@ -85,7 +85,7 @@ def test_a_batch_of_equations_of_sylvester():
     assert ours.solve_sylvester(a[:0], b[:0], q[:0]).shape == (0, 3, 2)
 
 
-def test_of_a_triangular_matrix_one_triangle_counts():
+def test_only_one_triangle_of_a_triangular_matrix_is_read():
     a = leaf(A)
     g = tg.grad(np.sum(ours.solve_triangular(a, B, lower=True)), a)
     assert np.array_equal(g, np.tril(g))

@@ -14,17 +14,11 @@ from types import SimpleNamespace
 import pytest
 
 import sweep
-from tests.offline import enter_empty_folder
+from tests.offline import workplace  # noqa: F401  (a fixture)
 from tests.runs import called
 from training import sweep_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def workplace(monkeypatch, tmp_path):
-    """Change to a new folder, in which MNIST is not found and cannot be downloaded."""
-    return enter_empty_folder(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -93,7 +87,7 @@ def patched(tmp_path_factory):
 
 @pytest.fixture
 def hold(until):
-    """Hold runs in their second epoch, so that signals arrive there."""
+    """Pause runs in their second epoch, so that signals arrive there."""
 
     def begin(*names):
         for folder in ("hold", "held"):

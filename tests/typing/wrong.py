@@ -1,4 +1,4 @@
-"""Mistakes that a type checker has to find: each line says with which code of mypy's."""
+"""Mistakes that a type checker must find; the comment on each line is mypy's error code."""
 
 import numpy as np
 

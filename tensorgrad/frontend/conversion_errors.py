@@ -16,8 +16,8 @@ import numpy as np
 from tensorgrad.errors import GradientLostError
 
 _REMEDIES = ("For a list of tensors, write tg.array([...]), np.stack([...]) or np.array([...], like=t); to write "
-             "into an array, make it a tensor, F = np.zeros(n, like=t), or write F = F + t, or np.where; to leave "
-             "the tape, write t.data or t.detach()")  # fmt: skip
+             "into an array, make it a tensor, F = np.zeros(n, like=t), or write F = F + t, or np.where; for the "
+             "values without a gradient, write t.data or t.detach()")  # fmt: skip
 
 _HINTS = {
     "scipy.sparse": "Sparse matrices do not support tensors: write A.toarray() @ t, or, to keep it sparse, import "
@@ -27,13 +27,13 @@ _HINTS = {
 }  # fmt: skip
 
 
-def becomes_an_array() -> GradientLostError:
+def array_conversion_error() -> GradientLostError:
     """The error of ``np.asarray(t)``; to be raised by the method that NumPy calls."""
     return GradientLostError("this Tensor requires a gradient, which a plain ndarray would lose. "
                              f"{_hint_for(sys._getframe(2))}{_REMEDIES}.")  # fmt: skip
 
 
-def becomes_a_number(name: str) -> GradientLostError:
+def number_conversion_error(name: str) -> GradientLostError:
     """The error of ``float(t)``, which NumPy also calls for ``array[0] = t``."""
     hint = _hint_for(sys._getframe(2))
     return GradientLostError(f"{name}() of a Tensor that requires a gradient would lose it: write t.item() if that is "
@@ -41,9 +41,9 @@ def becomes_a_number(name: str) -> GradientLostError:
                              "that a tensor: F = np.zeros(n, like=t), or np.zeros_like(t).")  # fmt: skip
 
 
-def is_copied() -> TypeError:
+def copy_error() -> TypeError:
     """The error of ``copy.copy(t)`` for a tensor that was computed."""
-    return TypeError("a tensor on the tape cannot be copied: call .detach() first, or .copy() to stay on it. "
+    return TypeError("a tensor on the tape cannot be copied: call .detach() first, or .copy() for a recorded copy. "
                      f"{_hint_for(sys._getframe(2))}".rstrip())  # fmt: skip
 
 
@@ -53,9 +53,9 @@ def _hint_for(frame: FrameType | None) -> str:
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
         if module == "tensorgrad.engine.record":
-            hint = "A function records single tensors: pass each by position, or one tensor that holds them. "
+            hint = "Each input must be a single tensor: pass several by position, or stack them into one. "
         elif module.startswith("tensorgrad."):
-            hint = ""  # what our own functions called is not what the user did
+            hint = ""  # the package made this call, not the user
         elif module.startswith("scipy."):
             hint = _hint_for_scipy(frame, module) or hint
         elif known := [prefix for prefix in _HINTS if f"{module}.".startswith(f"{prefix}.")]:
