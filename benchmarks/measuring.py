@@ -74,14 +74,20 @@ def spread(seconds: Any, base: Any) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a Markdown table: the first column to the left, numbers to the right."""
+    """Print a Markdown table."""
+    print("\n" + "\n".join(table_lines(headings, rows)), flush=True)
+
+
+def table_lines(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table: the first column to the left, numbers to the right."""
     lines = [headings, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
     lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
-    print()
-    for first, *others in lines:
-        cells = [first.ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        print(f"| {' | '.join(cells)} |", flush=True)
+    cells = [
+        [first.ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        for first, *others in lines
+    ]
+    return [f"| {' | '.join(line)} |" for line in cells]
 
 
 def keep_memory() -> bool:
@@ -96,6 +102,30 @@ def keep_memory() -> bool:
     except (OSError, TypeError, AttributeError):
         return False
     return bool(mallopt(mmap, 1 << 25) and mallopt(trim, 1 << 30))
+
+
+def limits(threads: int) -> dict[str, str]:
+    """The environment variables that limit the threads of all libraries measured here, on processors only."""
+    count, several = str(threads), str(threads > 1).lower()
+    return {
+        **dict.fromkeys([*THREADS, "MKL_NUM_THREADS", "NUM_CPU_THREADS"], count),  # the last one is tinygrad's
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={several} intra_op_parallelism_threads={count}",
+    }
+
+
+def peak_memory() -> int:
+    """The most memory in bytes that this process had in use (resident) so far; 0 where it is not known."""
+    status = Path("/proc/self/status")  # on Linux, getrusage may give the peak of the process that started this one
+    if status.exists():
+        lines = status.read_text(encoding="utf-8").splitlines()
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def pytorch() -> Any:
@@ -117,23 +147,25 @@ def header() -> None:
         f"Python {platform.python_version()}, NumPy {np.__version__}, tensorgrad {tg.__version__}, "
         + (f"PyTorch {torch.__version__} ({torch.get_num_threads()} thread(s))" if torch else "PyTorch not installed")
     )
-    print(f"processor: {_processor()}")
+    print(f"processor: {processor()}")
     threads = ", ".join(f"{name}={os.environ.get(name, 'not set')}" for name in THREADS)
-    print(f"threads: {threads}; {_openblas()}")
+    print(f"threads: {threads}; {blas()}")
     if wrong := [name for name in THREADS if os.environ.get(name) != "1"]:
         print(f"WARNING: {' and '.join(wrong)} should be 1: the times are not those of one thread")
     if kernels := os.environ.get("OPENBLAS_CORETYPE"):
         print(f"WARNING: OPENBLAS_CORETYPE={kernels} makes NumPy use other matrix kernels than by default")
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of the processor."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return names[0].replace("(R)", "").replace("(TM)", "") if names else platform.processor() or platform.machine()
 
 
-def _openblas() -> str:
+def blas() -> str:
+    """The library that NumPy multiplies matrices with, its version, kernels and threads."""
     try:
         from threadpoolctl import threadpool_info
     except ImportError:

@@ -1,0 +1,346 @@
+"""A training step, a cold start and memory, beside all libraries that are installed.
+
+    python -m pip install -e ".[compare]"
+    python benchmarks/compare.py                             # prints tables; about six minutes
+    python benchmarks/compare.py --write docs/figures.md     # and writes them to the page, with two pictures
+    python benchmarks/compare.py --only tensorgrad jax --parts steps
+
+Each contender works in a process of its own, all of them pinned to the same core, and in turns: in each round, each of
+them runs steps for a few milliseconds while the others wait. A ratio is the median over the rounds of the ratio in a
+round. First it is checked that all have the same weights after some steps.
+
+steps   a step of 784-400-10: gather a batch, forward, cross-entropy, backward, SGD with weight decay; float32
+costs   such a step with more layers, wider layers, and other batches, for some of the contenders
+starts  from the start of a process to an accuracy on validation images, import and compilation included, with MNIST
+        where it is found (TENSORGRAD_DATA) and the small digits otherwise; and the peak memory of the first epoch
+
+A contender that is not installed, fails, or does not answer in time is left out, and a line says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import compare_report
+import contenders
+import measuring
+import numpy as np
+from contender_process import ContenderError, Process
+
+WIDTHS, BATCH = [784, 400, 10], 128
+BATCHES = [16, 128, 1024]
+BASE = "tuned NumPy"
+DETAILED = [BASE, "tensorgrad", "tensorgrad, compiled", "PyTorch", "jax.jit"]  # the contenders of the part `costs`
+PARTS = ["steps", "costs", "starts"]
+
+
+@dataclass
+class Size:
+    """How much is measured."""
+
+    images: int
+    rounds: int
+    seconds: float  # of a contender in a round
+    axes: dict[str, list[int]]
+
+
+FULL = Size(60_000, 21, 0.02, {"hidden layers": [1, 2, 4, 8], "units": [50, 100, 200, 400, 800, 1600],
+                               "batch": [4, 16, 64, 256, 1024, 4096]})  # fmt: skip
+QUICK = Size(2_000, 3, 0.002, {"hidden layers": [1, 2], "units": [100, 400], "batch": [16, 128]})
+
+
+@dataclass
+class Recipe:
+    """A training up to an accuracy. The rates are such that the accuracy is passed clearly, in one epoch."""
+
+    goal: float
+    batch: int
+    hidden: int
+    lr: float
+    decay: float = 1e-5
+    epochs: int = 15  # at most
+
+
+RECIPES = {"mnist": Recipe(0.98, 128, 400, 0.7), "digits": Recipe(0.94, 16, 100, 0.3)}
+
+
+@dataclass
+class Results:
+    """What was measured, in seconds and MiB; it can be written as JSON."""
+
+    about: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    steps: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # by batch and contender
+    costs: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)  # by axis, value and contender
+    starts: dict[str, dict[str, float]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)  # contenders that are not installed, and why
+    failed: list[str] = field(default_factory=list)  # contenders that failed, and why
+
+
+class Team:
+    """The contenders that are still there. ``results.failed`` says which are not, and why."""
+
+    def __init__(self, environment: Mapping[str, str], results: Results) -> None:
+        self.environment, self.results = environment, results
+        self.processes: dict[str, Process] = {}
+        self.folder = tempfile.TemporaryDirectory()
+
+    def start(self, name: str) -> None:
+        """Start the process of a contender, with empty caches of compiled programs."""
+        caches = {
+            variable: tempfile.mkdtemp(dir=self.folder.name) for variable in ("TORCHINDUCTOR_CACHE_DIR", "TMPDIR")
+        }
+        cache = {"CACHEDB": f"{caches['TMPDIR']}/tinygrad.db"}
+        self.processes[name] = Process(name, {**self.environment, **caches, **cache})
+
+    def __enter__(self) -> Team:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes.values():
+            process.close()
+        self.folder.cleanup()
+
+    def ask(self, name: str, do: str, timeout: float, **arguments: Any) -> Any:
+        """The answer of a contender, None if it has to be left out."""
+        try:
+            return self.processes[name].ask(do, timeout, **arguments)
+        except ContenderError as error:
+            self.leave_out(name, str(error))
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Go on without this contender; without the one that ratios refer to, nothing can be compared."""
+        self.processes.pop(name).close()
+        if name == BASE:
+            raise ContenderError(f"{name}, which ratios refer to: {reason}")
+        self.results.failed.append(f"{name}: {reason}")
+        say(f"left out: {self.results.failed[-1]}")
+
+    def ask_all(self, do: str, timeout: float, **arguments: Any) -> None:
+        """Ask all for something that has no answer."""
+        for name in list(self.processes):
+            self.ask(name, do, timeout, **arguments)
+
+    def check(self) -> None:
+        """Compare the weights of all after the same steps."""
+        paths = {name: Path(self.folder.name, f"weights{i}.npz") for i, name in enumerate(self.processes)}
+        for name, path in paths.items():
+            self.ask(name, "weights", 60, path=str(path))
+        weights = {}
+        for name in self.processes:
+            with np.load(paths[name]) as file:
+                weights[name] = list(file.values())
+        start = contenders.initial_weights(WIDTHS)
+        for name in list(self.processes):
+            difference = contenders.difference(weights[name], weights[BASE], start)
+            if not difference <= contenders.TOLERANCE:
+                self.leave_out(name, f"other weights: they differ by {difference:.1e} of their change")
+
+    def rounds(self, count: int, seconds: float) -> dict[str, list[float]]:
+        """The times of a step, by contender and round; the order rotates from round to round."""
+        order, found = list(self.processes), {name: [] for name in self.processes}
+        for _ in range(count):
+            for name in order:
+                if name in self.processes:
+                    found[name].append(self.ask(name, "visit", 30, seconds=seconds))
+            order.append(order.pop(0))
+        return {name: found[name] for name in self.processes}
+
+
+def say(line: str) -> None:
+    """Show what is going on, on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+# ------------------------------------------------------------------------------------------------ the three parts
+
+
+def measure_steps(team: Team, size: Size, options: Mapping[str, Any]) -> None:
+    """A step at each batch size."""
+    for batch in BATCHES:
+        say(f"a step with a batch of {batch}")
+        team.ask_all("prepare", 120, images=size.images, batch=batch, widths=WIDTHS, **options)
+        team.check()
+        team.results.steps[str(batch)] = team.rounds(size.rounds, size.seconds)
+
+
+def measure_costs(team: Team, size: Size, options: Mapping[str, Any]) -> None:
+    """A step with another number of layers, units or images."""
+    first, units, last = WIDTHS
+    for axis, values in size.axes.items():
+        costs = team.results.costs.setdefault(axis, {})
+        say(f"a step with other numbers of {axis}" if axis != "batch" else "a step with other batches")
+        for value in values:
+            hidden = {"hidden layers": [units] * value, "units": [value]}.get(axis, [units])
+            batch = value if axis == "batch" else BATCH
+            team.ask_all("prepare", 120, images=size.images, batch=batch, widths=[first, *hidden, last], **options)
+            costs[str(value)] = team.rounds((size.rounds + 1) // 2, size.seconds)
+
+
+def measure_starts(team: Team, names: Sequence[str], path: Path, recipe: Recipe, widths: Sequence[int]) -> None:
+    """Training from the start of the processes, epochs in turns, up to the accuracy."""
+    results, rates = team.results, {"batch": recipe.batch, "lr": recipe.lr, "decay": recipe.decay}
+    for epoch in range(recipe.epochs + 1):
+        for name in list(names if epoch == 0 else team.processes):
+            began = time.perf_counter()
+            if epoch == 0:
+                team.start(name)
+                team.ask(name, "start", 120, path=str(path), widths=widths, **rates)
+                if name in team.processes:
+                    first = time.perf_counter() - team.processes[name].started
+                    results.starts[name] = {"first": first, "seconds": first, "accuracy": 0.0, "epochs": 0}
+                continue
+            found = results.starts[name]
+            if found["accuracy"] >= recipe.goal:
+                continue
+            answer = team.ask(name, "train", 120)
+            if answer is None:
+                del results.starts[name]
+                continue
+            found["seconds"] += time.perf_counter() - began
+            found.setdefault("peak", answer["peak"])
+            found |= {"accuracy": answer["accuracy"], "epochs": epoch}
+
+
+def validation_file(folder: str, small: bool) -> tuple[Path, Recipe, list[int], str]:
+    """The images of MNIST, or the small digits, in a file; how to train on them, the network, and the set's name."""
+    import tensorgrad as tg
+    from training import images
+
+    data = tg.data.load("digits" if small else None, download=False, notify=say)
+    recipe = RECIPES[data.name]
+    train, validation = images.hold_out(data, 1 / 6)
+    x = images.rows(data.train_images, 1 / data.brightest)
+    path = Path(folder) / "images.npz"
+    np.savez(path, x=x[train], y=data.train_labels[train], x_val=x[validation], y_val=data.train_labels[validation])
+    return path, recipe, [data.features, recipe.hidden, data.classes], data.name
+
+
+# ------------------------------------------------------------------------------------------------ the program
+
+
+def chosen(words: Sequence[str], results: Results) -> list[str]:
+    """The contenders whose names contain one of the words and that are installed, the first one to compare with."""
+    names = [name for name in contenders.CONTENDERS if not words or any(word.lower() in name.lower() for word in words)]
+    for name in list(names):
+        if reason := contenders.CONTENDERS[name][0].missing():
+            results.missing.append(f"{name}: {reason}")
+            say(f"left out: {results.missing[-1]}")
+            names.remove(name)
+    return [BASE, *(name for name in names if name != BASE)]
+
+
+def pin(threads: int) -> str:
+    """Pin this process, and so all that it starts, to as many cores as threads; which, in words."""
+    if not hasattr(os, "sched_setaffinity"):
+        return "not pinned to a core: this system cannot"
+    cores = sorted(os.sched_getaffinity(0))[:threads]
+    os.sched_setaffinity(0, cores)
+    return f"pinned to core{'s' * (len(cores) > 1)} {', '.join(map(str, cores))}"
+
+
+def measure(args: argparse.Namespace, results: Results) -> None:
+    """Measure the parts that are asked for."""
+    size = QUICK if args.quick else FULL
+    size = dataclasses.replace(size, rounds=args.rounds or size.rounds)
+    cores = pin(args.threads)
+    environment = {**measuring.limits(args.threads), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    names = chosen(args.only, results)
+    options = {"keep_memory": args.allocator == "keep"}
+    threads = f"{args.threads} thread{'s' * (args.threads > 1)}"
+    results.about = {
+        "processor": measuring.processor(), "python": platform.python_version(), "cores": cores, "threads": threads,
+        "date": datetime.date.today().isoformat(), "rounds": size.rounds, "allocator": args.allocator,
+    }  # fmt: skip
+    with Team(environment, results) as team:
+        for name in names:
+            team.start(name)
+        for name in names:
+            if about := team.ask(name, "about", 60):
+                results.versions[name] = about["version"]
+                results.about.setdefault("blas", about["blas"])
+        if "steps" in args.parts:
+            measure_steps(team, size, options)
+        if "costs" in args.parts:
+            for name in set(team.processes) - set(DETAILED):
+                team.processes.pop(name).close()
+            measure_costs(team, size, options)
+    if "starts" in args.parts:
+        with Team(environment, results) as team:
+            path, recipe, widths, data = validation_file(team.folder.name, args.quick)
+            network = "-".join(map(str, widths))
+            results.about["starts"] = {"data": data, "network": network, **dataclasses.asdict(recipe)}
+            say(f"from the start of a process to {recipe.goal:.0%} of the validation images of {data}")
+            failed = {line.partition(": ")[0] for line in results.failed}
+            measure_starts(team, [name for name in names if name not in failed], path, recipe, widths)
+
+
+# fmt: off
+def arguments_of(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; what cannot work is refused before anything is measured."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"contenders: {', '.join(contenders.CONTENDERS)}",
+    )  # fmt: skip
+    add = parser.add_argument
+    add("--only", nargs="+", default=[], metavar="WORD",
+        help=f"contenders whose names contain one of these words, and {BASE}, which ratios refer to")
+    add("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure; by default, all of it")
+    add("--rounds", type=int, metavar="N", help=f"rounds of a step (default: {FULL.rounds}; quick: {QUICK.rounds})")
+    add("--quick", action="store_true", help="few rounds, few images: a test of the program, not a measurement")
+    add("--threads", type=int, default=1, metavar="N", help="threads and cores (default: 1)")
+    add("--allocator", choices=("keep", "default"), default="keep",
+        help="whether the C library keeps freed memory, in steps and costs (default: keep)")
+    add("--write", type=Path, metavar="PAGE",
+        help="write the tables to this Markdown page, between two markers, and the pictures to the folder images")
+    add("--save", type=Path, metavar="FILE", help="write what was measured, as JSON")
+    add("--load", type=Path, metavar="FILE", help="take what was measured from such a file")
+    args = parser.parse_args(arguments)
+    if args.threads < 1 or (args.rounds is not None and args.rounds < 1):
+        parser.error("--threads and --rounds must be at least 1")
+    if args.write:
+        try:
+            compare_report.split(args.write)
+        except (OSError, ValueError) as error:
+            parser.error(f"--write: {error}")
+    return args
+# fmt: on
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the tables, and write them; 1 if a contender failed."""
+    args = arguments_of(arguments)
+    results = Results()
+    try:
+        if args.load:
+            results = Results(**json.loads(args.load.read_text(encoding="utf-8")))
+        else:
+            measure(args, results)
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    except ContenderError as error:
+        say(f"compare.py: {error}")
+        return 1
+    if args.save:
+        args.save.write_text(json.dumps(dataclasses.asdict(results), indent=1), encoding="utf-8")
+    print(compare_report.text(results))
+    if args.write:
+        compare_report.write(args.write, results)
+    return int(bool(results.failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The two pictures of `compare.py`: contenders side by side, and cost by depth, width and batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import compare_report
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from training.pictures import DPI, save
+
+BASE = compare_report.BASE
+# Colours of Okabe and Ito. Ours are blue; what ratios refer to is black.
+COLOURS = {
+    BASE: "#000000", "tensorgrad, compiled": "#0072B2", "tensorgrad, compiled, NumPy alone": "#0072B2",
+    "tensorgrad": "#56B4E9", "PyTorch": "#D55E00", "torch.compile": "#D55E00", "jax.jit": "#009E73",
+}  # fmt: skip
+DASHES = {"tensorgrad": (4, 1.5), "PyTorch": (1.5, 1.5), "jax.jit": (5, 1.5, 1.5, 1.5)}
+OTHER = "0.45"
+RATIOS = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20)
+
+
+def steps(path: Path, results: Any) -> None:
+    """Draw the time of a step at each batch, the time from a cold start, and peak memory: a row for each contender."""
+    names = compare_report.order(results)[::-1]
+    columns: list[tuple[str, dict[str, float], dict[str, str], str]] = []
+    for batch, times in results.steps.items():
+        ratios = compare_report.medians(times)
+        texts = {name: f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}" for name, ratio in ratios.items()}
+        columns.append((f"a step, batch {batch}\n({1e6 * np.median(times[BASE]):,.0f} µs = 1)", ratios, texts, "ratio"))
+    if results.starts:
+        start = results.about["starts"]
+        seconds = {k: v["seconds"] for k, v in results.starts.items() if v["accuracy"] >= start["goal"]}
+        memory = {k: v["peak"] for k, v in results.starts.items()}
+        data = {"mnist": "MNIST"}.get(start["data"], start["data"])
+        columns += [
+            (f"cold start to {100 * start['goal']:g} %\non {data} (s)", seconds, _texts(seconds, "{:.1f}"), ""),
+            ("peak memory of\nan epoch (MiB)", memory, _texts(memory, "{:.0f}"), ""),
+        ]
+
+    height = 1.25 + 0.27 * len(names)
+    figure = Figure(figsize=(9.6, height), dpi=DPI)
+    _heading(figure, "A training step of 784-400-10, relative to tuned NumPy; cold start and memory", results)
+    left, gap, right = 0.268, 0.012, 0.004
+    width = (1 - left - right + gap) / len(columns) - gap
+    for i, (title, values, texts, kind) in enumerate(columns):
+        axes = figure.add_axes((left + i * (width + gap), 0.16 / height, width, 1 - 1.17 / height))
+        _column(axes, names, values, texts, kind == "ratio")
+        axes.set_title(title, fontsize=8.5, color="0.15", linespacing=1.25, pad=5, loc="left")
+        if i == 0:
+            axes.set_yticks(range(len(names)), names, fontsize=8.5)
+            for label, name in zip(axes.get_yticklabels(), names, strict=True):
+                label.set_color(COLOURS.get(name, "0.2"))
+                label.set_weight("bold" if name.startswith("tensorgrad") else "normal")
+        else:
+            axes.set_yticks([])
+    save(figure, path)
+
+
+def _column(
+    axes: Axes, names: Sequence[str], values: Mapping[str, float], texts: Mapping[str, str], ratio: bool
+) -> None:
+    """Draw a dot with its value for each row, on a logarithmic axis without marks."""
+    finite = [values[name] for name in names if name in values] or [1.0]
+    low, high = np.log(min(finite)), np.log(max(finite))
+    span = max(high - low, np.log(2))
+    axes.set_xlim(low - 0.12 * span, low + 1.5 * span)  # room for numbers on the right
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    for row, name in enumerate(names):
+        axes.axhline(row, color="0.93", linewidth=0.7, zorder=0)
+        if name in values:
+            at, colour = np.log(values[name]), COLOURS.get(name, OTHER)
+            axes.plot(at, row, "o", markersize=5.5, color=colour, zorder=3)
+            axes.text(at + 0.09 * span, row, texts[name], fontsize=8, va="center", color=colour,
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
+        else:
+            axes.text(low, row, "-", fontsize=8, va="center", color=OTHER)
+    if ratio:
+        axes.axvline(0, color="0.7", linewidth=0.9, zorder=1)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def costs(path: Path, results: Any) -> None:
+    """Draw the ratio of the time of a step to tuned NumPy by depth, width and batch, whose time is written below."""
+    figure = Figure(figsize=(9.6, 4.4), dpi=DPI)
+    _heading(figure, "Time of a training step by depth, width and batch, relative to tuned NumPy", results)
+    all_ratios = [compare_report.medians(t) for by_value in results.costs.values() for t in by_value.values()]
+    low = min(min(r.values()) for r in all_ratios)
+    high = max(max(r.values()) for r in all_ratios)
+    limits = low / 1.06, high * 1.06
+    left, right, gap, count = 0.085, 0.17, 0.025, len(results.costs)
+    width = (1 - left - right + gap) / count - gap
+    for i, (axis, by_value) in enumerate(results.costs.items()):
+        axes = figure.add_axes((left + i * (width + gap), 0.135, width, 0.645))
+        values = np.array([int(value) for value in by_value], dtype=float)
+        ratios = [compare_report.medians(times) for times in by_value.values()]
+        names = [name for name in ratios[-1] if name != BASE and all(name in others for others in ratios)]
+        for name in names:
+            line = [r[name] for r in ratios]
+            axes.plot(values, line, "o-", markersize=3.5, linewidth=1.6, color=COLOURS.get(name, OTHER), zorder=3,
+                      dashes=DASHES.get(name, (None, None)))  # fmt: skip
+        axes.axhline(1, color="black", linewidth=1, zorder=2)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlim(values[0] / 1.15, values[-1] * 1.15)
+        axes.set_ylim(*limits)
+        axes.xaxis.set_major_locator(FixedLocator(values))
+        milli = [1e3 * float(np.median(times[BASE])) for times in by_value.values()]
+        axes.set_xticklabels([f"{value:g}\n{_short(m)}" for value, m in zip(values, milli, strict=True)], fontsize=8.5)
+        for label in axes.get_xticklabels():
+            label.set_linespacing(1.5)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_locator(FixedLocator([r for r in RATIOS if limits[0] <= r <= limits[1]]))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.tick_params(axis="y", labelsize=8.5, labelleft=i == 0)
+        axes.grid(axis="y", color="0.9", linewidth=0.7)
+        axes.spines[["top", "right"]].set_visible(False)
+        titles = {"hidden layers": "hidden layers of 400 units, batch 128",
+                  "units": "units of one hidden layer, batch 128",
+                  "batch": "images in a batch, 784-400-10"}  # fmt: skip
+        axes.set_title(titles.get(axis, axis), fontsize=9, loc="left", color="0.15", pad=6)
+        if i == 0:
+            axes.set_ylabel(f"time, relative to {BASE}", fontsize=9)
+            place = {
+                "xycoords": "axes fraction",
+                "textcoords": "offset points",
+                "ha": "right",
+                "va": "top",
+                "fontsize": 8,
+            }
+            axes.annotate("NumPy, ms", (0, 0), (-3, -20.5), color="0.15", **place)
+        if i == count - 1:
+            ends = {name: ratios[-1][name] for name in names} | {BASE: 1.0}
+            _label_ends(axes, ends, limits)
+    save(figure, path)
+
+
+def _label_ends(axes: Axes, ends: Mapping[str, float], limits: tuple[float, float]) -> None:
+    """Write the name of each line at its right end, moved apart where they would overlap."""
+    least = 0.062 * np.log(limits[1] / limits[0])  # between two names
+    order = sorted(ends, key=lambda name: ends[name])
+    places = np.log([ends[name] for name in order])
+    target = places.copy()
+    for _ in range(200):  # push neighbours apart, a little at a time
+        for i in range(1, len(order)):
+            overlap = least - (target[i] - target[i - 1])
+            if overlap > 1e-6:
+                target[i - 1] -= overlap / 2
+                target[i] += overlap / 2
+        target += max(0.0, np.log(limits[0]) - target[0])
+    for name, at, place in zip(order, target, places, strict=True):
+        colour = COLOURS.get(name, OTHER)
+        begin = (axes.get_xlim()[1] / 1.13, np.exp(place))
+        axes.annotate(
+            name, begin, (20, _points(axes, at, place)), textcoords="offset points", va="center", fontsize=9,
+            color=colour, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 4,
+                        "relpos": (0, 0.5)},
+        )  # fmt: skip
+
+
+def _points(axes: Axes, at: float, place: float) -> float:
+    """The vertical distance in points between two values on the logarithmic axis, given as logarithms."""
+    low, high = np.log(axes.get_ylim())
+    figure = axes.get_figure()
+    height = axes.get_position().height * figure.get_size_inches()[1] * 72  # type: ignore[union-attr]
+    return float((at - place) / (high - low) * height)
+
+
+def _short(value: float) -> str:
+    """The value with two digits, without an exponent."""
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.995 else f"{value:.2f}"
+
+
+def _texts(values: Mapping[str, float], form: str) -> dict[str, str]:
+    return {name: form.format(value) for name, value in values.items()}
+
+
+def _heading(figure: Figure, title: str, results: Any) -> None:
+    """Write what is shown, and on which machine."""
+    height = figure.get_size_inches()[1]
+    note = f"{compare_report.machine(results)}; {results.about['date']}"
+    figure.text(0.012, 1 - 0.22 / height, title, fontsize=11.5, weight="bold", va="center")
+    figure.text(0.012, 1 - 0.44 / height, note, fontsize=8.5, color="0.3", va="center")
