@@ -133,7 +133,7 @@ class Team:
         for name in list(self.processes):
             self.ask(name, do, timeout, **arguments)
 
-    def check(self) -> None:
+    def check(self, widths: Sequence[int]) -> None:
         """Compare the weights of all after the same steps."""
         paths = {name: Path(self.folder.name, f"weights{i}.npz") for i, name in enumerate(self.processes)}
         for name, path in paths.items():
@@ -142,7 +142,7 @@ class Team:
         for name in self.processes:
             with np.load(paths[name]) as file:
                 weights[name] = list(file.values())
-        start = contenders.initial_weights(WIDTHS)
+        start = contenders.initial_weights(widths)
         for name in list(self.processes):
             difference = contenders.difference(weights[name], weights[BASE], start)
             if not difference <= contenders.TOLERANCE:
@@ -172,7 +172,7 @@ def measure_steps(team: Team, size: Size, options: Mapping[str, Any]) -> None:
     for batch in BATCHES:
         say(f"a step with a batch of {batch}")
         team.ask_all("prepare", 120, images=size.images, batch=batch, widths=WIDTHS, **options)
-        team.check()
+        team.check(WIDTHS)
         team.results.steps[str(batch)] = team.rounds(size.rounds, size.seconds)
 
 

@@ -18,7 +18,7 @@ BASE = compare_report.BASE
 # Colours of Okabe and Ito. Ours are blue; what ratios refer to is black.
 COLOURS = {
     BASE: "#000000", "tensorgrad, compiled": "#0072B2", "tensorgrad, compiled, NumPy alone": "#0072B2",
-    "tensorgrad": "#56B4E9", "PyTorch": "#D55E00", "torch.compile": "#D55E00", "jax.jit": "#009E73",
+    "tensorgrad": "#3E9BD6", "PyTorch": "#D55E00", "torch.compile": "#D55E00", "jax.jit": "#009E73",
 }  # fmt: skip
 DASHES = {"tensorgrad": (4, 1.5), "PyTorch": (1.5, 1.5), "jax.jit": (5, 1.5, 1.5, 1.5)}
 OTHER = "0.45"
@@ -187,6 +187,6 @@ def _texts(values: Mapping[str, float], form: str) -> dict[str, str]:
 def _heading(figure: Figure, title: str, results: Any) -> None:
     """Write what is shown, and on which machine."""
     height = figure.get_size_inches()[1]
-    note = f"{compare_report.machine(results)}; {results.about['date']}"
+    note = f"{compare_report.machine(results)}; {results.about['date']}; logarithmic scales"
     figure.text(0.012, 1 - 0.22 / height, title, fontsize=11.5, weight="bold", va="center")
     figure.text(0.012, 1 - 0.44 / height, note, fontsize=8.5, color="0.3", va="center")

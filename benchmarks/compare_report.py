@@ -123,11 +123,15 @@ def page(results: Any) -> str:
         parts.append("![Time of a step by depth, width and batch](images/cost.png)")
     if results.starts:
         start = about["starts"]
+        goal, training = (
+            f"{100 * start['goal']:g} %",
+            f"{start['network']}, batch {start['batch']}, rate {start['lr']:g}",
+        )
         parts += [
-            f"`python benchmarks/compare.py --parts starts`: from the start of a process to {100 * start['goal']:g} % of "
-            f"the validation images of {start['data']}, by plain SGD (network {start['network']}, batch "
-            f"{start['batch']}, rate {start['lr']:g}). Import, compilation and reading the images are included; caches of "
-            "compiled programs are empty. Peak memory is that of the whole process after its first epoch.",
+            f"`python benchmarks/compare.py --parts starts`: from the start of a process to {goal} of the validation "
+            f"images of {start['data']}, by plain SGD ({training}). Import, compilation and reading the images are "
+            "included; caches of compiled programs are empty. Peak memory is that of the whole process after its first "
+            "epoch.",
             "\n".join(starts_table(results)),
         ]
     if results.missing or results.failed:

@@ -21,7 +21,7 @@ RUNS = {
     "memory": None,  # takes no arguments
 }
 SMALLER = {  # smaller values for constants that determine the time
-    "step": {"IMAGES": 100, "FEATURES": 12, "HIDDEN": 8},
+    "step": {"IMAGES": 100, "WIDTHS": (12, 8, 10)},
     "networks": {"ROUNDS": 1, "SMALL": 32, "BATCH": 2, "CONTEXT": 4, "WIDTH": 8, "UNITS": 4, "STEPS": 3},
     "memory": {"LAYERS": 16, "UNITS": 4, "BATCH": 8, "ROUNDS": 1},
 }
@@ -73,15 +73,120 @@ def test_prints_its_table(run, torch, program, monkeypatch, capsys):
     assert len({row.count("|") for row in rows}) == 1
 
 
-def test_a_contender_with_other_results_is_found(program, monkeypatch):
-    step = program("step")
-    for constant, value in SMALLER["step"].items():
-        monkeypatch.setattr(step, constant, value)
-    task = step.task(4)
-    wrong = step.TunedNumPy(task)
-    wrong.params[2] *= 2
-    with pytest.raises(AssertionError, match="tuned: losses"):
-        step.check({"plain": step.PlainNumPy(task), "tuned": wrong})
+@pytest.mark.parametrize(("change", "found"), [("output", "tuned: losses"), ("decay", "tuned: weights")])
+def test_a_contender_with_other_results_is_found(change, found, program):
+    step, contenders = program("step"), program("contenders")
+    task = contenders.random_task(*contenders.random_images(100, 12, 10), 4, (12, 8, 10))
+    wrong = contenders.TunedNumPy(task)
+    if change == "output":
+        wrong.params[2] *= 2
+    else:
+        wrong.decay = 0
+    with pytest.raises(AssertionError, match=found):
+        step.check({"plain": contenders.PlainNumPy(task), "tuned": wrong})
+
+
+@pytest.fixture
+def compare(program, monkeypatch):
+    """The program `compare.py` at a small size; this process is not pinned to a core."""
+    compare = program("compare")
+    monkeypatch.setattr(compare, "WIDTHS", [12, 8, 10])
+    monkeypatch.setattr(compare, "BATCHES", [4])
+    monkeypatch.setattr(compare, "QUICK", compare.Size(100, 2, 1e-4, {"hidden layers": [1, 2], "batch": [4]}))
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None, raising=False)
+    return compare
+
+
+@pytest.fixture
+def team(compare):
+    """Tuned and plain NumPy, prepared for a small task."""
+    with compare.Team({}, compare.Results()) as team:
+        for name in ("tuned NumPy", "plain NumPy"):
+            team.start(name)
+        team.ask_all("prepare", 60, images=100, batch=4, widths=compare.WIDTHS, keep_memory=False)
+        yield team
+    assert not team.processes or all(process.process.poll() is not None for process in team.processes.values())
+
+
+def test_libraries_are_compared_in_processes(compare, program, monkeypatch, capsys, tmp_path):
+    report, contenders = program("compare_report"), program("contenders")
+    monkeypatch.setattr(contenders.ScikitLearn, "needs", "a_package_that_is_not_there")
+    page, saved = tmp_path / "page.md", tmp_path / "saved.json"
+    page.write_text(f"before\n{report.BEGIN}\nthe last section\n{report.END}\nafter\n", encoding="utf-8")
+    chosen = ["--only", "tensorgrad", "plain", "scikit"]
+    assert compare.main(["--quick", *chosen, "--write", str(page), "--save", str(saved)]) == 0
+    printed = capsys.readouterr().out
+    detailed = {"tuned NumPy", "tensorgrad", "tensorgrad, compiled"}
+    everyone = detailed | {"plain NumPy", "tensorgrad, compiled, NumPy alone"}
+    for table, names in (("a step, µs", everyone), ("hidden layers", detailed), ("from a cold start", everyone)):
+        rows = printed[printed.index(f"| {table} ") :].split("\n\n")[0].splitlines()[2:]
+        assert {row.split("|")[1].strip().removesuffix(", µs") for row in rows if row.startswith("|")} == names
+    assert "not measured: scikit-learn: scikit-learn is not installed" in printed
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"before\n{report.BEGIN}\n")
+    assert text.endswith(f"{report.END}\nafter\n")
+    assert "the last section" not in text
+    for picture in ("compare.png", "cost.png"):
+        assert f"images/{picture}" in text
+        assert (tmp_path / "images" / picture).read_bytes().startswith(b"\x89PNG")
+    assert compare.main(["--load", str(saved)]) == 0
+    assert capsys.readouterr().out == printed
+
+
+@pytest.mark.parametrize("problem", ["error", "end", "no answer", "other weights"])
+def test_the_others_go_on_without_a_contender(problem, compare, team):
+    plain = team.processes["plain NumPy"]
+    if problem == "error":
+        team.ask("plain NumPy", "prepare", 60, images=100, batch=4, widths=["many"], keep_memory=False)
+    elif problem == "end":
+        plain.process.kill()
+    elif problem == "no answer":
+        team.ask("plain NumPy", "visit", 0.05, seconds=100)
+    else:
+        plain.ask("visit", 60, seconds=0.01)
+        plain.ask("visit", 60, seconds=0.01)
+        team.check(compare.WIDTHS)
+    times = team.rounds(2, 1e-4)
+    assert list(times) == ["tuned NumPy"]
+    assert len(times["tuned NumPy"]) == 2
+    reason = {
+        "error": "plain NumPy: Type",
+        "end": "ended with code ",
+        "no answer": "no answer to 'visit' within 0.05 s",
+    }
+    (line,) = team.results.failed
+    assert reason.get(problem, problem) in line
+    assert plain.process.poll() is not None
+
+
+def test_nothing_is_compared_without_the_one_that_ratios_refer_to(compare, team):
+    team.processes["tuned NumPy"].process.kill()
+    with pytest.raises(compare.ContenderError, match="which ratios refer to: ended with code "):
+        team.rounds(1, 1e-4)
+
+
+@pytest.mark.compare
+@pytest.mark.parametrize(
+    "name", ["PyTorch", "torch.compile", "jax.jit", "MyGrad", "HIPS autograd", "scikit-learn", "tinygrad"]
+)
+def test_weights_of_other_libraries_are_those_of_tuned_numpy(name, compare, program):
+    if reason := program("contenders").CONTENDERS[name][0].missing():
+        pytest.skip(reason)
+    with compare.Team(program("measuring").limits(1), compare.Results()) as team:
+        team.start(compare.BASE)
+        team.start(name)
+        widths = [12, 8, 6, 10]
+        team.ask_all("prepare", 240, images=500, batch=8, widths=widths, keep_memory=False)
+        team.check(widths)
+        assert not team.results.failed
+
+
+def test_a_page_without_markers_is_refused_at_once(compare, tmp_path, capsys):
+    (tmp_path / "page.md").write_text("text", encoding="utf-8")
+    for page in ("page.md", "none.md"):
+        with pytest.raises(SystemExit):
+            compare.main(["--write", str(tmp_path / page)])
+        assert page in capsys.readouterr().err
 
 
 def test_ratios_are_computed_within_each_round(program):
