@@ -10,7 +10,7 @@ README = ROOT / "README.md"
 DOCS = ("guide.md", "layers.md", "compile.md", "figures.md", "how-it-works.md", "from-autograd.md")
 PAGES = [README, *(ROOT / "docs" / name for name in DOCS),
          *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
-         ROOT / "examples" / "README.md"]  # fmt: skip
+         ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md"]  # fmt: skip
 FOLDERS = "models|checkpoints|docs|studies|tensorgrad|benchmarks|examples"
 
 
@@ -69,7 +69,7 @@ def test_figures_have_a_command_each():
 def names_nothing(text, folder):
     """The files and sections that a page in this folder mentions or links to and that do not exist."""
     for name in re.findall(r"python (\S+\.py)", text) + re.findall(r"`(\w+\.py)`", text):
-        folders = [ROOT / top for top in ("tensorgrad", "tests", "examples")]
+        folders = [ROOT / top for top in ("tensorgrad", "tests", "examples", "benchmarks")]
         if not (ROOT / name).exists() and not any(list(top.rglob(name)) for top in folders):
             yield name
     for name in re.findall(rf"(?<![\w/])(?:{FOLDERS})/[\w./-]*\w", text):
