@@ -3,6 +3,7 @@
 They are drawn without pyplot, on Agg canvases and in matplotlib's default style, independently of the user's settings.
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import ConfigError, ShapeError
@@ -31,42 +32,47 @@ MOST_UNITS = 100
 GREY = "0.45"
 
 # Colours of Okabe and Ito, suitable for colour-blind readers. For greyscale prints, the lines also differ in lightness
-# and dashes, and the lightness of the two colour maps increases monotonically.
+# and dashes. In the colour map of weights, zero is white, and negative weights are bluer and darker than positive ones.
 VALIDATION: dict[str, Any] = {"color": "#0072B2", "linestyle": "-", "marker": "o", "label": "validation"}
 TRAINING: dict[str, Any] = {"color": "#E69F00", "linestyle": "--", "marker": "s", "label": "training"}
 TEST: dict[str, Any] = {"color": "#009E73", "linestyle": ":", "marker": "^", "label": "test"}
 INK = LinearSegmentedColormap.from_list("ink", ["#f0f0f0", "#000000"])
-SIGNED = LinearSegmentedColormap.from_list("signed", ["#08306b", "#2f6aa8", "#8f8f8f", "#f5bb5e", "#fff3d6"])
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#08306b", "#3f7fbf", "#ffffff", "#f2a93b", "#b35900"])
 
 
-def curves(path: Destination, history: Sequence[Mapping[str, Any]], title: str, best_epoch: int = 0) -> None:
-    """Draw loss and accuracy over the epochs, and mark the epoch ``best_epoch``, whose weights the run keeps.
+def curves(
+    path: Destination, history: Sequence[Mapping[str, Any]], title: str, best_epoch: int = 0, training: str = ""
+) -> None:
+    """Draw loss and error rate over the epochs, and mark the epoch ``best_epoch``, whose weights the run keeps.
 
     ``history`` has an entry for each epoch: ``epoch``; ``train_loss`` and ``val_loss`` in nats per image;
     ``train_accuracy`` (during training), ``val_accuracy`` and optionally ``test_accuracy`` in 0..1. Missing values, NaN
     and infinities are left out. Nothing is marked if ``best_epoch`` is not in the history, or was not validated.
+    ``training`` says how training differs from validation, such as ``"with dropout"``.
     """
     epoch = _column(history, "epoch")
     loss = [_column(history, "train_loss"), _column(history, "val_loss")]
     accuracy = [100 * _column(history, f"{part}_accuracy") for part in ("train", "val", "test")]
+    errors = [np.round(100 - values, 9) for values in accuracy]
     best = np.flatnonzero((epoch == best_epoch) & np.isfinite(accuracy[1]))  # one index, or none
-    notes = [f"best on validation: {accuracy[1][i]:.2f} % in epoch {epoch[i]:g}" for i in best]
+    notes = [f"marked: epoch {epoch[i]:g}, the best on validation ({accuracy[1][i]:.2f} % correct)" for i in best]
+    if training:
+        notes.append(f"training: {training}")
     if nonfinite := np.count_nonzero(np.isnan(loss[0])):
         notes.append(f"training loss not finite in {nonfinite} of {len(epoch)} epochs")
 
     figure = Figure(figsize=(9.6, 4.0), dpi=DPI)
-    _heading(figure, 0.08 * 9.6, title, "; ".join(notes))
-    left = figure.add_axes((0.08, 0.13, 0.395, 0.685))
-    right = figure.add_axes((0.585, 0.13, 0.395, 0.685))
-    for axes, name, columns in ((left, "loss (nats per image)", loss), (right, "accuracy (%)", accuracy)):
-        _lines(axes, epoch, columns)
+    _heading(figure, 0.085 * 9.6, title, "; ".join(notes))
+    left = figure.add_axes((0.085, 0.13, 0.325, 0.685))
+    right = figure.add_axes((0.585, 0.13, 0.325, 0.685))
+    for axes, name, columns in ((left, "loss (nats per image)", loss), (right, "error rate (%)", errors)):
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
+        shown = log_scale(axes, columns, always=axes is right)
+        _lines(axes, epoch, shown)
         for i in best:
             axes.axvline(epoch[i], color=GREY, linewidth=0.8, linestyle=":", zorder=1)
-            axes.plot(epoch[i], columns[1][i], "o", ms=9, mfc="none", mec=VALIDATION["color"], mew=1.4)
-    _loss_scale(left, np.concatenate(loss))
-    _accuracy_scale(right, accuracy)
+            axes.plot(epoch[i], shown[1][i], "o", ms=9, mfc="none", mec=VALIDATION["color"], mew=1.4)
     save(figure, path)
 
 
@@ -162,7 +168,7 @@ def weights(path: Destination, weight: npt.ArrayLike, shape: tuple[int, int], ti
     """Draw the weights of each unit of the first layer as an image, at most ``MOST_UNITS``, the largest norm first.
 
     ``weight`` is (features, units), ``shape`` the (H, W) of the network's input. Dark blue is the most negative weight,
-    grey is 0, bright orange the most positive one; all units have the same scale.
+    white is 0, dark orange the most positive one; all units have the same scale. Between the units it is grey.
 
     Raises
     ------
@@ -182,6 +188,7 @@ def weights(path: Destination, weight: npt.ArrayLike, shape: tuple[int, int], ti
     figure, axes = _mosaic_figure(mosaic, scale, title, note, bar=True)
     sizes = np.abs(tiles[np.isfinite(tiles)])
     limit = float(np.percentile(sizes, 99.5)) if sizes.size else 0.0
+    axes.imshow(np.where(np.isnan(mosaic), 0.2, np.nan), cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
     image = axes.imshow(mosaic, cmap=SIGNED, interpolation="nearest", vmin=-(limit or 1.0), vmax=limit or 1.0)
     box = axes.get_position()
     inch = 1 / float(figure.get_figwidth())
@@ -199,44 +206,106 @@ def _column(history: Sequence[Mapping[str, Any]], key: str) -> Floats:
 
 
 def _lines(axes: Axes, epoch: Floats, columns: Sequence[Floats]) -> None:
-    """Draw training, validation and test values over the epochs, or write that there are none."""
-    drawn = 0
+    """Draw training, validation and test values over the epochs, each with its name at the end, or that there are none.
+
+    The limits of the vertical axis must have been set.
+    """
+    ends = []
     for style, values in zip((TRAINING, VALIDATION, TEST), columns, strict=False):
-        if np.isfinite(values).any():
+        finite = np.flatnonzero(np.isfinite(values))
+        if finite.size:
             size = 3.5 if len(epoch) <= 40 else 0.0
-            axes.plot(epoch, values, linewidth=1.5, markersize=size, **style)
-            drawn += 1
+            axes.plot(epoch, values, linewidth=1.5, markersize=size, clip_on=False, **style)
+            ends.append((str(style["label"]), epoch[finite[-1]], values[finite[-1]], str(style["color"])))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.9", linewidth=0.7)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     if len(epoch):  # the same in both panels, even if values are missing in one
         margin = 0.04 * (epoch[-1] - epoch[0]) or 1.0
         axes.set_xlim(epoch[0] - margin, epoch[-1] + margin)
-    if drawn:
-        axes.legend(frameon=False, fontsize=9)
+    if ends:
+        label_ends(axes, ends)
     else:
         axes.text(0.5, 0.5, "no finite values", transform=axes.transAxes, ha="center", color=GREY)
 
 
-def _loss_scale(axes: Axes, values: Floats) -> None:
-    """Set a logarithmic scale if the largest loss is more than 8 times the smallest."""
-    values = values[np.isfinite(values)]
-    if values.size and values.min() > 0 and values.max() > 8 * values.min():
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if values.max() < 80 * values.min() else (1,)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
+def label_ends(axes: Axes, ends: Sequence[tuple[str, float, float, str]], size: float = 9) -> None:
+    """Write the names of lines to the right of the axes, moved apart where they would overlap.
+
+    ``ends`` has a name, the last point (x, y) and a colour for each line. The position and the limits of the axes must
+    be final.
+    """
+    inch = 72 / DPI
+    points = axes.transData.transform([(x, y) for _, x, y, _ in ends]) * inch
+    edge = float(axes.transAxes.transform((1, 0))[0]) * inch + 10
+    heights = apart(points[:, 1], 1.25 * size)
+    for (name, x, y, colour), (across, up), height in zip(ends, points, heights, strict=True):
+        axes.annotate(
+            name, (x, y), (edge - across, height - up), textcoords="offset points", va="center", fontsize=size,
+            color=colour, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "relpos": (0, 0.5), "shrinkA": 1,
+                        "shrinkB": 4},
+        )  # fmt: skip
 
 
-def _accuracy_scale(axes: Axes, columns: Sequence[Floats]) -> None:
-    """Set a range without the lowest tenth of the values, those of the first epochs."""
-    values = np.concatenate(columns)
+def apart(places: npt.ArrayLike, least: float) -> Floats:
+    """The nearest places, in the same order, that are at least so far from each other."""
+    wanted = np.asarray(places, dtype=np.float64)
+    order = np.argsort(wanted, kind="stable")
+    steps = least * np.arange(len(order))
+    groups: list[list[float]] = []  # of neighbours that touch; without the steps, the places of groups must not fall
+    for value in wanted[order] - steps:
+        groups.append([value])
+        while len(groups) > 1 and np.mean(groups[-2]) > np.mean(groups[-1]):
+            last = groups.pop()
+            groups[-1] += last
+    moved = np.empty_like(wanted)
+    moved[order] = np.repeat([np.mean(group) for group in groups], [len(group) for group in groups]) + steps
+    return moved
+
+
+def log_scale(axes: Axes, columns: Sequence[Floats], *, always: bool = False) -> list[Floats]:
+    """Set limits and a logarithmic scale, and return the values to draw.
+
+    The scale is linear if the largest value is at most 8 times the smallest, unless ``always``, or if there is nothing
+    positive to draw. If it is always logarithmic, zeros are drawn at the lower edge, where the label is 0.
+    """
+    values = np.concatenate([np.ravel(column) for column in columns]) if columns else np.array([])
     values = values[np.isfinite(values)]
-    if not values.size:
-        return
-    low = float(np.percentile(values, 10)) if len(columns[0]) >= 4 else float(values.min())
-    spread = max(float(values.max()) - low, 1.0)
-    axes.set_ylim(max(low - 0.15 * spread, -2), min(values.max() + 0.1 * spread, 100 + 0.04 * spread))
+    positive = values[values > 0]
+    zeros = bool((values <= 0).any())
+    if not positive.size or not (always or (not zeros and positive.max() > 8 * positive.min())):
+        if values.size:
+            margin = 0.05 * float(np.ptp(values)) or 1.0
+            axes.set_ylim(values.min() - margin, values.max() + margin)
+        return list(columns)
+    floor = float(positive.min()) / 2
+    low, high = (floor if zeros else float(positive.min())), float(positive.max())
+    margin = max((high / low) ** 0.05, 1.03)
+    axes.set_yscale("log")
+    axes.set_ylim(low / margin, high * margin)
+    ticks = [tick for tick in log_ticks(low, high) if not zeros or tick > 1.3 * floor]
+    axes.yaxis.set_major_locator(FixedLocator([floor, *ticks] if zeros else ticks))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: "0" if zeros and value == floor else f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    return [np.where(column <= 0, floor, column) if zeros else column for column in columns]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between ``low`` and ``high`` for a logarithmic axis: four if possible, at most eight."""
+    fine = (tuple(1 + i / count for i in range(9 * count)) for count in (2, 5, 10, 50, 100))
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found: list[float] = []
+    for factors in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), *fine):
+        ticks = [
+            tick for e in exponents for m in factors if low / 1.02 <= (tick := round(m * 10.0**e, 12)) <= high * 1.02
+        ]
+        if found and len(ticks) > 8:
+            break
+        found = ticks
+        if len(found) >= 4:
+            break
+    return found[:: -(-len(found) // 8)]
 
 
 def _integer_axes(axes: Axes) -> None:

@@ -22,12 +22,20 @@ def draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str) 
     return is_drawn("train.py", lambda: _draw(run, network, data, progress, which))
 
 
+def training_differs(o: Any) -> str:
+    """How training differs from validation, which is why it may have more errors."""
+    dropout = any(layer["type"] == "Dropout" and layer["params"].get("p", 0.5) for layer in o.layers)
+    parts = ["dropout"] * dropout + ["shifts"] * bool(o.shift)
+    return f"with {' and '.join(parts)}, mean over the epoch" if parts else "mean over the epoch"
+
+
 def _draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str) -> None:
     from training import metrics, pictures  # matplotlib takes a second to import
 
     title = run.folder.name.encode(errors="replace").decode()  # a folder name may contain bytes that are not text
     if progress.history:
-        pictures.curves(run.folder / "curves.png", progress.history, title, progress.best_epoch)
+        how = training_differs(run.options)
+        pictures.curves(run.folder / "curves.png", progress.history, title, progress.best_epoch, how)
     first = next((p for p in tg.nn.parameters(network).values() if p.shape[:1] == (data.features,)), None)
     if first is not None:
         pictures.weights(run.folder / "weights.png", first.data, data.shape, f"{title}: weights of the first layer")

@@ -1,18 +1,21 @@
 """The pictures of a run: that the files are valid and complete, and what they show."""
 
+import itertools
 import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from tensorgrad.errors import ConfigError, ShapeError
-from training import pictures
+from training import pictures, run_pictures
 
 NAN, INF = math.nan, math.inf
 
@@ -125,7 +128,7 @@ def marked_epochs(figure):
 def test_curves_mark_the_epoch_of_the_checkpoint_even_if_another_is_equally_accurate(drawn, best_epoch):
     pictures.curves("-", epochs(4, val_accuracy=[0.5, 0.9, 0.9, 0.8]), "a run", best_epoch)
     assert marked_epochs(drawn[0]) == [[best_epoch], [best_epoch]]
-    assert f"best on validation: 90.00 % in epoch {best_epoch}" in texts(drawn[0])
+    assert f"marked: epoch {best_epoch}, the best on validation (90.00 % correct)" in texts(drawn[0])
 
 
 @pytest.mark.parametrize(("best_epoch", "val_accuracy"), [(0, 0.9), (9, 0.9), (2, NAN)])
@@ -136,12 +139,15 @@ def test_curves_mark_nothing_without_a_validated_checkpoint(drawn, best_epoch, v
 
 def test_mark_of_the_best_epoch_is_within_the_axes(drawn):
     accuracy = [0.2, 0.93, 0.95, 0.94, 0.3, 0.2]
-    pictures.curves("-", epochs(6, val_accuracy=accuracy, train_loss=[1, 1, 1, 1, INF, NAN]), "a run", 3)
+    pictures.curves(
+        "-", epochs(6, val_accuracy=accuracy, train_loss=[1, 1, 1, 1, INF, NAN]), "a run", 3, "with dropout"
+    )
     (figure,) = drawn
-    assert "best on validation: 95.00 % in epoch 3; training loss not finite in 2 of 6 epochs" in texts(figure)
+    notes = "marked: epoch 3, the best on validation (95.00 % correct); training: with dropout; "
+    assert f"{notes}training loss not finite in 2 of 6 epochs" in texts(figure)
     right = figure.axes[1]
-    assert any(list(line.get_xdata()) == [3.0] and list(line.get_ydata()) == [95.0] for line in right.lines)
-    assert right.get_ylim()[1] > 95
+    assert any(list(line.get_xdata()) == [3.0] and list(line.get_ydata()) == [5.0] for line in right.lines)
+    assert right.get_ylim()[0] < 5 < 80 < right.get_ylim()[1]
     assert figure.axes[0].get_xlim() == right.get_xlim()
 
 
@@ -151,18 +157,59 @@ def test_loss_that_varies_by_a_decade_has_a_logarithmic_scale(drawn, last, scale
     assert drawn[0].axes[0].get_yscale() == scale
 
 
-def test_high_accuracies_can_be_distinguished(drawn):
+def test_all_error_rates_are_shown_and_low_ones_can_be_distinguished(drawn):
     pictures.curves("-", epochs(20, val_accuracy=[0.1] + [0.98] * 19, train_accuracy=[0.1] + [0.99] * 19), "a run")
-    low, high = drawn[0].axes[1].get_ylim()
-    assert 90 < low < 98
-    assert 99 < high < 101
+    axes = drawn[0].axes[1]
+    low, high = axes.get_ylim()
+    assert low < 1 < 90 < high
+    heights = axes.transAxes.inverted().transform(axes.transData.transform([(1, 1), (1, 2)]))[:, 1]
+    assert np.diff(heights) > 0.1
 
 
-def test_test_accuracy_is_drawn_if_it_was_recorded(drawn):
-    pictures.curves("-", epochs(3), "a run")
-    pictures.curves("-", epochs(3, test_accuracy=0.9), "a run")
-    labels = [[text.get_text() for text in figure.axes[1].get_legend().get_texts()] for figure in drawn]
-    assert labels == [["training", "validation"], ["training", "validation", "test"]]
+def test_an_error_rate_of_zero_is_on_the_picture(drawn):
+    pictures.curves("-", epochs(3, val_accuracy=[0.9, 1.0, 1.0], train_accuracy=[0.8, 0.9, 0.96]), "a run", 2)
+    axes = drawn[0].axes[1]
+    zero = axes.lines[1].get_ydata()[-1]
+    assert axes.get_ylim()[0] < zero < 4
+    assert axes.yaxis.get_major_formatter()(zero) == "0"
+    assert zero in axes.get_yticks()
+
+
+@pytest.mark.parametrize("test_accuracy", [None, 0.9, 0.6])
+def test_lines_have_their_names_at_their_ends(drawn, test_accuracy):
+    """The names do not overlap, are in the order of the lines, and are inside the picture."""
+    pictures.curves("-", epochs(3, val_accuracy=0.7001, train_accuracy=0.7, test_accuracy=test_accuracy), "a run")
+    (figure,) = drawn
+    FigureCanvasAgg(figure).draw()
+    for axes in figure.axes:  # the extent of an annotation includes its line to the point
+        boxes = {text.get_text(): Text.get_window_extent(text) for text in axes.texts}
+        with_test = test_accuracy is not None and axes is figure.axes[1]
+        assert boxes.keys() == {"training", "validation"} | ({"test"} if with_test else set())
+        order = sorted(boxes, key=lambda name: boxes[name].y0)
+        assert all(boxes[a].y1 <= boxes[b].y0 for a, b in itertools.pairwise(order))
+        assert all(box.x0 > axes.bbox.x1 and box.x1 < figure.bbox.x1 for box in boxes.values())
+    assert [name for name in order if name != "test"] == ["validation", "training"]
+
+
+def test_places_are_moved_apart_as_little_as_needed():
+    rng = np.random.default_rng(3)
+    np.testing.assert_array_equal(pictures.apart([5.0, 1.0, 9.0], 2), [5, 1, 9])
+    np.testing.assert_allclose(pictures.apart([3.0, 3.0, 20.0, 3.0], 2), [1, 3, 20, 5])
+    for _ in range(50):
+        places = rng.normal(size=6) * rng.choice([0.1, 1, 10])
+        moved = pictures.apart(places, 1)
+        np.testing.assert_array_equal(np.argsort(moved), np.argsort(places))
+        assert np.diff(np.sort(moved)).min() > 1 - 1e-9
+        np.testing.assert_allclose(moved.sum(), places.sum())
+        assert np.all(np.isclose(moved, places) | (np.abs(np.sort(moved)[:, None] - moved).round(9) == 1).any(axis=0))
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.19, 1.31), (0.98, 1.02), (1.2, 30), (0.0012, 0.7), (2e-9, 5e7), (3, 4)])
+def test_logarithmic_axes_have_three_to_eight_round_ticks(low, high):
+    ticks = pictures.log_ticks(low, high)
+    assert 3 <= len(ticks) <= 8
+    assert ticks == sorted(set(ticks))
+    assert low / 1.03 < ticks[0] <= ticks[-1] < high * 1.03
 
 
 def test_long_title_has_a_smaller_font_and_fits(drawn):
@@ -252,11 +299,12 @@ def test_weights_are_ordered_by_norm_on_a_scale_around_zero(drawn):
     weight = np.random.default_rng(0).normal(size=(6, 130)) * np.linspace(0.1, 3, 130)
     pictures.weights("-", weight, (2, 3), "a run")
     assert texts(drawn[0])[1] == "100 of 130 units, largest norm first"
-    (image,) = drawn[0].axes[0].images
+    gaps, image = drawn[0].axes[0].images
     order = np.argsort(-np.linalg.norm(weight, axis=0))
     mosaic = image.get_array().filled(np.nan)
     np.testing.assert_array_equal(mosaic[:2, :3], weight[:, order[0]].reshape(2, 3))
     assert np.isfinite(mosaic).sum() == 600
+    np.testing.assert_array_equal(gaps.get_array().mask, np.isfinite(mosaic))
     low, high = image.get_clim()
     assert low == -high < 0
 
@@ -273,7 +321,24 @@ def test_weights_refuse_features_that_are_not_an_image(shape):
         pictures.weights("-", np.zeros(shape), (28, 28), "a run")
 
 
-@pytest.mark.parametrize("colours", [pictures.SIGNED, pictures.INK.reversed()], ids=["signed", "ink"])
-def test_lightness_of_the_colour_maps_increases(colours):
-    lightness = colours(np.linspace(0, 1, 64))[:, :3] @ [0.299, 0.587, 0.114]
-    assert np.all(np.diff(lightness) > 0)
+def test_zero_is_white_and_larger_weights_are_darker():
+    colours = pictures.SIGNED(np.linspace(0, 1, 65))[:, :3]
+    lightness = colours @ [0.299, 0.587, 0.114]
+    assert colours[32].min() > 0.99
+    assert np.all(np.diff(lightness[:33]) > 0)
+    assert np.all(np.diff(lightness[32:]) < 0)
+    assert lightness[0] < lightness[-1] - 0.1  # in greyscale, the strongest negative weights are the darkest
+
+
+def test_lightness_of_ink_decreases():
+    assert np.all(np.diff(pictures.INK(np.linspace(0, 1, 64))[:, :3].sum(axis=1)) < 0)
+
+
+@pytest.mark.parametrize(
+    ("p", "shift", "expected"),
+    [(0.2, 2, "with dropout and shifts, "), (0.2, 0, "with dropout, "), (0.0, 1, "with shifts, "), (0.0, 0, "")],
+)
+def test_the_curves_say_how_training_differs(p, shift, expected):
+    layers = [{"type": "Linear", "params": {}}, {"type": "Dropout", "params": {"p": p}}]
+    differs = run_pictures.training_differs(SimpleNamespace(layers=layers, shift=shift))
+    assert differs == f"{expected}mean over the epoch"
