@@ -55,7 +55,7 @@ def publish(name: str) -> None:
         stem = f"study-{name}-" + re.sub(r"\W+", "-", grid.name)
         for draw, file in ((pictures.curves, f"{stem}-curves.png"), (pictures.axis, f"{stem}.png")):
             if file in page:
-                draw(IMAGES / file, grid, found[grid.name], grid.name)
+                draw(IMAGES / file, grid, found[grid.name], f"MNIST: {grid.name}")
     if name == "fall":
         rows = ["| | best epoch | accuracy there | accuracy after the last epoch |", "|---|---:|---:|---:|"]
         for grid in grids:
@@ -70,16 +70,18 @@ def publish(name: str) -> None:
 
 
 def overlay(path: Path, folders: dict[str, list[Path]]) -> None:
-    """Draw the test accuracy of several groups of runs by epoch: means, and the range over the seeds."""
-    figure = Figure(figsize=(7.2, 4.0), dpi=DPI)
-    axes = figure.add_axes((0.1, 0.14, 0.86, 0.76))
+    """Draw the test errors of several groups of runs by epoch: means, and the range over the seeds."""
+    figure = Figure(figsize=(8.6, 4.0), dpi=DPI)
+    axes = figure.add_axes((0.09, 0.14, 0.64, 0.76))
     for (name, runs), colour, dash in zip(folders.items(), pictures.COLOURS, pictures.DASHES, strict=False):
         style = {"color": colour, "linestyle": dash, "linewidth": 1.8}
-        pictures.mean_and_range(axes, [pictures.read_metrics(run) for run in runs], "test_accuracy", 100, style, name)
+        histories = [pictures.read_metrics(run) for run in runs]
+        pictures.mean_and_range(axes, histories, "test_accuracy", pictures.error_rate, style, name)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("test accuracy (%)")
-    axes.set_title("The report's recipe, and three changes to it", loc="left", fontsize=12, fontweight="bold")
-    axes.legend(frameon=False, fontsize=9, handlelength=3)
+    axes.set_ylabel("test error rate (%)")
+    pictures.error_scale(axes)
+    axes.set_title("MNIST: the report's recipe, and three changes to it", loc="left", fontsize=12, fontweight="bold")
+    pictures.name_lines(axes)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -1,21 +1,22 @@
-"""The pictures of a sweep: the curves of its cells, accuracy against one axis, and a heat map over two axes."""
+"""The pictures of a sweep: the curves of its cells, error rates against one axis, and a heat map over two axes."""
 
 from __future__ import annotations
 
 import csv
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from training.grid import Grid, as_text
-from training.pictures import DPI, save
+from training.pictures import DPI, label_ends, log_scale, save
 from training.tables import Cell, best_cell, heading, is_number, mean
 
 # Colours of Okabe and Ito. In greyscale prints, the lines can be distinguished by dashes and markers.
@@ -27,11 +28,13 @@ MOST_LOSS = 10.0  # nats per image; larger losses are outside the picture. Guess
 
 
 def draw(folder: Path, prefix: str, grid: Grid, cells: Sequence[Cell]) -> None:
-    """Draw the curves of a grid and, depending on the number of its varied options, accuracies against an axis or two.
+    """Draw the curves of a grid and, depending on the number of its varied options, results against an axis or two.
 
     The names of the files in ``folder`` begin with ``prefix``.
     """
-    title = "" if grid.name == "grid" else grid.name
+    data = data_set(options_of(cells))
+    title = " and ".join(map(heading, grid.varied)) if grid.name == "grid" else grid.name
+    title = ": ".join(filter(None, (data, title)))
     curves(folder / f"{prefix}curves.png", grid, cells, title)
     if len(grid.varied) == 1:
         axis(folder / f"{prefix}axis.png", grid, cells, title)
@@ -40,9 +43,9 @@ def draw(folder: Path, prefix: str, grid: Grid, cells: Sequence[Cell]) -> None:
 
 
 def curves(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
-    """Draw training loss and accuracy by epoch, a line for each cell: the mean over the seeds, with a shaded range.
+    """Draw training loss and error rate by epoch, a line for each cell: the mean over the seeds, with a shaded range.
 
-    The accuracy is that of the test images if runs recorded it (``watch_test``), otherwise of the validation images.
+    The errors are those on the test images if runs recorded them (``watch_test``), otherwise on the validation images.
     If there are more cells than colours, those with the best mean validation accuracy are drawn.
     """
 
@@ -50,55 +53,53 @@ def curves(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
         return -float(np.nan_to_num(mean(cells[i], "val_accuracy"), nan=-1.0))
 
     shown = [cells[i] for i in sorted(sorted(range(len(cells)), key=rank)[:MOST_CURVES])]
+    note = note_of(grid, cells)
     if len(cells) > len(shown):
-        title += f"{': ' if title else ''}the best {len(shown)} of {len(cells)} combinations by validation accuracy"
-    figure = Figure(figsize=(10.4, 4.4), dpi=DPI, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _title(figure, title, 90)
+        note += f"; the best {len(shown)} of {len(cells)} combinations by validation accuracy"
     histories = [[read_metrics(folder) for folder in _folders(cell)] for cell in shown]
     watched = any(np.isfinite(h["test_accuracy"]).any() for runs in histories for h in runs if h)
     accuracy, name = ("test_accuracy", "test") if watched else ("val_accuracy", "validation")
-    for cell, runs, colour, dash, marker in zip(shown, histories, COLOURS, DASHES, MARKERS, strict=False):
-        label = textwrap.shorten(", ".join(map(label_of, cell.values)) or "all runs", 44) + _status_note(cell)
-        style = {"color": colour, "linestyle": dash, "marker": marker, "linewidth": 1.6, "markersize": 4.5}
-        mean_and_range(left, runs, "train_loss", 1, style, label)
-        mean_and_range(right, runs, accuracy, 100, style, label)
+    labels = [textwrap.shorten(", ".join(map(label_of, c.values)) or "all runs", 44) + _status_note(c) for c in shown]
     several = any(len(runs) > 1 for runs in histories)
-    left.set_ylabel("training loss (nats per image)")
-    right.set_ylabel(f"{name} accuracy (%)")
-    _loss_range(left)
-    _accuracy_range(right)
-    for axes in (left, right):
+    varied = [*textwrap.wrap(", ".join(map(heading, grid.varied)), 40), *["(mean and range of seeds)"] * several]
+
+    figure, (left, right) = _panels(title, note, 0.25 + 0.075 * max(map(len, [*labels, *varied])), 0.17 * len(varied))
+    for axes, column, convert in ((left, "train_loss", _unchanged), (right, accuracy, error_rate)):
+        for runs, label, colour, dash, marker in zip(histories, labels, COLOURS, DASHES, MARKERS, strict=False):
+            style = {"color": colour, "linestyle": dash, "marker": marker, "linewidth": 1.6, "markersize": 4.5}
+            mean_and_range(axes, runs, column, convert, style, label)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        if all(len(line.get_xdata()) < 2 for line in axes.get_lines()):
+        if max((len(h[column]) for runs in histories for h in runs if h), default=0) < 2:
             axes.set(xlim=(0.5, 1.5), xticks=[1])
         _style(axes)
-    figure.legend(
-        *left.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9, title_fontsize=9,
-        title="\n".join([",\n".join(map(heading, grid.varied))] + ["(mean and range of seeds)"] * several),
-        handlelength=3.6, alignment="left",
-    )  # fmt: skip
+    left.set_ylabel("training loss (nats per image)")
+    right.set_ylabel(f"{name} error rate (%)")
+    _loss_range(left)
+    error_scale(right)
+    right.annotate("\n".join(varied), (1, 1), (16, 4), xycoords="axes fraction", textcoords="offset points",
+                   fontsize=9, va="bottom")  # fmt: skip
+    name_lines(right)
     save(figure, path)
 
 
 def axis(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
-    """Draw test accuracy against the only axis of a grid: a dot for each run, lines between means, published values."""
+    """Draw test errors against the only axis of a grid: a dot for each run, lines between means, published values."""
     name = grid.varied[0]
     values = [cell.values[0] for cell in cells]
     if all(map(is_number, values)):
         order = sorted(range(len(values)), key=lambda i: values[i])
         cells, values = [cells[i] for i in order], [values[i] for i in order]
-    figure = Figure(figsize=(max(6.0, 1.4 + 0.75 * len(values)), 4.0), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(max(6.4, 1.8 + 0.75 * len(values)), 4.2), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    _title(figure, title, 60)
+    _title(figure, axes, title, note_of(grid, cells))
     positions = list(range(len(values)))
     line = "-" if all(map(is_number, values)) else "none"
     mark: dict[str, Any] = {"marker": "_", "markersize": 16, "markeredgewidth": 1.6} if line == "none" else {}
-    means = [100 * mean(cell) for cell in cells]
+    means = [error_rate(mean(cell)) for cell in cells]
     axes.plot(positions, means, color=COLOURS[0], linestyle=line, linewidth=1.4, label="mean", **mark)
     for position, cell in zip(positions, cells, strict=True):
-        numbers = 100 * cell.numbers("test_accuracy")
+        numbers = error_rate(cell.numbers("test_accuracy"))
         axes.plot([position] * len(numbers), numbers, "o", color=COLOURS[0], markersize=4.5, alpha=0.75,
                   label="one run" if position == positions[0] else None)  # fmt: skip
         others = [
@@ -108,7 +109,7 @@ def axis(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
             axes.annotate("\n".join(others), (position, 0), (0, 4), ha="center", fontsize=8.5, color="0.3",
                           xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
     published = [
-        (position, 100 * grid.report[as_text(value)])
+        (position, error_rate(grid.report[as_text(value)]))
         for position, value in zip(positions, values, strict=True)
         if as_text(value) in grid.report
     ]
@@ -116,12 +117,14 @@ def axis(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
         axes.plot(*zip(*published, strict=True), "D", color=COLOURS[1], markersize=6.5, markerfacecolor="none",
                   markeredgewidth=1.5, label="the report")  # fmt: skip
     axes.set_xlim(-0.5, len(values) - 0.5)
+    error_scale(axes)
     if any(cell.count("finished") < len(cell.results) for cell in cells):
-        axes.margins(y=0.16)  # room for the notes at the bottom
+        low, high = axes.get_ylim()
+        axes.set_ylim(low * (low / high) ** 0.2, high)  # room for the notes at the bottom
     labels = [label_of(value) for value in values]
     axes.set_xticks(positions, labels, **_rotation(labels))
     axes.set_xlabel(heading(name))
-    axes.set_ylabel("test accuracy (%)")
+    axes.set_ylabel("test error rate (%)")
     _style(axes)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
     save(figure, path)
@@ -138,10 +141,10 @@ def heat_map(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
         means[position] = 100 * mean(cell)
         notes[position] = _status(cell)
         best = position if cell is chosen else best
-    height, width = 1.9 + 0.5 * len(rows), max(2.6 + 0.85 * len(columns), 5.0)
+    height, width = 2.3 + 0.5 * len(rows), max(2.6 + 0.85 * len(columns), 6.0)
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    _title(figure, title, int(10 * width))
+    _title(figure, axes, title, note_of(grid, cells))
     finite = means[np.isfinite(means)]
     low, high = (np.percentile(finite, 10), finite.max()) if finite.size else (0, 1)
     axes.set_facecolor("0.93")
@@ -188,9 +191,84 @@ def _folders(cell: Cell) -> list[Path]:
     return [folder for folder, result in runs if result["status"] == "finished"] or cell.folders
 
 
-def _title(figure: Figure, title: str, width: int) -> None:
+def options_of(cells: Sequence[Cell]) -> dict[str, Any]:
+    """The options of the first run that has begun; none if there is no such run."""
+    files = (folder / "config.yaml" for cell in cells for folder in cell.folders)
+    return next((yaml.safe_load(file.read_text(encoding="utf-8")) for file in files if file.is_file()), {})
+
+
+def data_set(o: Mapping[str, Any]) -> str:
+    """The name of the data set of a run."""
+    return {"mnist": "MNIST"}.get(o.get("dataset", ""), str(o.get("dataset", "")))
+
+
+def note_of(grid: Grid, cells: Sequence[Cell]) -> str:
+    """The recipe that all runs of a grid share, and the number of seeds."""
+    o, parts = options_of(cells), []
+    if o.get("model") and "model" not in grid.varied:
+        parts.append(label_of(o["model"]))
+    elif "hidden" in o and not {"hidden", "model"} & set(grid.varied):
+        parts.append(f"{as_text(o['hidden'])} hidden units")
+    for name, form in (("lr", "learning rate {}"), ("schedule", "{} schedule"), ("batch_size", "batch {}"),
+                       ("epochs", "{} epochs"), ("l2", "L2 penalty {}"), ("shrink", "shrinkage {}")):  # fmt: skip
+        if o.get(name) and name not in grid.varied:
+            parts.append(form.format(as_text(o[name])))
+    seeds = len(grid.axes.get("seed", [0]))
+    return ", ".join([*parts, *[f"{seeds} seeds"] * (seeds > 1)])
+
+
+def _panels(title: str, note: str, names: float, varied: float) -> tuple[Figure, tuple[Axes, Axes]]:
+    """A figure with two panels, with ``names`` inches for names on the right and ``varied`` inches above them."""
+    width = 9.0 + names
+    figure = Figure(figsize=(width, 4.4), dpi=DPI)
+    lines = [len(text.splitlines()) for text in _wrapped(title, note, width)]
+    top = max(0.25 + 0.2 * lines[0] + 0.17 * lines[1] + 0.1, varied + 0.25)
+    height = 3.9 + top
+    figure.set_size_inches(width, height)
+    left, right = (figure.add_axes((at / width, 0.6 / height, 3.4 / width, 3.3 / height)) for at in (0.85, 5.25))
+    _title(figure, left, title, note, 0.85 / width, 1 - 0.15 / height)
+    return figure, (left, right)
+
+
+def _wrapped(title: str, note: str, width: float) -> tuple[str, str]:
+    """Title and note in lines that fit into so many inches."""
+    return textwrap.fill(title, int(9 * (width - 0.6))), textwrap.fill(note, int(13 * (width - 1.2)))
+
+
+def _title(figure: Figure, axes: Axes, title: str, note: str, x: float = 0.02, y: float = 0.98) -> None:
+    title, note = _wrapped(title, note, figure.get_figwidth())
     if title:
-        figure.suptitle(textwrap.fill(title, width), x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+        figure.suptitle(title, x=x, y=y, ha="left", fontsize=11.5, fontweight="bold")
+    axes.set_title(note, loc="left", fontsize=9, color="0.25")
+
+
+def error_scale(axes: Axes) -> None:
+    """Set a logarithmic scale for all lines, dots and shaded ranges, with zero at its lower edge."""
+    lines = axes.get_lines()
+    values = [np.asarray(line.get_ydata(), float) for line in lines]
+    ranges = [np.asarray(path.vertices)[:, 1] for shade in axes.collections for path in shade.get_paths()]
+    for line, shown in zip(lines, log_scale(axes, [*values, *ranges], always=True), strict=False):
+        line.set_ydata(shown)
+
+
+def name_lines(axes: Axes) -> None:
+    """Write the labels of lines at their ends; those of lines without values below the others."""
+    ends = []
+    for line in axes.get_lines():
+        x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+        known = np.flatnonzero(np.isfinite(y))
+        end = (x[known[-1]], y[known[-1]]) if known.size else (axes.get_xlim()[1], axes.get_ylim()[0])
+        ends.append((str(line.get_label()), float(end[0]), float(end[1]), str(line.get_color())))
+    label_ends(axes, ends)
+
+
+def error_rate(accuracy: Any) -> Any:
+    """The errors in percent."""
+    return np.round(100 - 100 * accuracy, 9)
+
+
+def _unchanged(values: Any) -> Any:
+    return values
 
 
 def _rotation(labels: Sequence[str]) -> dict[str, Any]:
@@ -205,10 +283,15 @@ def _style(axes: Axes) -> None:
 
 
 def mean_and_range(
-    axes: Axes, histories: list[dict[str, Any]], name: str, factor: float, style: Mapping[str, Any], label: str
+    axes: Axes,
+    histories: list[dict[str, Any]],
+    name: str,
+    convert: Callable[[Any], Any],
+    style: Mapping[str, Any],
+    label: str,
 ) -> None:
-    """Draw the mean of a column of metrics, times ``factor``, over several runs, and shade the range of the runs."""
-    columns = [h[name] * factor for h in histories if h]
+    """Draw the mean of a column of metrics, converted, over several runs, and shade the range of the runs."""
+    columns = [convert(h[name]) for h in histories if h]
     length = min(map(len, columns), default=0)
     stack = np.array([column[:length] for column in columns]).reshape(len(columns), length)
     epochs = np.arange(1, length + 1)
@@ -228,34 +311,23 @@ def _status_note(cell: Cell) -> str:
 
 
 def _loss_range(axes: Axes) -> None:
-    """Set a logarithmic scale if the losses differ much; losses above `MOST_LOSS` are outside the picture."""
-    losses = [v for line in axes.get_lines() for v in np.asarray(line.get_ydata(), float) if v > 0 and math.isfinite(v)]
-    if losses and max(losses) > MOST_LOSS > 2 * min(losses):
-        losses = [v for v in losses if v <= MOST_LOSS] + [MOST_LOSS]
-        axes.set_ylim(min(losses) / 1.3, MOST_LOSS)
-    if losses and max(losses) > 8 * min(losses):
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(FixedLocator(_ticks(min(losses), max(losses))))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Ticks at 1, 2, 5, 10, ..., or only at powers of ten if these are too many."""
-    for factors in ((1, 2, 5), (1,)):
-        steps = [m * 10.0**e for e in range(-9, 10) for m in factors if low / 1.5 <= m * 10.0**e <= high * 1.5]
-        if len(steps) <= 10:
-            break
-    return steps
-
-
-def _accuracy_range(axes: Axes) -> None:
-    """Set a range in which the best lines can be distinguished; parts far below are outside the picture."""
+    """Set a logarithmic scale if the losses differ much; losses above `MOST_LOSS` are outside, and a note says so."""
     lines = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
     values = np.concatenate(lines) if lines else np.array([])
     values = values[np.isfinite(values)]
-    if values.size:
-        top = values.max()
-        low = max(values.min(), top - 4 * (top - np.percentile(values, 30)) - 0.2)
-        margin = 0.06 * (top - low + 0.1)
-        axes.set_ylim(low - margin, min(top + margin, 100.2))
+    if not values.size:
+        return
+    log_scale(axes, [values[values <= MOST_LOSS]])
+    if values.max() > MOST_LOSS:
+        axes.set_ylim(top=MOST_LOSS)
+        axes.annotate(
+            "larger losses are not shown",
+            (1, 1),
+            (-4, -4),
+            xycoords="axes fraction",
+            ha="right",
+            va="top",
+            textcoords="offset points",
+            fontsize=8.5,
+            color="0.3",
+        )

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+import yaml
 from matplotlib.figure import Figure
 
 from training import sweep_pictures as pictures
@@ -140,14 +141,22 @@ def is_inside(figure: Figure):
     return all(x0 >= -1 and y0 >= -1 and x1 <= whole.x1 + 1 and y1 <= whole.y1 + 1 for x0, y0, x1, y1 in edges)
 
 
+def names_of_lines(figure):
+    """The heading of the names of lines, and the names, in the order of the lines."""
+    return [text.get_text() for text in figure.axes[1].texts]
+
+
 def test_curves_are_the_mean_and_the_range_of_the_seeds(tmp_path, drawn):
     g = Grid({"lr": [0.1, 1.0]})
     pictures.curves(tmp_path / "c.png", g, made_cells(tmp_path, g), "title")
     left, right = drawn["c.png"].axes
     assert left.get_lines()[0].get_ydata() == pytest.approx([2.05, 1.05, 2 / 3 + 0.05])
-    assert right.get_lines()[1].get_ydata() == pytest.approx([52, 53, 54])
-    assert right.get_ylabel() == "validation accuracy (%)"
-    assert [t.get_text() for t in drawn["c.png"].legends[0].get_texts()] == ["0.1", "1"]
+    assert right.get_lines()[1].get_ydata() == pytest.approx([48, 47, 46])
+    assert right.get_ylabel() == "validation error rate (%)"
+    assert names_of_lines(drawn["c.png"]) == ["learning rate\n(mean and range of seeds)", "0.1", "1"]
+    ranges = [shade.get_paths()[0].vertices[:, 1] for shade in right.collections]
+    assert [(r.min(), r.max()) for r in ranges] == [pytest.approx((46, 50)), pytest.approx((45, 49))]
+    assert right.get_ylim()[0] < 45 < 50 < right.get_ylim()[1]
 
 
 def test_many_cells_and_long_names_fit_into_the_picture(tmp_path, drawn):
@@ -157,11 +166,12 @@ def test_many_cells_and_long_names_fit_into_the_picture(tmp_path, drawn):
     found = made_cells(tmp_path, g)
     pictures.curves(tmp_path / "c.png", g, found, "a title that is rather long " * 8)
     figure = drawn["c.png"]
-    assert "the best 7 of 24 combinations by validation accuracy" in figure._suptitle.get_text().replace("\n", " ")
+    note = figure.axes[0].get_title(loc="left").replace("\n", " ")
+    assert "the best 7 of 24 combinations by validation accuracy" in note
     best = sorted(found, key=mean)[-7:]
     assert len(figure.axes[0].get_lines()) == 7
-    lowest = min(line.get_ydata()[-1] for line in figure.axes[1].get_lines())
-    assert lowest == pytest.approx(100 * min(map(mean, best)), abs=0.01)
+    most = max(line.get_ydata()[-1] for line in figure.axes[1].get_lines())
+    assert most == pytest.approx(100 - 100 * min(map(mean, best)), abs=0.01)
     assert is_inside(figure)
 
 
@@ -174,7 +184,8 @@ def test_seeds_that_diverged_do_not_shorten_the_curve(tmp_path, drawn):
     found[2].folders[:] = [tmp_path / "nowhere"] * 2
     pictures.draw(tmp_path, "", g, found)
     assert len(drawn["curves.png"].axes[0].get_lines()[0].get_ydata()) == 3
-    assert drawn["curves.png"].legends[0].get_texts()[2].get_text() == "9 (diverged)"
+    assert names_of_lines(drawn["curves.png"])[3] == "9 (diverged)"
+    assert is_inside(drawn["curves.png"])
     words = [t.get_text() for t in drawn["axis.png"].axes[0].texts]
     assert words == ["1 diverged", "2 diverged"]
     assert is_inside(drawn["axis.png"])
@@ -187,6 +198,7 @@ def test_very_large_loss_does_not_hide_the_others(tmp_path, drawn):
     pictures.curves(tmp_path / "c.png", g, found, "")
     low, high = drawn["c.png"].axes[0].get_ylim()
     assert 0.1 < low < high == 10
+    assert [text.get_text() for text in drawn["c.png"].axes[0].texts] == ["larger losses are not shown"]
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 40])
@@ -199,7 +211,8 @@ def test_any_length_and_any_number_of_seeds(tmp_path, drawn, epochs, seeds):
     figure.draw_without_rendering()
     ticks = figure.axes[0].get_xticks()
     assert all(tick == int(tick) for tick in ticks)
-    assert ("(mean and range of seeds)" in figure.legends[0].get_title().get_text()) == (seeds > 1)
+    assert ("(mean and range of seeds)" in names_of_lines(figure)[0]) == (seeds > 1)
+    assert is_inside(figure)
     assert drawn["p-axis.png"].axes[0].get_lines()[0].get_linestyle() == "None"  # there are no lines between names
 
 
@@ -209,9 +222,10 @@ def test_numbers_of_an_axis_are_sorted(tmp_path, drawn):
     pictures.axis(tmp_path / "a.png", g, found, "")
     axes = drawn["a.png"].axes[0]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["0.01", "0.1", "1"]
-    assert axes.get_lines()[0].get_ydata() == pytest.approx([100 * mean(found[i]) for i in (1, 2, 0)])
+    assert axes.get_lines()[0].get_ydata() == pytest.approx([100 - 100 * mean(found[i]) for i in (1, 2, 0)])
     assert list(axes.get_lines()[-1].get_xdata()) == [1]
-    assert axes.get_lines()[-1].get_ydata() == pytest.approx([92.2])
+    assert axes.get_lines()[-1].get_ydata() == pytest.approx([7.8])
+    assert axes.get_ylim()[0] < 7.8
 
 
 def test_heat_map(tmp_path, drawn):
@@ -240,5 +254,30 @@ def test_winner_of_a_heat_map_and_the_shown_curves_are_chosen_by_validation(tmp_
     pictures.heat_map(tmp_path / "h.png", g, found, "")
     assert [text.get_fontweight() for text in drawn["h.png"].axes[0].texts] == ["bold"] + ["normal"] * 7
     pictures.curves(tmp_path / "c.png", g, found, "")
-    labels = [text.get_text() for text in drawn["c.png"].legends[0].get_texts()]
-    assert labels == [f"{lr:g}, {size}" for lr in (0.1, 1.0) for size in range(1, 5)][:7]
+    assert names_of_lines(drawn["c.png"])[1:] == [f"{lr:g}, {size}" for lr in (0.1, 1.0) for size in range(1, 5)][:7]
+
+
+def test_titles_name_the_data_set_and_the_recipe(tmp_path, drawn):
+    g = Grid({"lr": [0.1, 1.0], "epochs": [3], "seed": [0, 1]})
+    found = made_cells(tmp_path, Grid({"lr": [0.1, 1.0]}))
+    pictures.draw(tmp_path, "", g, found)
+    assert drawn["axis.png"].get_suptitle() == "learning rate"  # no run has begun
+    options = {"dataset": "mnist", "model": None, "hidden": [400, 200], "lr": 0.1, "epochs": 3, "l2": 0.0}
+    (found[0].folders[1] / "config.yaml").write_text(yaml.safe_dump(options))
+    pictures.draw(tmp_path, "", g, found)
+    for name in ("axis.png", "curves.png"):
+        assert drawn[name].get_suptitle() == "MNIST: learning rate"
+        assert drawn[name].axes[0].get_title(loc="left") == "400,200 hidden units, 3 epochs, 2 seeds"
+        assert is_inside(drawn[name])
+
+
+def test_an_error_rate_of_zero_is_on_the_picture(tmp_path, drawn):
+    g = Grid({"lr": [0.1, 1.0]})
+    found = made_cells(tmp_path, g, seeds=1)
+    found[1] = Cell((1.0,), [tmp_path / "x"], [write_run(tmp_path / "x", [2.0, 1.0, 1.0], [0.5, 0.9, 1.0])])
+    pictures.draw(tmp_path, "", g, found)
+    for name, line, axes in (("curves.png", 1, 1), ("axis.png", 0, 0)):
+        panel = drawn[name].axes[axes]
+        zero = panel.get_lines()[line].get_ydata()[-1]
+        assert panel.get_ylim()[0] < zero
+        assert panel.yaxis.get_major_formatter()(zero) == "0"
