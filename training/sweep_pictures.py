@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from training.grid import Grid, as_text
@@ -144,7 +145,12 @@ def heat_map(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     height, width = 2.3 + 0.5 * len(rows), max(2.6 + 0.85 * len(columns), 6.0)
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    _title(figure, axes, title, note_of(grid, cells))
+    _title(
+        figure,
+        axes,
+        title,
+        "; ".join(filter(None, (note_of(grid, cells), "bold: the best on validation" if best else ""))),
+    )
     finite = means[np.isfinite(means)]
     low, high = (np.percentile(finite, 10), finite.max()) if finite.size else (0, 1)
     axes.set_facecolor("0.93")
@@ -226,7 +232,7 @@ def _panels(title: str, note: str, names: float, varied: float) -> tuple[Figure,
     height = 3.9 + top
     figure.set_size_inches(width, height)
     left, right = (figure.add_axes((at / width, 0.6 / height, 3.4 / width, 3.3 / height)) for at in (0.85, 5.25))
-    _title(figure, left, title, note, 0.85 / width, 1 - 0.15 / height)
+    _title(figure, left, title, note, x=0.85 / width, y=1 - 0.15 / height)
     return figure, (left, right)
 
 
@@ -235,11 +241,14 @@ def _wrapped(title: str, note: str, width: float) -> tuple[str, str]:
     return textwrap.fill(title, int(9 * (width - 0.6))), textwrap.fill(note, int(13 * (width - 1.2)))
 
 
-def _title(figure: Figure, axes: Axes, title: str, note: str, x: float = 0.02, y: float = 0.98) -> None:
+def _title(figure: Figure, axes: Axes, title: str, note: str, **place: float) -> None:
+    """Write the title at the top of the figure, and the note above the axes."""
     title, note = _wrapped(title, note, figure.get_figwidth())
     if title:
-        figure.suptitle(title, x=x, y=y, ha="left", fontsize=11.5, fontweight="bold")
+        figure.suptitle(title, ha="left", fontsize=11.5, fontweight="bold", **({"x": 0.02} | place))
     axes.set_title(note, loc="left", fontsize=9, color="0.25")
+    if isinstance(engine := figure.get_layout_engine(), ConstrainedLayoutEngine):
+        engine.set(w_pad=0.12, h_pad=0.1)
 
 
 def error_scale(axes: Axes) -> None:

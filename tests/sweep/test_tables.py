@@ -137,6 +137,8 @@ def is_inside(figure: Figure):
     boxes += [axes.get_tightbbox() for axes in figure.axes]
     if figure._suptitle:
         boxes.append(figure._suptitle.get_window_extent())
+    notes = [axes._left_title.get_window_extent() for axes in figure.axes if axes.get_title(loc="left")]
+    assert not figure._suptitle or all(figure._suptitle.get_window_extent().y0 > note.y1 for note in notes)
     edges = [(box.x0, box.y0, box.x1, box.y1) for box in boxes]
     return all(x0 >= -1 and y0 >= -1 and x1 <= whole.x1 + 1 and y1 <= whole.y1 + 1 for x0, y0, x1, y1 in edges)
 

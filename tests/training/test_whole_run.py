@@ -134,7 +134,7 @@ def test_curves_mark_the_epoch_of_the_checkpoint(run_tiny, monkeypatch):
     given = []
     monkeypatch.setattr(pictures, "curves", lambda *arguments: given.append(arguments))
     result = run_tiny("--epochs", 4, pictures=True)
-    ((_, history, _, best_epoch),) = given
+    ((_, history, _, best_epoch, _),) = given
     assert best_epoch == json.loads((result.folder / "result.json").read_text())["best_epoch"]
     assert [row["epoch"] for row in history] == [1, 2, 3, 4]
 
