@@ -25,6 +25,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -56,7 +57,7 @@ class Size:
     axes: dict[str, list[int]]
 
 
-FULL = Size(60_000, 21, 0.02, {"hidden layers": [1, 2, 4, 8], "units": [50, 100, 200, 400, 800, 1600],
+FULL = Size(60_000, 15, 0.02, {"hidden layers": [1, 2, 4, 8], "units": [50, 100, 200, 400, 800, 1600],
                                "batch": [4, 16, 64, 256, 1024, 4096]})  # fmt: skip
 QUICK = Size(2_000, 3, 0.002, {"hidden layers": [1, 2], "units": [100, 400], "batch": [16, 128]})
 
@@ -323,6 +324,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the tables, and write them; 1 if a contender failed."""
     args = arguments_of(arguments)
     results = Results()
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, which ends the contenders too
     try:
         if args.load:
             results = Results(**json.loads(args.load.read_text(encoding="utf-8")))
@@ -334,6 +336,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ContenderError as error:
         say(f"compare.py: {error}")
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if args.save:
         args.save.write_text(json.dumps(dataclasses.asdict(results), indent=1), encoding="utf-8")
     print(compare_report.text(results))
