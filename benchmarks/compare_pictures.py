@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from training.pictures import DPI, save
+from training.pictures import DPI, label_ends, save
 
 BASE = compare_report.BASE
 # Colours of Okabe and Ito. Ours are blue; what ratios refer to is black.
@@ -37,7 +37,7 @@ def steps(path: Path, results: Any) -> None:
         start = results.about["starts"]
         seconds = {k: v["seconds"] for k, v in results.starts.items() if v["accuracy"] >= start["goal"]}
         memory = {k: v["peak"] for k, v in results.starts.items()}
-        data = {"mnist": "MNIST"}.get(start["data"], start["data"])
+        data = compare_report.data_name(start["data"])
         columns += [
             (f"cold start to {100 * start['goal']:g} %\non {data} (s)", seconds, _texts(seconds, "{:.1f}"), ""),
             ("peak memory of\nan epoch (MiB)", memory, _texts(memory, "{:.0f}"), ""),
@@ -139,40 +139,8 @@ def costs(path: Path, results: Any) -> None:
             axes.annotate("NumPy, ms", (0, 0), (-3, -20.5), color="0.15", **place)
         if i == count - 1:
             ends = {name: ratios[-1][name] for name in names} | {BASE: 1.0}
-            _label_ends(axes, ends, limits)
+            label_ends(axes, [(name, values[-1], y, COLOURS.get(name, OTHER)) for name, y in ends.items()])
     save(figure, path)
-
-
-def _label_ends(axes: Axes, ends: Mapping[str, float], limits: tuple[float, float]) -> None:
-    """Write the name of each line at its right end, moved apart where they would overlap."""
-    least = 0.062 * np.log(limits[1] / limits[0])  # between two names
-    order = sorted(ends, key=lambda name: ends[name])
-    places = np.log([ends[name] for name in order])
-    target = places.copy()
-    for _ in range(200):  # push neighbours apart, a little at a time
-        for i in range(1, len(order)):
-            overlap = least - (target[i] - target[i - 1])
-            if overlap > 1e-6:
-                target[i - 1] -= overlap / 2
-                target[i] += overlap / 2
-        target += max(0.0, np.log(limits[0]) - target[0])
-    for name, at, place in zip(order, target, places, strict=True):
-        colour = COLOURS.get(name, OTHER)
-        begin = (axes.get_xlim()[1] / 1.13, np.exp(place))
-        axes.annotate(
-            name, begin, (20, _points(axes, at, place)), textcoords="offset points", va="center", fontsize=9,
-            color=colour, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 4,
-                        "relpos": (0, 0.5)},
-        )  # fmt: skip
-
-
-def _points(axes: Axes, at: float, place: float) -> float:
-    """The vertical distance in points between two values on the logarithmic axis, given as logarithms."""
-    low, high = np.log(axes.get_ylim())
-    figure = axes.get_figure()
-    height = axes.get_position().height * figure.get_size_inches()[1] * 72  # type: ignore[union-attr]
-    return float((at - place) / (high - low) * height)
 
 
 def _short(value: float) -> str:

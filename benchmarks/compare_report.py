@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def checked() -> str:
 
     return (
         f"All have the same weights after {contenders.CHECKED} steps (their change differs by at most "
-        f"{contenders.TOLERANCE:.1%}, in the Euclidean norm of each array)."
+        f"{100 * contenders.TOLERANCE:g} %, in the Euclidean norm of each array)."
     )
 
 
@@ -129,14 +130,15 @@ def page(results: Any) -> str:
         )
         parts += [
             f"`python benchmarks/compare.py --parts starts`: from the start of a process to {goal} of the validation "
-            f"images of {start['data']}, by plain SGD ({training}). Import, compilation and reading the images are "
-            "included; caches of compiled programs are empty. Peak memory is that of the whole process after its first "
-            "epoch.",
+            f"images of {data_name(start['data'])}, by plain SGD ({training}). Import, compilation and reading the images "
+            "are included; caches of compiled programs are empty. Peak memory is that of the whole process after its "
+            "first epoch.",
             "\n".join(starts_table(results)),
         ]
     if results.missing or results.failed:
         parts.append("Not measured: " + "; ".join((*results.missing, *results.failed)) + ".")
-    return "\n\n".join(parts)
+    filled = [part if part.startswith("|") else textwrap.fill(part, 125, break_on_hyphens=False) for part in parts]
+    return "\n\n".join(filled)
 
 
 def versions(results: Any) -> str:
@@ -145,6 +147,11 @@ def versions(results: Any) -> str:
     names["NumPy"] = names.pop(BASE, "")
     names.pop("plain NumPy", None)
     return ", ".join(f"{name} {version}" for name, version in names.items()) + "."
+
+
+def data_name(name: str) -> str:
+    """The name of a data set as it is written in texts."""
+    return {"mnist": "MNIST", "digits": "the small digits"}.get(name, name)
 
 
 def split(path: Path) -> tuple[str, str]:
