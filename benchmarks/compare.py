@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import compare_report
+import contender
 import contenders
 import measuring
 import numpy as np
@@ -143,10 +144,10 @@ class Team:
         for name in self.processes:
             with np.load(paths[name]) as file:
                 weights[name] = list(file.values())
-        start = contenders.initial_weights(widths)
+        start = contender.initial_weights(widths)
         for name in list(self.processes):
-            difference = contenders.difference(weights[name], weights[BASE], start)
-            if not difference <= contenders.TOLERANCE:
+            difference = contender.difference(weights[name], weights[BASE], start)
+            if not difference <= contender.TOLERANCE:
                 self.leave_out(name, f"other weights: they differ by {difference:.1e} of their change")
 
     def rounds(self, count: int, seconds: float) -> dict[str, list[float]]:

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from training.pictures import DPI, label_ends, save
+from training.pictures import save
+from training.scales import DPI, label_ends
 
 BASE = compare_report.BASE
 # Colours of Okabe and Ito. Ours are blue; what ratios refer to is black.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import contender
 import measuring
 import numpy as np
 
@@ -84,11 +85,9 @@ def machine(results: Any) -> str:
 
 def checked() -> str:
     """What was compared first."""
-    import contenders
-
     return (
-        f"All have the same weights after {contenders.CHECKED} steps (their change differs by at most "
-        f"{100 * contenders.TOLERANCE:g} %, in the Euclidean norm of each array)."
+        f"All have the same weights after {contender.CHECKED} steps (their change differs by at most "
+        f"{100 * contender.TOLERANCE:g} %, in the Euclidean norm of each array)."
     )
 
 
@@ -130,9 +129,9 @@ def page(results: Any) -> str:
         )
         parts += [
             f"`python benchmarks/compare.py --parts starts`: from the start of a process to {goal} of the validation "
-            f"images of {data_name(start['data'])}, by plain SGD ({training}). Import, compilation and reading the images "
-            "are included; caches of compiled programs are empty. Peak memory is that of the whole process after its "
-            "first epoch.",
+            f"images of {data_name(start['data'])}, by plain SGD ({training}). Import, compilation and reading the "
+            "images are included; caches of compiled programs are empty. Peak memory is that of the whole process "
+            "after its first epoch.",
             "\n".join(starts_table(results)),
         ]
     if results.missing or results.failed:

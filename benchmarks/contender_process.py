@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import contender
 import contenders
 import measuring
 import numpy as np
@@ -112,7 +113,7 @@ class Server:
 
     def __init__(self, name: str) -> None:
         self.kind = contenders.CONTENDERS[name][0]
-        self.contender: contenders.Contender
+        self.contender: contender.Contender
         self.images: dict[tuple[int, int, int], Any] = {}
 
     def about(self) -> dict[str, str]:
@@ -124,14 +125,14 @@ class Server:
         if keep_memory:
             measuring.keep_memory()
         key = images, widths[0], widths[-1]
-        self.images.setdefault(key, contenders.random_images(*key))
-        self.contender = self.kind(contenders.random_task(*self.images[key], batch, widths))
+        self.images.setdefault(key, contender.random_images(*key))
+        self.contender = self.kind(contender.random_task(*self.images[key], batch, widths))
         for _ in range(5):
             self.contender()
 
     def weights(self, path: str) -> None:
-        """Run steps up to `contenders.CHECKED`, and write the weights."""
-        while self.contender.steps < contenders.CHECKED:
+        """Run steps up to `contender.CHECKED`, and write the weights."""
+        while self.contender.steps < contender.CHECKED:
             self.contender()
         np.savez(path, *self.contender.weights())
 
@@ -151,8 +152,8 @@ class Server:
         """Begin a training with the images in a file: import the library, build the contender, and run a step."""
         with np.load(path) as file:
             self.data = dict(file)
-        self.batch, start = batch, contenders.initial_weights(widths)
-        self.task = contenders.Task(self.data["x"], self.data["y"], self.batches(0), start, lr, decay)
+        self.batch, start = batch, contender.initial_weights(widths)
+        self.task = contender.Task(self.data["x"], self.data["y"], self.batches(0), start, lr, decay)
         self.contender = self.kind(self.task)
         self.contender()
 
@@ -170,7 +171,7 @@ class Server:
             self.contender()
         self.task.batches = self.batches(self.contender.steps // length)
         h, params = self.data["x_val"], self.contender.weights()
-        for w, b in contenders.pairs(params)[:-1]:
+        for w, b in contender.pairs(params)[:-1]:
             h = np.maximum(h @ w + b, 0)
         right = (h @ params[-2] + params[-1]).argmax(axis=1) == self.data["y_val"]
         return {"accuracy": float(right.mean()), "peak": measuring.peak_memory() / 2**20}

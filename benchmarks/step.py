@@ -21,56 +21,58 @@ import os
 import sys
 from collections.abc import Sequence
 
+import contender
 import contenders
 import measuring
 import numpy as np
+import other_libraries
 
 IMAGES, WIDTHS = 60_000, (784, 400, 10)
 TOLERANCE = {"rtol": 1e-3, "atol": 1e-5}  # of losses
 
 
-def check(members: dict[str, contenders.Contender]) -> None:
+def check(members: dict[str, contender.Contender]) -> None:
     """Run the same steps with all contenders, and compare losses and weights with those of the first."""
-    reference: contenders.Contender | None = None
+    reference: contender.Contender | None = None
     expected: list[float] = []
     for name, member in members.items():
-        losses = [member() for _ in range(contenders.CHECKED)]
+        losses = [member() for _ in range(contender.CHECKED)]
         reference, expected = reference or member, expected or losses
         np.testing.assert_allclose(losses, expected, err_msg=f"{name}: losses", **TOLERANCE)
-        worst = contenders.difference(member.weights(), reference.weights(), member.task.start)
-        assert worst <= contenders.TOLERANCE, f"{name}: weights differ by {worst:.1e} of their change"
+        worst = contender.difference(member.weights(), reference.weights(), member.task.start)
+        assert worst <= contender.TOLERANCE, f"{name}: weights differ by {worst:.1e} of their change"
 
 
 def measure(batch: int, rounds: int, name: str, torch: bool, jax: bool) -> None:
     """Check, measure and print the results for one batch size."""
-    images = contenders.random_images(IMAGES, WIDTHS[0], WIDTHS[-1])
-    task = contenders.random_task(*images, batch, WIDTHS)
-    with_decay: dict[str, contenders.Contender] = {
+    images = contender.random_images(IMAGES, WIDTHS[0], WIDTHS[-1])
+    task = contender.random_task(*images, batch, WIDTHS)
+    with_decay: dict[str, contender.Contender] = {
         "plain NumPy": contenders.PlainNumPy(task),
         "tuned NumPy": contenders.TunedNumPy(task),
     }
-    with_decay |= {"PyTorch": contenders.PyTorch(task)} if torch else {}
+    with_decay |= {"PyTorch": other_libraries.PyTorch(task)} if torch else {}
     with_decay |= {name: contenders.Tensorgrad(task), f"{name}, compiled": contenders.TensorgradCompiled(task)}
-    with_decay |= {"jax.jit": contenders.Jax(task)} if jax else {}
+    with_decay |= {"jax.jit": other_libraries.Jax(task)} if jax else {}
     task = dataclasses.replace(task, penalty=True)
-    penalized: dict[str, contenders.Contender] = {
+    penalized: dict[str, contender.Contender] = {
         "plain NumPy + penalty": contenders.PlainNumPy(task),
         f"{name} + penalty": contenders.Tensorgrad(task),
         f"{name}, compiled + penalty": contenders.TensorgradCompiled(task),
     }
-    penalized |= {"jax.jit + penalty": contenders.Jax(task)} if jax else {}
+    penalized |= {"jax.jit + penalty": other_libraries.Jax(task)} if jax else {}
     check(with_decay)
     check(penalized)
 
     times = min(max(1280 // batch, 2), 40)
     seconds = measuring.interleave({**with_decay, **penalized}, rounds, times)
     rows = []
-    for contender, values in seconds.items():
-        base = seconds["plain NumPy + penalty" if contender in penalized else "plain NumPy"]
-        beside_torch = torch and contender in with_decay
+    for member, values in seconds.items():
+        base = seconds["plain NumPy + penalty" if member in penalized else "plain NumPy"]
+        beside_torch = torch and member in with_decay
         rows.append(
             [
-                contender,
+                member,
                 measuring.microseconds(values),
                 measuring.spread(values, base),
                 measuring.spread(values, seconds["PyTorch"]) if beside_torch else "",
@@ -104,8 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"freed memory: {'kept by the C library for all contenders' if kept else 'the default of the C library'}")
     print(f"update by BLAS in tensorgrad: {args.blas if can else 'not in this version'}")
     print(
-        f"checked: losses of {contenders.CHECKED} steps agree (rtol {TOLERANCE['rtol']}, atol {TOLERANCE['atol']}), "
-        f"and weights after them to {contenders.TOLERANCE} of their change"
+        f"checked: losses of {contender.CHECKED} steps agree (rtol {TOLERANCE['rtol']}, atol {TOLERANCE['atol']}), "
+        f"and weights after them to {contender.TOLERANCE} of their change"
     )
     print(f"medians of {args.rounds} rounds; ratios with their quartiles; in penalty rows, to plain NumPy + penalty")
     name = "tensorgrad with BLAS update" if args.blas == "on" else "tensorgrad"

@@ -21,8 +21,9 @@ from matplotlib.figure import Figure  # noqa: E402
 import sweep  # noqa: E402
 from training import sweep_pictures as pictures  # noqa: E402
 from training.grid import all_settings, read_file  # noqa: E402
-from training.pictures import DPI, save  # noqa: E402
+from training.pictures import save  # noqa: E402
 from training.run import read_result  # noqa: E402
+from training.scales import DPI  # noqa: E402
 from training.tables import cells, markdown, mean_and_deviation  # noqa: E402
 
 PAGE = ROOT / "docs" / "study.md"

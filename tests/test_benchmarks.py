@@ -75,8 +75,8 @@ def test_prints_its_table(run, torch, program, monkeypatch, capsys):
 
 @pytest.mark.parametrize(("change", "found"), [("output", "tuned: losses"), ("decay", "tuned: weights")])
 def test_a_contender_with_other_results_is_found(change, found, program):
-    step, contenders = program("step"), program("contenders")
-    task = contenders.random_task(*contenders.random_images(100, 12, 10), 4, (12, 8, 10))
+    step, contender, contenders = program("step"), program("contender"), program("contenders")
+    task = contender.random_task(*contender.random_images(100, 12, 10), 4, (12, 8, 10))
     wrong = contenders.TunedNumPy(task)
     if change == "output":
         wrong.params[2] *= 2
@@ -109,8 +109,8 @@ def team(compare):
 
 
 def test_libraries_are_compared_in_processes(compare, program, monkeypatch, capsys, tmp_path):
-    report, contenders = program("compare_report"), program("contenders")
-    monkeypatch.setattr(contenders.ScikitLearn, "needs", "a_package_that_is_not_there")
+    report, other_libraries = program("compare_report"), program("other_libraries")
+    monkeypatch.setattr(other_libraries.ScikitLearn, "needs", "a_package_that_is_not_there")
     page, saved = tmp_path / "page.md", tmp_path / "saved.json"
     page.write_text(f"before\n{report.BEGIN}\nthe last section\n{report.END}\nafter\n", encoding="utf-8")
     chosen = ["--only", "tensorgrad", "plain", "scikit"]

@@ -17,7 +17,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from training.grid import Grid, as_text
-from training.pictures import DPI, label_ends, log_scale, save
+from training.pictures import save
+from training.scales import DPI, label_ends, log_scale
 from training.tables import Cell, best_cell, heading, is_number, mean
 
 # Colours of Okabe and Ito. In greyscale prints, the lines can be distinguished by dashes and markers.

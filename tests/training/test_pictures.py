@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from tensorgrad.errors import ConfigError, ShapeError
-from training import pictures, run_pictures
+from training import pictures, run_pictures, scales
 
 NAN, INF = math.nan, math.inf
 
@@ -193,11 +193,11 @@ def test_lines_have_their_names_at_their_ends(drawn, test_accuracy):
 
 def test_places_are_moved_apart_as_little_as_needed():
     rng = np.random.default_rng(3)
-    np.testing.assert_array_equal(pictures.apart([5.0, 1.0, 9.0], 2), [5, 1, 9])
-    np.testing.assert_allclose(pictures.apart([3.0, 3.0, 20.0, 3.0], 2), [1, 3, 20, 5])
+    np.testing.assert_array_equal(scales.apart([5.0, 1.0, 9.0], 2), [5, 1, 9])
+    np.testing.assert_allclose(scales.apart([3.0, 3.0, 20.0, 3.0], 2), [1, 3, 20, 5])
     for _ in range(50):
         places = rng.normal(size=6) * rng.choice([0.1, 1, 10])
-        moved = pictures.apart(places, 1)
+        moved = scales.apart(places, 1)
         np.testing.assert_array_equal(np.argsort(moved), np.argsort(places))
         assert np.diff(np.sort(moved)).min() > 1 - 1e-9
         np.testing.assert_allclose(moved.sum(), places.sum())
@@ -206,7 +206,7 @@ def test_places_are_moved_apart_as_little_as_needed():
 
 @pytest.mark.parametrize(("low", "high"), [(1.19, 1.31), (0.98, 1.02), (1.2, 30), (0.0012, 0.7), (2e-9, 5e7), (3, 4)])
 def test_logarithmic_axes_have_three_to_eight_round_ticks(low, high):
-    ticks = pictures.log_ticks(low, high)
+    ticks = scales.log_ticks(low, high)
     assert 3 <= len(ticks) <= 8
     assert ticks == sorted(set(ticks))
     assert low / 1.03 < ticks[0] <= ticks[-1] < high * 1.03
