@@ -44,6 +44,7 @@ from contender_process import ContenderError, Process
 WIDTHS, BATCH = [784, 400, 10], 128
 BATCHES = [16, 128, 1024]
 BASE = "tuned NumPy"
+LONGEST = 240  # seconds that a contender may compile, or train an epoch; torch.compile takes 30 on a quiet machine
 DETAILED = [BASE, "tensorgrad", "tensorgrad, compiled", "PyTorch", "jax.jit"]  # the contenders of the part `costs`
 PARTS = ["steps", "costs", "starts"]
 
@@ -173,7 +174,7 @@ def measure_steps(team: Team, size: Size, options: Mapping[str, Any]) -> None:
     """A step at each batch size."""
     for batch in BATCHES:
         say(f"a step with a batch of {batch}")
-        team.ask_all("prepare", 120, images=size.images, batch=batch, widths=WIDTHS, **options)
+        team.ask_all("prepare", LONGEST, images=size.images, batch=batch, widths=WIDTHS, **options)
         team.check(WIDTHS)
         team.results.steps[str(batch)] = team.rounds(size.rounds, size.seconds)
 
@@ -187,7 +188,7 @@ def measure_costs(team: Team, size: Size, options: Mapping[str, Any]) -> None:
         for value in values:
             hidden = {"hidden layers": [units] * value, "units": [value]}.get(axis, [units])
             batch = value if axis == "batch" else BATCH
-            team.ask_all("prepare", 120, images=size.images, batch=batch, widths=[first, *hidden, last], **options)
+            team.ask_all("prepare", LONGEST, images=size.images, batch=batch, widths=[first, *hidden, last], **options)
             costs[str(value)] = team.rounds((size.rounds + 1) // 2, size.seconds)
 
 
@@ -199,7 +200,7 @@ def measure_starts(team: Team, names: Sequence[str], path: Path, recipe: Recipe,
             began = time.perf_counter()
             if epoch == 0:
                 team.start(name)
-                team.ask(name, "start", 120, path=str(path), widths=widths, **rates)
+                team.ask(name, "start", LONGEST, path=str(path), widths=widths, **rates)
                 if name in team.processes:
                     first = time.perf_counter() - team.processes[name].started
                     results.starts[name] = {"first": first, "seconds": first, "accuracy": 0.0, "epochs": 0}
@@ -207,7 +208,7 @@ def measure_starts(team: Team, names: Sequence[str], path: Path, recipe: Recipe,
             found = results.starts[name]
             if found["accuracy"] >= recipe.goal:
                 continue
-            answer = team.ask(name, "train", 120)
+            answer = team.ask(name, "train", LONGEST)
             if answer is None:
                 del results.starts[name]
                 continue
@@ -294,7 +295,7 @@ def arguments_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; what cannot work is refused before anything is measured."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"contenders: {', '.join(contenders.CONTENDERS)}",
+        epilog=f"contenders: {'; '.join(contenders.CONTENDERS)}",
     )  # fmt: skip
     add = parser.add_argument
     add("--only", nargs="+", default=[], metavar="WORD",
