@@ -31,13 +31,15 @@ import numpy as np
 import models
 import tensorgrad as tg
 from tensorgrad.data import Dataset, batches
-from training import images, options
+from training import images, options, rehearsal
 from training.folders import locked, remove_temporary_files
 from training.program import run_program
 from training.progress import Display
 from training.run import Progress, Run, finite, read_result, restore
 from training.run_pictures import draw
 from training.signals import Interrupt, exit_code
+
+Array = Any  # an ndarray
 
 
 def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.random.Generator, run: Run,
@@ -50,14 +52,13 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
     """
     # The images: part of the training set is held out for validation; the test set is not used.
     train_on, validate_on = images.hold_out(data, o.validation)
-    x, y = data.train_images[train_on], data.train_labels[train_on]  # (N, H, W) uint8, (N,)
-    x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]
+    x, y = images.windows(data.train_images[train_on], o.shift), data.train_labels[train_on]
+    x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]  # (N, H, W) uint8, (N,)
     scale = images.pixel_scale(o.pixels, data.brightest)
 
-    # The parameters, the optimizer and the learning rate.
-    parameters = tg.nn.parameters(network)
-    weights = [p for p in parameters.values() if p.ndim == 2 and p.requires_grad]  # subject to penalties
-    optimizer = tg.optim.SGD(parameters, o.lr, o.momentum, nesterov=o.nesterov and o.momentum > 0)
+    optimizer, update = prepare(o, network)
+    if not o.eager and o.decided["compile"]:
+        update = rehearsal.compiled(update, network)
     schedule = learning_rate_schedule(o, updates=o.epochs * math.ceil(len(y) / o.batch_size))
 
     if checkpoint is None:
@@ -72,29 +73,17 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
         while p.epoch < o.epochs:
             order = np.random.default_rng((o.seed, p.epoch + 1))  # draws the order of the images, separately from rng
             for batch in batches(len(y), o.batch_size, order, start=p.batch):
-                inputs = images.rows(images.shifted(x[batch], o.shift, rng), scale)  # (B, H * W)
-                logits = network(inputs, rng)  # (B, 10)
-                losses = -tg.log_softmax(logits)[np.arange(len(batch)), y[batch]]  # cross-entropy, (B,)
-                loss = np.mean(losses) if o.loss == "mean" else np.sum(losses)
-                if o.l2:
-                    loss = loss + o.l2 / 2 * sum((w**2).sum() for w in weights)
-                if not math.isfinite(loss.item()):
-                    return "diverged", p
-
-                optimizer.zero_grad()
-                loss.backward()
+                inputs = images.rows(images.shifted(x, batch, rng), scale)  # (B, H * W)
                 optimizer.lr = o.lr * schedule(p.update)
-                optimizer.step()
-                if o.shrink:  # the report's rule: not a term of the loss, and not scaled by the learning rate
-                    with tg.no_grad():
-                        for w in weights:
-                            w *= 1 - o.shrink
+                loss, losses, logits = update(inputs, y[batch], rng)
+                if not math.isfinite(loss):
+                    return "diverged", p
 
                 p.batch += 1
                 p.update += 1
-                p.loss_sum += float(losses.data.sum())
-                p.right += int(np.count_nonzero(logits.data.argmax(axis=1) == y[batch]))
-                display.batch(p.epoch + 1, len(batch), float(losses.data.mean()))
+                p.loss_sum += float(losses.sum())
+                p.right += int(np.count_nonzero(logits.argmax(axis=1) == y[batch]))
+                display.batch(p.epoch + 1, len(batch), float(losses.mean()))
                 if interrupt and finite(network):
                     p.seconds = earlier_seconds + time.monotonic() - start_time
                     p.random_state = rng.bit_generator.state
@@ -123,6 +112,32 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
             run.save("last.npz", network, p, optimizer)  # last: a run that is killed before repeats the epoch
             display.epoch(row)
     return "finished", p
+
+
+def prepare(o: SimpleNamespace, network: tg.nn.Sequential) -> tuple[tg.optim.SGD, Callable[..., Any]]:
+    """The optimizer of a network, and the function that updates the weights once."""
+    parameters = tg.nn.parameters(network)
+    weights = [p for p in parameters.values() if p.ndim == 2 and p.requires_grad]  # subject to penalties
+    optimizer = tg.optim.SGD(parameters, o.lr, o.momentum, nesterov=o.nesterov and o.momentum > 0)
+
+    def update(inputs: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+        """The loss, the loss of each image (B,), and the logits (B, C), before the update."""
+        logits = network(inputs, rng)  # (B, C)
+        losses = -tg.log_softmax(logits)[np.arange(len(labels)), labels]  # cross-entropy, (B,)
+        loss = np.mean(losses) if o.loss == "mean" else np.sum(losses)
+        if o.l2:
+            loss = loss + o.l2 / 2 * sum((w**2).sum() for w in weights)
+
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if o.shrink:  # the report's rule: not a term of the loss, and not scaled by the learning rate
+            with tg.no_grad():
+                for w in weights:
+                    w *= 1 - o.shrink
+        return loss.data, losses.data, logits.data
+
+    return optimizer, update
 
 
 def learning_rate_schedule(o: SimpleNamespace, updates: int) -> tg.schedules.Schedule:
@@ -161,7 +176,7 @@ def start(given: dict[str, Any]) -> int:
     if "resume" in given:
         run, checkpoint = Run.reopen(Path(given["resume"]))
         o = run.options
-        o.quiet, o.data = quiet, given.get("data", o.data)
+        vars(o).update({name: given[name] for name in options.WITH_RESUME if name in given}, quiet=quiet)
         data = tg.data.load(o.dataset, o.data, quiet=quiet)
         run.check_data(images.about(data))
         result = read_result(run.folder)
@@ -178,6 +193,8 @@ def start(given: dict[str, Any]) -> int:
     rng = np.random.default_rng(o.seed)
     network = models.build(o.layers, data.features, data.classes, rng, o.model or "the network")
     freeze(network, o.freeze)
+    if checkpoint is None or "eager" in given:
+        o.decided = decide(o, data, network)
     if checkpoint is None:
         run = Run.create(o, images.about(data))
     if not quiet and result is None:
@@ -200,6 +217,16 @@ def start(given: dict[str, Any]) -> int:
             if (run.folder / "last.npz").exists():
                 print(f"to continue from the last checkpoint:\n{resume_command(run)}", flush=True)
             raise
+
+
+def decide(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential) -> dict[str, Any]:
+    """What a run decides before it starts, from updates of copies of its network."""
+    if o.eager:
+        return {"compile": False}
+    scale, count = images.pixel_scale(o.pixels, data.brightest), len(images.hold_out(data, o.validation)[0])
+    sizes = dict.fromkeys([min(o.batch_size, count), count % o.batch_size or o.batch_size])
+    examples = [(images.rows(data.train_images[:size], scale), data.train_labels[:size]) for size in sizes]
+    return {"compile": rehearsal.is_exact(lambda copied: prepare(o, copied), network, examples)}
 
 
 def finish(run: Run, network: tg.nn.Sequential, data: Dataset, p: Progress, *, is_new: bool) -> int:

@@ -45,16 +45,22 @@ def rows(images: Array, scale: float) -> Array:
     return np.multiply(images.reshape(len(images), -1), np.float32(scale), dtype=np.float32)
 
 
-def shifted(images: Array, limit: int, rng: np.random.Generator) -> Array:
-    """Shift each of the images ``(N, H, W)`` at random, by up to ``limit`` pixels in both directions, padded with 0."""
-    if limit == 0:
-        return images
-    count, height, width = images.shape
-    padded = np.zeros((count, height + 2 * limit, width + 2 * limit), images.dtype)
-    padded[:, limit:-limit, limit:-limit] = images
-    down, right = rng.integers(0, 2 * limit + 1, (2, count))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    return windows[np.arange(count), down, right]
+def windows(images: Array, limit: int) -> Array:
+    """The images ``(N, H, W)``, padded with 0, through windows shifted by up to ``limit`` pixels in both directions.
+
+    A view ``(N, 2 * limit + 1, 2 * limit + 1, H, W)`` whose second and third index are the position of the window.
+    """
+    padded = np.pad(images, ((0, 0), (limit, limit), (limit, limit)))
+    return np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:], axis=(1, 2))
+
+
+def shifted(images: Array, batch: Array, rng: np.random.Generator) -> Array:
+    """The images ``(B, H, W)`` with the indices ``batch``, each through a random one of its `windows`."""
+    positions = images.shape[1]
+    if positions == 1:
+        return images[batch, 0, 0]
+    down, right = rng.integers(0, positions, (2, len(batch)))
+    return images[batch, down, right]
 
 
 def predict(network: Any, images: Array, scale: float, chunk: int = 1000) -> Array:

@@ -163,6 +163,9 @@ RUN = (
            in_recipe=False),
     Option("out", text, None, "DIR",
            "folder of the run, new or empty; by default a new one in runs/", in_recipe=False),
+    Option("eager", boolean, False, None,
+           "compute each update anew in place of replaying the NumPy calls of the first ones (see docs/compile.md); "
+           "slower, with bitwise the same result", in_recipe=False),
     Option("watch_test", boolean, False, None,
            "record the test accuracy after every epoch, too (it does not influence the training)"),
     Option("quiet", boolean, False, None,
@@ -171,6 +174,7 @@ RUN = (
 # fmt: on
 GROUPS = {"network": NETWORK, "training": TRAINING, "data": DATA, "run": RUN}
 OPTIONS = {option.name: option for group in GROUPS.values() for option in group}
+WITH_RESUME = ("data", "eager", "quiet")  # options that may differ from those of the run that is continued
 
 EXAMPLES = """examples:
   python train.py --hidden 400                     two layers; 98.8 % on MNIST in about half a minute
@@ -203,7 +207,7 @@ def parser() -> Parser:
         if title == "run":
             section.add_argument(
                 "--resume", metavar="RUN", help="continue the run in this folder exactly where it stopped; the other "
-                "options that may be given with it are --data and --quiet",
+                f"options that may be given with it are {', '.join(map(flag, WITH_RESUME))}",
             )  # fmt: skip
     return made
 
@@ -231,10 +235,10 @@ def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     given = vars(parser().parse(arguments))
     if "resume" not in given:
         return check(given)
-    others = sorted(given.keys() - {"resume", "quiet", "data"})
-    if others:
+    resume = given.pop("resume")
+    if others := sorted(given.keys() - set(WITH_RESUME)):
         raise ConfigError(f"--resume continues a run with its own options: leave out {flag(others[0])}")
-    return given
+    return {**check(given), "resume": resume}
 
 
 def check(given: Mapping[str, Any], source: str = "") -> dict[str, Any]:

@@ -19,6 +19,7 @@ from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
 from training.options import OPTIONS, check
 
+ADDED = {"eager": False, "decided": {"compile": False}}  # the options that runs of version 0.2.0 lack
 _VELOCITY = "optimizer.velocity."
 COLUMNS = (
     "epoch", "updates", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy", "lr", "seconds",
@@ -97,7 +98,8 @@ class Run:
         arrays, config = tg.load(path)
         try:
             run = cls(folder, SimpleNamespace(**config["options"]), config["data"])
-            if missing := (OPTIONS.keys() | {"layers"}) - config["options"].keys():
+            vars(run.options).update({**ADDED, **config["options"]})
+            if missing := (OPTIONS.keys() | {"layers"}) - vars(run.options).keys():
                 raise KeyError(*sorted(missing))
             lists = {name: config["options"][name] for name in ("layers", "hidden", "freeze")}
             for name, value in {**lists, "history": config["progress"].get("history", [])}.items():

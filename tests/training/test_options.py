@@ -31,7 +31,7 @@ REFUSED = {
     "model": ("must not be empty", [""]), "data": ("must not be empty", [""]), "out": ("must not be empty", [""]),
     "freeze": ("must not be empty", [""]),
 }  # fmt: skip
-BOOLEANS = {"nesterov", "watch_test", "quiet"}
+BOOLEANS = {"eager", "nesterov", "watch_test", "quiet"}
 CASES = [(name, value, message) for name, (message, values) in REFUSED.items() for value in values]
 
 
