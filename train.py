@@ -52,7 +52,7 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
     """
     # The images: part of the training set is held out for validation; the test set is not used.
     train_on, validate_on = images.hold_out(data, o.validation)
-    x, y = images.windows(data.train_images[train_on], o.shift), data.train_labels[train_on]
+    x, y = images.Shifted(data.train_images[train_on], o.shift), data.train_labels[train_on]
     x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]  # (N, H, W) uint8, (N,)
     scale = images.pixel_scale(o.pixels, data.brightest)
 
@@ -73,17 +73,17 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
         while p.epoch < o.epochs:
             order = np.random.default_rng((o.seed, p.epoch + 1))  # draws the order of the images, separately from rng
             for batch in batches(len(y), o.batch_size, order, start=p.batch):
-                inputs = images.rows(images.shifted(x, batch, rng), scale)  # (B, H * W)
+                inputs, labels = images.rows(x.draw(batch, rng), scale), y[batch]  # (B, H * W) float32, (B,)
                 optimizer.lr = o.lr * schedule(p.update)
-                loss, losses, logits = update(inputs, y[batch], rng)
+                loss, losses, logits = update(inputs, labels, rng)
                 if not math.isfinite(loss):
                     return "diverged", p
 
                 p.batch += 1
                 p.update += 1
-                p.loss_sum += float(losses.sum())
-                p.right += int(np.count_nonzero(logits.argmax(axis=1) == y[batch]))
-                display.batch(p.epoch + 1, len(batch), float(losses.mean()))
+                p.loss_sum += (batch_loss := float(losses.sum()))
+                p.right += int(np.count_nonzero(logits.argmax(axis=1) == labels))
+                display.batch(p.epoch + 1, len(batch), batch_loss / len(batch))
                 if interrupt and finite(network):
                     p.seconds = earlier_seconds + time.monotonic() - start_time
                     p.random_state = rng.bit_generator.state
