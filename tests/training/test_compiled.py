@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-import train
 from models import network
-from tests.runs import FOLDER, STATEFUL, combined
+from tests.runs import FOLDER, STATEFUL, combined, content
 from training import rehearsal
 
 pytestmark = pytest.mark.usefixtures("no_clock")
@@ -31,13 +30,6 @@ def compiled(monkeypatch):
     made, make = [], tg.compile
     monkeypatch.setattr(tg, "compile", lambda fn: made.append(make(fn)) or made[-1])
     return made
-
-
-def content(folder):
-    """The bytes of metrics, and of all arrays of the checkpoints."""
-    arrays = {name: tg.load(Path(folder) / name).arrays for name in ("last.npz", "best.npz")}
-    metrics = (Path(folder) / "metrics.csv").read_text()
-    return metrics, {(name, key): array.tobytes() for name in arrays for key, array in arrays[name].items()}
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
@@ -63,7 +55,7 @@ def test_updates_are_compiled_by_default_and_that_is_recorded(run_tiny, compiled
     assert tg.load(folder / "last.npz").config["options"]["decided"]["compile"] is True
     assert len(compiled) == 2  # the rehearsal's, and the run's
     folder = run_tiny("--eager").folder
-    assert tg.load(folder / "last.npz").config["options"]["decided"]["compile"] is False
+    assert tg.load(folder / "last.npz").config["options"]["decided"] == {"threads": 1}
     assert len(compiled) == 2
 
 
@@ -87,7 +79,8 @@ def test_network_that_cannot_be_compiled_is_trained_eagerly(run_train, monkeypat
         result = run_train("--dataset", "digits", "--batch-size", 256, "--epochs", 2, "--model", "m.yaml", option)
         assert result.code == 0, result.err
         found.append(content(result.folder))
-        assert tg.load(result.folder / "last.npz").config["options"]["decided"]["compile"] is False
+        decided = tg.load(result.folder / "last.npz").config["options"]["decided"]
+        assert decided.get("compile") == (None if option == "--eager" else False)
     assert found[0] == found[1]
     assert len(compiled) == 1  # by the rehearsal
 
@@ -101,7 +94,7 @@ def test_a_rehearsal_finds_updates_that_differ_when_they_are_compiled(monkeypatc
             tg.cross_entropy(net(x), y).backward()
             optimizer.step()
 
-        return optimizer, update
+        return optimizer, None, update
 
     net = tg.nn.Linear(3, 2, np.random.default_rng(0))
     x = np.random.default_rng(1).random((4, 3), np.float32)
@@ -127,10 +120,10 @@ def test_divergence_while_updates_are_recorded_is_reported_as_in_eager_runs(run_
 
 def test_update_that_cannot_be_recorded_after_all_is_one_line(run_tiny, run_train, refused, monkeypatch):
     result = run_tiny("--epochs", 3)
-    expected, log_softmax = content(result.folder), tg.log_softmax
+    expected, cross_entropy = content(result.folder), tg.cross_entropy
     with monkeypatch.context() as patch:
-        patch.setattr(train, "decide", lambda *_: {"compile": True})
-        patch.setattr(tg, "log_softmax", lambda x: log_softmax(x + 0 * float(x.data[0, 0])))
+        patch.setattr(rehearsal, "decide", lambda *_: {"compile": True})
+        patch.setattr(tg, "cross_entropy", lambda x, *y, **z: cross_entropy(x + 0 * float(x.data[0, 0]), *y, **z))
         result = run_tiny("--epochs", 3, "--out", "x")
     assert refused(result, "train.py: error: tg.compile cannot follow float()", "--resume with --eager continues")
     assert run_train("--resume", "x", "--eager").code == 0
@@ -140,7 +133,7 @@ def test_update_that_cannot_be_recorded_after_all_is_one_line(run_tiny, run_trai
 def test_a_run_draws_nothing_in_its_rehearsal(run_train, monkeypatch):
     for name in ("with", "without"):
         if name == "without":
-            monkeypatch.setattr(train, "decide", lambda *_: {"compile": True})
+            monkeypatch.setattr(rehearsal, "decide", lambda *_: {"compile": True})
         assert run_train(*STATEFUL, "--out", name).code == 0
     assert content("with") == content("without")
     assert FOLDER.exists() is False
