@@ -247,7 +247,8 @@ def parser() -> Parser:
     for title, group in GROUPS.items():
         section = made.add_argument_group(title)
         for option in group:
-            note = option.help + _default_note(option.default)
+            shown = shown_default(option.default)
+            note = option.help + (f" ({shown})" if shown else "")
             if option.parse is boolean:
                 section.add_argument(flag(option.name), action=argparse.BooleanOptionalAction, help=note)
             else:
@@ -262,21 +263,22 @@ def parser() -> Parser:
     return made
 
 
-def _default_note(default: Any) -> str:
+def shown_default(default: Any) -> str:
+    """A default as it is shown to users; an empty text for none."""
     if default in (None, []):
         return ""
     if isinstance(default, bool):
-        return f" ({'on' if default else 'off'})"
+        return "on" if default else "off"
     if isinstance(default, dict):
         values = list(default.values())
         usual = max(values, key=values.count)
         if values.count(usual) == 1:
-            return " (" + ", ".join(f"{value} on {name}" for name, value in default.items()) + ")"
+            return ", ".join(f"{value} on {name}" for name, value in default.items())
         special = [f"{value:g} with {name}, " for name, value in default.items() if value != usual]
-        return f" ({''.join(special)}otherwise {usual:g})"
+        return f"{''.join(special)}otherwise {usual:g}"
     if isinstance(default, list):
-        return f" ({' '.join(map(str, default))})"
-    return f" ({default:.4g})" if isinstance(default, float) else f" ({default})"
+        return " ".join(map(str, default))
+    return f"{default:.4g}" if isinstance(default, float) else str(default)
 
 
 def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:

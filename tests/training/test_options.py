@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+import train
 from tensorgrad.errors import ConfigError
 from training import options
 from training.recipe import OPTIMIZERS
+
+DOCS = Path(train.__file__).parent / "docs"
 
 # For every kind of option, the range that the message names, and values that are refused.
 INTEGER_FROM_1 = ("must be an integer of at least 1", ["0", "-1", "2.5", "1e3", "many", "nan", "inf", "", "0x10"])
@@ -173,3 +176,20 @@ def test_option_that_belongs_into_the_model_file_is_refused(name):
     value = "he" if name == "init" else 0.5
     with pytest.raises(ConfigError, match=re.escape(f"--{name.replace('_', '-')} cannot be combined with --model")):
         options.resolve({"model": model_file({}), name: value}, "digits", 10)
+
+
+# ------------------------------------------------------------------------------------------------ the page
+
+
+def test_page_lists_every_option_with_its_default(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    import options as page
+
+    text = (DOCS / "options.md").read_text(encoding="utf-8")
+    assert text == page.page()
+    for name, option in options.OPTIONS.items():
+        (row,) = [line for line in text.splitlines() if re.match(rf"\| `--{name.replace('_', '-')}[ `]", line)]
+        assert f"| {options.shown_default(option.default)} |" in row
+    added = option._replace(help="something else")
+    monkeypatch.setitem(options.GROUPS, "run", (*options.RUN[:-1], added))
+    assert text != page.page()
