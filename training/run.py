@@ -183,8 +183,8 @@ class Run:
         import yaml
 
         content = "# All options of this run. The layers have the form of those in a model file.\n"
-        options = {name: getattr(self.options, name) for name in OPTIONS} | vars(self.options)
-        content += yaml.safe_dump(options | {"data_set": self.about}, sort_keys=False, width=110)
+        options = {name: getattr(self.options, name) for name in OPTIONS if hasattr(self.options, name)}
+        content += yaml.safe_dump(options | vars(self.options) | {"data_set": self.about}, sort_keys=False, width=110)
         write_whole(self.folder / "config.yaml", lambda file: file.write(content.encode()))
 
 
