@@ -118,14 +118,13 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
                     row["test_accuracy"] = images.score(network, data.test_images, data.test_labels, scale)[1]
                 p.history.append(row)
                 p.epoch, p.batch, p.loss_sum, p.right = p.epoch + 1, 0, 0.0, 0
+                p.random_state = rng.bit_generator.state
                 if plateau:
                     plateau.step(val_loss)
                     p.plateau = plateau.state_dict()
                 if not len(y_val) or (val_accuracy, -val_loss) > (p.best_accuracy, -p.best_loss):
                     p.best_epoch, p.best_accuracy, p.best_loss = p.epoch, val_accuracy, val_loss
-                    p.random_state = rng.bit_generator.state
                     run.save("best.npz", network, p)
-            p.random_state = rng.bit_generator.state
             run.write_metrics(p)
             run.save("last.npz", network, p, optimizer, average)  # last: a run that is killed before repeats the epoch
             display.epoch(row, waited(p))
