@@ -17,6 +17,7 @@ import numpy as np
 import tensorgrad as tg
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
+from training.folders import is_empty
 from training.options import OPTIONS, WITH_RESUME, check
 
 _OPTIMIZER, _EMA = "optimizer.", "ema."  # prefixes of arrays that are not the network's
@@ -77,7 +78,7 @@ class Run:
                         f"--out {folder} contains a run: name another folder, or continue that run with "
                         f"--resume {folder}"
                     )
-                if any(folder.iterdir()):
+                if not is_empty(folder):
                     raise ConfigError(f"--out {folder} is not empty: name another folder, or delete this one")
                 with (folder / "config.yaml").open("x"):  # of two runs that start at the same time, one gets the folder
                     pass
@@ -180,12 +181,15 @@ class Run:
 
     def write_config(self) -> None:
         """Write config.yaml."""
-        import yaml
+        from ruamel.yaml import YAML
 
-        content = "# All options of this run. The layers have the form of those in a model file.\n"
+        yaml: Any = YAML(typ="safe", pure=True)  # its types forbid assignment of its options
+        yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = False, False, 110
+        content = io.StringIO("# All options of this run. The layers have the form of those in a model file.\n")
+        content.seek(0, io.SEEK_END)
         options = {name: getattr(self.options, name) for name in OPTIONS if hasattr(self.options, name)}
-        content += yaml.safe_dump(options | vars(self.options) | {"data_set": self.about}, sort_keys=False, width=110)
-        write_whole(self.folder / "config.yaml", lambda file: file.write(content.encode()))
+        yaml.dump(options | vars(self.options) | {"data_set": self.about}, content)
+        write_whole(self.folder / "config.yaml", lambda file: file.write(content.getvalue().encode()))
 
 
 def resume(given: Mapping[str, Any]) -> tuple[Run, dict[str, Any], dict[str, Any] | None]:
