@@ -26,7 +26,7 @@ import tensorgrad as tg
 from training import images, metrics
 from training.command_line import Parser
 from training.program import run_program
-from training.run import finite
+from training.run import finite, weights_in
 
 
 def command_line() -> Parser:
@@ -72,7 +72,7 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
     features = about["shape"][0] * about["shape"][1]
     network = models.build(o.layers, features, about["classes"], np.random.default_rng(0), str(path))
     try:
-        tg.nn.load_state_dict(network, {k: v for k, v in arrays.items() if not k.startswith("optimizer.")})
+        tg.nn.load_state_dict(network, weights_in(arrays))
         if not finite(network):
             raise tg.CheckpointError("not all of its weights are finite")
     except tg.CheckpointError as error:

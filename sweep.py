@@ -30,9 +30,8 @@ import numpy as np
 
 import models
 import tensorgrad as tg
-import train
 from tensorgrad.checkpoints import write_whole
-from training import cluster, images, options, sweep_folder, workers
+from training import cluster, images, options, recipe, sweep_folder, workers
 from training.command_line import Parser, flag
 from training.folders import locked
 from training.grid import AXES, Grid, Settings, all_settings, as_text, file_name, grid_of, key, read_file
@@ -187,7 +186,7 @@ def prepare(given: argparse.Namespace, runs: dict[str, Settings]) -> tuple[dict[
             layers = models.build(
                 o.layers, data.features, data.classes, np.random.default_rng(0), o.model or "the network"
             )
-            train.freeze(layers, o.freeze)
+            recipe.freeze(layers, o.freeze)
         complete[key(settings)] = completed
         identity[key(settings)] = f"{data.name} {images.about(data)['fingerprint']}"
     return complete, identity

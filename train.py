@@ -16,13 +16,13 @@ if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the progra
 
     startup.prepare("train.py")
 
+import contextlib
 import math
 import shlex
 import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,13 +31,15 @@ import numpy as np
 import models
 import tensorgrad as tg
 from tensorgrad.data import Dataset, batches
-from training import images, options
+from training import images, options, recipe, rehearsal, threads
 from training.folders import locked, remove_temporary_files
 from training.program import run_program
 from training.progress import Display
-from training.run import Progress, Run, finite, read_result, restore
+from training.run import Progress, Run, finite, load_weights, restore, resume
 from training.run_pictures import draw
 from training.signals import Interrupt, exit_code
+
+Array = Any  # an ndarray
 
 
 def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.random.Generator, run: Run,
@@ -50,121 +52,130 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
     """
     # The images: part of the training set is held out for validation; the test set is not used.
     train_on, validate_on = images.hold_out(data, o.validation)
-    x, y = data.train_images[train_on], data.train_labels[train_on]  # (N, H, W) uint8, (N,)
-    x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]
+    x, y = images.Shifted(data.train_images[train_on], o.shift), data.train_labels[train_on]
+    x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]  # (N, H, W) uint8, (N,)
     scale = images.pixel_scale(o.pixels, data.brightest)
 
-    # The parameters, the optimizer and the learning rate.
-    parameters = tg.nn.parameters(network)
-    weights = [p for p in parameters.values() if p.ndim == 2 and p.requires_grad]  # subject to penalties
-    optimizer = tg.optim.SGD(parameters, o.lr, o.momentum, nesterov=o.nesterov and o.momentum > 0)
-    schedule = learning_rate_schedule(o, updates=o.epochs * math.ceil(len(y) / o.batch_size))
-
+    # The update of the weights, compiled where that is exact, and the schedule of the learning rate.
+    optimizer, average, update = prepare(o, network)
+    is_compiled = bool(o.decided.get("compile")) and not o.eager
+    if is_compiled:
+        update = rehearsal.compiled(update, network)
     if checkpoint is None:
         p = Progress(random_state=rng.bit_generator.state)
-        run.save("last.npz", network, p, optimizer)
+        run.save("last.npz", network, p, optimizer, average)
     else:
-        p = restore(checkpoint, network, optimizer, rng)
+        p = restore(checkpoint, network, optimizer, average, rng)
+    plateau = recipe.plateau(o, p.plateau)
+    schedule = recipe.schedule(o, o.epochs * math.ceil(len(y) / o.batch_size), plateau)
+
     earlier_seconds, start_time = p.seconds, time.monotonic()
     done = p.epoch * len(y) + min(p.batch * o.batch_size, len(y))
+    with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet, o.patience) as display, \
+            threads.adjustable() as use_threads:  # fmt: skip
+        while p.epoch < o.epochs and not (o.patience and waited(p) >= o.patience):
+            if p.batch == 0:
+                measuring = time.monotonic()
+                p.threads = threads.for_epoch(
+                    o, p.history, lambda: rehearsal.fastest(o, data, network, prepare, is_compiled)
+                )
+                start_time += time.monotonic() - measuring
+            use_threads(p.threads or threads.most())
 
-    with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet) as display:
-        while p.epoch < o.epochs:
             order = np.random.default_rng((o.seed, p.epoch + 1))  # draws the order of the images, separately from rng
             for batch in batches(len(y), o.batch_size, order, start=p.batch):
-                inputs = images.rows(images.shifted(x[batch], o.shift, rng), scale)  # (B, H * W)
-                logits = network(inputs, rng)  # (B, 10)
-                losses = -tg.log_softmax(logits)[np.arange(len(batch)), y[batch]]  # cross-entropy, (B,)
-                loss = np.mean(losses) if o.loss == "mean" else np.sum(losses)
-                if o.l2:
-                    loss = loss + o.l2 / 2 * sum((w**2).sum() for w in weights)
-                if not math.isfinite(loss.item()):
-                    return "diverged", p
-
-                optimizer.zero_grad()
-                loss.backward()
+                inputs, labels = images.rows(x.draw(batch, rng), scale), y[batch]  # (B, H * W) float32, (B,)
                 optimizer.lr = o.lr * schedule(p.update)
-                optimizer.step()
-                if o.shrink:  # the report's rule: not a term of the loss, and not scaled by the learning rate
-                    with tg.no_grad():
-                        for w in weights:
-                            w *= 1 - o.shrink
+                loss, losses, logits = update(inputs, labels, rng)
+                if not math.isfinite(loss):
+                    return "diverged", p
 
                 p.batch += 1
                 p.update += 1
-                p.loss_sum += float(losses.data.sum())
-                p.right += int(np.count_nonzero(logits.data.argmax(axis=1) == y[batch]))
-                display.batch(p.epoch + 1, len(batch), float(losses.data.mean()))
+                p.loss_sum += (batch_loss := float(losses.sum()))
+                p.right += int(np.count_nonzero(logits.argmax(axis=1) == labels))
+                display.batch(p.epoch + 1, len(batch), batch_loss / len(batch))
                 if interrupt and finite(network):
                     p.seconds = earlier_seconds + time.monotonic() - start_time
                     p.random_state = rng.bit_generator.state
-                    run.save("last.npz", network, p, optimizer)
+                    run.save("last.npz", network, p, optimizer, average)
                     return "terminated" if interrupt.signal == signal.SIGTERM else "interrupted", p
 
-            val_loss, val_accuracy = images.score(network, x_val, y_val, scale)
-            if (len(y_val) and not math.isfinite(val_loss)) or not finite(network):
-                return "diverged", p
-            p.seconds = earlier_seconds + time.monotonic() - start_time
-            row = {
-                "epoch": p.epoch + 1, "updates": p.update,
-                "train_loss": p.loss_sum / len(y), "train_accuracy": p.right / len(y),
-                "val_loss": val_loss, "val_accuracy": val_accuracy, "test_accuracy": math.nan,
-                "lr": o.lr * schedule(p.update - 1), "seconds": p.seconds,
-            }  # fmt: skip
-            if o.watch_test:
-                row["test_accuracy"] = images.score(network, data.test_images, data.test_labels, scale)[1]
-            p.history.append(row)
-            p.epoch, p.batch, p.loss_sum, p.right = p.epoch + 1, 0, 0.0, 0
-            p.random_state = rng.bit_generator.state
-            if not len(y_val) or (val_accuracy, -val_loss) > (p.best_accuracy, -p.best_loss):
-                p.best_epoch, p.best_accuracy, p.best_loss = p.epoch, val_accuracy, val_loss
-                run.save("best.npz", network, p)
+            raw_accuracy = images.score(network, x_val, y_val, scale)[1] if average else math.nan
+            with average.average_parameters() if average else contextlib.nullcontext():
+                val_loss, val_accuracy = images.score(network, x_val, y_val, scale)
+                if (len(y_val) and not math.isfinite(val_loss)) or not finite(network):
+                    return "diverged", p
+                p.seconds = earlier_seconds + time.monotonic() - start_time
+                row = {
+                    "epoch": p.epoch + 1, "updates": p.update,
+                    "train_loss": p.loss_sum / len(y), "train_accuracy": p.right / len(y),
+                    "val_loss": val_loss, "val_accuracy": val_accuracy, "test_accuracy": math.nan,
+                    "lr": o.lr * schedule(p.update - 1), "seconds": p.seconds,
+                    "threads": p.threads, "raw_val_accuracy": raw_accuracy,
+                }  # fmt: skip
+                if o.watch_test:
+                    row["test_accuracy"] = images.score(network, data.test_images, data.test_labels, scale)[1]
+                p.history.append(row)
+                p.epoch, p.batch, p.loss_sum, p.right = p.epoch + 1, 0, 0.0, 0
+                p.random_state = rng.bit_generator.state
+                if plateau:
+                    plateau.step(val_loss)
+                    p.plateau = plateau.state_dict()
+                if not len(y_val) or (val_accuracy, -val_loss) > (p.best_accuracy, -p.best_loss):
+                    p.best_epoch, p.best_accuracy, p.best_loss = p.epoch, val_accuracy, val_loss
+                    run.save("best.npz", network, p)
             run.write_metrics(p)
-            run.save("last.npz", network, p, optimizer)  # last: a run that is killed before repeats the epoch
-            display.epoch(row)
+            run.save("last.npz", network, p, optimizer, average)  # last: a run that is killed before repeats the epoch
+            display.epoch(row, waited(p))
     return "finished", p
 
 
-def learning_rate_schedule(o: SimpleNamespace, updates: int) -> tg.schedules.Schedule:
-    """The factor of the learning rate as a function of the number of the update."""
-    choices: dict[str, Callable[[], tg.schedules.Schedule]] = {
-        "constant": tg.schedules.constant,
-        "halving": lambda: tg.schedules.halving(o.every),
-        "step": lambda: tg.schedules.step(o.every),
-        "cosine": lambda: tg.schedules.cosine(updates),
-        "linear": lambda: tg.schedules.linear(start_factor=1.0, end_factor=0.0, total_iters=updates),
-    }
-    return tg.schedules.warm_up(choices[o.schedule](), o.warmup)
+def prepare(o: SimpleNamespace, network: tg.nn.Sequential,
+            ) -> tuple[tg.optim.Optimizer, tg.optim.EMA | None, Callable[..., Any]]:  # fmt: skip
+    """The optimizer of a network, the average of its weights or None, and the function that updates the weights."""
+    parameters = tg.nn.parameters(network)
+    weights = [p for p in parameters.values() if p.ndim == 2 and p.requires_grad]  # subject to penalties
+    optimizer = recipe.optimizer(o, parameters)
+    average = tg.optim.EMA(parameters, o.ema) if o.ema else None
+
+    def update(inputs: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+        """The loss, the loss of each image (B,), and the logits (B, C), before the update."""
+        logits = network(inputs, rng)  # (B, C)
+        losses = tg.cross_entropy(logits, labels, reduction="none", label_smoothing=o.label_smoothing)  # (B,)
+        loss = np.mean(losses) if o.loss == "mean" else np.sum(losses)
+        if o.l2:
+            loss = loss + o.l2 / 2 * sum((w**2).sum() for w in weights)
+
+        optimizer.zero_grad()
+        loss.backward()
+        if o.clip:
+            tg.optim.clip_grad_norm(parameters, o.clip)
+        optimizer.step()
+        if o.shrink:  # the report's rule: not a term of the loss, and not scaled by the learning rate
+            with tg.no_grad():
+                for w in weights:
+                    w *= 1 - o.shrink
+        if average:
+            average.update()
+        return loss.data, losses.data, logits.data
+
+    return optimizer, average, update
 
 
-def freeze(network: tg.nn.Sequential, names: list[str]) -> None:
-    """Freeze layers, or single parameters such as ``hidden.weight``, by their names in the list of layers.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such layer, or if nothing is left to train.
-    """
-    for name in names:
-        try:
-            tg.nn.freeze(network, f"layers.{name}")
-        except ValueError:
-            holders = dict.fromkeys(path.split(".")[1] for path in tg.nn.parameters(network))
-            raise tg.ConfigError(f"--freeze {name}: the layers with parameters are {', '.join(holders)}") from None
-    if not any(p.requires_grad for p in tg.nn.parameters(network).values()):
-        raise tg.ConfigError("--freeze leaves nothing to train")
+def waited(p: Progress) -> int:
+    """The number of epochs since the best one, or since the run was continued with more epochs."""
+    return p.epoch - max(p.best_epoch, p.extended)
 
 
 def start(given: dict[str, Any]) -> int:
     """Run the training from the options to the pictures; return the exit code of the program."""
     quiet, checkpoint, result = given.get("quiet", False), None, None
     if "resume" in given:
-        run, checkpoint = Run.reopen(Path(given["resume"]))
+        run, checkpoint, result = resume(given)
         o = run.options
-        o.quiet, o.data = quiet, given.get("data", o.data)
         data = tg.data.load(o.dataset, o.data, quiet=quiet)
         run.check_data(images.about(data))
-        result = read_result(run.folder)
         if result is not None:
             again = "drawing its pictures again" if result["status"] == "finished" else "there is nothing to resume"
             print(f"{run.folder} has {result['status']}: {again}")
@@ -177,15 +188,21 @@ def start(given: dict[str, Any]) -> int:
 
     rng = np.random.default_rng(o.seed)
     network = models.build(o.layers, data.features, data.classes, rng, o.model or "the network")
-    freeze(network, o.freeze)
+    recipe.freeze(network, o.freeze)
+    if checkpoint is None:
+        load_weights(network, getattr(o, "from"))
+    if checkpoint is None or (result is None and not o.eager and "compile" not in o.decided):
+        o.decided = rehearsal.decide(o, data, network, prepare)
     if checkpoint is None:
         run = Run.create(o, images.about(data))
     if not quiet and result is None:
         count = sum(p.size for p in tg.nn.parameters(network).values())
-        print(f"{data}\n{count:,} parameters in {len(o.layers)} layers; the folder of the run is {run.folder}")
+        print(f"{data}{rehearsal.describe(o, checkpoint['progress'].threads if checkpoint else 0)}")
+        print(f"{count:,} parameters in {len(o.layers)} layers; the folder of the run is {run.folder}")
 
     with locked(run.folder, "another program is training this run"):
         remove_temporary_files(run.folder)
+        run.apply_changes()
         try:
             status, p = train(o, data, network, rng, run, checkpoint)
             if status == "finished":

@@ -75,6 +75,13 @@ def initial_weights(folder):
 
 
 def weights(folder, name="last.npz"):
-    """The arrays in a checkpoint of a run, without those of the optimizer."""
+    """The arrays in a checkpoint of a run, without those of the optimizer and of averages."""
     arrays = tg.load(Path(folder) / name).arrays
-    return {key: array for key, array in arrays.items() if not key.startswith("optimizer.")}
+    return {key: array for key, array in arrays.items() if not key.startswith(("optimizer.", "ema."))}
+
+
+def content(folder):
+    """The bytes of metrics, and of all arrays of the checkpoints."""
+    arrays = {name: tg.load(Path(folder) / name).arrays for name in ("last.npz", "best.npz")}
+    metrics = (Path(folder) / "metrics.csv").read_text()
+    return metrics, {(name, key): array.tobytes() for name in arrays for key, array in arrays[name].items()}

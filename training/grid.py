@@ -22,7 +22,7 @@ from tensorgrad.errors import ConfigError
 from training.command_line import flag, suggestion
 from training.options import OPTIONS, check, integer
 
-NOT_AXES = ("out", "quiet", "data")
+NOT_AXES = ("out", "quiet", "data", "eager", "threads")
 AXES = tuple(name for name in OPTIONS if name not in NOT_AXES)
 MOST_RUNS = 100_000
 LONGEST_NAME = 120  # file systems allow 255 bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import Any
 
@@ -42,19 +43,32 @@ def pixel_scale(pixels: str, brightest: int) -> float:
 
 def rows(images: Array, scale: float) -> Array:
     """The inputs ``(N, H * W)`` float32 of a network: the pixels of ``(N, H, W)`` uint8 images times ``scale``."""
-    return np.multiply(images.reshape(len(images), -1), np.float32(scale), dtype=np.float32)
+    pixels = np.multiply(images, np.float32(scale), dtype=np.float32, order="C")
+    return pixels.reshape(len(images), -1)
 
 
-def shifted(images: Array, limit: int, rng: np.random.Generator) -> Array:
-    """Shift each of the images ``(N, H, W)`` at random, by up to ``limit`` pixels in both directions, padded with 0."""
-    if limit == 0:
-        return images
-    count, height, width = images.shape
-    padded = np.zeros((count, height + 2 * limit, width + 2 * limit), images.dtype)
-    padded[:, limit:-limit, limit:-limit] = images
-    down, right = rng.integers(0, 2 * limit + 1, (2, count))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    return windows[np.arange(count), down, right]
+class Shifted:
+    """Images ``(N, H, W)`` to be shifted at random, by up to ``limit`` pixels in both directions, and padded with 0."""
+
+    def __init__(self, images: Array, limit: int) -> None:
+        count, height, width = images.shape
+        self._positions = 2 * limit + 1  # of a window on a padded image, down and to the right
+        self._shape = height, width + 2 * limit  # of a window with what follows in each of its rows
+        self._size = (height + 2 * limit) * (width + 2 * limit)
+        pixels = np.zeros(count * self._size + 2 * limit, images.dtype)
+        padded = pixels[: count * self._size].reshape(count, height + 2 * limit, width + 2 * limit)
+        padded[:, limit : limit + height, limit : limit + width] = images
+        # The pixels that follow each pixel, enough for a window: to select one is one copy.
+        self._windows = np.lib.stride_tricks.sliding_window_view(pixels, math.prod(self._shape))
+        self._width = width
+
+    def draw(self, batch: Array, rng: np.random.Generator) -> Array:
+        """The images ``(B, H, W)`` with the indices ``batch``."""
+        first = batch * self._size
+        if self._positions > 1:
+            down, right = rng.integers(0, self._positions, (2, len(batch)))
+            first = first + down * self._shape[1] + right
+        return self._windows[first].reshape(-1, *self._shape)[:, :, : self._width]
 
 
 def predict(network: Any, images: Array, scale: float, chunk: int = 1000) -> Array:

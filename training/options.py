@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import models
 from models import brief
 from tensorgrad.errors import ConfigError
+from training import threads
 from training.command_line import Parser, flag
+from training.recipe import OPTIMIZERS, PLATEAU, SCHEDULES, SPECIFIC, by_optimizer
 
 # A parser turns a value as it was written, on a command line or in YAML, into that of the option, or raises ValueError.
 
@@ -73,6 +75,18 @@ def list_of(item: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
     return parse
 
 
+def pair_of(item: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
+    """A parser of two values that ``item`` parses."""
+
+    def parse(value: Any) -> list[Any]:
+        parsed = list_of(item)(value)
+        if len(parsed) != 2:
+            raise ValueError(f"must be two numbers, got {value!r}")
+        return parsed
+
+    return parse
+
+
 def boolean(value: Any) -> bool:
     """Parse True or False."""
     if not isinstance(value, bool):
@@ -92,14 +106,16 @@ class Option(NamedTuple):
 
     name: str  # with underscores; `flag` gives the name on the command line
     parse: Callable[[Any], Any]
-    default: Any  # if it depends on the data set, a dict by the data set's name
+    default: Any  # if it depends on the data set or the optimizer, a dict by the name of that
     metavar: str | None
     help: str
     in_recipe: bool = True  # whether the recipe of a model file may contain it
 
-    def default_for(self, dataset: str) -> Any:
-        """The default on a data set."""
-        return self.default[dataset] if isinstance(self.default, dict) else self.default
+    def default_for(self, dataset: str, optimizer: str = "sgd") -> Any:
+        """The default on a data set with an optimizer."""
+        if not isinstance(self.default, dict):
+            return self.default
+        return self.default[dataset if dataset in self.default else optimizer]
 
 
 # fmt: off
@@ -117,32 +133,62 @@ NETWORK = (
            "initial weights: he, glorot, or small (normal, with standard deviation 0.01)", in_recipe=False),
     Option("freeze", list_of(text), [], "NAME",
            "names of the layers that keep their initial weights, such as hidden or output"),
+    Option("from", text, None, "FILE",
+           "start from the weights in this .npz file, such as best.npz of a run with the same layers", in_recipe=False),
 )
 TRAINING = (
     Option("epochs", integer(1), {"mnist": 15, "digits": 100}, "N",
            "passes over the training images"),
     Option("batch_size", integer(1), {"mnist": 128, "digits": 32}, "N",
            "images per update"),
-    Option("lr", number(0, open=True), 0.1, "RATE",
+    Option("optimizer", one_of(*OPTIMIZERS), "sgd", "NAME",
+           f"optimizer, as in tg.optim: {', '.join(OPTIMIZERS)}"),
+    Option("lr", number(0, open=True), by_optimizer(sgd=0.1, nadam=0.002, adagrad=0.01, others=0.001), "RATE",
            "learning rate at the start of the schedule"),
-    Option("momentum", number(0, 1), 0.9, "M",
-           "fraction of the previous step that is added to the next one"),
+    Option("momentum", number(0, 1), by_optimizer(sgd=0.9, others=0.0), "M",
+           "sgd, rmsprop: fraction of the previous step that is added to the next one"),
     Option("nesterov", boolean, True, None,
-           "use Nesterov momentum"),
-    Option("schedule", one_of("constant", "halving", "step", "cosine", "linear"), "cosine", "NAME",
-           "schedule of the learning rate: constant; halving or step (multiplied by 1/2 or 1/10 at intervals, see "
-           "--every); cosine or linear (decreasing to 0 at the end)"),
+           "sgd: use Nesterov momentum"),
+    Option("betas", pair_of(number(0, 1)), [0.9, 0.999], "B",
+           "adam, adamw, nadam, radam: two numbers, the decay of the running means of the gradient and of its square"),
+    Option("weight_decay", number(0), by_optimizer(adamw=0.01, others=0.0), "W",
+           "weight decay by the optimizer, of all parameters: decoupled in adamw, where each update subtracts RATE * W "
+           "times the parameter; in the others, W times the parameter is added to the gradient"),
+    Option("clip", number(0), 0.0, "NORM",
+           "scale the gradient down if the norm of all its elements is larger; 0: never"),
+    Option("schedule", one_of(*SCHEDULES, PLATEAU), "cosine", "NAME",
+           "schedule of the learning rate: constant; halving or step (multiplied by 1/2 or --gamma at intervals, see "
+           "--every), multi_step (multiplied by --gamma at --milestones), exponential (as step, but smoothly); cosine, "
+           "linear or polynomial (decreasing to 0 at the end, see --power); one_cycle (rising for three tenths of the "
+           "run, then decreasing to almost 0); cosine_restarts (cosines of --every updates); cyclic (from a tenth of "
+           "the rate up to it in --every updates, and down again, repeatedly); plateau (multiplied by --gamma when the "
+           "validation loss has stopped improving, see --plateau-epochs)"),
     Option("every", integer(1), 5000, "N",
-           "interval of the schedules halving and step, in updates"),
+           "interval of the schedules that have one, in updates"),
+    Option("gamma", number(0, 1, open=True), 0.1, "G",
+           "factor of the schedules step, multi_step, exponential and plateau"),
+    Option("milestones", list_of(integer(1)), [], "N",
+           "numbers of updates after which the schedule multi_step multiplies the rate"),
+    Option("power", number(0, open=True), 2.0, "P",
+           "the schedule polynomial is (1 - the part of the run that is done) to the power P"),
+    Option("plateau_epochs", integer(0), 3, "N",
+           "epochs without a smaller validation loss that the schedule plateau waits for"),
     Option("warmup", integer(0), 0, "N",
            "updates during which the learning rate rises from 0"),
     Option("loss", one_of("mean", "sum"), "mean", "NAME",
            "cross-entropy over the batch: its mean, or its sum"),
+    Option("label_smoothing", number(0, 1), 0.0, "S",
+           "fraction of each label that is distributed evenly over all classes, in the loss of the training"),
     Option("l2", number(0), 1e-5, "LAMBDA",
            "L2 penalty: LAMBDA/2 times the sum of the squared weights (not biases) is added to the loss"),
     Option("shrink", number(0, 1), 0.0, "LAMBDA",
            "weight decay of the report: every update multiplies the weights (not biases) by 1 - LAMBDA, "
            "independently of the learning rate"),
+    Option("ema", number(0, 1), 0.0, "DECAY",
+           "average the weights: after each update, the average becomes DECAY * average + (1 - DECAY) * weights; the "
+           "averages are what is validated, kept as the best weights and tested; 0: no average"),
+    Option("patience", integer(0), 0, "N",
+           "stop after N epochs in a row without a better validation result; 0: never"),
 )
 DATA = (
     Option("dataset", one_of("mnist", "digits"), None, "NAME",
@@ -164,6 +210,12 @@ RUN = (
            in_recipe=False),
     Option("out", text, None, "DIR",
            "folder of the run, new or empty; by default a new one in runs/", in_recipe=False),
+    Option("threads", threads.parse, threads.AUTO, "N",
+           "threads of the BLAS library: a number; auto, which measures what is fastest, at the start and again after "
+           "an epoch that was slow; or metrics.csv of another run, for the numbers recorded there", in_recipe=False),
+    Option("eager", boolean, False, None,
+           "compute each update anew in place of replaying the NumPy calls of the first ones (see docs/compile.md); "
+           "slower, with bitwise the same result", in_recipe=False),
     Option("watch_test", boolean, False, None,
            "record the test accuracy after every epoch, too (it does not influence the training)"),
     Option("quiet", boolean, False, None,
@@ -172,6 +224,7 @@ RUN = (
 # fmt: on
 GROUPS = {"network": NETWORK, "training": TRAINING, "data": DATA, "run": RUN}
 OPTIONS = {option.name: option for group in GROUPS.values() for option in group}
+WITH_RESUME = ("data", "eager", "epochs", "quiet", "threads")  # options that may be given when a run is continued
 
 EXAMPLES = """examples:
   python train.py --hidden 400                     two layers; 98.8 % on MNIST in about half a minute
@@ -195,7 +248,8 @@ def parser() -> Parser:
     for title, group in GROUPS.items():
         section = made.add_argument_group(title)
         for option in group:
-            note = option.help + _default_note(option.default)
+            shown = shown_default(option.default)
+            note = option.help + (f" ({shown})" if shown else "")
             if option.parse is boolean:
                 section.add_argument(flag(option.name), action=argparse.BooleanOptionalAction, help=note)
             else:
@@ -203,22 +257,29 @@ def parser() -> Parser:
                 section.add_argument(flag(option.name), metavar=option.metavar, nargs=nargs, help=note)
         if title == "run":
             section.add_argument(
-                "--resume", metavar="RUN", help="continue the run in this folder exactly where it stopped; the other "
-                "options that may be given with it are --data and --quiet",
+                "--resume", metavar="RUN", help="continue the run in this folder exactly where it stopped, or with a "
+                "larger number of --epochs after its end, with the schedule of a run of that length from there on; the "
+                f"options that may be given with it are {', '.join(map(flag, WITH_RESUME))}",
             )  # fmt: skip
     return made
 
 
-def _default_note(default: Any) -> str:
+def shown_default(default: Any) -> str:
+    """A default as it is shown to users; an empty text for none."""
     if default in (None, []):
         return ""
     if isinstance(default, bool):
-        return f" ({'on' if default else 'off'})"
+        return "on" if default else "off"
     if isinstance(default, dict):
-        return " (" + ", ".join(f"{value} on {name}" for name, value in default.items()) + ")"
+        values = list(default.values())
+        usual = max(values, key=values.count)
+        if values.count(usual) == 1:
+            return ", ".join(f"{value} on {name}" for name, value in default.items())
+        special = [f"{value:g} with {name}, " for name, value in default.items() if value != usual]
+        return f"{''.join(special)}otherwise {usual:g}"
     if isinstance(default, list):
-        return f" ({' '.join(map(str, default))})"
-    return f" ({default:.4g})" if isinstance(default, float) else f" ({default})"
+        return " ".join(map(str, default))
+    return f"{default:.4g}" if isinstance(default, float) else str(default)
 
 
 def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:
@@ -232,10 +293,10 @@ def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     given = vars(parser().parse(arguments))
     if "resume" not in given:
         return check(given)
-    others = sorted(given.keys() - {"resume", "quiet", "data"})
-    if others:
+    resume = given.pop("resume")
+    if others := sorted(given.keys() - set(WITH_RESUME)):
         raise ConfigError(f"--resume continues a run with its own options: leave out {flag(others[0])}")
-    return given
+    return {**check(given), "resume": resume}
 
 
 def check(given: Mapping[str, Any], source: str = "") -> dict[str, Any]:
@@ -287,8 +348,11 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
         recipe = check(recipe, f"{given['model']}: {models.network.RECIPE}")
         if "hidden" in given:
             layers = models.resize(layers, given["hidden"], given["model"])
-    values = {name: option.default_for(dataset) for name, option in OPTIONS.items()} | recipe | dict(given)
+    chosen = recipe | dict(given)
+    optimizer = chosen.get("optimizer", OPTIONS["optimizer"].default)
+    values = {name: option.default_for(dataset, optimizer) for name, option in OPTIONS.items()} | chosen
     o = SimpleNamespace(**values)
+    _check_combination(o, given)
     if layers is None:
         layers = models.mlp(o.hidden, classes, dropout=o.dropout, input_dropout=o.input_dropout, init=o.init)
     else:
@@ -297,3 +361,16 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
             o.hidden = [e["params"]["out_features"] for e in layers if "out_features" in e["params"]][:-1]
     o.layers, o.dataset = layers, dataset
     return o
+
+
+def _check_combination(o: SimpleNamespace, given: Mapping[str, Any]) -> None:
+    """Raise a `ConfigError` if options contradict each other; ``given`` are those that were named."""
+    for name in SPECIFIC:
+        if name in given and name not in OPTIMIZERS[o.optimizer][1]:
+            having = ", ".join(kind for kind, (_, names) in OPTIMIZERS.items() if name in names)
+            raise ConfigError(f"{flag(name)} is an option of {having}, not of --optimizer {o.optimizer}")
+    if o.schedule == "multi_step" and not o.milestones:
+        raise ConfigError("--schedule multi_step needs --milestones")
+    for is_given, name in ((o.schedule == PLATEAU, "--schedule plateau"), (o.patience, "--patience")):
+        if is_given and not o.validation:
+            raise ConfigError(f"{name} needs images to validate on: it cannot be combined with --validation 0")

@@ -16,11 +16,11 @@ class Display:
 
     On a terminal, a bar over the images of all epochs with loss, validation accuracy and speed; otherwise a line for
     each epoch; nothing if ``quiet``. ``images`` is the number of images in an epoch, ``done`` the number of images of
-    all epochs that an earlier session processed.
+    all epochs that an earlier session processed, ``patience`` that of the run.
     """
 
-    def __init__(self, epochs: int, images: int, done: int, quiet: bool) -> None:
-        self._epochs = epochs
+    def __init__(self, epochs: int, images: int, done: int, quiet: bool, patience: int = 0) -> None:
+        self._epochs, self._patience, self._waited = epochs, patience, 0
         self._lines = not quiet and not sys.stderr.isatty()
         self._val = math.nan
         self._loss = math.nan
@@ -47,22 +47,26 @@ class Display:
             self._describe(epoch)
         self._bar.update(images)
 
-    def epoch(self, row: Mapping[str, Any]) -> None:
-        """Show the results of an epoch, a row of metrics.csv."""
-        self._val = row["val_accuracy"]
+    def epoch(self, row: Mapping[str, Any], waited: int = 0) -> None:
+        """Show the results of an epoch, a row of metrics.csv, ``waited`` epochs after the best one."""
+        self._val, self._waited = row["val_accuracy"], waited
         if not self._bar.disable:
             self._describe(row["epoch"])
         if self._lines:
             val = "" if math.isnan(self._val) else f"  val loss {row['val_loss']:.4f}  val accuracy {self._val:7.2%}"
             sys.stderr.write(
-                f"epoch {row['epoch']:3d}/{self._epochs}  loss {row['train_loss']:.4f}{val}  {row['seconds']:6.1f} s\n"
+                f"epoch {row['epoch']:3d}/{self._epochs}  loss {row['train_loss']:.4f}{val}  {row['seconds']:6.1f} s"
+                f"{self._patience_left('  ')}\n"
             )
             sys.stderr.flush()
 
     def _describe(self, epoch: int) -> None:
         self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
         val = "" if math.isnan(self._val) else f", val {self._val:.2%}"
-        self._bar.set_postfix_str(f"loss {self._loss:.4f}{val}", refresh=False)
+        self._bar.set_postfix_str(f"loss {self._loss:.4f}{val}{self._patience_left(', ')}", refresh=False)
+
+    def _patience_left(self, separator: str) -> str:
+        return f"{separator}patience {self._waited}/{self._patience}" if self._patience else ""
 
 
 class SweepDisplay:

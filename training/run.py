@@ -18,17 +18,22 @@ import tensorgrad as tg
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
 from training.folders import is_empty
-from training.options import OPTIONS, check
+from training.options import OPTIONS, WITH_RESUME, check
 
-_VELOCITY = "optimizer.velocity."
+_OPTIMIZER, _EMA = "optimizer.", "ema."  # prefixes of arrays that are not the network's
 COLUMNS = (
     "epoch", "updates", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy", "lr", "seconds",
+    "threads", "raw_val_accuracy",
+)  # fmt: skip
+_ADDED = (  # options that runs of version 0.2.0 lack; their defaults do what such runs did
+    "optimizer", "betas", "weight_decay", "clip", "gamma", "milestones", "power", "plateau_epochs", "label_smoothing",
+    "ema", "patience", "from", "threads", "eager",
 )  # fmt: skip
 
 
 @dataclass
 class Progress:
-    """The state of a run that, together with weights and velocities, determines how it continues."""
+    """The state of a run that, together with weights and optimizer, determines how it continues."""
 
     epoch: int = 0  # completed epochs
     batch: int = 0  # completed batches of the current epoch
@@ -39,6 +44,9 @@ class Progress:
     best_epoch: int = 0  # whose weights are in best.npz
     best_accuracy: float = -1.0  # on validation images, in that epoch
     best_loss: float = math.inf  # likewise
+    threads: int = 0  # in the current epoch; 0: not chosen yet
+    extended: int = 0  # the epoch after which the run was continued with more epochs
+    plateau: dict[str, Any] = field(default_factory=dict)  # the state of the schedule of this name
     random_state: Mapping[str, Any] = field(default_factory=dict)  # of the generator of dropout and shifts
     history: list[dict[str, Any]] = field(default_factory=list)  # a row of metrics.csv for each epoch
 
@@ -50,6 +58,7 @@ class Run:
         self.folder = folder
         self.options = options
         self.about = about  # what `images.about` returns
+        self.is_changed = False  # whether options differ from those in config.yaml
 
     @classmethod
     def create(cls, options: SimpleNamespace, about: dict[str, Any]) -> Run:
@@ -78,7 +87,7 @@ class Run:
         except OSError as error:
             raise ConfigError(f"cannot create a folder for the run ({error}): name another one with --out") from None
         run = cls(folder, options, about)
-        run._write_config()
+        run.write_config()
         return run
 
     @classmethod
@@ -98,39 +107,55 @@ class Run:
         arrays, config = tg.load(path)
         try:
             run = cls(folder, SimpleNamespace(**config["options"]), config["data"])
-            if missing := (OPTIONS.keys() | {"layers"}) - config["options"].keys():
+            o = run.options
+            old = {name: OPTIONS[name].default_for(o.dataset) for name in _ADDED}
+            vars(o).update({**old, "decided": {}, **config["options"]})
+            if missing := (OPTIONS.keys() | {"layers"}) - vars(o).keys():
                 raise KeyError(*sorted(missing))
-            lists = {name: config["options"][name] for name in ("layers", "hidden", "freeze")}
+            lists = {name: getattr(o, name) for name in ("layers", "hidden", "freeze", "betas", "milestones")}
             for name, value in {**lists, "history": config["progress"].get("history", [])}.items():
                 if not isinstance(value, list):
                     raise TypeError(f"{name} is not a list")
+            if not isinstance(o.decided, dict):
+                raise TypeError("decided is not a dict")
             may_be_none = {"dropout", "input_dropout", "init"} | {o.name for o in OPTIONS.values() if o.default is None}
-            check({name: value for name, value in config["options"].items()
+            check({name: value for name, value in vars(o).items()
                    if name in OPTIONS and not (value is None and name in may_be_none)})  # fmt: skip
             progress = Progress(**config["progress"])
+            if not all(type(n) is int and n >= 0 for n in (progress.threads, progress.extended)):
+                raise TypeError("threads and extended are not numbers")
             progress.best_loss = math.inf if progress.best_loss is None else progress.best_loss
             progress.history = [
                 {key: math.nan if value is None else value for key, value in row.items()} for row in progress.history
             ]
-            if bool(run.options.momentum and progress.update) != any(key.startswith(_VELOCITY) for key in arrays):
-                raise KeyError("velocities")
+            has_state = o.optimizer != "sgd" or o.momentum > 0
+            if bool(has_state and progress.update) != any(key.startswith(_OPTIMIZER) for key in arrays):
+                raise KeyError("the state of the optimizer")
+            if bool(o.ema) != any(key.startswith(_EMA) for key in arrays):
+                raise KeyError("the averages of the weights")
             return run, {"path": path, "arrays": arrays, "progress": progress}
         except (KeyError, TypeError, AttributeError, ConfigError) as error:
             reason = f"missing, unknown or out of range: {error}"
             raise CheckpointError(f"{path} does not contain the state of a run ({reason})") from None
 
-    def save(self, name: str, network: Any, progress: Progress, optimizer: tg.optim.SGD | None = None) -> None:
-        """Write a checkpoint called ``name``: the weights and, given the optimizer, the state for resuming."""
+    def apply_changes(self) -> None:
+        """If the run is continued with other options, write these, and remove the result that is no longer the last."""
+        if self.is_changed:
+            (self.folder / "result.json").unlink(missing_ok=True)
+            self.write_config()
+
+    def save(self, name: str, network: Any, progress: Progress, optimizer: tg.optim.Optimizer | None = None,
+             average: tg.optim.EMA | None = None) -> None:  # fmt: skip
+        """Write a checkpoint called ``name``: the weights and, given optimizer and average, the state for resuming."""
         arrays: dict[str, Any] = {**tg.nn.parameters(network), **tg.nn.buffers(network)}
-        if optimizer is not None:
-            arrays |= {_VELOCITY + key: velocity for key, velocity in optimizer.state_dict().items()}
+        for prefix, part in ((_OPTIMIZER, optimizer), (_EMA, average)):
+            arrays |= {prefix + key: value for key, value in (part.state_dict() if part else {}).items()}
         config = {"options": vars(self.options), "data": self.about, "progress": _without_nan(asdict(progress))}
         tg.save(self.folder / name, arrays, config)
 
     def weights(self, name: str) -> dict[str, Any]:
         """The weights in the checkpoint called ``name``, by parameter name."""
-        arrays, _ = tg.load(self.folder / name)
-        return {key: array for key, array in arrays.items() if not key.startswith(_VELOCITY)}
+        return weights_in(tg.load(self.folder / name).arrays)
 
     def check_data(self, about: dict[str, Any]) -> None:
         """Raise `ConfigError` unless ``about`` describes the data with which the run was started."""
@@ -154,15 +179,43 @@ class Run:
         content = json.dumps(_without_nan(dict(result)), indent=2) + "\n"
         write_whole(self.folder / "result.json", lambda file: file.write(content.encode()))
 
-    def _write_config(self) -> None:
+    def write_config(self) -> None:
+        """Write config.yaml."""
         from ruamel.yaml import YAML
 
         yaml: Any = YAML(typ="safe", pure=True)  # its types forbid assignment of its options
         yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = False, False, 110
         content = io.StringIO("# All options of this run. The layers have the form of those in a model file.\n")
         content.seek(0, io.SEEK_END)
-        yaml.dump(vars(self.options) | {"data_set": self.about}, content)
+        options = {name: getattr(self.options, name) for name in OPTIONS if hasattr(self.options, name)}
+        yaml.dump(options | vars(self.options) | {"data_set": self.about}, content)
         write_whole(self.folder / "config.yaml", lambda file: file.write(content.getvalue().encode()))
+
+
+def resume(given: Mapping[str, Any]) -> tuple[Run, dict[str, Any], dict[str, Any] | None]:
+    """The run in the folder ``given["resume"]`` with the options in ``given``, its last checkpoint, and its result.
+
+    The result is None if the run is to go on: if it has not ended, or is to be made longer.
+
+    Raises
+    ------
+    ConfigError, CheckpointError
+        If there is no such run, it is damaged, or it has trained for more epochs already.
+    """
+    run, checkpoint = Run.reopen(Path(given["resume"]))
+    o, progress, result = run.options, checkpoint["progress"], read_result(run.folder)
+    epochs = given.get("epochs", o.epochs)
+    if epochs != o.epochs and (result is None or result["status"] == "finished"):
+        if epochs <= progress.epoch:
+            raise ConfigError(
+                f"--epochs {epochs}: the run has trained for {progress.epoch} epochs; name a larger number"
+            )
+        if result is not None:
+            progress.extended, result = progress.epoch, None  # patience begins anew
+    changes = {name: given[name] for name in WITH_RESUME if name in given and name != "quiet"}
+    run.is_changed = result is None and any(getattr(o, name) != value for name, value in changes.items())
+    vars(o).update(changes, quiet=given.get("quiet", False))
+    return run, checkpoint, result
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
@@ -194,13 +247,35 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def weights_in(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays of the network among those of a checkpoint."""
+    return {key: array for key, array in arrays.items() if not key.startswith((_OPTIMIZER, _EMA))}
+
+
+def load_weights(network: Any, path: str | None) -> None:
+    """Load the weights of ``--from`` into a network, unless there are none.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, damaged, or does not fit the network.
+    """
+    if path is None:
+        return
+    try:
+        tg.nn.load_state_dict(network, weights_in(tg.load(path).arrays))
+    except (OSError, CheckpointError) as error:
+        raise ConfigError(f"--from {path}: {error}") from None
+
+
 def finite(network: Any) -> bool:
     """Whether all weights are finite."""
     return all(bool(np.isfinite(p.data).all()) for p in tg.nn.parameters(network).values())
 
 
-def restore(checkpoint: Mapping[str, Any], network: Any, optimizer: tg.optim.SGD, rng: np.random.Generator) -> Progress:
-    """Restore the weights, the velocities and the state of ``rng`` from what `Run.reopen` returned.
+def restore(checkpoint: Mapping[str, Any], network: Any, optimizer: tg.optim.Optimizer, average: tg.optim.EMA | None,
+            rng: np.random.Generator) -> Progress:  # fmt: skip
+    """Restore the weights, their average, and the states of optimizer and ``rng`` from what `Run.reopen` returned.
 
     Raises
     ------
@@ -210,12 +285,19 @@ def restore(checkpoint: Mapping[str, Any], network: Any, optimizer: tg.optim.SGD
     arrays = checkpoint["arrays"]
     progress: Progress = checkpoint["progress"]
     try:
-        tg.nn.load_state_dict(network, {k: v for k, v in arrays.items() if not k.startswith(_VELOCITY)})
-        optimizer.load_state_dict({k.removeprefix(_VELOCITY): v for k, v in arrays.items() if k.startswith(_VELOCITY)})
+        tg.nn.load_state_dict(network, weights_in(arrays))
+        state = _part(arrays, _OPTIMIZER)  # in version 0.2.0, keys began with velocity.
+        optimizer.load_state_dict({key.removeprefix("velocity."): value for key, value in state.items()})
+        if average:
+            average.load_state_dict(_part(arrays, _EMA))
         rng.bit_generator.state = progress.random_state
     except (CheckpointError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{checkpoint['path']} does not contain the state of this run: {error}") from None
     return progress
+
+
+def _part(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
 
 
 def _new_folder(options: SimpleNamespace) -> Path:

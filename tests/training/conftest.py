@@ -150,9 +150,9 @@ def uninterrupted(tmp_path_factory):
 
 @pytest.fixture
 def interrupt_after(monkeypatch):
-    """``interrupt_after(n)``: send a signal in the n-th update from now, or in the n-th call of another function."""
+    """``interrupt_after(n)``: send a signal after the n-th update from now, or in the n-th call of another function."""
 
-    def arm(n, target=tg.optim.SGD, name="step", number=signal.SIGINT):
+    def arm(n, target=train.Display, name="batch", number=signal.SIGINT):
         calls, original = [], getattr(target, name)
 
         def step(*arguments):

@@ -61,7 +61,7 @@ def test_comparison_detects_a_lost_random_state(run_train, interrupt_after, unin
     interrupt_after(3)
     run_train(*STATEFUL)
     restore = train.restore
-    monkeypatch.setattr(train, "restore", lambda *given: restore(*given[:3], np.random.default_rng(1)))
+    monkeypatch.setattr(train, "restore", lambda *given: restore(*given[:4], np.random.default_rng(1)))
     run_train("--resume", FOLDER, "--quiet")
     with pytest.raises(AssertionError, match=r"metrics\.csv"):
         assert_same(uninterrupted)
@@ -74,7 +74,7 @@ def test_bar_of_a_resumed_run_starts_at_the_images_it_has_processed(run_train, i
         interrupt_after(leg)
         run_train(*(STATEFUL if leg == 6 else ("--resume", FOLDER, "--quiet")))
     run_train("--resume", FOLDER, "--quiet")
-    assert [done for _, _, done, _ in seen] == [0, 1317, 1317 + 2 * 256]
+    assert [done for _, _, done, *_ in seen] == [0, 1317, 1317 + 2 * 256]
 
 
 def test_interrupted_run_draws_pictures(run_train, interrupt_after):

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+import train
 from tensorgrad.errors import ConfigError
 from training import options
+from training.recipe import OPTIMIZERS
+
+DOCS = Path(train.__file__).parent / "docs"
 
 # For every kind of option, the range that the message names, and values that are refused.
 INTEGER_FROM_1 = ("must be an integer of at least 1", ["0", "-1", "2.5", "1e3", "many", "nan", "inf", "", "0x10"])
@@ -21,17 +25,23 @@ REFUSED = {
     "warmup": INTEGER_FROM_0, "seed": INTEGER_FROM_0,
     "shift": ("must be an integer of at least 0 and at most 7", ["-1", "8", "1.0", "x"]),
     "lr": POSITIVE, "l2": NOT_NEGATIVE,
+    "betas": FRACTION, "label_smoothing": FRACTION, "ema": FRACTION, "patience": INTEGER_FROM_0,
+    "plateau_epochs": INTEGER_FROM_0, "milestones": INTEGER_FROM_1, "power": POSITIVE,
+    "weight_decay": NOT_NEGATIVE, "clip": NOT_NEGATIVE,
+    "gamma": ("must be a number greater than 0 and less than 1", ["0", "1", "nan", ""]),
+    "optimizer": ("must be one of sgd, adam, adamw, nadam, radam, rmsprop, adagrad", ["SGD", "lbfgs", ""]),
+    "threads": ("must be auto, an integer of at least 1, or a file metrics.csv", ["0", "-1", "2.5", "all", ""]),
     "dropout": FRACTION, "input_dropout": FRACTION, "momentum": FRACTION, "shrink": FRACTION,
     "validation": ("must be a number of at least 0 and less than 0.9", ["0.9", "-0.1", "nan"]),
     "init": ("must be one of he, glorot, small", ["HE", "zeros", ""]),
-    "schedule": ("must be one of constant, halving, step, cosine, linear", ["half", ""]),
+    "schedule": ("must be one of constant, halving, step, multi_step, exponential, linear, ", ["half", ""]),
     "loss": ("must be one of mean, sum", ["max", ""]),
     "pixels": ("must be one of unit, raw", ["1", ""]),
     "dataset": ("must be one of mnist, digits", ["cifar", ""]),
     "model": ("must not be empty", [""]), "data": ("must not be empty", [""]), "out": ("must not be empty", [""]),
-    "freeze": ("must not be empty", [""]),
+    "from": ("must not be empty", [""]), "freeze": ("must not be empty", [""]),
 }  # fmt: skip
-BOOLEANS = {"nesterov", "watch_test", "quiet"}
+BOOLEANS = {"eager", "nesterov", "watch_test", "quiet"}
 CASES = [(name, value, message) for name, (message, values) in REFUSED.items() for value in values]
 
 
@@ -44,7 +54,7 @@ def test_every_option_is_tested():
 def test_value_out_of_range_is_refused_with_name_and_range(run_train, refused, name, value, message):
     flag = "--" + name.replace("_", "-")
     result = run_train(*(() if name == "dataset" else ("--dataset", "digits")), f"{flag}={value}")
-    assert refused(result, f"error: {flag} {message}" + (f", got {value!r}" if value else ""))
+    assert refused(result, f"error: {flag} {message}", f", got {value!r}" if value else "")
     assert list(Path().iterdir()) == []
 
 
@@ -52,6 +62,20 @@ def test_value_out_of_range_is_refused_with_name_and_range(run_train, refused, n
     ("arguments", "piece"),
     [
         (["--hidden", "400", "-5"], "--hidden must be an integer of at least 1, got '-5'"),
+        (["--betas", "0.9"], "--betas must be two numbers, got ['0.9']"),
+        (["--betas", "0.9", "0.99", "0.999"], "--betas must be two numbers"),
+        (["--betas", "0.9", "0.99"], "--betas is an option of adam, adamw, nadam, radam, not of --optimizer sgd"),
+        (
+            ["--optimizer", "adam", "--momentum", "0.5"],
+            "--momentum is an option of sgd, rmsprop, not of --optimizer adam",
+        ),
+        (["--optimizer", "rmsprop", "--no-nesterov"], "--nesterov is an option of sgd, not of --optimizer rmsprop"),
+        (["--schedule", "multi_step"], "--schedule multi_step needs --milestones"),
+        (["--schedule", "plateau", "--validation", "0"], "--schedule plateau needs images to validate on"),
+        (["--patience", "2", "--validation", "0"], "--patience needs images to validate on"),
+        (["--from", "nowhere.npz"], "--from nowhere.npz: no checkpoint at nowhere.npz"),
+        (["--from", "."], "--from .: . is a folder"),
+        (["--threads", "nowhere.csv"], "--threads cannot be read from nowhere.csv"),
         (["--model", "nowhere.yaml"], "no model file nowhere.yaml"),
         (["--model", "."], "cannot read the model file ."),
     ],
@@ -70,7 +94,15 @@ def test_help_describes_every_option(capsys):
         assert f"--{name.replace('_', '-')}" in text
         # argparse breaks lines at hyphens, so white space is ignored
         assert option.help.replace(" ", "") in text.replace(" ", "")
-    for piece in ("(15 on mnist, 100 on digits)", "(0.1)", "(400)", "(cosine)", "(on)", "--resume RUN", "examples:"):
+    for piece in (
+        "(15 on mnist, 100 on digits)",
+        "(0.1 with sgd, 0.002 with nadam, ",
+        "(400)",
+        "(cosine)",
+        "(on)",
+        "--resume RUN",
+        "examples:",
+    ):
         assert piece in text
 
 
@@ -83,10 +115,11 @@ def test_options_that_are_not_given_are_absent():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("dataset", ["mnist", "digits"])
-def test_defaults_are_in_range(dataset):
+def test_defaults_are_in_range(dataset, optimizer):
     for option in options.OPTIONS.values():
-        default = option.default_for(dataset)
+        default = option.default_for(dataset, optimizer)
         assert default is None or option.parse(default) == default, option.name
 
 
@@ -143,3 +176,20 @@ def test_option_that_belongs_into_the_model_file_is_refused(name):
     value = "he" if name == "init" else 0.5
     with pytest.raises(ConfigError, match=re.escape(f"--{name.replace('_', '-')} cannot be combined with --model")):
         options.resolve({"model": model_file({}), name: value}, "digits", 10)
+
+
+# ------------------------------------------------------------------------------------------------ the page
+
+
+def test_page_lists_every_option_with_its_default(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    import options as page
+
+    text = (DOCS / "options.md").read_text(encoding="utf-8")
+    assert text == page.page()
+    for name, option in options.OPTIONS.items():
+        (row,) = [line for line in text.splitlines() if re.match(rf"\| `--{name.replace('_', '-')}[ `]", line)]
+        assert f"| {options.shown_default(option.default)} |" in row
+    added = option._replace(help="something else")
+    monkeypatch.setitem(options.GROUPS, "run", (*options.RUN[:-1], added))
+    assert text != page.page()

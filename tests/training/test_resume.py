@@ -23,7 +23,7 @@ def test_finished_run_is_not_changed(run_train, uninterrupted):
 
 
 @pytest.mark.parametrize("option", [
-    ["--epochs", "5"], ["--hidden", "8"], ["--lr", "0.1"], ["--seed", "1"], ["--out", "x"], ["--nesterov"],
+    ["--hidden", "8"], ["--lr", "0.1"], ["--seed", "1"], ["--out", "x"], ["--nesterov"],
     ["--model", "m.yaml"], ["--dataset", "digits"],
 ])  # fmt: skip
 def test_run_is_not_resumed_with_other_options(run_train, refused, stopped, option):
@@ -57,9 +57,9 @@ def best(path):
         (lambda path: tg.save(path, {}, {"options": {}, "data": {}, "progress": {}}), "does not contain the state"),
         (lambda path: tg.save(path, {}, {**tg.load(path).config, "progress": {"eboch": 1}}), "not contain the state"),
         (lambda path: tg.save(path, best(path), {**tg.load(path).config, "progress": {}}), "PCG64"),
-        (lambda path: tg.save(path, {}, tg.load(path).config), "velocities"),
+        (lambda path: tg.save(path, {}, tg.load(path).config), "the state of the optimizer"),
         (lambda path: tg.save(path, {"optimizer.velocity.x": 0}, tg.load(path).config), "missing layers.hidden.bias"),
-        (lambda path: shutil.copy(path.with_name("best.npz"), path), "velocities"),
+        (lambda path: shutil.copy(path.with_name("best.npz"), path), "the state of the optimizer"),
         (lambda path: path.with_name("result.json").write_text("{"), "result.json is damaged"),
     ],
     ids=[
@@ -76,8 +76,8 @@ def test_damaged_run_is_refused_and_not_changed(run_train, refused, stopped, dam
 
 WRONG = [None, "x", -1, {}, 1e300]
 ENTRIES = ["options batch_size", "options lr", "options momentum", "options schedule", "options seed", "options freeze",
-           "options warmup", "options validation", "options layers", "progress history", "progress random_state",
-           "progress random_state state"]  # fmt: skip
+           "options warmup", "options validation", "options layers", "options eager",
+           "progress history", "progress random_state", "progress random_state state"]  # fmt: skip
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

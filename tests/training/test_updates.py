@@ -66,7 +66,7 @@ def test_frozen_layer_keeps_its_weights_and_has_no_gradient(run_tiny, monkeypatc
         step(optimizer)
 
     monkeypatch.setattr(tg.optim.SGD, "step", recorded)
-    folder = run_tiny("--freeze", *names, "--shrink", 0.01, "--l2", 0.01).folder
+    folder = run_tiny("--freeze", *names, "--shrink", 0.01, "--l2", 0.01, "--eager").folder
     initial, final = initial_weights(folder), weights(folder)
     assert len(seen) == 12
     for name, array in initial.items():

@@ -22,8 +22,13 @@ def test_held_out_images_are_disjoint_from_the_others_and_do_not_vary(fraction):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_held_out_images_are_not_trained_on(run_tiny, monkeypatch, seed):
-    seen, shifted = [], images.shifted
-    monkeypatch.setattr(images, "shifted", lambda batch, *rest: seen.append(batch) or shifted(batch, *rest))
+    seen, draw = [], images.Shifted.draw
+
+    def noted(*given):
+        seen.append(draw(*given))
+        return seen[-1]
+
+    monkeypatch.setattr(images.Shifted, "draw", noted)
     assert run_tiny("--seed", seed, "--epochs", 1).code == 0
     data = tg.data.load("digits")
     expected = data.train_images[images.hold_out(data, 1 / 12)[0]].reshape(-1, 64)
@@ -45,3 +50,18 @@ def test_without_held_out_images_the_last_epoch_is_the_best(run_tiny):
 def test_fraction_without_a_held_out_image_is_refused(run_tiny, refused, fraction, piece):
     assert refused(run_tiny("--validation", fraction), "--validation", piece)
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("limit", [0, 1, 7])
+def test_images_are_shifted_by_up_to_the_limit_and_padded_with_zeros(limit):
+    pictures = np.random.default_rng(0).integers(1, 256, (5, 9, 4), np.uint8)
+    batch = np.array([4, 0, 4, 2] * 50)
+    drawn = images.Shifted(pictures, limit).draw(batch, np.random.default_rng(1))
+    padded = np.pad(pictures, ((0, 0), (limit, limit), (limit, limit)))
+    seen = set()
+    for image, i in zip(drawn, batch, strict=True):
+        fits = [(a, b) for a in range(2 * limit + 1) for b in range(2 * limit + 1)
+                if np.array_equal(image, padded[i, a : a + 9, b : b + 4])]  # fmt: skip
+        assert fits
+        seen.update(fits if len(fits) == 1 else [])
+    assert len(seen) >= min(60, (2 * limit + 1) ** 2)

@@ -27,7 +27,7 @@ def test_run_writes_configuration_metrics_checkpoints_result_and_pictures(traine
 
 def test_configuration_is_complete(trained):
     config = read_yaml(trained / "config.yaml", "the configuration")
-    assert config.keys() == options.OPTIONS.keys() | {"layers", "data_set"}
+    assert config.keys() == options.OPTIONS.keys() | {"layers", "data_set", "decided"}
     assert (config["hidden"], config["epochs"], config["lr"], config["schedule"]) == ([64], 12, 0.1, "cosine")
     assert [layer["name"] for layer in config["layers"]] == ["hidden", "relu", "dropout", "output"]
     in_checkpoint = tg.load(trained / "last.npz").config

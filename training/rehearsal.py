@@ -1,0 +1,125 @@
+"""Compiled updates, and what a run decides by trying it out on copies of its network.
+
+A rehearsal has a random generator of its own, so that the run itself is not affected.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+import tensorgrad as tg
+from tensorgrad.data import Dataset
+from training import images, threads
+from training.run import finite
+
+Update = Callable[..., Any]  # of inputs, labels and a random generator
+Prepare = Callable[[SimpleNamespace, Any], tuple[tg.optim.Optimizer, Any, Update]]  # of the options and a network
+Batch = tuple[Any, Any]  # inputs and labels
+
+_UPDATES = 4  # the first ones are recorded, the last one is replayed
+_RATE = 1e-6  # the learning rate, so that no rehearsal diverges
+
+
+def compiled(update: Update, network: Any) -> Update:
+    """A function that records the first updates and replays them from then on.
+
+    An update that starts from finite weights and leaves others behind cannot be recorded. It is then made without.
+
+    Raises
+    ------
+    CompileError
+        If an update cannot be recorded for another reason.
+    """
+    replay = tg.compile(update)
+
+    def run(*given: Any) -> Any:
+        try:
+            return replay(*given)
+        except tg.CompileError as error:
+            loss, *others = update(*given)
+            if np.isfinite(loss) and finite(network):
+                raise tg.CompileError(f"{error} (--resume with --eager continues the run without tg.compile)") from None
+            return loss, *others
+
+    return run
+
+
+def decide(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare) -> dict[str, Any]:
+    """Whether to compile the updates of a run, unless it is eager, and the number of threads at its start."""
+    decided: dict[str, Any] = {}
+    if not o.eager:
+        decided["compile"] = is_exact(lambda copied: prepare(o, copied), network, _batches(o, data))
+    if o.threads == threads.AUTO:
+        decided["threads"] = fastest(o, data, network, prepare, decided.get("compile", False))
+    return decided
+
+
+def describe(o: SimpleNamespace, number: int) -> str:
+    """What `decide` found, for the first line of the output; ``number`` is that of threads, if it is known already."""
+    number = number or (o.decided.get("threads") if o.threads == threads.AUTO else 0) or 0
+    counted = f"; {number} thread{'s' * (number > 1)}" if number else ""
+    return counted + ("; updates are compiled" if o.decided.get("compile") and not o.eager else "")
+
+
+def fastest(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare, is_compiled: bool) -> int:
+    """The number of threads with which an update takes the least time now."""
+    if (most := threads.most()) == 1:
+        return 1
+    inputs, labels = _batches(o, data)[0]
+    try:
+        update, _ = _rehearsed(lambda copied: prepare(o, copied), network, is_compiled)
+        for _ in range(_UPDATES if is_compiled else 0):
+            update(inputs, labels, np.random.default_rng(0))
+    except Exception:  # the run reports it
+        return most
+    return threads.fastest(lambda: update(inputs, labels, np.random.default_rng(0)), most)
+
+
+def is_exact(prepare: Callable[[Any], Any], network: Any, batches: list[Batch]) -> bool:
+    """Whether compiled updates change the weights, and draw random numbers, exactly as ordinary ones do.
+
+    ``prepare(network)`` returns the optimizer of a network, the average of its weights or None, and the function to
+    compile; ``batches`` are inputs and labels, one pair of each size.
+    """
+    try:
+        states = [_state_after(prepare, network, batches, is_compiled) for is_compiled in (False, True)]
+    except Exception:  # an update that fails without being compiled fails in the run, too, and is reported there
+        return False
+    return states[0] == states[1]
+
+
+def _batches(o: SimpleNamespace, data: Dataset) -> list[Batch]:
+    """Examples of batches, of the size of all, and of that of the last one in an epoch if it is smaller."""
+    scale, count = images.pixel_scale(o.pixels, data.brightest), len(images.hold_out(data, o.validation)[0])
+    sizes = dict.fromkeys([min(o.batch_size, count), count % o.batch_size or min(o.batch_size, count)])
+    return [(images.rows(data.train_images[:size], scale), data.train_labels[:size]) for size in sizes]
+
+
+def _rehearsed(prepare: Callable[[Any], Any], network: Any, is_compiled: bool) -> tuple[Update, Callable[[], Any]]:
+    """An update of a copy of the network, and a function that returns the arrays that it changes."""
+    network = copy.deepcopy(network)
+    optimizer, average, update = prepare(network)
+    optimizer.lr = _RATE
+
+    def arrays() -> dict[str, Any]:
+        gradients = {f"{name}.grad": p.grad for name, p in optimizer.params.items() if p.grad is not None}
+        averages = average.state_dict() if average else {}
+        return {**tg.nn.state_dict(network), **optimizer.state_dict(), **averages, **gradients}
+
+    return tg.compile(update) if is_compiled else update, arrays
+
+
+def _state_after(prepare: Callable[[Any], Any], network: Any, batches: list[Batch], is_compiled: bool) -> list[Any]:
+    """What updates of a copy of the network leave behind: all arrays, as bytes, and the state of the generator."""
+    update, arrays = _rehearsed(prepare, network, is_compiled)
+    rng = np.random.default_rng(0)
+    for inputs, labels in batches:
+        for _ in range(_UPDATES):
+            update(inputs, labels, rng)
+    values = [np.asarray(value).tobytes() for _, value in sorted(arrays().items())]
+    return [*values, rng.bit_generator.state]
