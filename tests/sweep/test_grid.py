@@ -20,7 +20,20 @@ def test_seed_varies_fastest():
 
 def test_every_option_can_be_varied_except_those_of_the_sweep_itself():
     assert {"lr", "hidden", "seed", "nesterov", "freeze", "model", "dataset"} < set(AXES)
-    assert not {"out", "quiet", "data"} & set(AXES)
+    assert not {"out", "quiet", "data", "eager", "threads"} & set(AXES)
+
+
+def test_options_of_optimizers_and_schedules_can_be_varied():
+    several = {"optimizer": ["adam", "nadam"], "betas": ["0.9,0.99", "0.8,0.9"], "milestones": ["none", "5,10"]}
+    grid = grid_of({**several, "ema": ["0", "0.9"], "patience": [3], "schedule": ["multi_step"]})
+    assert grid.varied == ["optimizer", "betas", "milestones", "ema"]
+    assert grid.axes["betas"] == [[0.9, 0.99], [0.8, 0.9]]
+    assert grid.axes["milestones"] == [[], [5, 10]]
+    names = list(all_settings([grid]))
+    assert names[0] == "optimizer-adam_betas-0.9+0.99_milestones-none_ema-0"
+    assert len(names) == 16
+    with pytest.raises(ConfigError, match="--betas must be two numbers"):
+        grid_of({"betas": ["0.9"]})
 
 
 def test_sample_is_reproducible_and_part_of_larger_ones():
