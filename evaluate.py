@@ -69,8 +69,7 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
     numbers = [*about["shape"], about["classes"], about["brightest"]] if isinstance(about["shape"], list) else []
     if len(numbers) != 4 or not all(type(number) is int and number > 0 for number in numbers):
         raise tg.CheckpointError(f"{path} does not describe the images that its network classifies")
-    features = about["shape"][0] * about["shape"][1]
-    network = models.build(o.layers, features, about["classes"], np.random.default_rng(0), str(path))
+    network = models.build(o.layers, about["shape"], about["classes"], np.random.default_rng(0), str(path))
     try:
         tg.nn.load_state_dict(network, {k: v for k, v in arrays.items() if not k.startswith("optimizer.")})
         if not finite(network):

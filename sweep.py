@@ -185,7 +185,7 @@ def prepare(given: argparse.Namespace, runs: dict[str, Settings]) -> tuple[dict[
         if (network := key([o.layers, data.name, o.freeze])) not in built:
             built.add(network)
             layers = models.build(
-                o.layers, data.features, data.classes, np.random.default_rng(0), o.model or "the network"
+                o.layers, data.shape, data.classes, np.random.default_rng(0), o.model or "the network"
             )
             train.freeze(layers, o.freeze)
         complete[key(settings)] = completed

@@ -40,7 +40,7 @@ from training.run_pictures import draw
 from training.signals import Interrupt, exit_code
 
 
-def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.random.Generator, run: Run,
+def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.random.Generator, run: Run,
           checkpoint: dict[str, Any] | None = None) -> tuple[str, Progress]:  # fmt: skip
     """Train ``network`` until the last epoch, Ctrl-C, SIGTERM, or a loss that is not finite.
 
@@ -55,8 +55,9 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
     scale = images.pixel_scale(o.pixels, data.brightest)
 
     # The parameters, the optimizer and the learning rate.
+    tg.nn.train(network)
     parameters = tg.nn.parameters(network)
-    weights = [p for p in parameters.values() if p.ndim == 2 and p.requires_grad]  # subject to penalties
+    weights = [p for p in parameters.values() if p.ndim >= 2 and p.requires_grad]  # subject to penalties
     optimizer = tg.optim.SGD(parameters, o.lr, o.momentum, nesterov=o.nesterov and o.momentum > 0)
     schedule = learning_rate_schedule(o, updates=o.epochs * math.ceil(len(y) / o.batch_size))
 
@@ -137,7 +138,7 @@ def learning_rate_schedule(o: SimpleNamespace, updates: int) -> tg.schedules.Sch
     return tg.schedules.warm_up(choices[o.schedule](), o.warmup)
 
 
-def freeze(network: tg.nn.Sequential, names: list[str]) -> None:
+def freeze(network: models.Network, names: list[str]) -> None:
     """Freeze layers, or single parameters such as ``hidden.weight``, by their names in the list of layers.
 
     Raises
@@ -176,13 +177,12 @@ def start(given: dict[str, Any]) -> int:
         images.hold_out(data, o.validation)
 
     rng = np.random.default_rng(o.seed)
-    network = models.build(o.layers, data.features, data.classes, rng, o.model or "the network")
+    network = models.build(o.layers, data.shape, data.classes, rng, o.model or "the network")
     freeze(network, o.freeze)
     if checkpoint is None:
         run = Run.create(o, images.about(data))
     if not quiet and result is None:
-        count = sum(p.size for p in tg.nn.parameters(network).values())
-        print(f"{data}\n{count:,} parameters in {len(o.layers)} layers; the folder of the run is {run.folder}")
+        print(f"{data}\n\n{tg.nn.summary(network, (1, data.features))}\n\nthe folder of the run is {run.folder}")
 
     with locked(run.folder, "another program is training this run"):
         remove_temporary_files(run.folder)
@@ -202,7 +202,7 @@ def start(given: dict[str, Any]) -> int:
             raise
 
 
-def finish(run: Run, network: tg.nn.Sequential, data: Dataset, p: Progress, *, is_new: bool) -> int:
+def finish(run: Run, network: models.Network, data: Dataset, p: Progress, *, is_new: bool) -> int:
     """Evaluate the best weights on the test images, write the result if it is new, print it, and draw the pictures."""
     o = run.options
     tg.nn.load_state_dict(network, run.weights("best.npz"))

@@ -104,7 +104,8 @@ class Option(NamedTuple):
 # fmt: off
 NETWORK = (
     Option("model", text, None, "FILE",
-           "YAML file with the layers of the network and perhaps a recipe, such as models/report.yaml",
+           "YAML file with the layers of the network and perhaps a recipe, such as models/cnn.yaml; or a class of your "
+           "own, my_model.py:Net, which is called as Net(shape, classes, rng)",
            in_recipe=False),
     Option("hidden", list_of(integer(1)), [400], "N",
            "sizes of the hidden layers; with --model, they replace those in the file", in_recipe=False),
@@ -282,8 +283,11 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
         for name in ("dropout", "input_dropout", "init"):
             if name in given:
                 raise ConfigError(f"{flag(name)} cannot be combined with --model: set it in {given['model']}")
-        layers, recipe = models.read(given["model"])
-        recipe = check(recipe, f"{given['model']}: {models.network.RECIPE}")
+        if models.own.is_class(given["model"]):
+            layers = models.own.entries(given["model"])
+        else:
+            layers, recipe = models.read(given["model"])
+        recipe = check(recipe, f"{given['model']}: {models.files.RECIPE}")
         if "hidden" in given:
             layers = models.resize(layers, given["hidden"], given["model"])
     values = {name: option.default_for(dataset) for name, option in OPTIONS.items()} | recipe | dict(given)
@@ -293,6 +297,6 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
     else:
         o.dropout = o.input_dropout = o.init = None  # set in the file
         if "hidden" not in given:
-            o.hidden = [e["params"]["out_features"] for e in layers if "out_features" in e["params"]][:-1]
+            o.hidden = models.hidden_sizes(layers)
     o.layers, o.dataset = layers, dataset
     return o

@@ -28,9 +28,9 @@ def _draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str)
     title = run.folder.name.encode(errors="replace").decode()  # a folder name may contain bytes that are not text
     if progress.history:
         pictures.curves(run.folder / "curves.png", progress.history, title, progress.best_epoch)
-    first = next((p for p in tg.nn.parameters(network).values() if p.shape[:1] == (data.features,)), None)
+    first, shape = _first_weights(network, data)
     if first is not None:
-        pictures.weights(run.folder / "weights.png", first.data, data.shape, f"{title}: weights of the first layer")
+        pictures.weights(run.folder / "weights.png", first, shape, f"{title}: weights of the first layer")
     if which == "test":
         shown, labels = data.test_images, data.test_labels
     else:
@@ -45,3 +45,13 @@ def _draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str)
     pictures.confusion(run.folder / "confusion.png", matrix, f"{title}: {which} images")
     pictures.mistakes(run.folder / "mistakes.png", shown, labels, predicted, np.max(probabilities, axis=1),
                       f"{title}: misclassified {which} images")  # fmt: skip
+
+
+def _first_weights(network: Any, data: Dataset) -> tuple[Any, tuple[int, int]]:
+    """The weights of the first layer, ``(H * W, units)``, and the (H, W) of a unit's: of an image, or of a filter."""
+    for p in tg.nn.parameters(network).values():
+        if p.ndim == 2 and p.shape[0] == data.features:
+            return p.data, data.shape
+        if p.ndim == 4 and p.shape[1] == 1:  # of a convolution of images with one channel
+            return p.data.reshape(len(p), -1).T, p.shape[2:]
+    return None, data.shape
