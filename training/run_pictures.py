@@ -53,5 +53,5 @@ def _first_weights(network: Any, data: Dataset) -> tuple[Any, tuple[int, int]]:
         if p.ndim == 2 and p.shape[0] == data.features:
             return p.data, data.shape
         if p.ndim == 4 and p.shape[1] == 1:  # of a convolution of images with one channel
-            return p.data.reshape(len(p), -1).T, p.shape[2:]
+            return p.data.reshape(len(p), -1).T, (p.shape[2], p.shape[3])
     return None, data.shape
