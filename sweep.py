@@ -68,7 +68,7 @@ def command_line() -> Parser:
     parser.add_argument(
         "--cluster", metavar="ADDRESS", help="address of a Dask scheduler, or local to start a cluster on this machine"
     )
-    parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files")
+    parser.add_argument("--data", metavar="DIR", help="folder or file with the data set")
     parser.add_argument("--quiet", action="store_true", help="print the results only, without progress")
     lines = [
         "options of train.py that can be varied, each with one value or several (defaults: python train.py --help):"

@@ -31,7 +31,7 @@ import numpy as np
 import models
 import tensorgrad as tg
 from tensorgrad.data import Dataset, batches
-from training import images, options
+from training import advice, images, options
 from training.folders import locked, remove_temporary_files
 from training.program import run_program
 from training.progress import Display
@@ -215,6 +215,8 @@ def finish(run: Run, network: models.Network, data: Dataset, p: Progress, *, is_
         })  # fmt: skip
     why = "the best on the validation images" if o.validation else "the last"
     print(f"test accuracy {test_accuracy:.2%}, with the weights of epoch {p.best_epoch}, {why}", flush=True)
+    if reason := advice.explain(o, data, network, test_accuracy, p.history):
+        sys.stderr.write(f"train.py: {reason}\n")
     return 0 if draw(run, network, data, p, "test") else 1
 
 

@@ -109,6 +109,7 @@ def _layers(entries: list[Entry], shape: Shape, rng: np.random.Generator,
             shape = result_shape(layers[entry["name"]], shape)
         except (TypeError, ValueError, IndexError, OverflowError, MemoryError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
+            reason = f"not enough memory: {reason}" if isinstance(error, MemoryError) else reason
             raise ConfigError(f"{where}: {reason} (its input has shape {written_shape(shape)})") from None
     return layers, shape
 

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import models
+from tensorgrad.data import NAMES
+from tensorgrad.data.known import KNOWN
 from tensorgrad.errors import ConfigError
 from training.command_line import Parser, flag
 
@@ -97,8 +99,8 @@ class Option(NamedTuple):
     in_recipe: bool = True  # whether the recipe of a model file may contain it
 
     def default_for(self, dataset: str) -> Any:
-        """The default on a data set."""
-        return self.default[dataset] if isinstance(self.default, dict) else self.default
+        """The default on a data set, by default that on MNIST."""
+        return self.default.get(dataset, self.default["mnist"]) if isinstance(self.default, dict) else self.default
 
 
 # fmt: off
@@ -145,11 +147,12 @@ TRAINING = (
            "independently of the learning rate"),
 )
 DATA = (
-    Option("dataset", one_of("mnist", "digits"), None, "NAME",
-           "mnist, or digits (8x8 pixels, part of the package); by default mnist if it is found or can be downloaded",
+    Option("dataset", one_of(*NAMES), None, "NAME",
+           f"{', '.join(KNOWN)}, digits (8x8 pixels, part of the package), or files (those in --data); by default what "
+           "--data contains or, without it, mnist if it is found or can be downloaded",
            in_recipe=False),
     Option("data", text, None, "DIR",
-           "folder with the four MNIST files, or with those of another data set in the same format",
+           "folder with the four files of the data set; or a file .npz or .csv, or a folder of pictures for each class",
            in_recipe=False),
     Option("validation", number(0, 0.9), 1 / 12, "FRACTION",
            "fraction of the training images held out to choose the best epoch; the same images for every seed"),

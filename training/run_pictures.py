@@ -42,9 +42,9 @@ def _draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str)
     probabilities = tg.softmax(images.predict(network, shown, scale))
     predicted = probabilities.argmax(axis=1)
     matrix = metrics.confusion_matrix(labels, predicted, data.classes)
-    pictures.confusion(run.folder / "confusion.png", matrix, f"{title}: {which} images")
+    pictures.confusion(run.folder / "confusion.png", matrix, f"{title}: {which} images", data.class_names)
     pictures.mistakes(run.folder / "mistakes.png", shown, labels, predicted, np.max(probabilities, axis=1),
-                      f"{title}: misclassified {which} images")  # fmt: skip
+                      f"{title}: misclassified {which} images", data.class_names)  # fmt: skip
 
 
 def _first_weights(network: Any, data: Dataset) -> tuple[Any, tuple[int, int]]:

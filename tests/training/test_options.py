@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import tensorgrad as tg
 from tensorgrad.errors import ConfigError
 from training import options
 
@@ -27,7 +28,7 @@ REFUSED = {
     "schedule": ("must be one of constant, halving, step, cosine, linear", ["half", ""]),
     "loss": ("must be one of mean, sum", ["max", ""]),
     "pixels": ("must be one of unit, raw", ["1", ""]),
-    "dataset": ("must be one of mnist, digits", ["cifar", ""]),
+    "dataset": (f"must be one of {', '.join(tg.data.NAMES)}", ["cifar", ""]),
     "model": ("must not be empty", [""]), "data": ("must not be empty", [""]), "out": ("must not be empty", [""]),
     "freeze": ("must not be empty", [""]),
 }  # fmt: skip
