@@ -19,31 +19,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 import tensorgrad as tg
 from models import own
 from models.files import RECIPE, Entry, check
-from models.layers import LAYERS, Layer, Shape, is_nested, make, parameters, result_shape, takes_images, takes_vectors
-from models.layers import written as written_shape
+from models.layers import (
+    LAYERS,
+    Layer,
+    Reshape,
+    Shape,
+    is_nested,
+    make,
+    parameters,
+    result_shape,
+    takes_images,
+    takes_vectors,
+    written,
+)
 from tensorgrad.errors import ConfigError
 
-
-class LayerNetwork(tg.nn.Sequential):
-    """A `tensorgrad.nn.Sequential` that also takes rows of pixels, ``(N, H * W)``, where it needs images."""
-
-    def __init__(self, layers: dict[str, Layer], shape: Shape) -> None:
-        super().__init__(layers)
-        self.shape = shape  # of the input, without the axis of the batch
-
-    def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
-        """Compute the logits ``(N, classes)``; ``rng`` draws dropout."""
-        return super().__call__(own.as_images(x, self.shape), rng)
-
-
-Network: TypeAlias = LayerNetwork | own.OwnNetwork
+Network: TypeAlias = tg.nn.Sequential | own.OwnNetwork
 
 
 def build(entries: list[Entry], shape: int | Sequence[int], classes: int, rng: np.random.Generator,
@@ -63,9 +61,12 @@ def build(entries: list[Entry], shape: int | Sequence[int], classes: int, rng: n
         checked[-1]["params"] = {"out_features": classes} | checked[-1]["params"]
     layers, end = _layers(checked, start, rng, source)
     if end != (classes,):
-        found = f"{end[0]} outputs" if len(end) == 1 else f"outputs of shape {written_shape(end)}"
+        found = f"{end[0]} outputs" if len(end) == 1 else f"outputs of shape {written(end)}"
         raise ConfigError(f"{source}: the last layer has {found}, but the data set has {classes} classes")
-    return LayerNetwork(layers, start)
+    if len(start) > 1:  # the network is called with rows of pixels, whatever its layers take
+        name = next(name for name in ("images", *(f"images{i}" for i in range(len(layers) + 1))) if name not in layers)
+        layers = {name: Reshape(start), **layers}
+    return tg.nn.Sequential(layers)
 
 
 def _as_tuple(shape: int | Sequence[int]) -> Shape:
@@ -110,7 +111,7 @@ def _layers(entries: list[Entry], shape: Shape, rng: np.random.Generator,
         except (TypeError, ValueError, IndexError, OverflowError, MemoryError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             reason = f"not enough memory: {reason}" if isinstance(error, MemoryError) else reason
-            raise ConfigError(f"{where}: {reason} (its input has shape {written_shape(shape)})") from None
+            raise ConfigError(f"{where}: {reason} (its input has shape {written(shape)})") from None
     return layers, shape
 
 

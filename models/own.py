@@ -43,13 +43,8 @@ class OwnNetwork:
 
     def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
         """Compute the logits ``(N, classes)``; ``rng`` draws dropout."""
-        images = as_images(x, self.shape)
+        images = np.reshape(x, (len(x), *self.shape))
         return self.layers(images, rng=rng) if self.passes_rng else self.layers(images)
-
-
-def as_images(x: Any, shape: Shape) -> Any:
-    """Rows of pixels ``(N, H * W)`` as inputs ``(N, *shape)``."""
-    return x if len(shape) == 1 or x.shape[1:] == shape else np.reshape(x, (len(x), *shape))
 
 
 def is_class(model: str) -> bool:

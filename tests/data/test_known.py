@@ -98,9 +98,7 @@ def test_message_names_the_data_set_its_files_and_the_folder(tmp_path, monkeypat
     with pytest.raises(DataNotFoundError, match=r"Fashion-MNIST is not in .*; put train-images.* there"):
         load("fashion-mnist", tmp_path)
     monkeypatch.setenv("TENSORGRAD_DATA", str(tmp_path))
-    with pytest.raises(
-        DataNotFoundError, match=r"KMNIST is not .* into a folder kmnist and set TENSORGRAD_DATA"
-    ):
+    with pytest.raises(DataNotFoundError, match=r"KMNIST is not .* into a folder kmnist and set TENSORGRAD_DATA"):
         load("kmnist")
     write(tmp_path / "EMNIST" / "raw", dict(list(made("emnist-letters")[2].items())[:3]))
     with pytest.raises(
