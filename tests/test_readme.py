@@ -7,7 +7,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-DOCS = ("guide.md", "layers.md", "models.md", "data.md", "compile.md", "figures.md", "how-it-works.md", "from-autograd.md")
+DOCS = (
+    "guide.md",
+    "layers.md",
+    "models.md",
+    "data.md",
+    "compile.md",
+    "figures.md",
+    "how-it-works.md",
+    "from-autograd.md",
+)
 PAGES = [README, *(ROOT / "docs" / name for name in DOCS),
          *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
          ROOT / "examples" / "README.md"]  # fmt: skip

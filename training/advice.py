@@ -19,7 +19,7 @@ def explain(o: SimpleNamespace, data: Dataset, network: Any, accuracy: float,
     ``accuracy`` is that on the test images, and ``history`` has a row for each epoch.
     """
     share = float(np.bincount(data.test_labels).max() / len(data.test_labels))  # right, if all are called the same
-    if accuracy > 1.25 * share and accuracy > 1.5 / data.classes:
+    if accuracy > 1.25 * max(share, 1 / data.classes):
         return None
     shown = data.test_images[:1000]
     called = np.unique(images.predict(network, shown, images.pixel_scale(o.pixels, data.brightest)).argmax(axis=1))
@@ -54,4 +54,6 @@ def _reasons(o: SimpleNamespace, data: Dataset, history: Sequence[Mapping[str, A
         rate = o.lr / 10 if o.lr > 0.01 else o.lr * 10
         level = "high" if o.lr > 0.01 else "low"
         reasons.append(f"the learning rate {o.lr:g} is too {level}: try --lr {rate:g}")
+        if history and int(history[-1]["updates"]) < 100:
+            reasons.append(f"{history[-1]['updates']} updates are few: give more --epochs")
     return reasons or [f"the learning rate {o.lr:g}, or labels that do not belong to their images"]

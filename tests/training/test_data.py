@@ -92,6 +92,7 @@ FAILURES = {
     "rate too high": ({}, "--lr 1000 --momentum 0 --no-nesterov --validation 0 --l2 0",
                       "the learning rate 1000 is too high: try --lr 100"),
     "rate too low": ({}, "--lr 1e-7", "the learning rate 1e-07 is too low: try --lr 1e-06"),
+    "few updates": ({}, "--lr 1e-7", "12 updates are few: give more --epochs"),
     "dark on white": ({"x_train": 255 - IMAGES, "x_test": 255 - IMAGES[:80]}, "--lr 1e-7",
                       "the images are dark on white"),
     "test labels of other images": ({"y_test": (LABELS[:80] + 1) % 4}, "--lr 0.1",
