@@ -107,7 +107,7 @@ def create(params: dict[str, Any], shape: Shape, classes: int, rng: np.random.Ge
     def instance(generator: np.random.Generator) -> Any:
         try:
             return kind(shape, classes, generator)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigError(f"{label} cannot be created: {label}(shape={shape}, classes={classes}, rng) raised "
                               f"{_reason(error, file)}") from None  # fmt: skip
 
@@ -178,7 +178,7 @@ def _load(file: Path, name: str) -> Any:
         sys.modules[module_name] = module  # dataclasses look for it there
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[module_name]
             raise ConfigError(f"{file} cannot be run: {_reason(error, file)}") from None
     kind = getattr(module, name, None)

@@ -136,6 +136,8 @@ WRONG = {
                                  "raised ZeroDivisionError: division by zero (line 6 of net.py)"),
     "a constructor that fails without a message": ("    def __init__(self, *args):\n        raise KeyError\n",
                                                    "raised KeyError: no message (line 6 of net.py)"),
+    "an exit": ("    def __init__(self, *args):\n        raise SystemExit(3)\n",
+                "raised SystemExit: 3 (line 6 of net.py)"),
     "several lines": ("    def __init__(self, *args):\n        raise ValueError('one\\ntwo')\n",
                       "raised ValueError: one two (line 6 of net.py)"),
     "no call": (INIT, "net.py:Net cannot be called: it needs a method __call__(self, x)"),
@@ -176,6 +178,8 @@ MISSING = {
     "NUL": (b"\0", "net.py:Net", "net.py is not Python"),
     "a failing module": ("import no_such_module\nclass Net: pass", "net.py:Net",
                          r"net.py cannot be run: ModuleNotFoundError: .*\(line 1 of net.py\)"),
+    "an exit": ("raise SystemExit(3)\nclass Net: pass", "net.py:Net",
+                r"net.py cannot be run: SystemExit: 3 \(line 1 of net.py\)"),
     "not a class": ("Net = 3", "net.py:Net", "Net of .*net.py is not a class, but int"),
 }  # fmt: skip
 
