@@ -86,7 +86,7 @@ def _read_folder(folder: Path) -> tuple[Part, Part, tuple[str, ...] | None] | No
 
 def _read_npz(path: Path) -> tuple[Part, Part, tuple[str, ...] | None]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             names = archive.files
             four = next((four for four in _NAMES if set(four) <= set(names)), None)
             pair = next((pair for pair in _PAIRS if set(pair) <= set(names)), None)
@@ -98,8 +98,7 @@ def _read_npz(path: Path) -> tuple[Part, Part, tuple[str, ...] | None]:
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy raise errors of many kinds for a damaged file
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} is damaged, or not an .npz file without Python objects: {reason}") from None
+        raise DataError(f"{path} is damaged, or not an .npz file without Python objects: {_said(error)}") from None
     for name, array in arrays.items():
         if array.ndim == 0:
             raise DataError(f"{path}: {name} must be an array, got a single number")
@@ -155,9 +154,8 @@ def _read_csv(path: Path) -> Part:
             skipped = 0 if header is None else 1
             table = np.loadtxt(path, np.float32, delimiter=",", skiprows=skipped, ndmin=2, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
         raise DataError(f"{path}: the rows must have a label and the same number of pixels, all of them numbers: "
-                        f"{reason}") from None  # fmt: skip
+                        f"{_said(error)}") from None  # fmt: skip
     if table.shape[1] < 2 or not len(table):
         raise DataError(f"{path}: expected rows with a label and pixels, got a table of shape {table.shape}")
     return Part(np.delete(table, label, axis=1), table[:, label], str(path), str(path))
@@ -223,7 +221,12 @@ def _picture(path: Path) -> Array:
     except DataError:
         raise
     except Exception as error:  # decoders raise errors of many kinds for a damaged file
-        raise DataError(f"{path} is not a picture, or damaged: {' '.join(str(error).split())}") from None
+        raise DataError(f"{path} is not a picture, or damaged: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    """What an error says, in one line that is not too long."""
+    return f"{' '.join(str(error).split()) or type(error).__name__:.200}"
 
 
 def _split(part: Part) -> tuple[Part, Part]:

@@ -114,9 +114,10 @@ def _column(part: Part) -> Array:
     if labels.ndim != 1 or labels.dtype.kind not in "buifUS":
         raise DataError(f"{part.labels_from}: labels must be integers (N,), (N, 1), or (N, classes) with a single 1 in "
                         f"each row; got shape {labels.shape} of dtype {labels.dtype}")  # fmt: skip
-    if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and np.array_equal(labels, np.rint(labels))):
-        raise DataError(f"{part.labels_from}: labels must be integers, got for example "
-                        f"{labels[labels != np.rint(labels)][0]:g}")  # fmt: skip
+    if labels.dtype.kind == "f":
+        is_whole = np.isfinite(labels) & (labels == np.rint(labels))
+        if not is_whole.all():
+            raise DataError(f"{part.labels_from}: labels must be integers, got for example {labels[~is_whole][0]:g}")
     return labels.astype(str) if labels.dtype.kind in "US" else labels.astype(np.int64)
 
 

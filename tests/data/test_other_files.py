@@ -154,6 +154,8 @@ BAD_ARRAYS = {
     "one class": (FOUR | {"y_train": 0 * LABELS[:24], "y_test": 0 * LABELS[24:]}, "all training labels are 0"),
     "an unknown class": (FOUR | {"y_test": LABELS[24:] + 1}, "label 3 does not occur among the training labels"),
     "fractions": (FOUR | {"y_train": LABELS[:24] + 0.5}, "labels must be integers, got for example 0.5"),
+    "infinite labels": (FOUR | {"y_train": np.where(LABELS[:24], 1.0, np.inf)},
+                        "labels must be integers, got for example inf"),
     "several columns": (FOUR | {"y_train": np.ones((24, 3))}, "must have a single 1 in each row"),
     "three axes": (FOUR | {"y_train": np.ones((24, 3, 1))}, "labels must be integers (N,), (N, 1), or (N, classes)"),
     "dates": (FOUR | {"y_train": np.zeros(24, "M8[s]")}, "labels must be integers"),
@@ -326,3 +328,39 @@ def test_what_is_not_found_is_said(folder):
     csv("d/b.csv", IMAGES, LABELS)
     with pytest.raises(DataError, match=r"none of the .csv files says that it is the training set"):
         load(None, "d")
+
+
+# ------------------------------------------------------------------------------------------------ damage
+
+
+def damaged(content, rng):
+    """The bytes with a few changed, removed or inserted, or without their end."""
+    for _ in range(rng.integers(1, 6)):
+        at, length = int(rng.integers(0, max(1, len(content)))), int(rng.integers(1, 20))
+        new = rng.bytes(length)
+        content = [content[:at] + new + content[at + length :], content[:at] + new + content[at:],
+                   content[:at] + content[at + length :], content[:at]][rng.integers(0, 4)]  # fmt: skip
+    return content
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", ["npz", "csv", "png"])
+def test_damaged_files_are_data_or_one_line(kind, seed):
+    np.savez("whole.npz", **FOUR)
+    csv("whole.csv", IMAGES, LABELS)
+    Image.fromarray(IMAGES[0]).save("whole.png")
+    content, rng = Path(f"whole.{kind}").read_bytes(), np.random.default_rng(seed)
+    pictures("d")
+    place = {"png": Path("d"), "npz": Path("a.npz"), "csv": Path("a.csv")}[kind]
+    said = []
+    for _ in range(25):
+        Path("d/ant/000.png" if kind == "png" else place).write_bytes(damaged(content, rng))
+        try:
+            data = load(None, place)
+        except DataError as error:
+            said.append(str(error))
+        else:
+            assert data.train_images.dtype == np.uint8
+            assert 0 <= data.train_labels.min() <= data.train_labels.max() < data.classes
+    assert said
+    assert not any("\n" in text or len(text) > 500 for text in said), said

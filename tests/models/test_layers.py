@@ -244,3 +244,39 @@ def test_states_of_batch_normalization_are_not_changed_by_building():
     norm = network.layers["batchnorm2d"]
     assert norm.training
     assert norm.num_batches_tracked == 0
+
+
+VALUES = [0, 1, 2, 5, -1, 2.5, 1e300, True, False, None, "same", "he", "", [], [2, 3], [None, 2], [1, 2, 3], {"a": 1},
+          10**30, float("nan"), "bilinear", "reflect"]  # fmt: skip
+
+
+def random_entry(rng, name, depth=0):
+    """An entry of a random type, with random values for some of its parameters."""
+    kind = str(rng.choice(list(LAYERS)))
+    params = {}
+    for key, parameter in parameters(kind).items():
+        if key in ("layer", "layers", "shortcut"):
+            if depth < 2:
+                params[key] = [random_entry(rng, f"l{i}", depth + 1) for i in range(rng.integers(0, 3))]
+        elif rng.random() < (0.9 if parameter.default is parameter.empty else 0.3):
+            params[key] = VALUES[rng.integers(len(VALUES))] if rng.random() < 0.4 else int(rng.integers(1, 5))
+    return {"name": name, "type": kind, "params": params}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_random_lists_are_networks_or_one_line(seed):
+    rng = np.random.default_rng(seed)
+    said = []
+    for _ in range(50):
+        layers = [random_entry(rng, f"l{i}") for i in range(rng.integers(1, 3))]
+        layers += [entry("Flatten", "flatten"), entry("Linear", "output")]
+        try:
+            network = models.build(layers, (8, 8), 10, rng, "net.yaml")
+        except ConfigError as error:
+            said.append(str(error))
+        else:
+            with tg.nn.eval(network):
+                assert network(np.ones((2, 64), np.float32)).shape == (2, 10)
+    assert 0 < len(said) < 50
+    assert all(text.startswith("net.yaml: ") and "\n" not in text for text in said), said
