@@ -103,10 +103,13 @@ def fetch(known: Known, folder: Path, *, quiet: bool = False) -> tuple[Path, ...
     import pooch
 
     pooch.get_logger().setLevel(logging.WARNING)  # by default it reports every file
-    source, wanted = SOURCES[known.name], tuple(folder / f"{name}.gz" for name in known.files)
+    source = SOURCES[known.name]
+    # an archive contains several data sets: all of them are unpacked
+    sets = [known] if source.archive is None else [other for other in KNOWN.values() if SOURCES[other.name] == source]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        missing = [path for path in wanted if not _is_official(path, source, known)]
+        paths = [folder / f"{name}.gz" for one in sets for name in one.files]
+        missing = [path for path in paths if not _is_official(path, source, known)]
         # on Windows, pooch does not replace an existing file atomically
         with tempfile.TemporaryDirectory(dir=folder, prefix="download-") as name:
             temporary = Path(name)
@@ -117,7 +120,7 @@ def fetch(known: Known, folder: Path, *, quiet: bool = False) -> tuple[Path, ...
                 _fetch([path.name for path in missing], source, temporary, folder, quiet)
     except OSError as error:
         raise DataNotFoundError(f"{folder} cannot be used ({_reason(error)})") from error
-    return wanted
+    return tuple(folder / f"{name}.gz" for name in known.files)
 
 
 def _is_official(path: Path, source: Source, known: Known) -> bool:

@@ -26,29 +26,30 @@ class Known(NamedTuple):
     files: tuple[str, ...]  # training images and labels, test images and labels
     folders: tuple[str, ...]  # in which the files may be, below the folder that is searched
     class_names: tuple[str, ...]
+    cached: str  # the folder for downloaded files, one of `folders`
     is_transposed: bool = False
 
 
 def _emnist(split: str, class_names: tuple[str, ...]) -> Known:
     files = tuple(f"emnist-{split}-{name.replace('t10k', 'test')}" for name in _PARTS)
     folders = (f"emnist-{split}", "emnist", "EMNIST/raw", "raw", "gzip")
-    return Known(f"emnist-{split}", f"EMNIST {split}", files, folders, class_names, is_transposed=True)
+    return Known(f"emnist-{split}", f"EMNIST {split}", files, folders, class_names, "emnist", is_transposed=True)
 
 
 KNOWN = {
     known.name: known
     for known in (
-        Known("mnist", "MNIST", _PARTS, ("mnist", "MNIST/raw", "raw"), DIGITS),
+        Known("mnist", "MNIST", _PARTS, ("mnist", "MNIST/raw", "raw"), DIGITS, "mnist"),
         Known("fashion-mnist", "Fashion-MNIST", _PARTS, ("fashion-mnist", "FashionMNIST/raw", "fashion", "raw"),
               ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
-               "Ankle boot")),
+               "Ankle boot"), "fashion-mnist"),
         Known("kmnist", "KMNIST", _PARTS, ("kmnist", "KMNIST/raw", "raw"),
-              ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")),
+              ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"), "kmnist"),
         _emnist("letters", tuple(string.ascii_uppercase)),
         _emnist("digits", DIGITS),
         _emnist("balanced", (*string.digits, *string.ascii_uppercase, *"abdefghnqrt")),
         Known("qmnist", "QMNIST",
               ("qmnist-train-images-idx3-ubyte", "qmnist-train-labels-idx2-int", "qmnist-test-images-idx3-ubyte",
-               "qmnist-test-labels-idx2-int"), ("qmnist", "QMNIST/raw", "raw"), DIGITS),
+               "qmnist-test-labels-idx2-int"), ("qmnist", "QMNIST/raw", "raw"), DIGITS, "qmnist"),
     )
 }  # fmt: skip

@@ -88,7 +88,7 @@ def _fetch(known: Known, cache: Path | None, allowed: bool, quiet: bool) -> tupl
     if cache is None:
         raise DataNotFoundError('downloading needs pooch: python -m pip install "tensorgrad-np[train]"')
     try:
-        return fetch(known, cache / known.name, quiet=quiet)
+        return fetch(known, cache / known.cached, quiet=quiet)
     except DataNotFoundError as error:
         raise DataNotFoundError(f"downloading failed: {error}") from error
 

@@ -67,6 +67,7 @@ def test_names():
     assert (*KNOWN, "digits", "files") == NAMES
     assert {name: len(known.class_names) for name, known in KNOWN.items()} == COUNTS
     assert download.SOURCES.keys() == KNOWN.keys()
+    assert all(known.cached in known.folders for known in KNOWN.values())
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -152,7 +153,7 @@ def archive_of(files):
 
 def test_archive_is_downloaded_and_unpacked(tmp_path, monkeypatch, cache):
     pooch = pytest.importorskip("pooch")
-    content = archive_of(made("emnist-letters")[2])
+    content = archive_of(made("emnist-letters")[2] | made("emnist-digits")[2])
     asked = []
 
     def retrieve(url, known_hash, fname, path, downloader):
@@ -168,13 +169,13 @@ def test_archive_is_downloaded_and_unpacked(tmp_path, monkeypatch, cache):
     with pytest.raises(DataNotFoundError, match=r"no mirror provided gzip.zip .*wrong digest"):
         load("emnist-letters")
     digests = {"gzip.zip": f"sha256:{hashlib.sha256(content).hexdigest()}"}
-    monkeypatch.setitem(download.SOURCES, "emnist-letters", source._replace(digests=digests))
-    assert check(load("emnist-letters"), "emnist-letters")
+    for name in ("emnist-letters", "emnist-digits"):
+        monkeypatch.setitem(download.SOURCES, name, source._replace(digests=digests))
+    for name in ("emnist-letters", "emnist-letters", "emnist-digits"):  # downloaded once
+        assert check(load(name), name)
     assert asked == ["http://127.0.0.1:9/gzip.zip"] * 2
-    files = [f"{name}.gz" for name in KNOWN["emnist-letters"].files]
-    assert sorted(path.name for path in (cache / "emnist-letters").iterdir()) == sorted(files)
-    assert check(load("emnist-letters"), "emnist-letters")
-    assert len(asked) == 2
+    files = [f"{file}.gz" for name in ("emnist-letters", "emnist-digits") for file in KNOWN[name].files]
+    assert sorted(path.name for path in (cache / "emnist").iterdir()) == sorted(files)
 
 
 def test_published_digests_have_the_form_of_digests():
