@@ -104,6 +104,16 @@ def test_run_and_checkpoint_say_which_class_they_need(run_train, run_evaluate, r
     assert run_evaluate("run/best.npz").code == 0
 
 
+def test_class_is_found_from_another_folder(run_train, run_evaluate, interrupt_after, monkeypatch):
+    Path("net.py").write_text(NET)
+    interrupt_after(8)
+    assert run_train(*SETTINGS, "net.py:Net", "--out", "run").code == 130
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert run_train("--resume", "../run").code == 0
+    assert run_evaluate("../run/best.npz").code == 0
+
+
 @pytest.mark.parametrize("option", [("--hidden", 3), ("--dropout", 0.1), ("--init", "he")])
 def test_options_of_lists_cannot_be_combined_with_a_class(run_train, refused, option):
     Path("net.py").write_text(NET)
