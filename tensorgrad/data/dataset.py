@@ -67,8 +67,8 @@ class Dataset:
     def __str__(self) -> str:
         height, width = self.shape
         train, test = len(self.train_images), len(self.test_images)
-        names = ", ".join(self.class_names[:3])
-        classes = "" if self.class_names == DIGITS else f" in {self.classes} classes ({names}, ...)"
+        names = ", ".join(self.class_names[:3]) + ", ..." * (self.classes > 3)
+        classes = "" if self.class_names == DIGITS else f" in {self.classes} classes ({names})"
         return f"{self.name}: {train:,} + {test:,} images of {height}x{width}{classes}, from {self.source}"
 
 

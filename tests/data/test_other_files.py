@@ -115,6 +115,7 @@ def test_labels_of_any_values(change, names):
 def test_names_of_classes_in_the_file():
     np.savez("a.npz", **FOUR, class_names=np.array(["a", "b", "c"]))
     assert check(load(None, "a.npz"), ("a", "b", "c"))
+    assert str(load(None, "a.npz")) == "files: 24 + 12 images of 4x4 in 3 classes (a, b, c), from a.npz"
 
 
 @pytest.mark.parametrize("names", [("x", "y"), ("images", "labels"), ("data", "target")])
