@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from models import own
-from models.layers import LAYERS, is_nested, parameters
+from models.layers import LAYERS, is_nested, parameters, shown
 from tensorgrad.errors import ConfigError
 
 Entry: TypeAlias = dict[str, Any]
@@ -46,7 +46,12 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
         raise ConfigError(f"{path}: the list contains no layer")
     if layers[0]["type"] == own.TYPE:
         layers[0]["params"] = own.complete(layers[0]["params"], path.parent, f"{path}: {layers[0]['name']!r}")
-    return layers, recipes[0]["params"] if recipes else {}
+    recipe = recipes[0]["params"] if recipes else {}
+    for name, value in recipe.items():
+        items = value if isinstance(value, list) else [value]
+        if any(isinstance(item, (list, dict)) for item in items):
+            raise ConfigError(f"{path}: {RECIPE}: {name} must be a value, or a list of values, got {shown(value)}")
+    return layers, recipe
 
 
 def _models_near(path: Path) -> list[Path]:
@@ -100,11 +105,11 @@ def check(entries: Any, source: str, room: list[int] | None = None, depth: int =
             raise ConfigError(f"{where}: unknown key {unknown[0]!r}; valid: name, type, params")
         name, kind, params = entry.get("name"), entry.get("type"), entry.get("params")
         if not isinstance(name, str) or not name or "." in name:
-            raise ConfigError(f"{where}: name must be a text without dots, got {name!r}")
+            raise ConfigError(f"{where}: name must be a text without dots, got {shown(name)}")
         if name in (other["name"] for other in checked):
             raise ConfigError(f"{where}: an earlier entry has the name {name!r}, too")
         if kind not in TYPES:
-            raise ConfigError(f"{where} ({name!r}): unknown type {kind!r:.80}; {_similar(kind)}")
+            raise ConfigError(f"{where} ({name!r}): unknown type {shown(kind)}; {_similar(kind)}")
         if not isinstance(params, dict | None):
             raise ConfigError(f"{where} ({name!r}): params must be a dict, got {_describe(params)}")
         checked.append({"name": name, "type": kind, "params": {}})
@@ -134,9 +139,9 @@ def _similar(kind: Any) -> str:
     """``did you mean NAME?``, or all types."""
     if kind == "Embedding":
         return "it takes integers, and the inputs of these networks are pixels"
-    similar = difflib.get_close_matches(str(kind), TYPES, 1)
+    similar = difflib.get_close_matches(kind if isinstance(kind, str) else shown(kind), TYPES, 1)
     return f"did you mean {similar[0]}?" if similar else f"valid: {', '.join(TYPES)}"
 
 
 def _describe(value: Any) -> str:
-    return "nothing" if value is None else f"{type(value).__name__} ({value!r:.40})"
+    return "nothing" if value is None else f"{type(value).__name__} ({shown(value):.40})"

@@ -202,6 +202,36 @@ MISTAKES = {
 }  # fmt: skip
 
 
+# A text of a few lines that stands for a list of 10**12 numbers, in every place where a message shows a value.
+BOMB = "- &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"- &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12)
+)
+PLACES = ["{{name: *a11, type: ReLU}}", "{{name: x, type: *a11}}", "{{name: x, type: ReLU, params: *a11}}", "*a11",
+          "{{name: x, type: Linear, params: {{out_features: *a11}}}}",
+          "{{name: x, type: Conv2d, params: {{out_channels: 3, kernel_size: *a11}}}}",
+          "{{name: x, type: Residual, params: {{layer: *a11}}}}",
+          "{{name: x, type: Class, params: {{file: *a11}}}}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_message_does_not_write_out_a_huge_value(place):
+    entries = models.load_yaml(BOMB + "- " + place.replace("{{", "{").replace("}}", "}"))[-1:]
+    with pytest.raises(ConfigError) as raised:
+        models.build(entries, (8, 8), 10, rng())
+    assert len(str(raised.value)) < 800
+
+
+@pytest.mark.parametrize("value", ["[[1]]", "[{a: 1}]", "{a: 1}", "*a11"])
+def test_values_of_a_recipe_are_not_nested(tmp_path, value):
+    file = tmp_path / "net.yaml"
+    file.write_text(f"- {{name: r, type: Recipe, params: {{lr: {value}}}}}\n{OUTPUT}")
+    if value == "*a11":
+        bomb = BOMB.replace("- &", "   - &")
+        file.write_text(f"- name: r\n  type: Recipe\n  params:\n   momentum:\n{bomb}   lr: *a11\n{OUTPUT}")
+    with pytest.raises(ConfigError, match=r"Recipe: (lr|momentum) must be a value, or a list of values, got"):
+        models.read(file)
+
+
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistake_is_reported_with_file_and_entry(tmp_path, mistake):
     content, message = MISTAKES[mistake]
