@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from models import own
-from models.layers import LAYERS, is_nested, parameters, shown
+from models.layers import LAYERS, is_nested, parameters
+from models.yaml_file import brief, read_yaml
 from tensorgrad.errors import ConfigError
 
 Entry: TypeAlias = dict[str, Any]
@@ -25,18 +26,12 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
     ConfigError
         Naming the file, the entry, and what was expected.
     """
-    import yaml
-
     path = Path(path)
     try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
+        content = read_yaml(path, "the model file")
     except FileNotFoundError:
         others = ", ".join(sorted(map(str, _models_near(path))))
         raise ConfigError(f"no model file {path}" + (f"; existing ones: {others}" if others else "")) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the model file {path}: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     entries = check(content, str(path))
     recipes = [entry for entry in entries if entry["type"] == RECIPE]
     if len(recipes) > 1:
@@ -50,7 +45,7 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
     for name, value in recipe.items():
         items = value if isinstance(value, list) else [value]
         if any(isinstance(item, (list, dict)) for item in items):
-            raise ConfigError(f"{path}: {RECIPE}: {name} must be a value, or a list of values, got {shown(value)}")
+            raise ConfigError(f"{path}: {RECIPE}: {name} must be a value, or a list of values, got {brief(value)}")
     return layers, recipe
 
 
@@ -58,27 +53,6 @@ def _models_near(path: Path) -> list[Path]:
     """The YAML files in the folder of ``path`` that are not hidden; if there are none, those in ``models`` below it."""
     found = [file for file in path.parent.glob("*.yaml") if not file.name.startswith(".")]
     return found or list((path.parent / "models").glob("*.yaml"))
-
-
-def load_yaml(text: str) -> Any:
-    """Parse a YAML text, without Python objects; repeated keys, of which YAML would use the last, are an error.
-
-    Raises
-    ------
-    yaml.YAMLError, ValueError, RecursionError
-        If the text is malformed.
-    """
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys = [key.value for key, _ in node.value]
-            for key in keys:
-                if keys.count(key) > 1:
-                    raise yaml.YAMLError(f"the key {key!r} is given twice {node.start_mark}")
-            return super().construct_mapping(node, deep)
-
-    return yaml.load(text, Loader)
 
 
 def check(entries: Any, source: str, room: list[int] | None = None, depth: int = 0) -> list[Entry]:
@@ -105,11 +79,11 @@ def check(entries: Any, source: str, room: list[int] | None = None, depth: int =
             raise ConfigError(f"{where}: unknown key {unknown[0]!r}; valid: name, type, params")
         name, kind, params = entry.get("name"), entry.get("type"), entry.get("params")
         if not isinstance(name, str) or not name or "." in name:
-            raise ConfigError(f"{where}: name must be a text without dots, got {shown(name)}")
+            raise ConfigError(f"{where}: name must be a text without dots, got {brief(name)}")
         if name in (other["name"] for other in checked):
             raise ConfigError(f"{where}: an earlier entry has the name {name!r}, too")
         if kind not in TYPES:
-            raise ConfigError(f"{where} ({name!r}): unknown type {shown(kind)}; {_similar(kind)}")
+            raise ConfigError(f"{where} ({name!r}): unknown type {brief(kind)}; {_similar(kind)}")
         if not isinstance(params, dict | None):
             raise ConfigError(f"{where} ({name!r}): params must be a dict, got {_describe(params)}")
         checked.append({"name": name, "type": kind, "params": {}})
@@ -139,9 +113,9 @@ def _similar(kind: Any) -> str:
     """``did you mean NAME?``, or all types."""
     if kind == "Embedding":
         return "it takes integers, and the inputs of these networks are pixels"
-    similar = difflib.get_close_matches(kind if isinstance(kind, str) else shown(kind), TYPES, 1)
+    similar = difflib.get_close_matches(kind if isinstance(kind, str) else brief(kind), TYPES, 1)
     return f"did you mean {similar[0]}?" if similar else f"valid: {', '.join(TYPES)}"
 
 
 def _describe(value: Any) -> str:
-    return "nothing" if value is None else f"{type(value).__name__} ({shown(value):.40})"
+    return "nothing" if value is None else f"{type(value).__name__} ({brief(value):.40})"

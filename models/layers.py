@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import reprlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -17,6 +16,7 @@ import numpy as np
 
 import tensorgrad as tg
 from models.two_layer import TwoLayer
+from models.yaml_file import brief
 
 Layer: TypeAlias = Callable[..., Any]
 Shape: TypeAlias = tuple[int, ...]  # of one example, without the axis of the batch
@@ -183,15 +183,6 @@ def result_shape(layer: Layer, shape: Shape) -> Shape:
     return found[1:]
 
 
-_BRIEFLY = reprlib.Repr()
-_BRIEFLY.maxlevel, _BRIEFLY.maxlist, _BRIEFLY.maxdict, _BRIEFLY.maxstring, _BRIEFLY.maxlong = 2, 5, 4, 60, 40
-
-
-def shown(value: Any) -> str:
-    """A value for a message, shortened while it is written: aliases in YAML can make a huge value of a short text."""
-    return f"{_BRIEFLY.repr(value):.80}"
-
-
 def written(shape: Sequence[int]) -> str:
     """The shape of a batch: ``(N, 1, 28, 28)``."""
     return f"({', '.join(['N', *map(str, shape)])}{',' if not shape else ''})"
@@ -216,7 +207,7 @@ def _checked(parameter: inspect.Parameter, value: Any) -> Any:
         expected += " of at least 1"
         fits = _is_positive
     if not fits(value):
-        raise ValueError(f"{parameter.name} must be {expected}, got {shown(value)}")
+        raise ValueError(f"{parameter.name} must be {expected}, got {brief(value)}")
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -117,7 +117,7 @@ def _layers(entries: list[Entry], shape: Shape, rng: np.random.Generator,
 
 def mlp(hidden: Sequence[int], classes: int, *, dropout: float = 0.0, input_dropout: float = 0.0,
         init: str = "he") -> list[Entry]:  # fmt: skip
-    """The list of a multi-layer perceptron with these hidden sizes, and ReLU after each hidden layer."""
+    """The list of layers of a multi-layer perceptron with these hidden sizes, and ReLU after each hidden layer."""
     entries: list[Entry] = []
     if input_dropout:
         entries.append({"name": "input_dropout", "type": "Dropout", "params": {"p": input_dropout}})
@@ -138,7 +138,7 @@ def hidden_sizes(entries: Sequence[Entry]) -> list[int]:
 
 
 def resize(entries: Sequence[Entry], hidden: Sequence[int], source: str) -> list[Entry]:
-    """The same list with other sizes of its hidden linear layers.
+    """The same list of layers with other sizes of its hidden linear layers.
 
     Raises
     ------
