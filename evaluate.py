@@ -69,8 +69,12 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
     numbers = [*about["shape"], about["classes"], about["brightest"]] if isinstance(about["shape"], list) else []
     if len(numbers) != 4 or not all(type(number) is int and number > 0 for number in numbers):
         raise tg.CheckpointError(f"{path} does not describe the images that its network classifies")
-    names = about.get("class_names", [""] * about["classes"])
-    if not isinstance(names, list) or len(names) != about["classes"] or not all(isinstance(n, str) for n in names):
+    if numbers[0] * numbers[1] > 1_000_000 or numbers[2] > 100_000:  # the network is tried with images of this size
+        raise tg.CheckpointError(f"{path} describes images of {numbers[0]} x {numbers[1]} pixels in {numbers[2]} "
+                                 "classes, which are too many")  # fmt: skip
+    names = about.get("class_names", [])
+    if not isinstance(names, list) or not all(isinstance(n, str) for n in names) or (
+            "class_names" in about and len(names) != about["classes"]):  # fmt: skip
         raise tg.CheckpointError(f"{path} does not describe the classes of its network")
     network = models.build(o.layers, about["shape"], about["classes"], np.random.default_rng(0), str(path))
     try:

@@ -76,6 +76,14 @@ def test_malformed_names_in_a_checkpoint_are_refused(run_train, run_evaluate, re
     assert refused(run_evaluate("c.npz", "--data", "own.npz"), "c.npz does not describe the classes of its network")
 
 
+@pytest.mark.parametrize(("name", "value"), [("shape", [10**9, 10**9]), ("shape", [2000, 2000]), ("classes", 10**12)])
+def test_huge_images_in_a_checkpoint_are_refused(trained, run_evaluate, refused, name, value):
+    arrays, config = tg.load(trained / "best.npz")
+    config["data"][name] = value
+    tg.save("c.npz", arrays, config)
+    assert refused(run_evaluate("c.npz"), "c.npz describes images of", "which are too many")
+
+
 @pytest.mark.parametrize("dataset", ["mnist", "fashion-mnist", "emnist-letters"])
 def test_defaults_of_every_data_set_are_those_of_mnist(dataset):
     from training import options
