@@ -33,7 +33,7 @@ def command_line() -> Parser:
     """The command line."""
     parser = Parser("evaluate.py", description=__doc__)
     parser.add_argument("checkpoint", help="a file written by train.py, such as best.npz in the folder of a run")
-    parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files")
+    parser.add_argument("--data", metavar="DIR", help="folder or file with the data set, as for train.py")
     parser.add_argument("--image", metavar="FILE", nargs="+", help="pictures of one digit each, of any size, dark on "
                         "light or light on dark")  # fmt: skip
     return parser
@@ -69,8 +69,14 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
     numbers = [*about["shape"], about["classes"], about["brightest"]] if isinstance(about["shape"], list) else []
     if len(numbers) != 4 or not all(type(number) is int and number > 0 for number in numbers):
         raise tg.CheckpointError(f"{path} does not describe the images that its network classifies")
-    features = about["shape"][0] * about["shape"][1]
-    network = models.build(o.layers, features, about["classes"], np.random.default_rng(0), str(path))
+    if numbers[0] * numbers[1] > 1_000_000 or numbers[2] > 100_000:  # the network is tried with images of this size
+        raise tg.CheckpointError(f"{path} describes images of {numbers[0]} x {numbers[1]} pixels in {numbers[2]} "
+                                 "classes, which are too many")  # fmt: skip
+    names = about.get("class_names", [])
+    if not isinstance(names, list) or not all(isinstance(n, str) for n in names) or (
+            "class_names" in about and len(names) != about["classes"]):  # fmt: skip
+        raise tg.CheckpointError(f"{path} does not describe the classes of its network")
+    network = models.build(o.layers, about["shape"], about["classes"], np.random.default_rng(0), str(path))
     try:
         tg.nn.load_state_dict(network, weights_in(arrays))
         if not finite(network):
@@ -89,6 +95,8 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
         If the images do not have the shape that the network expects.
     """
     data = tg.data.load(about["name"], folder)
+    if data.classes != about["classes"]:
+        raise tg.DataError(f"the network has {about['classes']} classes, these data {data.classes}")
     if list(data.shape) != about["shape"]:
         raise tg.DataError(
             f"the network classifies images of shape {tuple(about['shape'])}, these have shape {data.shape}"
@@ -98,9 +106,9 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
     logits = images.predict(network, data.test_images, images.pixel_scale(o.pixels, data.brightest))
     confusion = metrics.confusion_matrix(data.test_labels, logits.argmax(axis=1), data.classes)
     print(f"{data}\n")
-    print(metrics.table(confusion))
-    print("\nconfusion matrix (rows: true digit, columns: predicted digit)\n")
-    print(metrics.confusion_text(confusion))
+    print(metrics.table(confusion, data.class_names))
+    print("\nconfusion matrix (rows: true class, columns: predicted class)\n")
+    print(metrics.confusion_text(confusion, data.class_names))
     return 0
 
 
@@ -118,7 +126,7 @@ def classify_pictures(network: Any, o: SimpleNamespace, about: dict[str, Any], f
     shape = tuple(about["shape"])
     if shape not in conversions:
         raise tg.DataError(f"pictures can be converted to 28x28 or 8x8; this network needs {shape[0]}x{shape[1]}")
-    code = 0
+    code, names = 0, about.get("class_names") or [str(label) for label in range(about["classes"])]
     for file in files:
         try:
             image = conversions[shape](handwriting.read_image(Path(file)))
@@ -129,8 +137,8 @@ def classify_pictures(network: Any, o: SimpleNamespace, about: dict[str, Any], f
         scale = images.pixel_scale(o.pixels, about["brightest"])
         probabilities = tg.softmax(images.predict(network, image[None], scale).astype(np.float64))[0]
         ranked = np.argsort(-probabilities, kind="stable")
-        print(f"{file}: {ranked[0]}")
-        print("   " + "   ".join(f"{digit} {probabilities[digit]:.1%}" for digit in ranked))
+        print(f"{file}: {names[ranked[0]]}")
+        print("   " + "   ".join(f"{names[label]} {probabilities[label]:.1%}" for label in ranked))
     return code
 
 

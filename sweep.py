@@ -67,7 +67,7 @@ def command_line() -> Parser:
     parser.add_argument(
         "--cluster", metavar="ADDRESS", help="address of a Dask scheduler, or local to start a cluster on this machine"
     )
-    parser.add_argument("--data", metavar="DIR", help="folder with the MNIST files")
+    parser.add_argument("--data", metavar="DIR", help="folder or file with the data set")
     parser.add_argument("--quiet", action="store_true", help="print the results only, without progress")
     lines = [
         "options of train.py that can be varied, each with one value or several (defaults: python train.py --help):"
@@ -184,7 +184,7 @@ def prepare(given: argparse.Namespace, runs: dict[str, Settings]) -> tuple[dict[
         if (network := key([o.layers, data.name, o.freeze])) not in built:
             built.add(network)
             layers = models.build(
-                o.layers, data.features, data.classes, np.random.default_rng(0), o.model or "the network"
+                o.layers, data.shape, data.classes, np.random.default_rng(0), o.model or "the network"
             )
             recipe.freeze(layers, o.freeze)
         complete[key(settings)] = completed

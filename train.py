@@ -31,7 +31,7 @@ import numpy as np
 import models
 import tensorgrad as tg
 from tensorgrad.data import Dataset, batches
-from training import images, options, recipe, rehearsal, threads
+from training import advice, images, options, recipe, rehearsal, threads
 from training.folders import locked, remove_temporary_files
 from training.program import run_program
 from training.progress import Display
@@ -42,7 +42,7 @@ from training.signals import Interrupt, exit_code
 Array = Any  # an ndarray
 
 
-def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.random.Generator, run: Run,
+def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.random.Generator, run: Run,
           checkpoint: dict[str, Any] | None = None) -> tuple[str, Progress]:  # fmt: skip
     """Train ``network`` until the last epoch, Ctrl-C, SIGTERM, or a loss that is not finite.
 
@@ -57,6 +57,7 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
     scale = images.pixel_scale(o.pixels, data.brightest)
 
     # The update of the weights, compiled where that is exact, and the schedule of the learning rate.
+    tg.nn.train(network)
     optimizer, average, update = prepare(o, network)
     is_compiled = bool(o.decided.get("compile")) and not o.eager
     if is_compiled:
@@ -131,11 +132,11 @@ def train(o: SimpleNamespace, data: Dataset, network: tg.nn.Sequential, rng: np.
     return "finished", p
 
 
-def prepare(o: SimpleNamespace, network: tg.nn.Sequential,
+def prepare(o: SimpleNamespace, network: models.Network,
             ) -> tuple[tg.optim.Optimizer, tg.optim.EMA | None, Callable[..., Any]]:  # fmt: skip
     """The optimizer of a network, the average of its weights or None, and the function that updates the weights."""
     parameters = tg.nn.parameters(network)
-    weights = [p for p in parameters.values() if p.ndim == 2 and p.requires_grad]  # subject to penalties
+    weights = [p for p in parameters.values() if p.ndim >= 2 and p.requires_grad]  # subject to penalties
     optimizer = recipe.optimizer(o, parameters)
     average = tg.optim.EMA(parameters, o.ema) if o.ema else None
 
@@ -187,7 +188,7 @@ def start(given: dict[str, Any]) -> int:
         images.hold_out(data, o.validation)
 
     rng = np.random.default_rng(o.seed)
-    network = models.build(o.layers, data.features, data.classes, rng, o.model or "the network")
+    network = models.build(o.layers, data.shape, data.classes, rng, o.model or "the network")
     recipe.freeze(network, o.freeze)
     if checkpoint is None:
         load_weights(network, getattr(o, "from"))
@@ -196,9 +197,8 @@ def start(given: dict[str, Any]) -> int:
     if checkpoint is None:
         run = Run.create(o, images.about(data))
     if not quiet and result is None:
-        count = sum(p.size for p in tg.nn.parameters(network).values())
         print(f"{data}{rehearsal.describe(o, checkpoint['progress'].threads if checkpoint else 0)}")
-        print(f"{count:,} parameters in {len(o.layers)} layers; the folder of the run is {run.folder}")
+        print(f"\n{tg.nn.summary(network, (1, data.features))}\n\nthe folder of the run is {run.folder}")
 
     with locked(run.folder, "another program is training this run"):
         remove_temporary_files(run.folder)
@@ -219,7 +219,7 @@ def start(given: dict[str, Any]) -> int:
             raise
 
 
-def finish(run: Run, network: tg.nn.Sequential, data: Dataset, p: Progress, *, is_new: bool) -> int:
+def finish(run: Run, network: models.Network, data: Dataset, p: Progress, *, is_new: bool) -> int:
     """Evaluate the best weights on the test images, write the result if it is new, print it, and draw the pictures."""
     o = run.options
     tg.nn.load_state_dict(network, run.weights("best.npz"))
@@ -232,6 +232,8 @@ def finish(run: Run, network: tg.nn.Sequential, data: Dataset, p: Progress, *, i
         })  # fmt: skip
     why = "the best on the validation images" if o.validation else "the last"
     print(f"test accuracy {test_accuracy:.2%}, with the weights of epoch {p.best_epoch}, {why}", flush=True)
+    if reason := advice.explain(o, data, network, test_accuracy, p.history):
+        sys.stderr.write(f"train.py: {reason}\n")
     return 0 if draw(run, network, data, p, "test") else 1
 
 

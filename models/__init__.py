@@ -1,7 +1,11 @@
 """Networks written with tensorgrad, and the YAML files that describe networks."""
 
-from models.network import LAYERS, build, mlp, read, resize
+from models.files import read
+from models.layers import LAYERS
+from models.network import Network, build, hidden_sizes, mlp, resize
 from models.two_layer import TwoLayer
 from models.yaml_file import brief, read_yaml
 
-__all__ = ["LAYERS", "TwoLayer", "brief", "build", "mlp", "read", "read_yaml", "resize"]
+__all__ = [
+    "LAYERS", "Network", "TwoLayer", "brief", "build", "hidden_sizes", "mlp", "read", "read_yaml", "resize"
+]  # fmt: skip

@@ -9,7 +9,8 @@ from tensorgrad.data import download
 def without_mnist(monkeypatch, cache):
     """Use an empty cache folder and no mirrors, and unset $TENSORGRAD_DATA, so that MNIST is not found."""
     monkeypatch.setattr(pooch, "os_cache", lambda project: cache / project)
-    monkeypatch.setattr(download, "MIRRORS", ())
+    sources = {name: source._replace(mirrors=()) for name, source in download.SOURCES.items()}
+    monkeypatch.setattr(download, "SOURCES", sources)
     monkeypatch.delenv("TENSORGRAD_DATA", raising=False)
 
 

@@ -7,7 +7,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-DOCS = ("guide.md", "layers.md", "compile.md", "figures.md", "how-it-works.md", "from-autograd.md")
+DOCS = (
+    "guide.md",
+    "layers.md",
+    "models.md",
+    "data.md",
+    "compile.md",
+    "figures.md",
+    "how-it-works.md",
+    "from-autograd.md",
+)
 PAGES = [README, *(ROOT / "docs" / name for name in DOCS),
          *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
          ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md"]  # fmt: skip
@@ -18,7 +27,11 @@ def blocks(page):
     return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
-BLOCKS = [block for page in (README, ROOT / "docs" / "guide.md", ROOT / "docs" / "layers.md") for block in blocks(page)]
+BLOCKS = [
+    block
+    for page in (README, ROOT / "docs" / "guide.md", ROOT / "docs" / "layers.md", ROOT / "docs" / "models.md")
+    for block in blocks(page)
+]
 
 
 def test_nothing_is_left_to_be_filled_in():

@@ -10,6 +10,7 @@ import numpy as np
 
 import tensorgrad as tg
 from tensorgrad.data import Dataset
+from tensorgrad.data.known import DIGITS
 from tensorgrad.errors import ConfigError
 
 Array = Any
@@ -93,10 +94,12 @@ def score(network: Any, images: Array, labels: Array, scale: float) -> tuple[flo
 def about(data: Dataset) -> dict[str, Any]:
     """A description of a data set for checkpoints, with a checksum of its training data."""
     fingerprint = zlib.crc32(data.train_labels.tobytes(), zlib.crc32(np.ascontiguousarray(data.train_images).data))
+    names = {} if data.class_names == DIGITS else {"class_names": list(data.class_names)}
     return {
         "name": data.name,
         "shape": list(data.shape),
         "classes": data.classes,
         "brightest": data.brightest,
         "fingerprint": f"{fingerprint:08x}",
+        **names,
     }

@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from tensorgrad.errors import DataError, ShapeError
 
+_LONGEST = 4  # letters of a name above a column of numbers
+
 Counts: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -57,26 +59,41 @@ def accuracy(confusion: npt.ArrayLike) -> float:
     return float(_fraction(np.trace(counts), counts.sum()))
 
 
-def table(confusion: npt.ArrayLike) -> str:
-    """Format precision, recall and count of every class, and the overall accuracy, as plain text."""
+def table(confusion: npt.ArrayLike, names: Sequence[str] | None = None) -> str:
+    """Format precision, recall and count of every class, and the overall accuracy, as plain text.
+
+    ``names`` are those of the classes, by default their numbers.
+    """
     counts = _square(confusion)
+    shown = _names(names, len(counts))
     rows = [("class", "precision", "recall", "count")]
     for label, (precision, recall, count) in enumerate(zip(*precision_recall(counts), counts.sum(axis=1), strict=True)):
-        rows.append((str(label), _percent(precision), _percent(recall), f"{count:,}"))
+        rows.append((shown[label], _percent(precision), _percent(recall), f"{count:,}"))
     lines = _aligned(rows, gap="   ")
     rule = "-" * len(lines[0])
     overall = f"accuracy {_percent(accuracy(counts))} ({np.trace(counts):,} of {counts.sum():,})"
     return "\n".join([lines[0], rule, *lines[1:], rule, overall])
 
 
-def confusion_text(confusion: npt.ArrayLike) -> str:
-    """Format a confusion matrix as plain text, with a row for each true class; a dot is a zero."""
+def confusion_text(confusion: npt.ArrayLike, names: Sequence[str] | None = None) -> str:
+    """Format a confusion matrix as plain text, with a row for each true class; a dot is a zero.
+
+    ``names`` are those of the classes, by default their numbers; names longer than four letters are shortened in the
+    heading of the columns.
+    """
     counts = _square(confusion)
-    width = max(len(str(number)) for number in (0, len(counts) - 1, *counts.flat))
-    rows = [("true \\ predicted", *(str(label).rjust(width) for label in range(len(counts))))]
+    shown = _names(names, len(counts))
+    heading = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "." for name in shown]
+    width = max(len(str(text)) for text in (0, *heading, *counts.flat))
+    rows = [("true \\ predicted", *(name.rjust(width) for name in heading))]
     for label, row in enumerate(counts):
-        rows.append((str(label), *((str(count) if count else ".").rjust(width) for count in row)))
+        rows.append((shown[label], *((str(count) if count else ".").rjust(width) for count in row)))
     return "\n".join(_aligned(rows, gap="  "))
+
+
+def _names(names: Sequence[str] | None, classes: int) -> list[str]:
+    """The names of the classes, by default their numbers."""
+    return [str(label) for label in range(classes)] if names is None else list(names)
 
 
 def _square(confusion: npt.ArrayLike) -> Counts:

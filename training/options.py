@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import models
 from models import brief
+from tensorgrad.data import NAMES
+from tensorgrad.data.known import KNOWN
 from tensorgrad.errors import ConfigError
 from training import threads
 from training.command_line import Parser, flag
@@ -112,16 +114,17 @@ class Option(NamedTuple):
     in_recipe: bool = True  # whether the recipe of a model file may contain it
 
     def default_for(self, dataset: str, optimizer: str = "sgd") -> Any:
-        """The default on a data set with an optimizer."""
+        """The default on a data set, by default that on MNIST, or with an optimizer."""
         if not isinstance(self.default, dict):
             return self.default
-        return self.default[dataset if dataset in self.default else optimizer]
+        return next(self.default[name] for name in (dataset, optimizer, "mnist") if name in self.default)
 
 
 # fmt: off
 NETWORK = (
     Option("model", text, None, "FILE",
-           "YAML file with the layers of the network and perhaps a recipe, such as models/report.yaml",
+           "YAML file with the layers of the network and perhaps a recipe, such as models/cnn.yaml; or a class of your "
+           "own, my_model.py:Net, which is called as Net(shape, classes, rng)",
            in_recipe=False),
     Option("hidden", list_of(integer(1)), [400], "N",
            "sizes of the hidden layers; with --model, they replace those in the file", in_recipe=False),
@@ -191,11 +194,12 @@ TRAINING = (
            "stop after N epochs in a row without a better validation result; 0: never"),
 )
 DATA = (
-    Option("dataset", one_of("mnist", "digits"), None, "NAME",
-           "mnist, or digits (8x8 pixels, part of the package); by default mnist if it is found or can be downloaded",
+    Option("dataset", one_of(*NAMES), None, "NAME",
+           f"{', '.join(KNOWN)}, digits (8x8 pixels, part of the package), or files (those in --data); by default what "
+           "--data contains or, without it, mnist if it is found or can be downloaded",
            in_recipe=False),
     Option("data", text, None, "DIR",
-           "folder with the four MNIST files, or with those of another data set in the same format",
+           "folder with the four files of the data set; or a file .npz or .csv, or a folder of pictures for each class",
            in_recipe=False),
     Option("validation", number(0, 0.9), 1 / 12, "FRACTION",
            "fraction of the training images held out to choose the best epoch; the same images for every seed"),
@@ -344,8 +348,11 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
         for name in ("dropout", "input_dropout", "init"):
             if name in given:
                 raise ConfigError(f"{flag(name)} cannot be combined with --model: set it in {given['model']}")
-        layers, recipe = models.read(given["model"])
-        recipe = check(recipe, f"{given['model']}: {models.network.RECIPE}")
+        if models.own.is_class(given["model"]):
+            layers = models.own.entries(given["model"])
+        else:
+            layers, recipe = models.read(given["model"])
+        recipe = check(recipe, f"{given['model']}: {models.files.RECIPE}")
         if "hidden" in given:
             layers = models.resize(layers, given["hidden"], given["model"])
     chosen = recipe | dict(given)
@@ -358,7 +365,7 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
     else:
         o.dropout = o.input_dropout = o.init = None  # set in the file
         if "hidden" not in given:
-            o.hidden = [e["params"]["out_features"] for e in layers if "out_features" in e["params"]][:-1]
+            o.hidden = models.hidden_sizes(layers)
     o.layers, o.dataset = layers, dataset
     return o
 

@@ -75,8 +75,10 @@ def curves(
     save(figure, path)
 
 
-def confusion(path: Destination, matrix: npt.ArrayLike, title: str) -> None:
+def confusion(path: Destination, matrix: npt.ArrayLike, title: str, names: Sequence[str] | None = None) -> None:
     """Draw a confusion matrix (C, C) whose rows are the true classes: errors in colour, correct predictions in grey.
+
+    ``names`` are those of the classes, by default their numbers, as of digits.
 
     Raises
     ------
@@ -91,26 +93,34 @@ def confusion(path: Destination, matrix: npt.ArrayLike, title: str) -> None:
     wrong = np.where(diagonal, 0, counts)
     most = int(wrong.max())
 
-    figure = Figure(figsize=(6.4, 6.7), dpi=DPI)
+    shown, size = _class_labels(names, classes)
+    longest = max(map(len, shown)) * size / 120  # inches
+    extra = max(0.0, longest - 0.2)  # beyond the space for two digits
+    side = 0.87 * 6.4
+    figure = Figure(figsize=(6.4 + extra, 6.7 + extra), dpi=DPI)
     total, correct = int(counts.sum()), int(np.trace(counts))
     accuracy = f"{100 * correct / total:.2f} %" if total else "no images"
     note = f"{correct:,} of {total:,} correct ({accuracy}); errors in colour (darkest: {most:,}), correct ones in grey"
     _heading(figure, 0.105 * 6.4, title, note)
-    axes = figure.add_axes((0.105, 0.08, 0.87, 0.87 * 6.4 / 6.7))
+    left, below = 0.105 * 6.4 + extra, 0.08 * 6.7 + extra
+    axes = figure.add_axes((left / (6.4 + extra), below / (6.7 + extra), side / (6.4 + extra), side / (6.7 + extra)))
     axes.imshow(np.where(diagonal | (wrong == 0), np.nan, wrong), cmap="YlOrRd", vmin=0, vmax=1.15 * max(most, 1))
     axes.imshow(np.where(diagonal, 0.0, np.nan), cmap="Greys", vmin=-0.22, vmax=1.3)
-    axes.set_xlabel("predicted digit")
-    axes.set_ylabel("true digit")
+    what = "digit" if names is None or shown == [str(label) for label in range(10)] else "class"
+    axes.set_xlabel(f"predicted {what}")
+    axes.set_ylabel(f"true {what}")
     axes.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="0.88", linewidth=0.6)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_color("0.6")
-    if classes > 25:  # too many to write numbers into the cells
+    if names is None and classes > 25:
         _integer_axes(axes)
     else:
-        axes.set_xticks(np.arange(classes))
-        axes.set_yticks(np.arange(classes))
+        turned = 90 if longest > 0.9 * side / classes else 0
+        axes.set_xticks(np.arange(classes), shown, fontsize=size, rotation=turned, parse_math=False)
+        axes.set_yticks(np.arange(classes), shown, fontsize=size, parse_math=False)
+    if classes <= 25:  # else too many to write numbers into the cells
         size = min(10.0, 500 / classes / max(3, len(str(counts.max()))))
         for row, column in zip(*np.nonzero(counts), strict=True):
             pale = row == column or counts[row, column] < 0.8 * most
@@ -126,11 +136,13 @@ def mistakes(
     predictions: npt.ArrayLike,
     confidences: npt.ArrayLike,
     title: str,
+    names: Sequence[str] | None = None,
 ) -> None:
     """Draw the misclassified images among (N, H, W), at most ``MOST_MISTAKES``, the most confident first.
 
     ``labels`` and ``predictions`` are classes (N,); ``confidences`` (N,) are the probabilities of the predictions, in
-    0..1. The smallest value of the images is drawn as paper, the largest as ink.
+    0..1. The smallest value of the images is drawn as paper, the largest as ink. ``names`` are those of the classes, by
+    default their numbers.
 
     Raises
     ------
@@ -150,17 +162,38 @@ def mistakes(
     shown = wrong[np.argsort(-np.nan_to_num(confidence[wrong]), kind="stable")][:MOST_MISTAKES]
     tiles = pictures[shown].astype(np.float64)
     scale = max(1, round(140 / tiles.shape[2]))
-    below = -(-44 // scale)
+    captions = [_caption(names, true[i], predicted[i], confidence[i]) for i in shown]
+    lines, letters = captions[0].count("\n") + 1, max(len(line) for text in captions for line in text.split("\n"))
+    font = min(8.0, 136 * tiles.shape[2] * scale / 140 / letters)  # points; as wide as a tile
+    below = -(-(8 + 18 * lines) // scale)
     mosaic, corners = _mosaic(tiles, columns=10, gap=-(-16 // scale), below=below)
     count = f"{len(wrong):,} mistake{'s' * (len(wrong) > 1)}"
     note = f"{len(shown)} of {count} in {len(true):,} images, most confident first"
     figure, axes = _mosaic_figure(mosaic, scale, title, note)
     axes.imshow(mosaic, cmap=INK, interpolation="nearest", vmin=tiles.min(), vmax=max(tiles.max(), tiles.min() + 1e-9))
-    for index, (top, left) in zip(shown, corners, strict=True):
-        caption = f"{true[index]} taken for {predicted[index]}\n({100 * confidence[index]:.0f} %)"
+    for caption, (top, left) in zip(captions, corners, strict=True):
         position = left + tiles.shape[2] / 2 - 0.5, top + tiles.shape[1] - 0.5 + 5 / scale
-        axes.text(*position, caption, fontsize=8, ha="center", va="top", linespacing=1.1)
+        axes.text(*position, caption, fontsize=font, ha="center", va="top", linespacing=1.1, parse_math=False)
     save(figure, path)
+
+
+def _caption(names: Sequence[str] | None, true: int, predicted: int, confidence: float) -> str:
+    """What was taken for what: in one line, or in three for names of several letters; then how confidently."""
+    right, wrong = (str(label) if names is None else _short(names[label], 18) for label in (true, predicted))
+    gap = "\n" if names is not None and max(map(len, names)) > 2 else " "
+    return f"{right}{gap}taken for{gap}{wrong}\n({100 * confidence:.0f} %)"
+
+
+def _class_labels(names: Sequence[str] | None, classes: int) -> tuple[list[str], float]:
+    """What is written at the axes for each class, and the size of the letters in points."""
+    shown = [str(label) for label in range(classes)] if names is None else [_short(name) for name in names]
+    return shown, min(10.0, 350 / classes)
+
+
+def _short(name: str, letters: int = 24) -> str:
+    """A name of a class in one line, shortened in the middle if it is long."""
+    name = " ".join(name.split()) or "(no name)"
+    return name if len(name) <= letters else f"{name[: letters // 2]}...{name[-(letters // 2 - 3) :]}"
 
 
 def weights(path: Destination, weight: npt.ArrayLike, shape: tuple[int, int], title: str) -> None:

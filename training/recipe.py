@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import models
 import tensorgrad as tg
 
 OPTIMIZERS: dict[str, tuple[type[tg.optim.Optimizer], tuple[str, ...]]] = {  # with the options that only some have
@@ -68,7 +69,7 @@ def schedule(o: SimpleNamespace, updates: int, follows: tg.schedules.Plateau | N
     return tg.schedules.warm_up(chosen, o.warmup)
 
 
-def freeze(network: tg.nn.Sequential, names: list[str]) -> None:
+def freeze(network: models.Network, names: list[str]) -> None:
     """Freeze layers, or single parameters such as ``hidden.weight``, by their names in the list of layers.
 
     Raises

@@ -303,7 +303,7 @@ def _part(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _new_folder(options: SimpleNamespace) -> Path:
     """Create the folder runs/DATASET-SIZES-seedN, with a number appended if it exists already."""
     sizes = "-".join(map(str, options.hidden))
-    kind = Path(options.model).stem + "-" if options.model else ""
+    kind = Path(options.model.replace(".py:", "-")).stem + "-" if options.model else ""
     name = f"{options.dataset}-{kind}{sizes}-seed{options.seed}".replace("--", "-")
     for attempt in range(1, 10_000):
         folder = Path("runs") / (name if attempt == 1 else f"{name}-{attempt}")

@@ -36,9 +36,9 @@ def _draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str)
     if progress.history:
         how = training_differs(run.options)
         pictures.curves(run.folder / "curves.png", progress.history, title, progress.best_epoch, how)
-    first = next((p for p in tg.nn.parameters(network).values() if p.shape[:1] == (data.features,)), None)
+    first, shape = _first_weights(network, data)
     if first is not None:
-        pictures.weights(run.folder / "weights.png", first.data, data.shape, f"{title}: weights of the first layer")
+        pictures.weights(run.folder / "weights.png", first, shape, f"{title}: weights of the first layer")
     if which == "test":
         shown, labels = data.test_images, data.test_labels
     else:
@@ -50,6 +50,16 @@ def _draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str)
     probabilities = tg.softmax(images.predict(network, shown, scale))
     predicted = probabilities.argmax(axis=1)
     matrix = metrics.confusion_matrix(labels, predicted, data.classes)
-    pictures.confusion(run.folder / "confusion.png", matrix, f"{title}: {which} images")
+    pictures.confusion(run.folder / "confusion.png", matrix, f"{title}: {which} images", data.class_names)
     pictures.mistakes(run.folder / "mistakes.png", shown, labels, predicted, np.max(probabilities, axis=1),
-                      f"{title}: misclassified {which} images")  # fmt: skip
+                      f"{title}: misclassified {which} images", data.class_names)  # fmt: skip
+
+
+def _first_weights(network: Any, data: Dataset) -> tuple[Any, tuple[int, int]]:
+    """The weights of the first layer, ``(H * W, units)``, and the (H, W) of a unit's: of an image, or of a filter."""
+    for p in tg.nn.parameters(network).values():
+        if p.ndim == 2 and p.shape[0] == data.features:
+            return p.data, data.shape
+        if p.ndim == 4 and p.shape[1] == 1:  # of a convolution of images with one channel
+            return p.data.reshape(len(p), -1).T, (p.shape[2], p.shape[3])
+    return None, data.shape

@@ -1,21 +1,24 @@
-"""Data sets: MNIST from its IDX files, and small digits that are part of the package.
+"""Data sets: MNIST and its kin from their files, small digits that are part of the package, and other files.
 
 ::
 
     choose.py        load: a data set by name, or the best one that is available
-    mnist_files.py   mnist: finds, checks and loads the four files
-    download.py      download of MNIST from mirrors
-    idx.py           the file format
+    known.py         the data sets that are known by name: files, folders, names of classes
+    mnist_files.py   finds, checks and loads their four files; mnist
+    other_files.py   .npz and .csv files, and folders of pictures
+    tidy.py          images and labels of any form as bytes and classes
+    download.py      download of known data sets from mirrors
+    idx.py           the file format of MNIST
     small_digits.py  digits: 8x8 images, without files or network access
     dataset.py       Dataset, the type that all of these return; batches, a shuffled epoch
 """
 
-from tensorgrad.data.choose import load
+from tensorgrad.data.choose import NAMES, load
 from tensorgrad.data.dataset import Dataset, batches
 from tensorgrad.data.mnist_files import mnist
 from tensorgrad.data.small_digits import digits
 
-__all__ = ["Dataset", "batches", "digits", "load", "mnist"]
+__all__ = ["NAMES", "Dataset", "batches", "digits", "load", "mnist"]
 
 
 def __dir__() -> list[str]:

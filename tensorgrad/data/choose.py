@@ -5,9 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tensorgrad.data.dataset import Dataset
-from tensorgrad.data.mnist_files import mnist
+from tensorgrad.data.known import KNOWN
+from tensorgrad.data.mnist_files import find, load_known, mnist, read_known
+from tensorgrad.data.other_files import read_other
 from tensorgrad.data.small_digits import digits
+from tensorgrad.data.tidy import tidy
 from tensorgrad.errors import ConfigError, DataNotFoundError
+
+NAMES = (*KNOWN, "digits", "files")
 
 
 def _write_to_stderr(line: str) -> None:
@@ -27,9 +32,12 @@ def load(
     Parameters
     ----------
     name
-        ``"mnist"``, ``"digits"``, or None: MNIST if it is found or can be downloaded, else the digits.
+        ``"mnist"``, ``"fashion-mnist"``, ``"kmnist"``, ``"emnist-letters"``, ``"emnist-digits"``,
+        ``"emnist-balanced"``, ``"qmnist"``, ``"digits"``, or ``"files"``, which are other files in the folder. None:
+        what the folder contains or, without a folder, MNIST if it is found or can be downloaded, else the digits.
     folder, download, quiet
-        As for `mnist`. If a folder is given, it must contain MNIST; the digits are not used instead.
+        As for `mnist`; the folder may also be a file, or contain the data set in the form of another program:
+        `tensorgrad.data.other_files` lists them. If it is given, it must contain the data set.
     notify
         Called with a one-line message that states the reason if the digits are used instead of MNIST.
 
@@ -38,9 +46,9 @@ def load(
     ConfigError
         `name` is unknown, or a folder is given for the digits, which are part of the package.
     DataNotFoundError
-        MNIST was requested by name or by folder, and was not found.
+        The data set was requested by name or by folder, and was not found.
     DataError
-        MNIST was found, but is malformed; then the digits are not used instead.
+        The data set was found, but is malformed; then the digits are not used instead.
 
     Examples
     --------
@@ -48,16 +56,42 @@ def load(
     >>> data.train_images.shape, data.test_images.shape
     ((1437, 8, 8), (360, 8, 8))
     """
-    if name not in (None, "mnist", "digits"):
-        raise ConfigError(f'there is no data set {name!r}: use "mnist" or "digits"')
+    if name not in (None, *NAMES):
+        raise ConfigError(f"there is no data set {name!r}: use one of {', '.join(NAMES)}")
     if name == "digits":
         if folder is not None:
             raise ConfigError(f"the digits are part of the package: omit the folder {folder}")
         return digits()
+    if folder is not None:
+        return _load_folder(name, Path(folder).expanduser())
+    if name == "files":
+        raise ConfigError('the data set "files" needs a folder or a file')
+    if name is not None:
+        return load_known(KNOWN[name], download=download, quiet=quiet)
     try:
-        return mnist(folder, download=download, quiet=quiet)
+        return mnist(download=download, quiet=quiet)
     except DataNotFoundError as error:
-        if name == "mnist" or folder is not None:
-            raise
         notify(f"NOT MNIST: using the small 8x8 digits of the package instead, because {error}")
         return digits()
+
+
+def _load_folder(name: str | None, place: Path) -> Dataset:
+    """Load a data set from a folder or a file: the four files of a known one, or files of other programs."""
+    known = KNOWN.get(name or "mnist")
+    if known is not None:
+        files = find(place, known)
+        if not isinstance(files, str):
+            return read_known(files, known, any_classes=name is None)
+        if files.startswith("incomplete"):
+            return load_known(known, place)  # which says what is missing
+    try:
+        train, test, class_names = read_other(place)
+    except DataNotFoundError:
+        if known is None:
+            raise
+        return load_known(known, place)  # which says what it looks for
+    if name is None or known is None:
+        arrays, brightest, names = tidy(train, test, class_names)
+    else:
+        arrays, brightest, names = tidy(train, test, known.class_names, is_transposed=known.is_transposed)
+    return Dataset(name or "files", **arrays, brightest=brightest, source=str(place), class_names=names)

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tensorgrad.data.known import DIGITS
 from tensorgrad.errors import ConfigError
-
-CLASSES = 10  # the ten digits; every set of the MNIST format has ten classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +26,8 @@ class Dataset:
         The largest possible pixel value: 255 in MNIST, 16 in the small digits.
     source
         Where the data came from, for display.
+    class_names
+        What is shown for each class; by default the digits.
 
     Examples
     --------
@@ -44,11 +45,12 @@ class Dataset:
     test_labels: NDArray[np.int64] = field(repr=False)
     brightest: int
     source: str
+    class_names: tuple[str, ...] = field(default=DIGITS, repr=False)
 
     @property
     def classes(self) -> int:
         """The number of classes."""
-        return CLASSES
+        return len(self.class_names)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -65,7 +67,9 @@ class Dataset:
     def __str__(self) -> str:
         height, width = self.shape
         train, test = len(self.train_images), len(self.test_images)
-        return f"{self.name}: {train:,} + {test:,} images of {height}x{width}, from {self.source}"
+        names = ", ".join(self.class_names[:3]) + ", ..." * (self.classes > 3)
+        classes = "" if self.class_names == DIGITS else f" in {self.classes} classes ({names})"
+        return f"{self.name}: {train:,} + {test:,} images of {height}x{width}{classes}, from {self.source}"
 
 
 def batches(count: int, size: int, rng: np.random.Generator, start: int = 0) -> Iterator[NDArray[np.int64]]:

@@ -1,28 +1,75 @@
-"""Download of the four official MNIST files from public mirrors, verified by their SHA-256 digests."""
+"""Download of the official files of data sets from public mirrors, verified by their published digests."""
 
+import hashlib
 import importlib.util
 import logging
+import shutil
 import sys
 import tempfile
 import threading
 import time
-from hashlib import sha256
+import zipfile
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from tensorgrad.data.known import KNOWN, Known
 from tensorgrad.errors import DataNotFoundError
 
-MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://raw.githubusercontent.com/fgnt/mnist/master/",
+
+class Source(NamedTuple):
+    """Where the files of a data set can be downloaded, and their published digests."""
+
+    mirrors: tuple[str, ...]  # addresses of folders
+    digests: dict[str, str]  # by the name of a file, in the form "algorithm:hexadecimal"
+    archive: str | None = None  # the only file: a ZIP archive with the files, in a folder "gzip"
+
+
+def _four(*digests: str, algorithm: str = "sha256", names: tuple[str, ...] = KNOWN["mnist"].files) -> dict[str, str]:
+    return {f"{name}.gz": f"{algorithm}:{digest}" for name, digest in zip(names, digests, strict=True)}
+
+
+# The digests of MNIST are those of its files; those of Fashion-MNIST, KMNIST and EMNIST are published in TensorFlow
+# Datasets (url_checksums), and those of QMNIST in torchvision (datasets/mnist.py).
+_EMNIST = Source(
+    ("https://biometrics.nist.gov/cs_links/EMNIST/", "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/"),
+    {"gzip.zip": "sha256:fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e"},
+    archive="gzip.zip",
 )
-HASHES = {
-    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-}
+SOURCES = {
+    "mnist": Source(
+        ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/",
+         "https://raw.githubusercontent.com/fgnt/mnist/master/"),
+        _four("440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+              "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+              "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+              "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+    ),
+    "fashion-mnist": Source(
+        ("https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
+        _four("3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+              "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+              "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+              "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+    ),
+    "kmnist": Source(
+        ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+        _four("51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+              "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+              "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+              "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
+    ),
+    "emnist-letters": _EMNIST,
+    "emnist-digits": _EMNIST,
+    "emnist-balanced": _EMNIST,
+    "qmnist": Source(
+        ("https://raw.githubusercontent.com/facebookresearch/qmnist/master/",),
+        _four("ed72d4157d28c017586c42bc6afe6370", "0058f8dd561b90ffdd0f734c6a30e5e4",
+              "1394631089c404de565df7b7aeaf9412", "5b5b05890a5e13444e108efe57b788aa",
+              algorithm="md5", names=KNOWN["qmnist"].files),
+    ),
+}  # fmt: skip
 ANSWER_SECONDS = 8.0  # time for the mirrors, which are tried in parallel, to answer
 CONNECT_SECONDS = 5.0  # for each address of a mirror
 STALL_SECONDS = 10.0  # a download without progress for this long has failed
@@ -38,10 +85,10 @@ def cache_folder() -> Path | None:
     return Path(pooch.os_cache("tensorgrad")).expanduser()
 
 
-def fetch_mnist(folder: Path, *, quiet: bool = False) -> tuple[Path, ...]:
-    """Download those of the four ``.gz`` files of MNIST that `folder` lacks, with a progress bar on a terminal.
+def fetch(known: Known, folder: Path, *, quiet: bool = False) -> tuple[Path, ...]:
+    """Download those of the four ``.gz`` files of a data set that `folder` lacks, with a progress bar on a terminal.
 
-    Returns their paths, in the order of `HASHES`.
+    Returns their paths: training images and labels, test images and labels.
 
     A file gets its name when it is complete and its digest is right, so that an interrupted download leaves no partial
     file, and two processes may download to the same folder. Official files that exist are kept; other files with
@@ -56,40 +103,59 @@ def fetch_mnist(folder: Path, *, quiet: bool = False) -> tuple[Path, ...]:
     import pooch
 
     pooch.get_logger().setLevel(logging.WARNING)  # by default it reports every file
+    source = SOURCES[known.name]
+    # an archive contains several data sets: all of them are unpacked
+    sets = [known] if source.archive is None else [other for other in KNOWN.values() if SOURCES[other.name] == source]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        missing = [name for name in HASHES if not _is_official(folder / name)]
+        paths = [folder / f"{name}.gz" for one in sets for name in one.files]
+        missing = [path for path in paths if not _is_official(path, source, known)]
         # on Windows, pooch does not replace an existing file atomically
-        with tempfile.TemporaryDirectory(dir=folder, prefix="download-") as temporary:
-            _fetch(missing, Path(temporary), folder, quiet)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="download-") as name:
+            temporary = Path(name)
+            if missing and source.archive is not None:
+                _fetch([source.archive], source, temporary, temporary, quiet)
+                _extract(temporary / source.archive, missing, temporary)
+            elif missing:
+                _fetch([path.name for path in missing], source, temporary, folder, quiet)
     except OSError as error:
         raise DataNotFoundError(f"{folder} cannot be used ({_reason(error)})") from error
-    return tuple(folder / name for name in HASHES)
+    return tuple(folder / f"{name}.gz" for name in known.files)
 
 
-def _is_official(path: Path) -> bool:
-    """Whether the file exists; raises if it exists and is not the official one."""
+def _is_official(path: Path, source: Source, known: Known) -> bool:
+    """Whether the file exists; raises if it exists and is not the official one, as far as its digest is known."""
     if not path.exists():
         return False
-    if sha256(path.read_bytes()).hexdigest() == HASHES[path.name]:
+    algorithm, _, digest = source.digests.get(path.name, "").partition(":")
+    if not digest or hashlib.new(algorithm, path.read_bytes(), usedforsecurity=False).hexdigest() == digest:
         return True
-    raise DataNotFoundError(f"{path} is not the MNIST file of that name, and is not overwritten: move it away")
+    raise DataNotFoundError(f"{path} is not the {known.title} file of that name, and is not overwritten: move it away")
 
 
-def _fetch(names: list[str], temporary: Path, folder: Path, quiet: bool) -> None:
+def _extract(archive: Path, wanted: list[Path], temporary: Path) -> None:
+    """Take files out of a ZIP archive, whose digest is right."""
+    with zipfile.ZipFile(archive) as content:
+        for path in wanted:
+            with content.open(f"gzip/{path.name}") as packed, (temporary / path.name).open("wb") as file:
+                shutil.copyfileobj(packed, file)
+            (temporary / path.name).replace(path)
+
+
+def _fetch(names: list[str], source: Source, temporary: Path, folder: Path, quiet: bool) -> None:
     """Download each file to `temporary` from the first mirror that provides it, then move it to `folder`."""
     import pooch
 
     bar = not quiet and sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
     get = pooch.HTTPDownloader(bar, _CHUNK, timeout=(CONNECT_SECONDS, STALL_SECONDS))
     deadline = time.monotonic() + ANSWER_SECONDS
-    mirrors = {mirror: _Request(mirror + names[0], deadline) for mirror in MIRRORS} if names else {}
+    mirrors = {mirror: _Request(mirror + names[0], deadline) for mirror in source.mirrors}
     failures: dict[str, str] = {}
     for name in names:
         for mirror, request in tuple(mirrors.items()):
             try:
                 request.wait()
-                pooch.retrieve(mirror + name, HASHES[name], name, temporary, downloader=get)
+                pooch.retrieve(mirror + name, source.digests[name], name, temporary, downloader=get)
             except (OSError, ValueError) as error:
                 failures[mirror] = _reason(error)
                 if isinstance(error, OSError) and getattr(error, "response", None) is None:
@@ -136,7 +202,7 @@ class _Request(threading.Thread):
 def _reason(error: BaseException) -> str:
     """The innermost cause of `error`, in one line."""
     if not isinstance(error, OSError):
-        return "wrong SHA-256 of the file"  # the only ValueError of pooch.retrieve here
+        return "wrong digest of the file"  # the only ValueError of pooch.retrieve here
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP {response.status_code} {response.reason}"

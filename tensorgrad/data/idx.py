@@ -3,8 +3,8 @@
 ::
 
     byte 0   2 zero bytes
-    byte 2   type code, 0x08 for unsigned bytes (the only one used by MNIST, and the only one read here)
-    byte 3   number of dimensions: 1 for labels, 3 for images
+    byte 2   type code: 0x08 for unsigned bytes, as in MNIST; others for integers and floating-point numbers
+    byte 3   number of dimensions: 1 for labels, 3 for images; 2 for labels of several columns, as in QMNIST
     byte 4   one unsigned 32-bit count per dimension
     then     the items, the last dimension varying fastest
 
@@ -17,6 +17,7 @@ import struct
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from tensorgrad.errors import DataError, DataNotFoundError
 
 _UNSIGNED_BYTE = 0x08
+_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _KINDS = {1: "labels", 3: "images"}  # by the number of dimensions
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WBITS = 31  # zlib's code for "a gzip header and checksum around the data"
@@ -31,8 +33,8 @@ _LONGEST_HEADER = 16  # 4 bytes and three counts
 _CHUNK = 1 << 16  # compressed bytes per step: small enough to locate damage, large enough to be fast
 
 
-def read_idx(path: Path | str, ndim: int | None = None) -> NDArray[np.uint8]:
-    """Read an array of unsigned bytes from an IDX file, compressed with gzip or not.
+def read_idx(path: Path | str, ndim: int | None = None, *, any_type: bool = False) -> NDArray[Any]:
+    """Read an array from an IDX file, compressed with gzip or not.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ def read_idx(path: Path | str, ndim: int | None = None) -> NDArray[np.uint8]:
         The file.
     ndim
         The number of dimensions it must have, 1 (labels) or 3 (images); None accepts both.
+    any_type
+        Whether other types than unsigned bytes are accepted, and labels of two dimensions.
 
     Returns
     -------
@@ -57,16 +61,18 @@ def read_idx(path: Path | str, ndim: int | None = None) -> NDArray[np.uint8]:
     stored = _stored_bytes(path)
     compressed = stored.startswith(_GZIP_MAGIC)
     head = _inflate(path, stored, _LONGEST_HEADER) if compressed else stored[:_LONGEST_HEADER]
-    shape = _parse_header(path, head, ndim)
+    shape = _parse_header(path, head, ndim, any_type)
     start = 4 + 4 * len(shape)
-    size = start + math.prod(shape)
+    dtype = np.dtype(_TYPES[head[2]])
+    size = start + math.prod(shape) * dtype.itemsize
     data = _inflate(path, stored, size + 1) if compressed else stored  # one more byte shows whether there is more data
     if len(data) != size:
         counts = " x ".join(map(str, shape))
         found = f"the end of the data after {len(data) - start} bytes" if len(data) < size else "more data"
         needed = f"{size - start} bytes for the {counts} items in its header"
         raise malformed(path, min(len(data), size), found, needed + ", then the end")
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    array = np.frombuffer(data, dtype, offset=start).reshape(shape)
+    return array if dtype.itemsize == 1 else array.astype(dtype.newbyteorder("="))
 
 
 def malformed(path: Path, byte: int, found: str, expected: str, *, of: str = "of its IDX data") -> DataError:
@@ -85,16 +91,21 @@ def _stored_bytes(path: Path) -> bytes:
         raise malformed(path, 0, found, "a readable IDX file", of="of the file") from error
 
 
-def _parse_header(path: Path, head: bytes, ndim: int | None) -> tuple[int, ...]:
+def _parse_header(path: Path, head: bytes, ndim: int | None, any_type: bool) -> tuple[int, ...]:
     """Check the header and return the shape that it states."""
     if len(head) < 4:
         found = f"the end of the data after {len(head)} bytes" if head else "no data at all (it is empty)"
         raise malformed(path, len(head), found, "an IDX header of 8 or 16 bytes")
     if head[:2] != b"\0\0":
         raise malformed(path, 0, f"0x{head[:2].hex()}", "0x0000, the first two bytes of an IDX file")
-    if head[2] != _UNSIGNED_BYTE:
-        raise malformed(path, 2, f"type code 0x{head[2]:02x}", f"0x{_UNSIGNED_BYTE:02x} (unsigned bytes)")
+    if head[2] not in (_TYPES if any_type else (_UNSIGNED_BYTE,)):
+        valid = (
+            ", ".join(f"0x{code:02x}" for code in _TYPES) if any_type else f"0x{_UNSIGNED_BYTE:02x} (unsigned bytes)"
+        )
+        raise malformed(path, 2, f"type code 0x{head[2]:02x}", valid)
     kinds = {ndim: _KINDS[ndim]} if ndim is not None else _KINDS
+    if any_type and ndim == 1:
+        kinds = {1: "labels", 2: "labels of several columns"}
     if head[3] not in kinds:
         expected = " or ".join(f"{n} ({kind})" for n, kind in kinds.items())
         raise malformed(path, 3, f"{head[3]} dimensions", expected)

@@ -1,29 +1,22 @@
-"""MNIST (LeCun, Cortes and Burges, 1998): find or download, check, and load its files.
+"""The data sets that are known by name: find or download, check, and load their files.
 
-A folder is searched for the four files, then its subfolder ``mnist``. Each file may be compressed with gzip or not, and
-named ``train-images-idx3-ubyte`` or ``train-images.idx3-ubyte``. Other data sets in the same format, such as
-Fashion-MNIST, can be loaded as well: only downloaded files must have the digests of MNIST.
+A folder is searched for the four files, then its subfolders with the names that other programs give them, such as
+``MNIST/raw``. Each file may be compressed with gzip or not, and named ``train-images-idx3-ubyte`` or
+``train-images.idx3-ubyte``, or lie in a folder of its own name. Files of another data set with the same names can be
+loaded as well: only downloaded files must have published digests.
 """
 
 import os
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tensorgrad.data.dataset import CLASSES, Dataset
-from tensorgrad.data.download import cache_folder, fetch_mnist
-from tensorgrad.data.idx import malformed, read_idx
+from tensorgrad.data.dataset import Dataset
+from tensorgrad.data.download import cache_folder, fetch
+from tensorgrad.data.idx import read_idx
+from tensorgrad.data.known import KNOWN, Known
+from tensorgrad.data.tidy import Part, tidy
 from tensorgrad.errors import DataError, DataNotFoundError
 
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
 VARIABLE = "TENSORGRAD_DATA"
-_LABEL_HEADER = 8  # bytes before the first label of an IDX1 file
 
 
 def mnist(folder: Path | str | None = None, *, download: bool = True, quiet: bool = False) -> Dataset:
@@ -55,59 +48,70 @@ def mnist(folder: Path | str | None = None, *, download: bool = True, quiet: boo
         ...
     tensorgrad.errors.DataNotFoundError: MNIST is not in no-such-folder ...
     """
+    return load_known(KNOWN["mnist"], folder, download=download, quiet=quiet)
+
+
+def load_known(
+    known: Known, folder: Path | str | None = None, *, download: bool = True, quiet: bool = False
+) -> Dataset:
+    """Load a data set that is known by name; parameters and errors are those of `mnist`."""
     named = folder if folder is not None else os.environ.get(VARIABLE)
     cache = cache_folder() if folder is None else None
     places = [Path(named).expanduser()] if named else []
     places += [cache] if cache else []
     looked = []
     for place in places:
-        found = _find(place)
+        # the files of several sets have the same names: those of MNIST may lie in $TENSORGRAD_DATA itself
+        is_own = folder is not None or known.name == "mnist" or known.files[0] not in KNOWN["mnist"].files
+        found = find(place, known, is_own)
         if not isinstance(found, str):
-            return _load(found)
+            return read_known(found, known)
         looked.append(f"not in {place} ({found})")
-    wanted = f"put {', '.join(FILES[:-1])} and {FILES[-1]} (plain or .gz)"
+    wanted = f"put {', '.join(known.files[:-1])} and {known.files[-1]} (plain or .gz)"
     if folder is not None:
-        raise DataNotFoundError(f"MNIST is {looked[0]}; {wanted} there")
+        raise DataNotFoundError(f"{known.title} is {looked[0]}; {wanted} there")
     try:
-        fetched = _fetch(cache, download, quiet)
+        fetched = _fetch(known, cache, download, quiet)
     except DataNotFoundError as error:
         where = ", ".join(looked) or f"nowhere, as {VARIABLE} is not set"
-        message = f"MNIST is {where}; {error}; {wanted} into a folder and set {VARIABLE} to that folder"
+        into = "a folder" if known.name == "mnist" else f"a folder {known.folders[0]}"
+        to = "to that folder" if known.name == "mnist" else "to the one above it"
+        message = f"{known.title} is {where}; {error}; {wanted} into {into} and set {VARIABLE} {to}"
         raise DataNotFoundError(message) from error
-    return _load(fetched)
+    return read_known(fetched, known)
 
 
-def _fetch(cache: Path | None, allowed: bool, quiet: bool) -> tuple[Path, ...]:
+def _fetch(known: Known, cache: Path | None, allowed: bool, quiet: bool) -> tuple[Path, ...]:
     """Download the four files to the cache folder; raise DataNotFoundError with the reason if that fails."""
     if not allowed:
         raise DataNotFoundError("downloading is switched off")
     if cache is None:
         raise DataNotFoundError('downloading needs pooch: python -m pip install "tensorgrad-np[train]"')
     try:
-        return fetch_mnist(cache / "mnist", quiet=quiet)
+        return fetch(known, cache / known.cached, quiet=quiet)
     except DataNotFoundError as error:
         raise DataNotFoundError(f"downloading failed: {error}") from error
 
 
-def _find(place: Path) -> tuple[Path, ...] | str:
-    """The four files in the order of `FILES`, or the reason why they were not found."""
-    fewest: tuple[str, ...] = FILES
+def find(place: Path, known: Known, is_own: bool = True) -> tuple[Path, ...] | str:
+    """The four files of a data set in a folder, if `is_own`, or in its subfolders; or why they were not found."""
+    fewest: tuple[str, ...] = known.files
     try:
         if not place.is_dir():
-            return "no such folder"
-        for searched in (place, place / "mnist"):
-            spellings = [_spellings(searched, name) for name in FILES]
+            return "no such folder" if not place.exists() else "it is a file"
+        for searched in ([place] if is_own else []) + [place / folder for folder in known.folders]:
+            spellings = [_spellings(searched, name) for name in known.files]
             for same_spelling in zip(*spellings, strict=True):  # prefer four files that are named alike
                 if all(path.is_file() for path in same_spelling):
                     return same_spelling
             mixed = [next((path for path in paths if path.exists()), None) for paths in spellings]
-            missing = tuple(name for name, path in zip(FILES, mixed, strict=True) if path is None)
+            missing = tuple(name for name, path in zip(known.files, mixed, strict=True) if path is None)
             if not missing:
                 return tuple(path for path in mixed if path is not None)
             fewest = min(fewest, missing, key=len)
     except OSError as error:
         return f"unreadable: {error.strerror}"
-    if fewest == FILES:
+    if fewest == known.files:
         return "it contains none of the four files"
     return f"incomplete: {', '.join(fewest)} {'is' if len(fewest) == 1 else 'are'} missing"
 
@@ -115,37 +119,29 @@ def _find(place: Path) -> tuple[Path, ...] | str:
 def _spellings(folder: Path, name: str) -> tuple[Path, ...]:
     """The possible names of a file, uncompressed ones first, since they load faster."""
     dotted = name.replace("-idx", ".idx")
-    return tuple(folder / spelling for spelling in (name, dotted, f"{name}.gz", f"{dotted}.gz"))
+    plain = (name, dotted, f"{name}.gz", f"{dotted}.gz")
+    return (*(folder / spelling for spelling in plain), folder / name / name, folder / dotted / dotted)
 
 
-def _load(files: tuple[Path, ...]) -> Dataset:
-    """Read the four files and check that they match each other."""
-    train_images, train_labels = _load_pair(files[0], files[1])
-    test_images, test_labels = _load_pair(files[2], files[3])
-    if train_images.shape[1:] != test_images.shape[1:]:
-        sizes = ["x".join(map(str, images.shape[1:])) for images in (train_images, test_images)]
-        raise DataError(
-            f"{files[0]} contains images of {sizes[0]} pixels, but {files[2]} of {sizes[1]}: use files of "
-            "the same data set"
-        )
+def read_known(files: tuple[Path, ...], known: Known, *, any_classes: bool = False) -> Dataset:
+    """Read the four files and check that they match each other.
+
+    With ``any_classes``, labels that are not those of the known data set make it another one, called ``"files"``.
+    """
+    train, test = (_read_pair(*pair) for pair in (files[:2], files[2:]))
     source = str(files[0].parent)
-    return Dataset("mnist", train_images, train_labels, test_images, test_labels, 255, source)
+    try:
+        arrays, brightest, names = tidy(train, test, known.class_names, is_transposed=known.is_transposed)
+    except DataError as error:
+        if not any_classes or "found label" not in str(error):
+            raise
+        arrays, brightest, names = tidy(train, test)
+        return Dataset("files", **arrays, brightest=brightest, source=source, class_names=names)
+    return Dataset(known.name, **arrays, brightest=brightest, source=source, class_names=names)
 
 
-def _load_pair(images_file: Path, labels_file: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Read images ``(N, H, W)`` and their labels ``(N,)``."""
-    images = read_idx(images_file, ndim=3)
-    labels = read_idx(labels_file, ndim=1)
-    if len(images) != len(labels):
-        raise DataError(
-            f"{images_file} contains {len(images)} images, but {labels_file} contains {len(labels)} labels: use files "
-            "of the same data set"
-        )
-    wrong = labels >= CLASSES
-    if wrong.any():
-        first = int(wrong.argmax())
-        expected = f"a label from 0 to {CLASSES - 1}"
-        raise malformed(labels_file, _LABEL_HEADER + first, f"label {labels[first]}", expected)
-    wide = labels.astype(np.int64)
-    wide.flags.writeable = False
-    return images, wide
+def _read_pair(images: Path, labels: Path) -> Part:
+    """Read images ``(N, H, W)`` and their labels ``(N,)``, the first column if there are several."""
+    columns = read_idx(labels, ndim=1, any_type=True)
+    return Part(read_idx(images, ndim=3, any_type=True), columns if columns.ndim == 1 else columns[:, 0], str(images),
+                str(labels))  # fmt: skip

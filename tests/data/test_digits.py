@@ -86,7 +86,7 @@ def test_a_requested_data_set_is_never_replaced(tiny, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["MNIST", "cifar10", ""])
 def test_unknown_names(name):
-    with pytest.raises(ConfigError, match='"mnist" or "digits"'):
+    with pytest.raises(ConfigError, match=r"use one of mnist, fashion-mnist, .*, digits, files"):
         load(name)
 
 

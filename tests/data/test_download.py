@@ -22,8 +22,8 @@ from tensorgrad.errors import DataError, DataNotFoundError
 def official(tiny, monkeypatch):
     """Let the tiny set be the official one."""
     files = {f"{name}.gz": gzip.compress(data, mtime=0) for name, data in tiny.files().items()}
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    monkeypatch.setattr(download, "HASHES", hashes)
+    digests = {name: f"sha256:{hashlib.sha256(data).hexdigest()}" for name, data in files.items()}
+    monkeypatch.setitem(download.SOURCES, "mnist", download.Source((), digests))
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     return files
@@ -87,7 +87,8 @@ def mirrors(official, monkeypatch):
             running.append(Mirror(official, manner))
             if manner == "down":
                 running[-1].close()
-        monkeypatch.setattr(download, "MIRRORS", tuple(server.url for server in running))
+        source = download.SOURCES["mnist"]._replace(mirrors=tuple(server.url for server in running))
+        monkeypatch.setitem(download.SOURCES, "mnist", source)
         # A short time limit if a mirror exceeds it, but longer than a good one takes under load; else a long one.
         known = {server.manner for server in running}
         monkeypatch.setattr(download, "ANSWER_SECONDS", 0.6 if "stalls" in known else 60)
@@ -104,7 +105,7 @@ def mirrors(official, monkeypatch):
 BAD = {  # the behaviour of a mirror, and the message about it
     "down": "refused",
     "lacks it": "HTTP 404 Not Found",
-    "lies": "wrong SHA-256",
+    "lies": "wrong digest",
     "breaks off": "IncompleteRead",
     "hangs up": "closed connection without response",
     "stalls": "no answer within 0.6 s",

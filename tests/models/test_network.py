@@ -12,7 +12,7 @@ from tensorgrad.errors import ConfigError
 from training import options
 
 FOLDER = Path(models.__file__).parent
-VALID = "valid: Linear, ReLU, Sigmoid, Softplus, Tanh, Dropout, TwoLayer, Recipe"
+VALID = "valid: MultiheadAttention, Residual, Sequential, Conv1d, Conv2d"  # and so on
 OUTPUT = "- {name: output, type: Linear, params: {out_features: 10}}"
 
 
@@ -48,13 +48,14 @@ def test_file_of_the_report_contains_its_network_and_recipe():
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)
 def test_every_file_is_a_network_with_gradients(path):
     layers, _ = models.read(path)
-    network = models.build(layers, 784, 10, rng(), str(path))
+    network = models.build(layers, (28, 28), 10, rng(), str(path))
     x = rng().random((5, 784), np.float32)
     logits = network(x, rng())
     assert (logits.shape, logits.dtype) == ((5, 10), np.float32)
-    np.mean(logits**2).backward()
+    np.mean(tg.softmax(logits) ** 2).backward()
     assert all(np.any(p.grad) for p in tg.nn.parameters(network).values())
-    assert sum(p.size for p in tg.nn.parameters(network).values()) == 784 * 400 + 400 + 4000 + 10
+    sizes = {"lenet": 61_706, "cnn": 29_290}
+    assert sum(p.size for p in tg.nn.parameters(network).values()) == sizes.get(path.stem, 784 * 400 + 400 + 4000 + 10)
 
 
 def test_class_and_list_are_the_same_network():
@@ -165,25 +166,29 @@ MISTAKES = {
     "a dot in a name": ("- {name: a.b, type: ReLU}", "entry 1: name must be a text without dots, got 'a.b'"),
     "repeated name": ("- {name: a, type: ReLU}\n- {name: a, type: Tanh}", "entry 2: an earlier entry has the name 'a'"),
     "no type": ("- {name: a}", f"entry 1 ('a'): unknown type None; {VALID}"),
-    "unknown type": ("- {name: a, type: Conv2d}", f"entry 1 ('a'): unknown type 'Conv2d'; {VALID}"),
-    "a list for a type": ("- {name: a, type: [ReLU]}", f"entry 1 ('a'): unknown type ['ReLU']; {VALID}"),
+    "unknown type": ("- {name: a, type: XYZ}", f"entry 1 ('a'): unknown type 'XYZ'; {VALID}"),
+    "misspelt type": ("- {name: a, type: Conv2D}", "entry 1 ('a'): unknown type 'Conv2D'; did you mean Conv2d?"),
+    "integers as inputs": ("- {name: a, type: Embedding}", "the inputs of these networks are pixels"),
+    "a list for a type": ("- {name: a, type: [ReLU]}", "entry 1 ('a'): unknown type ['ReLU']; did you mean ReLU?"),
     "a list for params": ("- {name: a, type: ReLU, params: []}", "entry 1 ('a'): params must be a dict, got list ([])"),
     "unknown parameter": (LINEAR.format("units: 10"),
-                          "Linear has no parameter 'units'; valid: out_features, in_features, bias, init"),
+                          "Linear has no parameter 'units'; valid: in_features, out_features, bias, init"),
     "a number for a parameter": (LINEAR.format("1: 10"), "entry 1 ('a'): Linear has no parameter 1"),
     "no parameters": ("- {name: a, type: ReLU, params: {x: 1}}", "ReLU has no parameter 'x'; valid: none"),
-    "missing parameter": (LINEAR.format("bias: true"), "entry 1 ('a'): Linear needs the parameter 'out_features'"),
+    "missing parameter": (LINEAR.format("bias: true") + "\n" + OUTPUT,
+                          "entry 1 ('a'): Linear needs the parameter 'out_features'"),
     "zero features": (LINEAR.format("out_features: 0"), "out_features must be an integer of at least 1, got 0"),
     "a fraction": (LINEAR.format("out_features: 2.5"), "must be an integer of at least 1, got 2.5"),
     "a text for a number": (LINEAR.format("out_features: ten"), "out_features must be an integer"),
     "true for a number": (LINEAR.format("out_features: true"), "out_features must be an integer"),
     "too many features": (LINEAR.format(f"out_features: {10**30}"), "entry 1 ('a')"),
     "wrong in_features": (LINEAR.format("in_features: 784, out_features: 10"),
-                          "entry 1 ('a'): in_features is 784, but the input has 64 features; it can be left out"),
+                          "entry 1 ('a'): in_features is 784, but must be 64 here; it can be left out "
+                          "(its input has shape (N, 64))"),
     "unknown init": (LINEAR.format("out_features: 10, init: zeros"), "one of he, glorot, small, pytorch, got 'zeros'"),
-    "a list for init": (LINEAR.format("out_features: 10, init: [he]"), "one of he, glorot, small, pytorch, got ['he']"),
+    "a list for init": (LINEAR.format("out_features: 10, init: [he]"), "init must be a text, got ['he']"),
     "a text for bias": (LINEAR.format("out_features: 10, bias: none"), "bias must be true or false, got 'none'"),
-    "dropout of all": ("- {name: a, type: Dropout, params: {p: 1}}", "must be a number of at least 0 and less than 1"),
+    "dropout of all": ("- {name: a, type: Dropout, params: {p: 1}}", "dropout probability must be in [0, 1), got 1"),
     "a text for dropout": ("- {name: a, type: Dropout, params: {p: half}}", "p must be a number"),
     "dropout of nan": ("- {name: a, type: Dropout, params: {p: .nan}}", "p must be a number"),
     "wrong final size": (LINEAR.format("out_features: 9"), "last layer has 9 outputs, but the data set has 10 classes"),
@@ -195,6 +200,40 @@ MISTAKES = {
     "too deep": ("[" * 1200, "is not YAML"),
     "not UTF-8": (b"\xff\xfe\x00", "cannot read the model file"),
 }  # fmt: skip
+
+
+def huge():
+    """A nested list that stands for 10**12 numbers, as aliases in YAML make them."""
+    value = [1] * 10
+    for _ in range(11):
+        value = [value] * 10
+    return value
+
+
+PLACES = {
+    "entry": lambda value: value, "name": lambda value: {"name": value, "type": "ReLU"},
+    "type": lambda value: {"name": "x", "type": value},
+    "params": lambda value: {"name": "x", "type": "ReLU", "params": value},
+    "feature": lambda value: {"name": "x", "type": "Linear", "params": {"out_features": value}},
+    "size": lambda value: {"name": "x", "type": "Conv2d", "params": {"out_channels": 3, "kernel_size": value}},
+    "layers": lambda value: {"name": "x", "type": "Residual", "params": {"layer": value}},
+    "file": lambda value: {"name": "x", "type": "Class", "params": {"file": value}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_message_does_not_write_out_a_huge_value(place):
+    with pytest.raises(ConfigError) as raised:
+        models.build([PLACES[place](huge())], (8, 8), 10, rng())
+    assert len(str(raised.value)) < 1000
+
+
+@pytest.mark.parametrize("value", ["[[1]]", "[{a: 1}]", "{a: 1}"])
+def test_values_of_a_recipe_are_not_nested(tmp_path, value):
+    file = tmp_path / "net.yaml"
+    file.write_text(f"- {{name: r, type: Recipe, params: {{lr: {value}}}}}\n{OUTPUT}")
+    with pytest.raises(ConfigError, match=r"Recipe: lr must be a value, or a list of values, got"):
+        models.read(file)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

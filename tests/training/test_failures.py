@@ -41,11 +41,11 @@ def test_loss_that_is_not_finite_ends_the_run_with_one_explanation(run_tiny, run
 
 
 def test_small_digits_replace_missing_mnist_with_one_line(run_train):
-    result = run_train("--hidden", 4, "--epochs", 1, "--quiet")
+    result = run_train("--hidden", 16, "--epochs", 1, "--quiet")
     assert result.code == 0
     assert result.err.startswith("NOT MNIST: ")
     assert len(result.err.splitlines()) == 1
-    assert result.folder.name == "digits-4-seed0"
+    assert result.folder.name == "digits-16-seed0"
 
 
 @pytest.mark.parametrize(

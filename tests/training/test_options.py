@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import tensorgrad as tg
 import train
 from tensorgrad.errors import ConfigError
 from training import options
@@ -37,7 +38,7 @@ REFUSED = {
     "schedule": ("must be one of constant, halving, step, multi_step, exponential, linear, ", ["half", ""]),
     "loss": ("must be one of mean, sum", ["max", ""]),
     "pixels": ("must be one of unit, raw", ["1", ""]),
-    "dataset": ("must be one of mnist, digits", ["cifar", ""]),
+    "dataset": (f"must be one of {', '.join(tg.data.NAMES)}", ["cifar", ""]),
     "model": ("must not be empty", [""]), "data": ("must not be empty", [""]), "out": ("must not be empty", [""]),
     "from": ("must not be empty", [""]), "freeze": ("must not be empty", [""]),
 }  # fmt: skip

@@ -1,0 +1,230 @@
+"""The types of layers that a list can contain, and how an entry becomes a layer.
+
+There is one mechanism for all of them: the parameters of an entry are those of the constructor, as its signature and
+annotations describe them. What follows from the shape of the input, such as ``in_channels``, can be left out. The shape
+of a layer's result is found by calling it. So every layer of `tensorgrad.nn` has a type of its own name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+import tensorgrad as tg
+from models.two_layer import TwoLayer
+from models.yaml_file import brief
+
+Layer: TypeAlias = Callable[..., Any]
+Shape: TypeAlias = tuple[int, ...]  # of one example, without the axis of the batch
+
+ACTIVATIONS: dict[str, Layer] = {
+    "CELU": tg.celu, "ELU": tg.elu, "GELU": tg.gelu, "GLU": tg.glu, "Hardsigmoid": tg.hardsigmoid,
+    "Hardswish": tg.hardswish, "Hardtanh": tg.hardtanh, "Identity": np.positive, "LeakyReLU": tg.leaky_relu,
+    "LogSigmoid": tg.log_sigmoid, "Mish": tg.mish, "ReLU": tg.relu, "ReLU6": tg.relu6, "SELU": tg.selu,
+    "SiLU": tg.silu, "Sigmoid": tg.sigmoid, "Softmax": tg.softmax, "Softplus": tg.softplus, "Softsign": tg.softsign,
+    "Tanh": np.tanh,
+}  # fmt: skip
+"""Functions, by the names of PyTorch's modules."""
+
+
+class Reshape:
+    """From ``(N, ...)`` to ``(N, *shape)``, where one length can be -1."""
+
+    def __init__(self, shape: Any) -> None:
+        self.shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+
+    def __call__(self, x: Any) -> Any:
+        """The same numbers in another shape."""
+        return np.reshape(x, (len(x), *self.shape))
+
+    def __repr__(self) -> str:
+        return f"Reshape({', '.join(map(str, self.shape))})"
+
+
+class WithOptions:
+    """A function with values of its options: ``LeakyReLU(negative_slope=0.2)``."""
+
+    def __init__(self, name: str, function: Layer, options: dict[str, Any]) -> None:
+        self.name, self.function, self.options = name, function, options
+
+    def __call__(self, x: Any) -> Any:
+        """Call the function."""
+        return self.function(x, **self.options)
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.options.items())})"
+
+
+class Sequences:
+    """The states of all steps of an `LSTM` or a `GRU`, ``(N, T, features)``, without the last states."""
+
+    draws = True
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+
+    def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
+        """From ``(N, T, input_size)`` to ``(N, T, hidden_size)``."""
+        return self.layer(x, rng=rng)[0]
+
+    def __repr__(self) -> str:
+        return repr(self.layer)
+
+
+class SelfAttention(Sequences):
+    """A `MultiheadAttention` whose queries, keys and values are all its input, ``(N, T, embed_dim)``."""
+
+    def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
+        """From ``(N, T, embed_dim)`` to the same shape."""
+        return self.layer(x, x, x, need_weights=False, rng=rng)[0]
+
+
+# No types of layers, except the first, which takes integers and not pixels.
+_OMITTED = ("Embedding", "Mode", "Summary")
+_WRAPPED: dict[str, Callable[[Layer], Layer]] = {
+    "GRU": Sequences, "LSTM": Sequences, "MultiheadAttention": SelfAttention
+}  # fmt: skip
+LAYERS: dict[str, Any] = {
+    **{name: kind for name in tg.nn.__all__
+       if name not in _OMITTED and isinstance(kind := getattr(tg.nn, name), type) and callable(kind)},
+    **ACTIVATIONS, "Reshape": Reshape, "TwoLayer": TwoLayer, "Upsample": tg.interpolate,
+}  # fmt: skip
+"""By type, a class of `tensorgrad.nn` or of this folder, or a function."""
+
+# Parameters that an entry cannot give: all networks are float32, and their first axis is that of the batch.
+_GIVEN = {"rng", "dtype", "batch_first", "kdim", "vdim"}
+# Parameters that follow from the shape of the input; None: not from this one.
+_INFERRED: dict[str, Callable[[Shape], int | None]] = {
+    "in_features": lambda shape: shape[-1],
+    "input_size": lambda shape: shape[-1],
+    "embed_dim": lambda shape: shape[-1],
+    "in_channels": lambda shape: shape[0],
+    "num_features": lambda shape: shape[0],
+    "num_channels": lambda shape: shape[0],
+    "normalized_shape": lambda shape: shape[-1] if len(shape) < 3 else None,
+}
+
+
+def takes_images(kind: str) -> bool:
+    """Whether the layers of a type work on images ``(N, C, H, W)``, or make other shapes of them."""
+    return kind.endswith("2d") or kind in ("Flatten", "Reshape", "GroupNorm", "Upsample")
+
+
+def takes_vectors(kind: str) -> bool:
+    """Whether the layers of a type take a vector of features, so that images are flattened before the first one."""
+    return kind in ("Linear", "TwoLayer")
+
+
+def parameters(kind: str) -> dict[str, inspect.Parameter]:
+    """The parameters that an entry of a type can have, by name."""
+    maker = LAYERS[kind]
+    if isinstance(maker, np.ufunc):
+        return {}
+    signature = list(inspect.signature(maker).parameters.values())
+    if not isinstance(maker, type):
+        signature = signature[1:]  # without x
+    allowed = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {p.name: p for p in signature if p.kind in allowed and p.name not in _GIVEN}
+
+
+def is_nested(parameter: inspect.Parameter) -> bool:
+    """Whether the value of a parameter is a list of entries: the ``layer`` of a `Residual`."""
+    return parameter.name == "layers" or str(parameter.annotation).startswith("Callable")
+
+
+def make(kind: str, params: dict[str, Any], shape: Shape, rng: np.random.Generator) -> Layer:
+    """Create a layer of a type for inputs ``(N, *shape)``; lists of entries among the parameters are layers by now.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        If a parameter is unknown, missing or wrong.
+    """
+    known, values = parameters(kind), {}
+    for name in params:
+        if name not in known:
+            raise ValueError(f"{kind} has no parameter {name!r}; valid: {', '.join(known) or 'none'}")
+    for name, parameter in known.items():
+        inferred = _INFERRED[name](shape) if name in _INFERRED else None
+        if name in params:
+            values[name] = params[name] if is_nested(parameter) else _checked(parameter, params[name])
+            if inferred is not None and name != "normalized_shape" and values[name] != inferred:
+                raise ValueError(f"{name} is {values[name]}, but must be {inferred} here; it can be left out")
+        elif inferred is not None:
+            values[name] = inferred
+        elif parameter.default is parameter.empty:
+            raise ValueError(f"{kind} needs the parameter {name!r}")
+    maker = LAYERS[kind]
+    if not isinstance(maker, type):
+        return WithOptions(kind, maker, values) if values else maker
+    signature = inspect.signature(maker).parameters
+    fixed = {"rng": rng, "batch_first": True}
+    layer: Layer = maker(**values, **{name: value for name, value in fixed.items() if name in signature})
+    return _WRAPPED[kind](layer) if kind in _WRAPPED else layer
+
+
+def result_shape(layer: Layer, shape: Shape) -> Shape:
+    """The shape of a layer's result for inputs ``(N, *shape)``, without the ``N``; found by calling it with zeros.
+
+    Raises
+    ------
+    ValueError, TypeError, IndexError, MemoryError
+        If it does not take this shape.
+    """
+    with tg.no_grad(), tg.nn.eval(layer), np.errstate(all="ignore"):
+        result = layer(np.zeros((2, *shape), np.float32))
+    found: Shape = np.shape(result.data if isinstance(result, tg.Tensor) else result)
+    if found[:1] != (2,):
+        raise ValueError(f"the result for 2 images has shape {found}: its first axis must be that of the images")
+    return found[1:]
+
+
+def written(shape: Sequence[int]) -> str:
+    """The shape of a batch: ``(N, 1, 28, 28)``."""
+    return f"({', '.join(['N', *map(str, shape)])}{',' if not shape else ''})"
+
+
+_SCALARS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "int": (lambda value: _is_integer(value), "an integer"),
+    "float": (lambda value: _is_number(value), "a number"),
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "str": (lambda value: isinstance(value, str), "a text"),
+}
+"""By annotation, whether a value has its type, and what that is called."""
+
+
+def _checked(parameter: inspect.Parameter, value: Any) -> Any:
+    """The value of a parameter, a list as a tuple, after a check against its annotation."""
+    annotation = getattr(parameter.annotation, "__name__", str(parameter.annotation))
+    if value is None and ("None" in annotation or parameter.default is None):
+        return None
+    fits, expected = _SCALARS.get(annotation.removesuffix(" | None"), (_is_size, "a number, or a list of numbers"))
+    if annotation == "int" and parameter.default is parameter.empty:
+        expected += " of at least 1"
+        fits = _is_positive
+    if not fits(value):
+        raise ValueError(f"{parameter.name} must be {expected}, got {brief(value)}")
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_integer(value) and value > 0
+
+
+def _is_number(value: Any) -> bool:
+    return _is_integer(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_size(value: Any) -> bool:
+    """Whether a value can be one for each axis, such as 3, [3, 5], [1, null] or "same"."""
+    if isinstance(value, list):
+        return bool(value) and all(item is None or _is_number(item) for item in value)
+    return _is_number(value) or isinstance(value, str)
