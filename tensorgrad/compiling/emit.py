@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.compiling import passes
 from tensorgrad.compiling.layouts import layout
+from tensorgrad.compiling.memory import Memory, is_blank, takes_out
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import Traced, TracedGenerator, leaves_of, mapped
 
@@ -31,7 +31,7 @@ def holds(x: Any, value: bool) -> None:
 class Source:
     """The text of a program, and the names that it uses."""
 
-    def __init__(self, memory: passes.Memory, names: dict[int, str]) -> None:
+    def __init__(self, memory: Memory, names: dict[int, str]) -> None:
         self.memory = memory
         self.names = dict(names)  # by ``id`` of a stand-in
         self.namespace: dict[str, Any] = {"holds": holds, "inf": np.inf, "nan": np.nan}
@@ -40,9 +40,11 @@ class Source:
         self._count = 0
         self.views: list[str] = []  # of arrays that exist before the program runs
         self._last: Any = None
+        self._written: set[int] = set()
 
     def lines(self, program: Sequence[Instruction]) -> list[str]:
         """A line for each instruction that has something to do when the program runs."""
+        self._written |= {x.storage for step in program for x in step.writes}
         return [line for step in program for line in self._line(step)]
 
     def name(self, x: Traced) -> str:
@@ -153,13 +155,16 @@ class Source:
             return [self._commented(f"holds({condition}, {step.args[1]})", step, None)]
         out = step.out
         if isinstance(out, Traced) and id(out) in self.memory.arrays:
-            if passes.is_blank(step):
+            if is_blank(step):
                 return [self._commented(f"{self.name(out)}.fill(0)", step, out)]
-            if not passes.takes_out(step):
+            if not takes_out(step):
                 self.views.append(f"# {self.name(out)} = {self._call(step)}")  # exists before the program runs
                 return []
             target = f"out={self.name(out)}"
             return [self._commented(f"{self._call(step)[:-1]}, {target})", step, out)]
+        if step.fn is np.asarray and step.args[0].is_scalar and out.storage not in self._written:
+            self.names[id(out)] = self.name(step.args[0])  # NumPy's functions take the scalar as it is
+            return []
         if out is None:
             return [self._commented(self._call(step), step, step.writes[0] if step.writes else None)]
         if type(out) is dict:  # gradients by input, of a rule that computes them together

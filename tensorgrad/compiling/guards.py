@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.compiling.traced import owner_of
 from tensorgrad.engine.caller import in_package
 from tensorgrad.engine.tape import Leaf, Variable
 from tensorgrad.errors import CompileError
@@ -267,13 +268,6 @@ def sharing(owners: Mapping[int, int], *arrays: Any) -> tuple[int, ...]:
     """Which arrays share memory, with each other or with those of which ``owners`` has the ``id`` of the owner."""
     found = [owner_of(x) for x in arrays]
     return tuple([owners.get(owner, -1 - found.index(owner)) for owner in found])
-
-
-def owner_of(x: Any) -> int:
-    """The ``id`` of the object that owns the memory of an array."""
-    while isinstance(x, np.ndarray) and x.base is not None:
-        x = x.base
-    return id(x)
 
 
 def of_tensor(tensor: Variable) -> tuple[Any, ...]:

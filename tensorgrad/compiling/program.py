@@ -10,9 +10,10 @@ import numpy as np
 
 from tensorgrad.compiling import passes
 from tensorgrad.compiling.emit import Source, function
-from tensorgrad.compiling.guards import PLAIN, Attributes, is_same, owner_of, sharing
+from tensorgrad.compiling.guards import PLAIN, Attributes, is_same, sharing
+from tensorgrad.compiling.memory import Memory
 from tensorgrad.compiling.recording import Output, Recording
-from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, mapped, traced_in
+from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, owner_of, traced_in
 from tensorgrad.engine.tape import Variable, current_mode
 from tensorgrad.errors import CompileError
 
@@ -55,18 +56,10 @@ class Program:
         kept += [x for step in r.trace.instructions if step.kind == "effect" for x in traced_in(step.args)]
         results = [x.data if isinstance(x, Output) else x for x in leaves_of(r.outputs)]
         results = [x for x in results if isinstance(x, Traced)]
-        program = passes.with_direct_calls(r.trace.instructions)
         outside = [*captured, *[x for x in r.arguments if isinstance(x, Traced)]]
-        program = passes.without_dead_code(program, [*kept, *results], outside)
-        program = passes.without_repeated_guards(program)
-        program, replaced = passes.without_copies(program, [*kept, *results])
-
-        def now(x: Any) -> Any:
-            return Output(x.kind, now(x.data)) if isinstance(x, Output) else replaced.get(id(x), x)
-
-        self.grads = [(t, now(g)) for t, g in grads]  # the gradients that the call leaves behind
-        self.outputs = mapped(now, r.outputs)
-        self.kept, self.results = [now(x) for x in kept], [now(x) for x in results]
+        program = passes.with_direct_calls(r.trace.instructions)
+        program = passes.without_dead_code(program, [*kept, *results, *outside])
+        self.grads, self.outputs, self.kept, self.results = grads, r.outputs, kept, results
         self.early, self.late = passes.with_changes_last(program, {x.storage for x in outside})
         for step in self.late:
             if step.kind in ("guard", "draw"):
@@ -88,7 +81,7 @@ class Program:
         captured = list(trace.captured.values())
         program = [*self.early, *self.late]
         read = {id(x) for step in program for x in (*step.reads(), *step.writes)} | set(map(id, self.results))
-        memory = passes.Memory(program, [*captured, *trace.fixed.values()], self.kept, self.results)
+        memory = Memory(program, [*captured, *trace.fixed.values()], self.kept, self.results)
         source = Source(memory, {id(x): name for x, name in zip(r.arguments, self.names, strict=True) if x is not None})
         for x in captured:
             source.give_name(x, x.name or "array")
