@@ -14,8 +14,9 @@ import numpy as np
 
 from tensorgrad.compiling.layouts import layout
 from tensorgrad.compiling.memory import Memory, is_blank, takes_out
+from tensorgrad.compiling.recording import Output
 from tensorgrad.compiling.trace import Instruction
-from tensorgrad.compiling.traced import Traced, TracedGenerator, leaves_of, mapped
+from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, mapped
 
 
 class BranchError(Exception):
@@ -31,12 +32,12 @@ def holds(x: Any, value: bool) -> None:
 class Source:
     """The text of a program, and the names that it uses."""
 
-    def __init__(self, memory: Memory, names: dict[int, str]) -> None:
+    def __init__(self, memory: Memory) -> None:
         self.memory = memory
-        self.names = dict(names)  # by ``id`` of a stand-in
+        self.names: dict[int, str] = {}  # by ``id`` of a stand-in
         self.namespace: dict[str, Any] = {"holds": holds, "inf": np.inf, "nan": np.nan}
         self._constants: dict[int, str] = {}
-        self._taken = set(self.names.values()) | set(dir(builtins)) | {"holds", "inf", "nan", "np"}
+        self._taken = {*dir(builtins), "holds", "inf", "nan", "np"}
         self._count = 0
         self.views: list[str] = []  # of arrays that exist before the program runs
         self._last: Any = None
@@ -101,6 +102,8 @@ class Source:
             return repr(x)
         if x is ...:
             return "..."
+        if kind is Output:
+            return self._output(x)
         if kind is slice:
             return f"slice({', '.join(map(self.expression, (x.start, x.stop, x.step)))})"
         if kind is tuple:
@@ -108,15 +111,24 @@ class Source:
         if kind is list:
             return f"[{', '.join(map(self.expression, x))}]"
         if kind is dict:
-            return f"{{{', '.join(f'{key!r}: {self.expression(item)}' for key, item in x.items())}}}"
+            return f"{{{', '.join(f'{self.expression(key)}: {self.expression(item)}' for key, item in x.items())}}}"
+        if hasattr(kind, "_fields"):
+            return f"{self.constant(kind, kind.__name__)}({', '.join(map(self.expression, x))})"
         return self.constant(x, getattr(x, "__name__", "c") if callable(x) else "c")
 
-    def _index(self, index: Any) -> str:
-        if isinstance(index, tuple) and index:
-            return ", ".join(map(self._index_entry, index)) + ("," if len(index) == 1 else "")
-        return self._index_entry(index)
+    def _output(self, x: Output) -> str:
+        """A result: a copy, which the caller owns."""
+        value = self.expression(x.data)
+        if x.kind in PYTHON:
+            return f"{x.kind.__name__}({value})"
+        copy = f"{self.constant(np.array, 'array')}({value})"
+        if issubclass(x.kind, (np.generic, np.ndarray)):
+            return f"{copy}[()]" if issubclass(x.kind, np.generic) else copy
+        return f"{self.constant(x.kind, x.kind.__name__)}({copy})"
 
-    def _index_entry(self, x: Any) -> str:
+    def _index(self, x: Any) -> str:
+        if isinstance(x, tuple) and x:
+            return ", ".join(map(self._index, x)) + ("," if len(x) == 1 else "")
         if type(x) is slice:
             parts = ["" if part is None else self.expression(part) for part in (x.start, x.stop, x.step)]
             return ":".join(parts if x.step is not None else parts[:2])

@@ -240,13 +240,15 @@ class Trace:
 
     def take(self, x: Traced) -> bool:
         """Whether the rule that was run last created this array, so that it may be modified. Answers yes once."""
-        is_new: bool = x.made >= self._rule_start and x.value.base is None and not x.is_scalar and id(x) not in self._taken
+        is_new: bool = (
+            x.made >= self._rule_start and x.value.base is None and not x.is_scalar and id(x) not in self._taken
+        )
         self._taken.add(id(x))
         return is_new
 
     def require(self, condition: Callable[[Any], bool], x: Traced) -> bool:
         """A condition that a replay checks, too."""
-        value = condition(x.value)
+        value = bool(condition(x.value))
         self._append(condition, (x, value), {}, kind="guard")
         return value
 
@@ -256,7 +258,8 @@ class Trace:
             return bool(x.value)
         if self._depth or not in_package[sys._getframe(2).f_code.co_filename]:
             raise self.escape("a branch that depends on it")
-        return self.require(bool, x)
+        value: bool = self.require(bool, x)
+        return value
 
     def after_call(self, *_: Any) -> None:
         """Nothing: a trace is among the engine's observers so that each call goes through `run`."""
