@@ -146,7 +146,10 @@ class Source:
         if fn is operator.setitem:
             return f"{self.expression(args[0])}[{self._index(args[1])}] = {self.expression(args[2])}"
         given = [self.expression(x) for x in args]
-        named = [f"{name}={self.expression(value)}" for name, value in step.kwargs.items()]
+        kwargs = {
+            name: x[0] if name == "out" and type(x) is tuple and len(x) == 1 else x for name, x in step.kwargs.items()
+        }
+        named = [f"{name}={self.expression(value)}" for name, value in kwargs.items()]
         method = getattr(fn, "__name__", "")
         if fn is np.ndarray.transpose and len(args) == 1:
             return f"{given[0]}.T"

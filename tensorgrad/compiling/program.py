@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from tensorgrad.compiling.guards import conditions
 from tensorgrad.compiling.memory import Memory
 from tensorgrad.compiling.recording import Output, Recording
 from tensorgrad.compiling.traced import Traced, TracedGenerator, leaves_of, traced_in
+from tensorgrad.compiling.undo import Saved
 from tensorgrad.engine.tape import Variable
-from tensorgrad.errors import CompileError
 
 
 class NotReplayedError(Exception):
@@ -44,13 +45,14 @@ class Program:
         program = passes.with_direct_calls(r.trace.instructions)
         program = passes.without_dead_code(program, [*self._kept, *self._results, *outside])
         self._early, self._late = passes.with_changes_last(program, {x.storage for x in outside})
+        self._can_fail_late = any(step.kind in ("guard", "draw") for step in self._late)
+        changed = {x.storage for step in self._late if step.kind == "call" for x in step.writes}
+        self._changed: list[Any] = [x.value for x in r.trace.captured.values() if x.storage in changed]
+        self._changed += r.tensors.values()
         for step in self._late:
-            if step.kind in ("guard", "draw"):
-                raise CompileError(
-                    f"the compiled function computes at {step.where} after it has changed parameters or arrays, and "
-                    "tg.compile could not undo the change if the computation fails: compile the two parts as functions "
-                    "of their own"
-                )
+            self._changed += [*step.fn.args, step.fn.keywords] if step.kind == "effect" else []  # type: ignore[attr-defined]
+        stand_ins = [r.arguments[i] for i, _ in self.taken]
+        self._writes = [isinstance(x, Traced) and x.storage in changed for x in stand_ins]  # to each of the values
         self._build(leaves)
 
     def _build(self, leaves: Sequence[Any] | None = None) -> None:
@@ -138,4 +140,14 @@ class Program:
                 handed = self.compute(*values)
         except Exception as error:  # a branch, an invalid operation, or an error that the ordinary call raises, too
             raise NotReplayedError from error
-        return self.commit(*values, *handed)
+        if not self._can_fail_late:
+            return self.commit(*values, *handed)
+        saved = Saved(*self._changed, *compress(values, self._writes))
+        try:
+            with np.errstate(divide="raise", invalid="raise"):
+                return self.commit(*values, *handed)
+        except BaseException as error:
+            saved.restore()
+            if not isinstance(error, Exception):
+                raise
+            raise NotReplayedError from error
