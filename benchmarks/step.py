@@ -5,9 +5,9 @@
 A step gathers a batch from 60,000 images (random ones), runs linear, relu, linear and cross-entropy forward and
 backward, and updates by SGD with weight decay; float32. "Plain NumPy" is a straightforward hand-written step, "tuned
 NumPy" allocates no memory and multiplies the gradient by the learning rate early. tensorgrad's step is measured as it
-is written, and recorded and replayed by `tensorgrad.compile`. In the rows "+ penalty" there is an
-L2 penalty in the loss instead of the decay, whose value is computed as well. First it is checked that all reach the
-same losses and weights.
+is written, and recorded and replayed by `tensorgrad.compile`, also with ``exact=False``. In the rows "+ penalty" there
+is an L2 penalty in the loss instead of the decay, whose value is computed as well. First it is checked that all reach
+the same losses and weights.
 
 ``--blas on`` makes tensorgrad update weights by BLAS. With ``--allocator default``, the time of contenders that
 allocate memory depends on the state of the C library's allocator: see `measuring.keep_memory`.
@@ -206,10 +206,18 @@ class Tensorgrad(Contender):
 class Compiled(Tensorgrad):
     """The same step, recorded and replayed by `tensorgrad.compile`."""
 
+    exact = True
+
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         step = super().on_batch
-        self.on_batch = self.tg.compile(lambda x, y: step(x, y))  # type: ignore[method-assign]
+        self.on_batch = self.tg.compile(lambda x, y: step(x, y), exact=self.exact)  # type: ignore[method-assign]
+
+
+class NotExact(Compiled):
+    """The same with ``exact=False``."""
+
+    exact = False
 
 
 class Jax(Contender):
@@ -260,10 +268,12 @@ def measure(batch: int, rounds: int, name: str, torch: bool, jax: bool) -> None:
     contenders: dict[str, Contender] = {"plain NumPy": PlainNumPy(shared), "tuned NumPy": TunedNumPy(shared)}
     contenders |= {"PyTorch": PyTorch(shared)} if torch else {}
     contenders |= {name: Tensorgrad(shared), f"{name}, compiled": Compiled(shared)}
+    contenders |= {f"{name}, compiled, exact=False": NotExact(shared)}
     contenders |= {"jax.jit": Jax(shared)} if jax else {}
     shared = Task(shared.images, shared.labels, shared.batches, shared.start, penalty=True)
     penalized: dict[str, Contender] = {"plain NumPy + penalty": PlainNumPy(shared)}
     penalized |= {f"{name} + penalty": Tensorgrad(shared), f"{name}, compiled + penalty": Compiled(shared)}
+    penalized |= {f"{name}, compiled, exact=False + penalty": NotExact(shared)}
     penalized |= {"jax.jit + penalty": Jax(shared)} if jax else {}
     check(contenders)
     check(penalized)

@@ -28,8 +28,8 @@ class Compiled(Generic[P, R]):
 
     is_compiled = True
 
-    def __init__(self, fn: Callable[P, R]) -> None:
-        self.compiled_function = fn
+    def __init__(self, fn: Callable[P, R], exact: bool = True) -> None:
+        self.compiled_function, self.exact = fn, exact
         self._parameters = list(inspect.signature(fn).parameters)
         self._recordings: dict[Any, Recording] = {}  # the first of each kind, by the kind of the arguments
         self._programs: dict[Any, list[Program]] = {}  # by the structure of the arguments; the newest first
@@ -68,7 +68,7 @@ class Compiled(Generic[P, R]):
         return self if instance is None else types.MethodType(self, instance)
 
     def __reduce__(self) -> Any:
-        return Compiled, (self.compiled_function,)  # a copy records for itself
+        return Compiled, (self.compiled_function, self.exact)  # a copy records for itself
 
     def _replay(self, program: Program, leaves: Sequence[Any], args: Any, kwargs: Any) -> R:
         states = [leaves[i].bit_generator.state for i in program.draws]
@@ -103,7 +103,7 @@ class Compiled(Generic[P, R]):
             self._recordings[kind] = recording
         else:
             check_agreement(first, recording)
-            self._newest = Program(recording, kind, leaves)
+            self._newest = Program(recording, kind, leaves, self.exact)
             programs.insert(0, self._newest)
         return cast(R, result)
 
@@ -135,7 +135,7 @@ def _unique(names: Iterable[str]) -> list[str]:
     return out
 
 
-def compile(fn: Callable[P, R]) -> Compiled[P, R]:
+def compile(fn: Callable[P, R], *, exact: bool = True) -> Compiled[P, R]:
     """Record a function at its first calls, and replay it as a flat list of NumPy calls from then on.
 
     A replay gives the numbers of an ordinary call, without the tape, and without allocating memory for large results.
@@ -155,6 +155,10 @@ def compile(fn: Callable[P, R]) -> Compiled[P, R]:
     fn
         A function of arrays, tensors, random generators, numbers, and lists, tuples and dicts of these. It returns
         arrays, tensors and numbers in such structures; the caller owns the results.
+    exact
+        Whether the results are equal to the last bit. If not, `SGD` adds the gradient of a weight matrix to the weights
+        in the call of BLAS that would compute it, so that ``.grad`` is None after a replay, and sums of squares are dot
+        products; results differ by rounding.
 
     Returns
     -------
@@ -189,4 +193,4 @@ def compile(fn: Callable[P, R]) -> Compiled[P, R]:
     def compute(x):
         multiply(x, w, out=t1)
     """
-    return Compiled(fn)
+    return Compiled(fn, exact)

@@ -7,12 +7,13 @@ and may write into existing ones; arrays with the same ``storage`` share memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import Traced
+from tensorgrad.engine.registry import row_of
 
 _REDUCTIONS = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.amax: np.maximum, np.min: np.minimum,
                np.amin: np.minimum, np.any: np.logical_or, np.all: np.logical_and}  # fmt: skip
@@ -71,3 +72,85 @@ def with_changes_last(program: Sequence[Instruction], outside: set[int]) -> tupl
         else:
             early.append(step)
     return early, late
+
+
+# ------------------------------------------------------------------------------------------------ not exact
+
+
+def with_dot_products(program: Sequence[Instruction]) -> list[Instruction]:
+    """``vdot(x, x)`` for the sum of ``square(x)``, which need not be computed then."""
+    out = list(program)
+    for i, step in enumerate(program):
+        if step.fn is not np.square or step.kwargs or not isinstance(step.out, Traced) or step.out.dtype.kind != "f":
+            continue
+        users = [k for k in _users(program, step.out) if k != i]
+        total, (x,) = program[users[0]] if len(users) == 1 else step, step.args
+        if total.fn == np.add.reduce and total.kwargs == {"axis": None} and not _written(program[i : users[0]], [x]):
+            out[users[0]] = total._replace(fn=np.vdot, args=(x, x), kwargs={})
+    return out
+
+
+Grads: TypeAlias = list[tuple[Any, Any]]  # tensors, and the gradients that the call leaves behind
+
+
+def with_products(program: list[Instruction], grads: Grads, results: Iterable[Traced]
+                  ) -> tuple[list[Instruction], Grads]:  # fmt: skip
+    """Gradients that only an optimizer reads as products that are not computed, where it can add these to a parameter.
+
+    Such a gradient is None after the call.
+    """
+    grads, kept = list(grads), {x.storage for x in results}
+    for k, (tensor, g) in enumerate(grads):
+        users = _users(program, g) if g is not None and g.storage not in kept else []
+        updates = [i for i in users if _updates(program[i], tensor)]
+        if len(updates) != 1 or (product := _product(program, users, updates[0], g)) is None:
+            continue
+        (at,) = updates
+        taker, (a, b, decay) = program[at], product
+        taker = taker._replace(kwargs={**taker.kwargs, "operands": [*taker.kwargs.get("operands", ()), a, b]})
+        made = program[users[0]]._replace(fn=taker.kwargs["product"], args=(a, b, decay) if decay else (a, b))
+        before = [step for i, step in enumerate(program[:at]) if i not in users or step.kind == "effect"]
+        after = [step if i not in users else _without(step, g) for i, step in enumerate(program[at + 1 :], at + 1)]
+        program, grads[k] = [*before, made, taker, *after], (tensor, None)
+    return program, grads
+
+
+def _product(program: Sequence[Instruction], users: Sequence[int], at: int, g: Traced) -> Any:
+    """The two factors of a gradient, and the multiple of the parameter in it; None if it is not that."""
+    made, decay = program[users[0]], 0.0
+    factors: Any = made.args if made.fn is np.matmul and made.out is g and not made.kwargs else ()
+    if not all(isinstance(x, Traced) and x.ndim == 2 and x.dtype == g.dtype for x in factors):
+        return None
+    others = [program[i] for i in users[1:] if program[i].kind != "effect" or program[i].out[1]]
+    penalty = row_of(np.square)
+    if len(others) == 1 and penalty is not None and others[0].fn is penalty.add_to:  # of ``np.sum(p**2)`` in a loss
+        _, scale, _, p = others[0].args
+        (parameter,) = [tensor.data for tensor, x in program[at].args if x is g]
+        if p.value is parameter and isinstance(scale, (np.ndarray, np.generic)) and not others[0].kwargs:
+            factors, decay, others = (*factors, p), 2 * float(scale), []
+    if others or not factors or _written(program[users[0] : at], factors):
+        return None
+    return *factors[:2], decay
+
+
+def _users(program: Sequence[Instruction], x: Traced) -> list[int]:
+    """The positions of the instructions that create, read or write an array."""
+    return [i for i, step in enumerate(program) if any(y.storage == x.storage for y in step.touched())]
+
+
+def _written(program: Iterable[Instruction], arrays: Iterable[Traced]) -> bool:
+    """Whether any of the arrays is written to."""
+    return bool({x.storage for x in arrays} & {x.storage for step in program for x in step.writes})
+
+
+def _updates(step: Instruction, tensor: Any) -> bool:
+    """Whether this is the update of an optimizer that can add products to a tensor."""
+    if step.kind != "effect" or step.kwargs["product"] is None:
+        return False
+    groups = step.fn.args[0].param_groups  # type: ignore[attr-defined]
+    return any(group.takes_products for group in groups if any(p is tensor for p in group.params.values()))
+
+
+def _without(step: Instruction, g: Traced) -> Instruction:
+    """An effect after an update, without the gradient that the update has used."""
+    return step._replace(args=[(tensor, None if x is g else x) for tensor, x in step.args])

@@ -30,20 +30,24 @@ class Program:
     of the arguments.
     """
 
-    def __init__(self, recording: Recording, kind: Any, leaves: Sequence[Any]) -> None:
+    def __init__(self, recording: Recording, kind: Any, leaves: Sequence[Any], exact: bool = True) -> None:
         r = self.recording = recording
         self.reach, self.kind = r.reach, kind
         self.taken = [(i, isinstance(leaves[i], Variable)) for i, x in enumerate(r.arguments) if x is not None]
         self.draws = [i for i, x in enumerate(r.arguments) if isinstance(x, TracedGenerator)]
-        grads = [(tensor, r.final_grads[key]) for key, tensor in r.tensors.items()]
-        self._grads = [(t, g) for t, g in grads if g is None or isinstance(g, Traced)]  # that the call leaves behind
         results = [x.data for x in leaves_of(r.outputs) if isinstance(x, Output)]
         self._results = [x for x in results if isinstance(x, Traced)]
-        self._kept = [g for _, g in self._grads if g is not None]
-        self._kept += [x for step in r.trace.instructions if step.kind == "effect" for x in traced_in(step.args)]
+        grads = [(tensor, r.final_grads[key]) for key, tensor in r.tensors.items()]
+        grads = [(t, g) for t, g in grads if g is None or isinstance(g, Traced)]  # that the call leaves behind
         outside = [*r.trace.captured.values(), *[x for x in r.arguments if isinstance(x, Traced)]]
         program = passes.with_direct_calls(r.trace.instructions)
-        program = passes.without_dead_code(program, [*self._kept, *self._results, *outside])
+        program = program if exact else passes.with_dot_products(program)
+        program = passes.without_dead_code(program, [*traced_in([g for _, g in grads]), *self._results, *outside])
+        if not exact:
+            program, grads = passes.with_products(program, grads, self._results)
+        pairs = [pair for step in program if step.kind == "effect" for pair in step.args]
+        self._grads, self._named = grads, [pair for pair in (*grads, *pairs) if pair[1] is not None]
+        self._kept = [g for _, g in self._named]
         self._early, self._late = passes.with_changes_last(program, {x.storage for x in outside})
         self._can_fail_late = any(step.kind in ("guard", "draw") for step in self._late)
         changed = {x.storage for step in self._late if step.kind == "call" for x in step.writes}
@@ -68,9 +72,8 @@ class Program:
             source.give_name(x, "constant")
         for key, tensor in r.tensors.items():
             source.constant(tensor, f"{r.reach.tensors[key][1]}_tensor")
-        for tensor, g in self._grads:
-            if g is not None:
-                source.give_name(g, f"d_{source.name(r.trace.captured[id(r.data[id(tensor)])])}")
+        for tensor, g in self._named:
+            source.give_name(g, f"d_{source.name(r.trace.captured[id(r.data[id(tensor)])])}")
         read = {id(x) for step in program for x in (*step.reads(), *step.writes)} | set(map(id, self._results))
         written = {x.storage for step in program for x in step.writes}
         entering = {key: g for key, g in r.entry_grads.items() if id(g) in read}  # gradients of earlier calls

@@ -182,8 +182,11 @@ class Trace:
         """A stand-in for an array without which a call would not be seen, because its other arguments are indices."""
         return self.fixed.setdefault(id(array), Traced(self, array))
 
-    def effect(self, fn: Callable[[], Any], sets_grad: bool) -> Any:
-        """Run something that updates parameters or gradients, such as an optimizer, as one instruction."""
+    def effect(self, fn: Callable[[], Any], sets_grad: bool, product: Any = None) -> Any:
+        """Run something that updates parameters or gradients, such as an optimizer, as one instruction.
+
+        ``product`` is the class of what may be in place of a gradient that is a product; see `passes.with_products`.
+        """
         tensors = list(self.tensors.values())
         before = [(t.data, t.grad) for t in tensors]
         for t, (data, grad) in zip(tensors, before, strict=True):
@@ -206,7 +209,7 @@ class Trace:
                 t.grad = None if new is None else Traced(self, new)
                 results.append((t, t.grad))
         value = Traced(self, ans) if isinstance(ans, (int, float, np.generic, np.ndarray)) else None
-        self._append(fn, known, {}, (value, results), [*self.captured.values()], "effect")
+        self._append(fn, known, {"product": product}, (value, results), [*self.captured.values()], "effect")
         return value
 
     # ------------------------------------------------------------------------------------------- a backward pass

@@ -126,11 +126,19 @@ def _deferring(method: Any) -> Any:
     return lambda self, other: NotImplemented if isinstance(other, Variable) else method(self, other)
 
 
+def _power(self: Any, n: Any) -> Any:
+    """``self ** n``, for which NumPy squares an array if ``n`` is 2."""
+    is_square = type(n) is int and n == 2 and self.dtype.kind in "fc" and not self.is_scalar
+    return np.square(self) if is_square else NDArrayOperatorsMixin.__pow__(self, n)
+
+
 for _name, _what in _ESCAPES.items():
     if _name.startswith("__"):
         setattr(Traced, _name, _escaping(_what))
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge", "eq", "ne"):
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "matmul", "lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Traced, f"__{_name}__", _deferring(getattr(NDArrayOperatorsMixin, f"__{_name}__")))
+
+Traced.__pow__ = _deferring(_power)  # type: ignore[method-assign]
 
 NDARRAYS.add(Traced)
 
