@@ -48,6 +48,8 @@ class Program:
         pairs = [pair for step in program if step.kind == "effect" for pair in step.args]
         self._grads, self._named = grads, [pair for pair in (*grads, *pairs) if pair[1] is not None]
         self._kept = [g for _, g in self._named]
+        without = {id(t) for t, g in grads if g is None}
+        self._products = [] if exact else [t for t, g in pairs if g is not None and id(t) in without]
         self._early, self._late = passes.with_changes_last(program, {x.storage for x in outside})
         self._can_fail_late = any(step.kind in ("guard", "draw") for step in self._late)
         changed = {x.storage for step in self._late if step.kind == "call" for x in step.writes}
@@ -144,7 +146,12 @@ class Program:
         except Exception as error:  # a branch, an invalid operation, or an error that the ordinary call raises, too
             raise NotReplayedError from error
         if not self._can_fail_late:
-            return self.commit(*values, *handed)
+            try:
+                return self.commit(*values, *handed)
+            except BaseException:
+                for tensor in self._products:
+                    tensor.grad = None
+                raise
         saved = Saved(*self._changed, *compress(values, self._writes))
         try:
             with np.errstate(divide="raise", invalid="raise"):

@@ -119,6 +119,17 @@ def test_nan_in_a_factor_makes_an_ordinary_call():
         np.testing.assert_allclose(ours.data, theirs.data, rtol=1e-11, atol=1e-13)
 
 
+def test_an_error_in_the_update_leaves_no_product_behind(monkeypatch):
+    w, step = make(lambda p: tg.optim.SGD(p, 0.1))
+    compiled = tg.compile(step, exact=False)
+    for _ in range(12):
+        compiled(np.ones((8, SHAPE[0])))
+    monkeypatch.setattr(Product, "add_to", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        compiled(np.ones((8, SHAPE[0])))
+    assert w.grad is None
+
+
 def test_a_product_as_an_array():
     a, b, p = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4), np.ones((2, 4))
     np.testing.assert_array_equal(Product(a, b).of(p), a @ b)
