@@ -16,7 +16,7 @@ from tensorgrad.compiling.layouts import layout
 from tensorgrad.compiling.memory import Memory, is_blank, takes_out
 from tensorgrad.compiling.recording import Output
 from tensorgrad.compiling.trace import Instruction
-from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, mapped
+from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, mapped
 
 
 class BranchError(Exception):
@@ -160,35 +160,35 @@ class Source:
         return f"{self._function(fn)}({', '.join(given + named)})"
 
     def _line(self, step: Instruction) -> list[str]:
+        out, first = step.out, next(step.results(), next(iter(step.writes), None))
         if step.kind == "guard":
-            x = self.expression(step.args[0])
-            if step.fn is layout:
-                shape, dtype = step.args[1]
-                condition = f"{x}.shape == {shape} and {x}.dtype == {self.constant(dtype, 'dtype')}"
-                return [self._commented(f"holds({condition}, True)", step, None)]
-            condition = x if step.fn is bool else f"{self._function(step.fn)}({x})"
-            return [self._commented(f"holds({condition}, {step.args[1]})", step, None)]
-        out = step.out
-        if isinstance(out, Traced) and id(out) in self.memory.arrays:
-            if is_blank(step):
-                return [self._commented(f"{self.name(out)}.fill(0)", step, out)]
-            if not takes_out(step):
-                self.views.append(f"# {self.name(out)} = {self._call(step)}")  # exists before the program runs
+            line, first = self._guard(step), None
+        elif isinstance(out, Traced) and id(out) in self.memory.arrays:
+            name = self.name(out)
+            if not (takes_out(step) or is_blank(step)):
+                self.views.append(f"# {name} = {self._call(step)}")  # exists before the program runs
                 return []
-            target = f"out={self.name(out)}"
-            return [self._commented(f"{self._call(step)[:-1]}, {target})", step, out)]
-        if step.fn is np.asarray and step.args[0].is_scalar and out.storage not in self._written:
+            line = f"{name}.fill(0)" if is_blank(step) else f"{self._call(step)[:-1]}, out={name})"
+        elif step.fn is np.asarray and step.args[0].is_scalar and out.storage not in self._written:
             self.names[id(out)] = self.name(step.args[0])  # NumPy's functions take the scalar as it is
             return []
-        if out is None:
-            return [self._commented(self._call(step), step, step.writes[0] if step.writes else None)]
-        if type(out) is dict:  # gradients by input, of a rule that computes them together
+        elif out is None:
+            line = self._call(step)
+        elif type(out) is dict:  # gradients by input, of a rule that computes them together
             found = self._free("gradients")
             items = [f"{self.name(x)} = {found}[{key!r}]" for key, x in out.items() if isinstance(x, Traced)]
             return [self._commented(f"{found} = {self._call(step)}", step, None), *items]
-        names = _pattern(mapped(lambda x: self.name(x) if isinstance(x, Traced) else "_", out))
-        first = next(iter(leaves_of(out)), None)
-        return [self._commented(f"{names} = {self._call(step)}", step, first)]
+        else:
+            names = _pattern(mapped(lambda x: self.name(x) if isinstance(x, Traced) else "_", out))
+            line = f"{names} = {self._call(step)}"
+        return [self._commented(line, step, first)]
+
+    def _guard(self, step: Instruction) -> str:
+        x, expected = self.expression(step.args[0]), step.args[1]
+        if step.fn is layout:
+            shape, dtype = expected
+            return f"holds({x}.shape == {shape} and {x}.dtype == {self.constant(dtype, 'dtype')}, True)"
+        return f"holds({x if step.fn is bool else f'{self._function(step.fn)}({x})'}, {expected})"
 
     def _commented(self, line: str, step: Instruction, x: Any) -> str:
         """A line with the shape of its result, and the user's line where that changes."""
@@ -197,7 +197,7 @@ class Source:
         place = where.code.co_filename, where.line, where.gradient_of
         if place != self._last:
             self._last = place
-            text = linecache.getline(where.code.co_filename, where.line).strip()
+            text = linecache.getline(*place[:2]).strip()
             notes.append(f"gradient of {where.gradient_of}: {text}" if where.gradient_of else text)
         return f"{line:<58}  # {'  '.join(filter(None, notes))}".rstrip("# ").rstrip()
 
