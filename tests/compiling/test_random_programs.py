@@ -37,7 +37,7 @@ def check(seeds, order, exact=True):
         program, rng = Program(seed), np.random.default_rng(seed)
         function = function_of(program, order)
         compiled = tg.compile(function, exact=exact)
-        for _ in range(7):
+        for _ in range(5):
             leaves = [rng.uniform(-1, 1, shape) for shape in program.shapes]
             other = rng.uniform(-1, 1, program.shapes[0])
             with np.errstate(all="ignore"):
@@ -51,14 +51,13 @@ def check(seeds, order, exact=True):
         assert programs(compiled) == 1
 
 
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("start", range(0, 20, 10), ids="seeds from {}".format)
-def test_random_programs(start, order):
-    check(range(START + start, START + start + 10), order)
+@pytest.mark.parametrize(("order", "count"), [(1, 12), (2, 5)])
+def test_random_programs(order, count):
+    check(range(START, START + count), order)
 
 
 def test_random_programs_that_need_not_be_exact():
-    check(range(START + 20, START + 30), order=1, exact=False)
+    check(range(START + 20, START + 26), order=1, exact=False)
 
 
 @pytest.mark.slow
