@@ -47,7 +47,12 @@ class SGD(Optimizer):
     array([ 0.8, 80. ])
     """
 
+    takes_products = True
     _in_blocks = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.takes_products = False  # it may change the update
 
     def __init__(self, params: Params, lr: float = 1e-3, momentum: float = 0.0, *, dampening: float = 0.0,
                  weight_decay: float = 0.0, nesterov: bool = False, maximize: bool = False) -> None:  # fmt: skip
@@ -73,11 +78,6 @@ class SGD(Optimizer):
 
     def _direction(self, p: Array, g: Array, out: Array) -> Array:
         return super()._direction(p, g, out) if self._keep is None else g
-
-    @property
-    def takes_products(self) -> bool:  # type: ignore[override]
-        """Whether gradients may be products: not in a subclass, which may change the update."""
-        return type(self) is SGD
 
     def _update_by(self, g: Product, p: Array, state: State) -> bool:
         s = self._scratch_like(p)[1]
