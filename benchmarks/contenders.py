@@ -133,10 +133,18 @@ class Tensorgrad(Contender):
 class TensorgradCompiled(Tensorgrad):
     """The same step, recorded and replayed by `tensorgrad.compile`."""
 
+    exact = True
+
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         step = super().on_batch
-        self.on_batch = self.tg.compile(lambda x, y: step(x, y))  # type: ignore[method-assign]
+        self.on_batch = self.tg.compile(lambda x, y: step(x, y), exact=self.exact)  # type: ignore[method-assign]
+
+
+class TensorgradNotExact(TensorgradCompiled):
+    """The same with ``exact=False``."""
+
+    exact = False
 
 
 # By name; the environment variable is set in the process of the contender, before anything is imported.
@@ -145,6 +153,7 @@ CONTENDERS: dict[str, tuple[type[Contender], dict[str, str]]] = {
     "plain NumPy": (PlainNumPy, {}),
     "tensorgrad": (Tensorgrad, {"TENSORGRAD_BLAS": "1"}),  # the default
     "tensorgrad, compiled": (TensorgradCompiled, {"TENSORGRAD_BLAS": "1"}),
+    "tensorgrad, compiled, exact=False": (TensorgradNotExact, {"TENSORGRAD_BLAS": "1"}),
     "tensorgrad, compiled, NumPy alone": (TensorgradCompiled, {"TENSORGRAD_BLAS": "0"}),
     "PyTorch": (other_libraries.PyTorch, {}),
     "torch.compile": (other_libraries.PyTorchCompiled, {}),

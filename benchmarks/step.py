@@ -5,7 +5,7 @@
 A step gathers a batch from 60,000 images (random ones), runs linear, relu, linear and cross-entropy forward and
 backward, and updates by SGD with weight decay; float32. "Plain NumPy" is a straightforward hand-written step, "tuned
 NumPy" allocates no memory and multiplies the gradient by the learning rate early. tensorgrad's step is measured both as
-it is written, and compiled by `tensorgrad.compile`. The rows "+ penalty" have an L2 penalty in the loss instead of the
+it is written, and compiled by `tensorgrad.compile`, also with ``exact=False``. The rows "+ penalty" have an L2 penalty in the loss instead of the
 decay; its value is computed as well. Before the measurement, the losses and weights of all contenders are compared.
 
 ``--blas on`` makes tensorgrad update weights by BLAS. With ``--allocator default``, the time of contenders that
@@ -53,12 +53,14 @@ def measure(batch: int, rounds: int, name: str, torch: bool, jax: bool) -> None:
     }
     with_decay |= {"PyTorch": other_libraries.PyTorch(task)} if torch else {}
     with_decay |= {name: contenders.Tensorgrad(task), f"{name}, compiled": contenders.TensorgradCompiled(task)}
+    with_decay |= {f"{name}, compiled, exact=False": contenders.TensorgradNotExact(task)}
     with_decay |= {"jax.jit": other_libraries.Jax(task)} if jax else {}
     task = dataclasses.replace(task, penalty=True)
     penalized: dict[str, contender.Contender] = {
         "plain NumPy + penalty": contenders.PlainNumPy(task),
         f"{name} + penalty": contenders.Tensorgrad(task),
         f"{name}, compiled + penalty": contenders.TensorgradCompiled(task),
+        f"{name}, compiled, exact=False + penalty": contenders.TensorgradNotExact(task),
     }
     penalized |= {"jax.jit + penalty": other_libraries.Jax(task)} if jax else {}
     check(with_decay)

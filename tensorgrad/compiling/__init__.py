@@ -7,8 +7,8 @@ import inspect
 import types
 import warnings
 from _thread import allocate_lock
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, starmap, zip_longest
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from tensorgrad.compiling.guards import signature
@@ -21,7 +21,6 @@ from tensorgrad.errors import CompileError
 P = ParamSpec("P")
 R = TypeVar("R")
 _MOST_PROGRAMS, _MOST_RECORDINGS = 8, 64  # for arguments of one kind, and in all
-_NESTED = (list, tuple, dict)
 
 
 class Compiled(Generic[P, R]):
@@ -29,12 +28,11 @@ class Compiled(Generic[P, R]):
 
     is_compiled = True
 
-    def __init__(self, fn: Callable[P, R]) -> None:
-        self.compiled_function = fn
-        self._signature = inspect.signature(fn)
-        self._recordings: dict[Any, Recording] = {}
-        self._programs: dict[Any, list[Program]] = {}
-        self._flat_programs: list[Program] = []  # those of flat arguments, the newest first
+    def __init__(self, fn: Callable[P, R], exact: bool = True) -> None:
+        self.compiled_function, self.exact = fn, exact
+        self._parameters = list(inspect.signature(fn).parameters)
+        self._recordings: dict[Any, Recording] = {}  # the first of each kind, by the kind of the arguments
+        self._programs: dict[Any, list[Program]] = {}  # by the structure of the arguments; the newest first
         self._gave_up, self._count = False, 0
         self._busy = allocate_lock()
         self._newest: Program | None = None
@@ -53,7 +51,15 @@ class Compiled(Generic[P, R]):
         if tracer() is not None or observers or self._gave_up or not self._busy.acquire(blocking=False):
             return self.compiled_function(*args, **kwargs)
         try:
-            return self._call(args, kwargs)
+            leaves: Sequence[Any] = args
+            structure: Any = len(args)
+            if kwargs or any([isinstance(x, (list, tuple, dict)) for x in args]):
+                structure = _structure((args, kwargs), leaves := [])
+            programs = self._programs.setdefault(structure, [])
+            for program in programs:
+                if program.applies(*leaves):
+                    return self._replay(program, leaves, args, kwargs)
+            return self._record((structure, current_mode(), *map(signature, leaves)), programs, leaves, args, kwargs)
         finally:
             self._busy.release()
 
@@ -62,43 +68,7 @@ class Compiled(Generic[P, R]):
         return self if instance is None else types.MethodType(self, instance)
 
     def __reduce__(self) -> Any:
-        return Compiled, (self.compiled_function,)  # a copy records for itself
-
-    def _call(self, args: Any, kwargs: Any) -> R:
-        is_flat = not kwargs and not any([type(x) in _NESTED for x in args])
-        if is_flat:
-            for program in self._flat_programs:
-                if len(args) == program.arity and program.applies(*args):
-                    return self._replay(program, args, args, kwargs)
-        names, leaves = self._flat(args, kwargs)
-        key = (current_mode(), signature(args), signature(kwargs) if kwargs else None)
-        programs = self._programs.get(key, ())
-        for program in programs:
-            if program.applies(*leaves):
-                return self._replay(program, leaves, args, kwargs)
-        self._count += 1
-        if len(programs) >= _MOST_PROGRAMS or self._count > _MOST_RECORDINGS:
-            self._gave_up = True
-            self._recordings.clear()
-            what = programs[-1].reach.changed() if programs else "the shape or the value of an argument"
-            warnings.warn(
-                f"tg.compile has recorded {self.__name__} {self._count} times, because {what or 'a parameter'} keeps "
-                "changing, and calls it without compiling from now on: pass a number that changes as an array",
-                stacklevel=3,
-            )
-            return self.compiled_function(*args, **kwargs)
-        recording = Recording(self.compiled_function, names, leaves)
-        result = recording.run(self.compiled_function, args, kwargs)
-        first = self._recordings.pop(key, None)
-        if first is not None and first.reach.changed() is None and _same_state(first, recording):
-            check_agreement(first, recording)
-            self._newest = Program(recording, names, leaves)
-            self._programs.setdefault(key, []).append(self._newest)
-            if is_flat:
-                self._flat_programs.insert(0, self._newest)
-        else:
-            self._recordings[key] = recording
-        return cast(R, result)
+        return Compiled, (self.compiled_function, self.exact)  # a copy records for itself
 
     def _replay(self, program: Program, leaves: Sequence[Any], args: Any, kwargs: Any) -> R:
         states = [leaves[i].bit_generator.state for i in program.draws]
@@ -110,34 +80,62 @@ class Compiled(Generic[P, R]):
                 leaves[i].bit_generator.state = state
         return self.compiled_function(*args, **kwargs)
 
-    def _flat(self, args: Any, kwargs: Any) -> tuple[list[str], list[Any]]:
-        """The arguments as a list, and a name for each."""
-        names: list[str] = []
-        leaves: list[Any] = []
-        by_position = zip_longest(args, list(self._signature.parameters)[: len(args)], fillvalue="argument")
-        named = [(name, x) for x, name in by_position] + list(kwargs.items())
-        for name, x in chain.from_iterable(starmap(_flattened, named)):
-            names.append(name if name.isidentifier() and name not in names else f"argument_{len(names)}")
-            leaves.append(x)
-        return names, leaves
+    def _record(self, kind: Any, programs: list[Program], leaves: Sequence[Any], args: Any, kwargs: Any) -> R:
+        """Record a call; the second of its kind, if it agrees with the first, makes a program."""
+        self._count += 1
+        of_kind = [program for program in programs if program.kind == kind]
+        if len(of_kind) >= _MOST_PROGRAMS or self._count > _MOST_RECORDINGS:
+            self._gave_up = True
+            self._recordings.clear()
+            what = of_kind[0].reach.changed() if of_kind else "the shape or the value of an argument"
+            warnings.warn(
+                f"tg.compile has recorded {self.__name__} {self._count} times, because {what or 'a parameter'} keeps "
+                "changing, and calls it without compiling from now on: pass a number that changes as an array",
+                stacklevel=4,
+            )
+            return self.compiled_function(*args, **kwargs)
+        names = [*self._parameters[: len(args)], *["argument"] * (len(args) - len(self._parameters)), *kwargs]
+        forms = [_structure(x, []) for x in (*args, *kwargs.values())]
+        recording = Recording(self.compiled_function, _unique(chain.from_iterable(map(_names, names, forms))), leaves)
+        result = recording.run(self.compiled_function, args, kwargs)
+        first = self._recordings.pop(kind, None)
+        if first is None or first.reach.changed() is not None or first.state != recording.state:
+            self._recordings[kind] = recording
+        else:
+            check_agreement(first, recording)
+            self._newest = Program(recording, kind, leaves, self.exact)
+            programs.insert(0, self._newest)
+        return cast(R, result)
 
 
-def _flattened(name: str, x: Any) -> Iterator[tuple[str, Any]]:
-    """What is in nested lists, tuples and dicts, with a name for each."""
-    if type(x) in _NESTED:
-        for key, item in x.items() if type(x) is dict else enumerate(x):
-            yield from _flattened(f"{name}_{key}", item)
+def _structure(tree: Any, leaves: list[Any]) -> Any:
+    """The form of nested lists, tuples and dicts, and None for another object, which is appended to ``leaves``."""
+    kind = type(tree)
+    if kind in (list, tuple, dict) or hasattr(kind, "_fields"):
+        keys, items = (tuple(tree), tree.values()) if kind is dict else (range(len(tree)), tree)
+        return kind, keys, tuple([_structure(item, leaves) for item in items])
+    leaves.append(tree)
+    return None
+
+
+def _names(name: str, structure: Any) -> Iterator[str]:
+    """A name for each of the leaves."""
+    if structure is None:
+        yield name
     else:
-        yield name, x
+        for key, inner in zip(*structure[1:], strict=True):
+            yield from _names(f"{name}_{key}", inner)
 
 
-def _same_state(first: Recording, second: Recording) -> bool:
-    """Whether the captured tensors were in the same state at both recordings."""
-    a, b = first.tensors, second.tensors
-    return a.keys() == b.keys() and all(a[key][1] is b[key][1] and a[key][2:] == b[key][2:] for key in a)
+def _unique(names: Iterable[str]) -> list[str]:
+    """The same names, with others for those that occur again, and for those that are no identifiers."""
+    out: list[str] = []
+    for name in names:
+        out.append(name if name.isidentifier() and name not in out else f"argument_{len(out)}")
+    return out
 
 
-def compile(fn: Callable[P, R]) -> Compiled[P, R]:
+def compile(fn: Callable[P, R], *, exact: bool = True) -> Compiled[P, R]:
     """Record a function at its first calls, and replay it as a flat list of NumPy calls from then on.
 
     A replay gives the numbers of an ordinary call, without the tape, and without allocating memory for large results.
@@ -157,6 +155,10 @@ def compile(fn: Callable[P, R]) -> Compiled[P, R]:
     fn
         A function of arrays, tensors, random generators, numbers, and lists, tuples and dicts of these. It returns
         arrays, tensors and numbers in such structures; the caller owns the results.
+    exact
+        Whether the results are equal to the last bit. If not, `SGD` adds the gradient of a weight matrix to the weights
+        in the call of BLAS that would compute it, so that ``.grad`` is None after a replay, and sums of squares are dot
+        products; results differ by rounding.
 
     Returns
     -------
@@ -191,4 +193,4 @@ def compile(fn: Callable[P, R]) -> Compiled[P, R]:
     def compute(x):
         multiply(x, w, out=t1)
     """
-    return Compiled(fn)
+    return Compiled(fn, exact)

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.compiling import passes
 from tensorgrad.compiling.layouts import layout
+from tensorgrad.compiling.memory import Memory, is_blank, takes_out
+from tensorgrad.compiling.recording import Output
 from tensorgrad.compiling.trace import Instruction
-from tensorgrad.compiling.traced import Traced, TracedGenerator, leaves_of, mapped
+from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, mapped
 
 
 class BranchError(Exception):
@@ -31,18 +32,20 @@ def holds(x: Any, value: bool) -> None:
 class Source:
     """The text of a program, and the names that it uses."""
 
-    def __init__(self, memory: passes.Memory, names: dict[int, str]) -> None:
+    def __init__(self, memory: Memory) -> None:
         self.memory = memory
-        self.names = dict(names)  # by ``id`` of a stand-in
+        self.names: dict[int, str] = {}  # by ``id`` of a stand-in
         self.namespace: dict[str, Any] = {"holds": holds, "inf": np.inf, "nan": np.nan}
         self._constants: dict[int, str] = {}
-        self._taken = set(self.names.values()) | set(dir(builtins)) | {"holds", "inf", "nan", "np"}
+        self._taken = {*dir(builtins), "holds", "inf", "nan", "np"}
         self._count = 0
         self.views: list[str] = []  # of arrays that exist before the program runs
         self._last: Any = None
+        self._written: set[int] = set()
 
     def lines(self, program: Sequence[Instruction]) -> list[str]:
         """A line for each instruction that has something to do when the program runs."""
+        self._written |= {x.storage for step in program for x in step.writes}
         return [line for step in program for line in self._line(step)]
 
     def name(self, x: Traced) -> str:
@@ -99,6 +102,8 @@ class Source:
             return repr(x)
         if x is ...:
             return "..."
+        if kind is Output:
+            return self._output(x)
         if kind is slice:
             return f"slice({', '.join(map(self.expression, (x.start, x.stop, x.step)))})"
         if kind is tuple:
@@ -106,15 +111,24 @@ class Source:
         if kind is list:
             return f"[{', '.join(map(self.expression, x))}]"
         if kind is dict:
-            return f"{{{', '.join(f'{key!r}: {self.expression(item)}' for key, item in x.items())}}}"
+            return f"{{{', '.join(f'{self.expression(key)}: {self.expression(item)}' for key, item in x.items())}}}"
+        if hasattr(kind, "_fields"):
+            return f"{self.constant(kind, kind.__name__)}({', '.join(map(self.expression, x))})"
         return self.constant(x, getattr(x, "__name__", "c") if callable(x) else "c")
 
-    def _index(self, index: Any) -> str:
-        if isinstance(index, tuple) and index:
-            return ", ".join(map(self._index_entry, index)) + ("," if len(index) == 1 else "")
-        return self._index_entry(index)
+    def _output(self, x: Output) -> str:
+        """A result: a copy, which the caller owns."""
+        value = self.expression(x.data)
+        if x.kind in PYTHON:
+            return f"{x.kind.__name__}({value})"
+        copy = f"{self.constant(np.array, 'array')}({value})"
+        if issubclass(x.kind, (np.generic, np.ndarray)):
+            return f"{copy}[()]" if issubclass(x.kind, np.generic) else copy
+        return f"{self.constant(x.kind, x.kind.__name__)}({copy})"
 
-    def _index_entry(self, x: Any) -> str:
+    def _index(self, x: Any) -> str:
+        if isinstance(x, tuple) and x:
+            return ", ".join(map(self._index, x)) + ("," if len(x) == 1 else "")
         if type(x) is slice:
             parts = ["" if part is None else self.expression(part) for part in (x.start, x.stop, x.step)]
             return ":".join(parts if x.step is not None else parts[:2])
@@ -132,7 +146,10 @@ class Source:
         if fn is operator.setitem:
             return f"{self.expression(args[0])}[{self._index(args[1])}] = {self.expression(args[2])}"
         given = [self.expression(x) for x in args]
-        named = [f"{name}={self.expression(value)}" for name, value in step.kwargs.items()]
+        kwargs = {
+            name: x[0] if name == "out" and type(x) is tuple and len(x) == 1 else x for name, x in step.kwargs.items()
+        }
+        named = [f"{name}={self.expression(value)}" for name, value in kwargs.items()]
         method = getattr(fn, "__name__", "")
         if fn is np.ndarray.transpose and len(args) == 1:
             return f"{given[0]}.T"
@@ -143,32 +160,35 @@ class Source:
         return f"{self._function(fn)}({', '.join(given + named)})"
 
     def _line(self, step: Instruction) -> list[str]:
+        out, first = step.out, next(step.results(), next(iter(step.writes), None))
         if step.kind == "guard":
-            x = self.expression(step.args[0])
-            if step.fn is layout:
-                shape, dtype = step.args[1]
-                condition = f"{x}.shape == {shape} and {x}.dtype == {self.constant(dtype, 'dtype')}"
-                return [self._commented(f"holds({condition}, True)", step, None)]
-            condition = x if step.fn is bool else f"{self._function(step.fn)}({x})"
-            return [self._commented(f"holds({condition}, {step.args[1]})", step, None)]
-        out = step.out
-        if isinstance(out, Traced) and id(out) in self.memory.arrays:
-            if passes.is_blank(step):
-                return [self._commented(f"{self.name(out)}.fill(0)", step, out)]
-            if not passes.takes_out(step):
-                self.views.append(f"# {self.name(out)} = {self._call(step)}")  # exists before the program runs
+            line, first = self._guard(step), None
+        elif isinstance(out, Traced) and id(out) in self.memory.arrays:
+            name = self.name(out)
+            if not (takes_out(step) or is_blank(step)):
+                self.views.append(f"# {name} = {self._call(step)}")  # exists before the program runs
                 return []
-            target = f"out={self.name(out)}"
-            return [self._commented(f"{self._call(step)[:-1]}, {target})", step, out)]
-        if out is None:
-            return [self._commented(self._call(step), step, step.writes[0] if step.writes else None)]
-        if type(out) is dict:  # gradients by input, of a rule that computes them together
+            line = f"{name}.fill(0)" if is_blank(step) else f"{self._call(step)[:-1]}, out={name})"
+        elif step.fn is np.asarray and step.args[0].is_scalar and out.storage not in self._written:
+            self.names[id(out)] = self.name(step.args[0])  # NumPy's functions take the scalar as it is
+            return []
+        elif out is None:
+            line = self._call(step)
+        elif type(out) is dict:  # gradients by input, of a rule that computes them together
             found = self._free("gradients")
             items = [f"{self.name(x)} = {found}[{key!r}]" for key, x in out.items() if isinstance(x, Traced)]
             return [self._commented(f"{found} = {self._call(step)}", step, None), *items]
-        names = _pattern(mapped(lambda x: self.name(x) if isinstance(x, Traced) else "_", out))
-        first = next(iter(leaves_of(out)), None)
-        return [self._commented(f"{names} = {self._call(step)}", step, first)]
+        else:
+            names = _pattern(mapped(lambda x: self.name(x) if isinstance(x, Traced) else "_", out))
+            line = f"{names} = {self._call(step)}"
+        return [self._commented(line, step, first)]
+
+    def _guard(self, step: Instruction) -> str:
+        x, expected = self.expression(step.args[0]), step.args[1]
+        if step.fn is layout:
+            shape, dtype = expected
+            return f"holds({x}.shape == {shape} and {x}.dtype == {self.constant(dtype, 'dtype')}, True)"
+        return f"holds({x if step.fn is bool else f'{self._function(step.fn)}({x})'}, {expected})"
 
     def _commented(self, line: str, step: Instruction, x: Any) -> str:
         """A line with the shape of its result, and the user's line where that changes."""
@@ -177,7 +197,7 @@ class Source:
         place = where.code.co_filename, where.line, where.gradient_of
         if place != self._last:
             self._last = place
-            text = linecache.getline(where.code.co_filename, where.line).strip()
+            text = linecache.getline(*place[:2]).strip()
             notes.append(f"gradient of {where.gradient_of}: {text}" if where.gradient_of else text)
         return f"{line:<58}  # {'  '.join(filter(None, notes))}".rstrip("# ").rstrip()
 

@@ -11,15 +11,20 @@ import os
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tensorgrad.compiling.traced import Traced, owner_of
 from tensorgrad.engine.caller import in_package
-from tensorgrad.engine.tape import Leaf, Variable
+from tensorgrad.engine.tape import Leaf, Variable, current_mode
 from tensorgrad.errors import CompileError
+
+if TYPE_CHECKING:
+    from tensorgrad.compiling.emit import Source
+    from tensorgrad.compiling.recording import Recording
 
 PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype, type)
 _IMPLICIT = frozenset((  # methods that run without being named
@@ -32,6 +37,44 @@ _STANDARD = str(Path(functools.__file__).parent) + os.sep  # the standard librar
 _MANY = 50_000  # places; a function that reaches more is not searched to the end
 
 
+class Place(NamedTuple):
+    """A variable, an attribute or an entry, and what was there when the function was recorded."""
+
+    container: Any  # a cell of a closure, a list, a dict, or `Attributes`
+    key: Any
+    value: Any
+    name: str
+
+    def now(self) -> Any:
+        """What is there."""
+        if isinstance(self.container, types.CellType):
+            return self.container.cell_contents
+        if isinstance(self.container, list):
+            return self.container[self.key] if self.key < len(self.container) else None
+        return self.container.get(self.key)
+
+    def put(self, value: Any) -> None:
+        """Set what is there."""
+        if isinstance(self.container, types.CellType):
+            self.container.cell_contents = value
+        else:
+            self.container[self.key] = value
+
+
+class Attributes:
+    """The attributes of an object without a ``__dict__`` or of a class, by name."""
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+
+    def get(self, key: str) -> Any:
+        """An attribute, or None."""
+        return getattr(self.owner, key, None)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        setattr(self.owner, key, value)
+
+
 class Reach:
     """The tensors, generators and other values that a function and its arguments reach."""
 
@@ -41,16 +84,14 @@ class Reach:
         while known < len(self._names):  # further names make further attributes and methods count
             known = len(self._names)
             self._search([(fn, "", True), *((value, name, True) for name, value in arguments.items())])
+        self.arrays = [place for place in self.places if type(place.value) is np.ndarray]
 
     def _search(self, start: list[tuple[Any, str, bool]]) -> None:
         self.tensors: dict[int, tuple[Variable, str]] = {}
         self.generators: dict[int, np.random.Generator] = {}
-        self.places: list[tuple[Any, Any, Any]] = []  # a container, a key, and what was there
-        self.cells: list[tuple[types.CellType, Any]] = []
-        self.lengths: list[tuple[Any, int]] = []
-        self.sets: list[tuple[Any, frozenset[Any]]] = []
-        self.attributes: list[tuple[dict[str, Any], frozenset[str]]] = []  # of objects, and the names there were
-        self.arrays: list[tuple[Any, Any, Any, str]] = []  # containers, keys, and the arrays there with their names
+        self.places: list[Place] = []
+        self.contents: list[tuple[Any, Any]] = []  # a list or dict and its length, or a set and its elements
+        self._attributes: list[tuple[dict[str, Any], frozenset[str]]] = []  # of objects, and the names there were
         seen: dict[int, bool] = {}
         alive = []  # so that an ``id`` is not used twice
         todo = deque(start)  # breadth first, so that names are short
@@ -76,15 +117,14 @@ class Reach:
         elif isinstance(x, functools.partial):
             yield from ((x.func, name, counts), (x.args, name, counts), (x.keywords, name, counts))
         elif isinstance(x, (list, tuple, dict)):
-            if not isinstance(x, tuple) and counts:
-                self.lengths.append((x, len(x)))
+            is_mutable = not isinstance(x, tuple) and counts
+            self.contents += [(x, len(x))] if is_mutable else []
             for key, item in x.items() if isinstance(x, dict) else enumerate(x):
-                inner = f"{name}.{key}" if name else str(key)
-                if not isinstance(x, tuple) and counts:
-                    self._note(x, key, item, inner)
-                yield item, inner, counts
+                place = Place(x, key, item, f"{name}.{key}" if name else str(key))
+                self.places += [place] if is_mutable else []
+                yield item, place.name, counts
         elif isinstance(x, (set, frozenset)):
-            self.sets += [(x, frozenset(x))] if counts else []
+            self.contents += [(x, frozenset(x))] if counts else []
         elif hasattr(type(x), "is_compiled"):
             yield x.compiled_function, name, counts
         elif hasattr(type(x), "compile_as_one_call"):  # an optimizer, which a replay calls as a whole
@@ -98,17 +138,17 @@ class Reach:
         name, implicit = ("", _IMPLICIT - {"__call__"}) if name == "self" else (name, _IMPLICIT)
         ours = in_package[getattr(sys.modules.get(kind.__module__), "__file__", None) or ""]
         if counts and type(x).__dictoffset__ and not isinstance(x, type):
-            self.attributes.append((vars(x), frozenset(vars(x))))
+            self._attributes.append((vars(x), frozenset(vars(x))))
         for container, key, item in () if isinstance(x, type) else _attributes(x):
-            inner, is_used = f"{name}.{key}" if name else key, counts and (ours or key in self._names)
-            if is_used:
-                self._note(container, key, item, inner)
-            yield item, inner, is_used
+            place = Place(container, key, item, f"{name}.{key}" if name else key)
+            is_used = counts and (ours or key in self._names)
+            self.places += [place] if is_used else []
+            yield item, place.name, is_used
         for base in kind.__mro__:
             for key, item in vars(base).items() if counts and _is_users_class(base) else ():
                 if key in self._names and isinstance(item, _VALUES) and getattr(x, key, None) is item:
                     is_array = isinstance(item, np.ndarray)  # which is replaced where it is
-                    self._note(Attributes(base if is_array else x), key, item, key)
+                    self.places.append(Place(Attributes(base if is_array else x), key, item, key))
                     yield item, key, True
             for key, item in vars(base).items():
                 function = getattr(item, "fget", None) or getattr(item, "__func__", item)  # of a property or a method
@@ -124,64 +164,31 @@ class Reach:
                 value = cell.cell_contents
             except ValueError:  # not assigned yet
                 continue
-            self.cells.append((cell, value))
-            if type(value) is np.ndarray:
-                self.arrays.append((cell, None, value, name))
+            self.places.append(Place(cell, None, value, name))
             yield value, name, True
-        for name in _names(fn.__code__):
-            if name in fn.__globals__:
-                value = fn.__globals__[name]
-                self._note(fn.__globals__, name, value, name)
+        used = [(fn.__globals__, name) for name in _names(fn.__code__)] + [(vars(fn), name) for name in vars(fn)]
+        for container, name in used:
+            if name in container and name in self._names:
+                value = container[name]
+                self.places.append(Place(container, name, value, name))
                 if not isinstance(value, types.FunctionType) or _is_users(value):
                     yield value, name, True
-        for key, value in vars(fn).items():
-            if key in self._names:
-                self._note(vars(fn), key, value, key)
-                yield value, key, True
         yield from ((value, "", True) for value in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()))
-
-    def _note(self, container: Any, key: Any, value: Any, name: str) -> None:
-        self.places.append((container, key, value))
-        if type(value) is np.ndarray:
-            self.arrays.append((container, key, value, name))
 
     def changed(self) -> str | None:
         """The name of a place that has another value by now; None if there is none."""
-        for container, key, value in self.places:
-            try:
-                if container[key] is not value and not is_same(container[key], value):
-                    return str(key)
-            except (KeyError, IndexError):
-                return str(key)
-        for cell, value in self.cells:
-            if cell.cell_contents is not value and not is_same(cell.cell_contents, value):
-                return "a variable of an enclosing function"
-        for container, length in self.lengths:
-            if len(container) != length:
-                return f"the length of a {type(container).__name__}"
-        if any(x != known for x, known in self.sets):
-            return "the elements of a set"
-        for attributes, known in self.attributes:
-            for key in self._names & (attributes.keys() - known):
+        for place in self.places:
+            now = place.now()
+            if now is not place.value and not is_same(now, place.value):
+                return place.name
+        for container, known in self.contents:
+            if known != (len(container) if isinstance(known, int) else container):
+                return f"{'the length' if isinstance(known, int) else 'the elements'} of a {type(container).__name__}"
+        for attributes, names in self._attributes:
+            for key in self._names & (attributes.keys() - names):
                 if not isinstance(attributes[key], PLAIN):  # the next recording sees a plain value
                     return key
         return None
-
-
-class Attributes:
-    """The attributes of an object without a ``__dict__`` or of a class, by name."""
-
-    def __init__(self, owner: Any) -> None:
-        self.owner = owner
-
-    def get(self, key: str) -> Any:
-        """An attribute, or None."""
-        return getattr(self.owner, key, None)
-
-    __getitem__ = get
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        setattr(self.owner, key, value)
 
 
 def _attributes(x: Any) -> list[tuple[Any, str, Any]]:
@@ -194,21 +201,6 @@ def _attributes(x: Any) -> list[tuple[Any, str, Any]]:
         if isinstance(item, types.MemberDescriptorType) and hasattr(x, key)
     ]
     return [*[(own, key, item) for key, item in own.items()], *slots]
-
-
-def put(container: Any, key: Any, value: Any) -> None:
-    """Set what is at a place."""
-    if isinstance(container, types.CellType):
-        container.cell_contents = value
-    else:
-        container[key] = value
-
-
-def at(container: Any, key: Any) -> Any:
-    """What is at a place."""
-    if isinstance(container, types.CellType):
-        return container.cell_contents
-    return container.get(key) if isinstance(container, (dict, Attributes)) else container[key]
 
 
 def is_same(x: Any, y: Any) -> bool:
@@ -242,25 +234,29 @@ def _is_installed(filename: str) -> bool:
     return in_package[filename] or "site-packages" in filename or filename.startswith(_STANDARD)
 
 
-# ------------------------------------------------------------------------------------------------ arguments
+# ------------------------------------------------------------------------------------------------ arguments, tensors
 
 
-def signature(tree: Any) -> Any:
+def signature(x: Any) -> Any:
     """A key that is equal for arguments to which the same program applies."""
-    kind = type(tree)
+    kind = type(x)
     if kind is np.ndarray:
-        return tree.shape, tree.dtype, tree.strides if tree.ndim > 1 else tree.flags.c_contiguous
-    if isinstance(tree, PLAIN):
-        return kind, _key(tree)
-    if kind in (list, tuple):
-        return kind, *map(signature, tree)
-    if kind is dict:
-        return kind, *[(key, signature(item)) for key, item in tree.items()]
-    if isinstance(tree, Variable):
-        return kind, tree.node is None, signature(tree.data)
-    if isinstance(tree, np.random.Generator):
-        return (kind,)
-    return kind, id(tree)
+        return x.shape, x.dtype, x.strides if x.ndim > 1 else x.flags.c_contiguous
+    if isinstance(x, PLAIN):
+        return kind, _key(x)
+    if isinstance(x, Variable):
+        return kind, x.node is None, signature(x.data)
+    return kind, None if isinstance(x, np.random.Generator) else id(x)
+
+
+def state_of(tensor: Variable) -> tuple[Any, ...]:
+    """What a program assumes of a captured tensor."""
+    if tensor.node is not None and not isinstance(tensor.node, Leaf):
+        raise CompileError(
+            "a tensor that was computed outside the compiled function requires a gradient: its graph would have to be "
+            "differentiated again in every call. Pass it as an argument after .detach(), or compute it inside."
+        )
+    return id(tensor.data), tensor.node is None, tensor.grad is None
 
 
 def sharing(owners: Mapping[int, int], *arrays: Any) -> tuple[int, ...]:
@@ -269,18 +265,54 @@ def sharing(owners: Mapping[int, int], *arrays: Any) -> tuple[int, ...]:
     return tuple([owners.get(owner, -1 - found.index(owner)) for owner in found])
 
 
-def owner_of(x: Any) -> int:
-    """The ``id`` of the object that owns the memory of an array."""
-    while isinstance(x, np.ndarray) and x.base is not None:
-        x = x.base
-    return id(x)
+# ------------------------------------------------------------------------------------------------ conditions
 
 
-def of_tensor(tensor: Variable) -> tuple[Any, ...]:
-    """What a program assumes of a captured tensor."""
-    if tensor.node is not None and not isinstance(tensor.node, Leaf):
-        raise CompileError(
-            "a tensor that was computed outside the compiled function requires a gradient: its graph would have to be "
-            "differentiated again in every call. Pass it as an argument after .detach(), or compute it inside."
+def conditions(source: Source, recording: Recording, leaves: Sequence[Any], writes: bool) -> list[str]:
+    """The expressions that hold if a recorded program applies: to arguments, and to what the function reaches.
+
+    ``leaves`` are the arguments of the recorded call. If the program ``writes`` to arrays outside, they must share
+    memory with the same arrays.
+    """
+    source.namespace |= {"is_same": is_same, "current_mode": current_mode, "sharing": sharing}
+    out = [f"current_mode() == {source.constant(current_mode(), 'mode')}"]
+    arrays: dict[str, Any] = {}  # the arguments that are arrays, as expressions
+    for name, x, leaf in zip(recording.names, recording.arguments, leaves, strict=True):
+        if x is None:
+            out.append(_equal(source, name, leaf))
+            continue
+        out.append(f"type({name}) is {source.constant(type(leaf), type(leaf).__name__)}")
+        if isinstance(x, Traced):
+            out += [f"{name}.node is None"] if isinstance(leaf, Variable) else []
+            array = f"{name}.data" if isinstance(leaf, Variable) else name
+            arrays[array] = leaf.data if isinstance(leaf, Variable) else leaf
+            dtype = source.constant(x.dtype, "dtype")
+            out += [f"{array}.shape == {x.shape}", f"{array}.dtype == {dtype}", f"{array}.strides == {x.strides}"]
+    if writes and arrays:
+        reached = [*recording.data.values(), *[place.value for place in recording.reach.arrays]]
+        owners = {owner: i for i, owner in enumerate(dict.fromkeys(map(owner_of, reached)))}
+        call = f"sharing({source.constant(owners, 'owners')}, {', '.join(arrays)})"
+        out.append(f"{call} == {sharing(owners, *arrays.values())}")
+    for key, tensor in recording.tensors.items():
+        _, is_constant, has_no_grad = recording.state[key]
+        name = source.constant(tensor)
+        out += [f"{name}.data is {source.constant(recording.data[key])}",
+                f"{name}.node is {'' if is_constant else 'not '}None",
+                f"{name}.grad is {'' if has_no_grad else 'not '}None"]  # fmt: skip
+    for container, known in recording.reach.contents:
+        name = source.constant(container, "container")
+        out.append(
+            f"len({name}) == {known}" if isinstance(known, int) else f"{name} == {source.constant(known, 'set')}"
         )
-    return tensor, tensor.data, tensor.node is None, tensor.grad is None
+    for place in recording.reach.places:
+        name, index = source.constant(place.container, "container"), source.expression(place.key)
+        entry = f"{name}[{index}]" if isinstance(place.container, list) else f"{name}.get({index})"
+        is_cell = isinstance(place.container, types.CellType)
+        out.append(_equal(source, f"{name}.cell_contents" if is_cell else entry, place.value))
+    return out
+
+
+def _equal(source: Source, place: str, value: Any) -> str:
+    """The condition that a place holds what it held: the same object or an equal number or string."""
+    name = source.constant(value, "value")
+    return f"({place} is {name} or is_same({place}, {name}))" if isinstance(value, PLAIN) else f"{place} is {name}"

@@ -8,27 +8,46 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.compiling.guards import Reach, at, of_tensor, put
+from tensorgrad.compiling.guards import PLAIN, Reach, is_same, state_of
 from tensorgrad.compiling.layouts import layout
 from tensorgrad.compiling.trace import Trace
-from tensorgrad.compiling.traced import Traced, TracedGenerator, leaves_of, mapped, value_of, values_in
+from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, mapped, value_of
 from tensorgrad.engine.record import observers
 from tensorgrad.engine.tape import Record, Variable, set_tracer
 from tensorgrad.errors import CompileError
+
+
+class Output:
+    """An array or a tensor among the results; ``kind`` is its class."""
+
+    def __init__(self, data: Any, kind: Any = None) -> None:
+        self.data = data
+        self.kind: Any = kind or getattr(data, "number", None) or np.ndarray
+
+    def own(self) -> Any:
+        """The result of the recorded call, as the caller gets it: a copy."""
+        if self.kind in PYTHON:
+            return value_of(self.data)
+        array = np.array(value_of(self.data))
+        return (
+            array[()] if issubclass(self.kind, np.generic) else array if self.kind is np.ndarray else self.kind(array)
+        )
 
 
 class Recording:
     """One call, run on stand-ins. It has the effects and the result of an ordinary call."""
 
     def __init__(self, fn: Callable[..., Any], names: Sequence[str], leaves: Sequence[Any]) -> None:
-        self.trace = Trace()
+        self.trace, self.names = Trace(), names
         self.reach = Reach(fn, dict(zip(names, leaves, strict=True)))
         passed = set(map(id, leaves))
         self.tensors = {
-            key: of_tensor(tensor)
+            key: tensor
             for key, (tensor, _) in self.reach.tensors.items()
             if tensor.node is not None or key not in passed
         }
+        self.state = {key: state_of(tensor) for key, tensor in self.tensors.items()}
+        self.data = {key: tensor.data for key, tensor in self.tensors.items()}
         self.arguments: list[Any] = []  # the stand-in of each argument; None for what has none
         self._given = [self._argument(name, x) for name, x in zip(names, leaves, strict=True)]
         self._hidden = [g for g in self.reach.generators.values() if id(g) not in passed]
@@ -36,24 +55,18 @@ class Recording:
     def run(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Call the function with stand-ins in place of the arguments; returns its result."""
         states = [str(g.bit_generator.state) for g in self._hidden]
+        given = iter(self._given)
+        args, kwargs = everything = mapped(lambda _: next(given), (args, kwargs))
+        passed = list(_parts(everything))
         try:
             self._enter()
-            args, kwargs = everything = _filled((args, kwargs), iter(self._given))
-            passed_in = list(_parts(everything))
             result = fn(*args, **kwargs)
             if self.trace.escaped is not None:  # the function has caught it
                 raise self.trace.escaped
-            left = list(_parts(everything))
-            if len(left) != len(passed_in) or any(x is not y for x, y in zip(left, passed_in, strict=True)):
-                raise CompileError(
-                    "the compiled function changes a list or dict among its arguments, which a replay would not do: "
-                    "return the new items, or write into an array, as in x[...] = y"
-                )
-            self._check(states != [str(g.bit_generator.state) for g in self._hidden])
+            self._refuse(passed, list(_parts(everything)), states)
             self.outputs = mapped(self._output, result)
-            self.final_grads = {key: tensor.grad for key, (tensor, *_) in self.tensors.items()}
-            captured = self.trace.captured
-            replaced = [name for owner, key, x, name in self.reach.arrays if at(owner, key) is not captured[id(x)]]
+            self.final_grads = {key: tensor.grad for key, tensor in self.tensors.items()}
+            replaced = [x.name for x in self.reach.arrays if x.now() is not self.trace.captured[id(x.value)]]
         finally:
             self._leave()
         if changed := next(iter(replaced), self.reach.changed()):
@@ -61,7 +74,7 @@ class Recording:
                 f"the compiled function sets {changed!r}, which a replay would not do: do it outside, or write into an "
                 "array, as in x[...] = y"
             )
-        owned = mapped(_own, self.outputs)
+        owned = mapped(lambda x: x.own() if isinstance(x, Output) else x, self.outputs)
         self.trace.release()
         return owned
 
@@ -88,14 +101,14 @@ class Recording:
     def _enter(self) -> None:
         """Put stand-ins into the tensors and in place of the arrays that the function reaches."""
         self.entry_grads: dict[int, Traced] = {}
-        for key, (tensor, data, *_) in self.tensors.items():
+        self.trace.tensors = self.tensors
+        for key, tensor in self.tensors.items():
             name = self.reach.tensors[key][1]
-            tensor.data = self.trace.capture(data, name)
+            tensor.data = self.trace.capture(tensor.data, name)  # type: ignore[assignment]
             if isinstance(tensor.grad, np.ndarray):
                 tensor.grad = self.entry_grads[key] = Traced(self.trace, tensor.grad, f"{name}.grad")
-        for container, key, array, name in self.reach.arrays:
-            put(container, key, self.trace.capture(array, name))
-        self.trace.tensors = {key: tensor for key, (tensor, *_) in self.tensors.items()}
+        for place in self.reach.arrays:
+            place.put(self.trace.capture(place.value, place.name))
         observers.append(self.trace)
         set_tracer(self.trace)
 
@@ -103,20 +116,26 @@ class Recording:
         """Put everything back."""
         set_tracer(None)
         observers[:] = [x for x in observers if x is not self.trace]
-        for container, key, array, _ in self.reach.arrays:
-            if at(container, key) is not array:
-                put(container, key, array)
-        for tensor, data, *_ in self.tensors.values():
-            tensor.data, tensor.grad, tensor.saved = data, value_of(tensor.grad), None
+        for place in self.reach.arrays:
+            if place.now() is not place.value:
+                place.put(place.value)
+        for key, tensor in self.tensors.items():
+            tensor.data, tensor.grad, tensor.saved = self.data[key], value_of(tensor.grad), None
 
-    def _check(self, drew: bool) -> None:
+    def _refuse(self, passed: list[Any], left: list[Any], states: list[str]) -> None:
         """Refuse what a replay would not do."""
-        if drew:
+        if len(left) != len(passed) or any(x is not y for x, y in zip(left, passed, strict=True)):
+            raise CompileError(
+                "the compiled function changes a list or dict among its arguments, which a replay would not do: "
+                "return the new items, or write into an array, as in x[...] = y"
+            )
+        if states != [str(g.bit_generator.state) for g in self._hidden]:
             raise CompileError(
                 "the compiled function draws from a generator that is not an argument: pass it as an argument, so that "
                 "every replay draws from it"
             )
-        if any(t.data is not self.trace.captured[id(data)] for t, data, *_ in self.tensors.values()):
+        captured: dict[int, Any] = self.trace.captured
+        if any(t.data is not captured[id(self.data[key])] for key, t in self.tensors.items()):
             raise CompileError(
                 "the compiled function replaces the `.data` of a tensor: write into it, as in w.data[...] = x or "
                 "w.data -= x"
@@ -129,11 +148,10 @@ class Recording:
                     "the compiled function returns a tensor whose backward pass has not run: call backward() inside, "
                     "or return x.detach()"
                 )
-            if id(x) in self.trace.tensors:
-                return x
-            data = x.data
-            return Output(type(x), data) if isinstance(data, Traced) else x
-        if isinstance(x, (Traced, int, float, str, bool, type(None), np.ndarray, np.generic)):
+            return Output(x.data, type(x)) if isinstance(x.data, Traced) and id(x) not in self.tensors else x
+        if isinstance(x, (Traced, np.ndarray)):
+            return Output(x)
+        if isinstance(x, (int, float, str, bool, type(None), np.generic)):
             return x
         raise CompileError(f"the compiled function returns a {type(x).__name__}: return arrays, tensors and numbers")
 
@@ -141,33 +159,10 @@ class Recording:
 def _parts(tree: Any) -> Iterator[Any]:
     """The lists, tuples and dicts in nested ones, with their keys and items."""
     yield tree
-    if type(tree) in (list, tuple, dict):
-        for item in tree.items() if type(tree) is dict else tree:
-            yield from item[:1] if type(tree) is dict else ()
-            yield from _parts(item[1] if type(tree) is dict else item)
-
-
-class Output:
-    """A tensor among the results."""
-
-    def __init__(self, kind: type[Variable], data: Traced) -> None:
-        self.kind, self.data = kind, data
-
-
-def _filled(tree: Any, leaves: Iterator[Any]) -> Any:
-    """Lists, tuples and dicts of the same form with other leaves."""
-    if type(tree) in (list, tuple):
-        return type(tree)([_filled(item, leaves) for item in tree])
-    return {key: _filled(item, leaves) for key, item in tree.items()} if type(tree) is dict else next(leaves)
-
-
-def _own(x: Any) -> Any:
-    """A result as the caller gets it: a copy."""
-    if isinstance(x, Output):
-        return x.kind(x.data.value.copy())  # type: ignore[call-arg]
-    if isinstance(x, Traced):
-        return values_in(x) if x.is_scalar else x.value.copy()
-    return x
+    if isinstance(tree, (list, tuple, dict)):
+        yield from tree if isinstance(tree, dict) else ()
+        for item in tree.values() if isinstance(tree, dict) else tree:
+            yield from _parts(item)
 
 
 # ------------------------------------------------------------------------------------------------ comparison
@@ -207,12 +202,8 @@ def _agree(x: Any, y: Any, same: dict[int, Any]) -> bool:
     if isinstance(x, Traced) or isinstance(y, Traced):
         return same.get(id(x)) is y
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
-        return x is y or (x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"))
-    if type(x) is not type(y):
-        return False
-    if isinstance(x, (int, float, complex, str, bytes, np.generic, np.dtype)):
-        return bool(x == y or (x != x and y != y))
-    return True
+        return x is y or (x.shape == y.shape and x.dtype == y.dtype and x.tobytes() == y.tobytes())
+    return type(x) is type(y) and (is_same(x, y) or not isinstance(x, PLAIN))
 
 
 def _is_same_function(f: Any, g: Any) -> bool:

@@ -9,60 +9,38 @@ from __future__ import annotations
 import functools
 import operator
 import sys
-from _thread import get_ident
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tensorgrad.compiling.layouts import arrays_in, layout, varies
-from tensorgrad.compiling.traced import UNPACKED, Traced, traced_in, value_of, values_in
+from tensorgrad.compiling.traced import UNPACKED, Traced, mapped, traced_in, value_of, values_in
 from tensorgrad.engine.caller import in_package, line_of
 from tensorgrad.engine.tape import Outline, Record, Variable, set_tracer, tracer
 from tensorgrad.errors import CompileError
-
-if TYPE_CHECKING:
-    from tensorgrad.engine.registry import Row
 
 _METADATA = frozenset(
     (np.shape, np.ndim, np.size, np.may_share_memory, np.shares_memory, np.result_type, np.can_cast, np.iscomplexobj,
      np.isrealobj, np.min_scalar_type, np.common_type)
 )  # fmt: skip
-_WRITES_FIRST = frozenset((np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis))
-_WRITING_METHODS = frozenset(("fill", "sort", "partition", "put", "resize", "setfield", "setflags"))
+_WRITE_FIRST = frozenset(  # functions that write into their first argument
+    (operator.setitem, np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis, np.ndarray.fill,
+     np.ndarray.sort, np.ndarray.partition, np.ndarray.put, np.ndarray.resize, np.ndarray.setfield, np.ndarray.setflags)
+)  # fmt: skip
 
 
 class EscapeError(CompileError):
     """A value would leave the program, which a replay could not repeat."""
 
 
-class Instruction:
-    """One call of the program."""
-
-    __slots__ = ("args", "fn", "kind", "kwargs", "out", "where", "writes")
-
-    def __init__(self, fn: Callable[..., Any], args: Any, kwargs: dict[str, Any], out: Any, writes: list[Traced],
-                 where: Where, kind: str = "call") -> None:  # fmt: skip
-        self.fn, self.args, self.kwargs, self.out, self.writes = fn, args, kwargs, out, writes
-        self.where, self.kind = where, kind  # a kind is "call", "guard", "draw" or "effect"
-
-    def reads(self) -> Iterator[Traced]:
-        """The arrays that the call receives."""
-        yield from traced_in((self.args, self.kwargs))
-
-    def results(self) -> Iterator[Traced]:
-        """The arrays that the call creates."""
-        yield from traced_in(self.out)
-
-
-class Where:
+class Where(NamedTuple):
     """The line that called an operation, and the operation whose gradient is computed, if any."""
 
-    __slots__ = ("code", "gradient_of", "instruction")
-
-    def __init__(self, code: Any, instruction: int, gradient_of: str = "") -> None:
-        self.code, self.instruction, self.gradient_of = code, instruction, gradient_of
+    code: Any
+    instruction: int
+    gradient_of: str = ""
 
     def __str__(self) -> str:
         return line_of(self.code, self.instruction)
@@ -70,9 +48,31 @@ class Where:
     @property
     def line(self) -> int:
         """The line number."""
-        spans = self.code.co_lines()
-        found = next((line for start, end, line in spans if start <= self.instruction < end), None)
-        return int(found or self.code.co_firstlineno)
+        return int(str(self).rpartition(" in ")[0].rpartition(":")[2])
+
+
+class Instruction(NamedTuple):
+    """One call of the program."""
+
+    fn: Callable[..., Any]
+    args: Any
+    kwargs: dict[str, Any]
+    out: Any
+    where: Where
+    writes: Sequence[Traced] = ()  # the arrays that it writes into
+    kind: str = "call"  # or "guard", "draw", "effect"
+
+    def reads(self) -> Iterator[Traced]:
+        """The arrays that the call receives."""
+        return traced_in((self.args, self.kwargs))
+
+    def results(self) -> Iterator[Traced]:
+        """The arrays that the call creates."""
+        return traced_in(self.out)
+
+    def touched(self) -> Iterator[Traced]:
+        """All of these."""
+        return traced_in((self.args, self.kwargs, self.out, self.writes))
 
 
 class Trace:
@@ -82,76 +82,60 @@ class Trace:
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
+        self.stand_ins: list[Traced] = []  # all of them, so that an ``id`` is not used twice
         self.captured: dict[int, Traced] = {}  # arrays of tensors that exist outside, by ``id``
         self.fixed: dict[int, Traced] = {}  # other arrays, which do not change
-        self.storages: dict[int, int] = {}
-        self.alive: list[Any] = []  # so that an ``id`` is not used twice
-        self.thread = get_ident()
-        self.record: Record | None = None  # whose rule is running
-        self.rule_start = 0  # how many instructions there were before it
-        self.taken: set[int] = set()  # arrays that a backward pass has for itself, by ``id``
-        self.depth = 0  # of calls by `run`
         self.tensors: dict[int, Any] = {}  # captured tensors, by ``id``
         self.escaped: EscapeError | None = None  # the last one
-
-    def storage_of(self, value: Any) -> int:
-        """The number of the memory that an array uses."""
-        root = value
-        while isinstance(root.base, np.ndarray):
-            root = root.base
-        self.alive.append(root)
-        return self.storages.setdefault(id(root), len(self.storages))
+        self._record: Record | None = None  # whose rule is running,
+        self._rule_start = 0  # and how many instructions there were before it
+        self._taken: set[int] = set()  # arrays that a backward pass has for itself, by ``id``
+        self._depth = 0  # of calls by `run`
 
     def capture(self, array: Any, name: str) -> Traced:
         """The stand-in for an array that exists outside the program; one for each array."""
         if id(array) not in self.captured:
             self.captured[id(array)] = Traced(self, array, name)
-            self.alive.append(array)
         return self.captured[id(array)]
 
-    def constant(self, array: Any) -> Traced:
-        """A stand-in for an array without which a call would not be seen, because its other arguments are indices."""
-        if id(array) not in self.fixed:
-            self.fixed[id(array)] = Traced(self, array)
-            self.alive.append(array)
-        return self.fixed[id(array)]
+    def _append(self, fn: Callable[..., Any], args: Any, kwargs: dict[str, Any], out: Any = None,
+                writes: Any = (), kind: str = "call") -> None:  # fmt: skip
+        self.instructions.append(Instruction(fn, args, kwargs, out, self.where(), writes, kind))
 
     # ------------------------------------------------------------------------------------------- calls
 
     def call(self, fn: Callable[..., Any], args: Any, kwargs: dict[str, Any], kind: str = "call") -> Any:
         """Run a NumPy function on the values, and append the call."""
-        if get_ident() != self.thread or tracer() is not self:
-            return fn(*values_in(args), **values_in(kwargs))  # of a tensor that another thread uses
-        if fn in _METADATA:
-            return fn(*values_in(args), **values_in(kwargs))
+        values = [*values_in(args)]
         name = getattr(fn, "__name__", "")
-        is_method = getattr(np.ndarray, name, None) is fn
-        writes, out = self._targets(fn, name, args, kwargs), kwargs.get("out")
-        values = values_in(args)
-        run = functools.partial(getattr(values[0], name), *values[1:]) if is_method else functools.partial(fn, *values)
-        ans = run(**values_in(kwargs))  # a method of the value, which may be a NumPy scalar
-        where = self.where()
+        # a method of the value, which may be a NumPy scalar
+        run = getattr(values.pop(0), name) if getattr(np.ndarray, name, None) is fn else fn
+        if fn in _METADATA or tracer() is not self:  # or of a tensor that another thread uses
+            return run(*values, **values_in(kwargs))
+        out = kwargs.get("out")
+        writes = self._targets(fn, name, args, kwargs)
+        ans = run(*values, **values_in(kwargs))
         if writes:
-            result: Any = writes[0] if out is not None else None
-            if out is not None and isinstance(ans, tuple):
-                result = tuple(writes)
-            self.instructions.append(Instruction(fn, args, kwargs, None, writes, where, kind))
-            return result
+            self._append(fn, args, kwargs, None, writes, kind)
+            return None if out is None else tuple(writes) if isinstance(ans, tuple) else writes[0]
         if any(isinstance(x, Traced) and ans is x.value for x in args):  # such as ``astype(copy=False)``
-            return self._same(fn, name, args, kwargs, ans)
+            if any(isinstance(x, Traced) and ans is x.value for x in args[1:]):
+                raise self.escape(f"{name} into an argument that is not named `out`")
+            if varies(fn, args, kwargs):
+                raise self.escape(f"{name}, whose result has a shape or dtype that depends on values,")
+            return args[0]
         result = self._wrapped(ans)
-        self.instructions.append(Instruction(fn, args, kwargs, result, [], where, kind))
+        self._append(fn, args, kwargs, result, (), kind)
         if kind == "call" and varies(fn, args, kwargs):
             for x in arrays_in(result):
-                self.instructions.append(Instruction(layout, (x, layout(x.value)), {}, None, [], where, "guard"))
+                self._append(layout, (x, layout(x.value)), {}, kind="guard")
         return result
 
     def _targets(self, fn: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any]) -> list[Traced]:
         """The arrays that a function writes into."""
         out = kwargs.get("out")
         targets = [x for x in (out if isinstance(out, tuple) else (out,)) if x is not None]
-        writes = name in _WRITING_METHODS and getattr(np.ndarray, name, None) is fn
-        if writes or fn is operator.setitem or fn in _WRITES_FIRST or name == "at":
+        if fn in _WRITE_FIRST or name == "at":
             targets.append(args[0])
         if kwargs.get("overwrite_input") or (name == "nan_to_num" and not kwargs.get("copy", (*args, True)[1])):
             raise self.escape(f"{name} in place")
@@ -159,142 +143,145 @@ class Trace:
             raise self.escape("a write into an array that is not part of the program")
         return targets
 
-    def _same(self, fn: Callable[..., Any], name: str, args: Any, kwargs: dict[str, Any], ans: Any) -> Traced:
-        """The first argument, if the function has returned it."""
-        if any(isinstance(x, Traced) and ans is x.value for x in args[1:]):
-            raise self.escape(f"{name} into an argument that is not named `out`")
-        if varies(fn, args, kwargs):
-            raise self.escape(f"{name}, whose result has a shape or dtype that depends on values,")
-        return args[0]  # type: ignore[no-any-return]
-
     def _wrapped(self, ans: Any) -> Any:
-        if isinstance(ans, tuple) and hasattr(ans, "_fields"):
-            return type(ans)(*map(self._wrapped, ans))
-        if isinstance(ans, UNPACKED):
-            return type(ans)(map(self._wrapped, ans))
+        if isinstance(ans, (*UNPACKED, dict)):
+            return mapped(self._wrapped, ans)
         if isinstance(ans, (np.ndarray, np.generic, int, float, complex)):
             return Traced(self, ans)
-        if isinstance(ans, str):
-            raise self.escape("printing it")
         if ans is None:
             return None
-        raise self.escape(f"a result of type {type(ans).__name__}")
+        raise self.escape("printing it" if isinstance(ans, str) else f"a result of type {type(ans).__name__}")
 
     def run(self, fn: Callable[..., Any], args: Any, params: dict[str, Any]) -> Any:
         """Run a function of the gradient table: traced through or, where values would leave it, as one instruction."""
         if not any(True for _ in traced_in((args, params))):
             return fn(*args, **params)
-        args = [self.constant(x) if type(x) is np.ndarray else x for x in args]
-        start, self.depth = len(self.instructions), self.depth + 1
+        args = [self._constant(x) if type(x) is np.ndarray else x for x in args]
+        start, self._depth = len(self.instructions), self._depth + 1
         try:
             return fn(*args, **params)
         except EscapeError as error:
             del self.instructions[start:]
-            if self.depth > 1:
+            if self._depth > 1:
                 raise
-            self.escaped = None
             set_tracer(None)
             try:
                 ans = fn(*values_in(args), **values_in(params))
             finally:
                 set_tracer(self)
             if ans is None or isinstance(ans, Variable):
-                self.escaped = error
                 raise
-            outlined = tuple([_outline(x) if isinstance(x, Record) else x for x in args])
-            result = self._wrapped(ans) if not isinstance(ans, dict) else {k: self._wrapped(x) for k, x in ans.items()}
-            self.instructions.append(Instruction(fn, outlined, params, result, [], self.where()))
+            self.escaped = None if self.escaped is error else self.escaped
+            result = self._wrapped(ans)
+            self._append(fn, _outlined(args), params, result)
             return result
         finally:
-            self.depth -= 1
+            self._depth -= 1
 
-    def effect(self, fn: Callable[[], Any], sets_grad: bool) -> Any:
-        """Run something that updates parameters or gradients, such as an optimizer, as one instruction."""
+    def _constant(self, array: Any) -> Traced:
+        """A stand-in for an array without which a call would not be seen, because its other arguments are indices."""
+        return self.fixed.setdefault(id(array), Traced(self, array))
+
+    def effect(self, fn: Callable[[], Any], sets_grad: bool, product: Any = None) -> Any:
+        """Run something that updates parameters or gradients, such as an optimizer, as one instruction.
+
+        ``product`` is the class of what may be in place of a gradient that is a product; see `passes.with_products`.
+        """
         tensors = list(self.tensors.values())
-        before = [(t, t.data, t.grad) for t in tensors]
-        for t in tensors:
-            t.data, t.grad = value_of(t.data), value_of(t.grad)
+        before = [(t.data, t.grad) for t in tensors]
+        for t, (data, grad) in zip(tensors, before, strict=True):
+            t.data, t.grad = value_of(data), value_of(grad)
         given = [(t.data, t.grad) for t in tensors]
         set_tracer(None)
         try:
             ans = fn()
-            replaced = any(t.data is not data for t, (data, _) in zip(tensors, given, strict=True))
-            changed = [sets_grad or t.grad is not grad for t, (_, grad) in zip(tensors, given, strict=True)]
-            grads = [t.grad for t in tensors]
+            left = [(t.data, t.grad) for t in tensors]
         finally:
             set_tracer(self)
-            for t, data, grad in before:
+            for t, (data, grad) in zip(tensors, before, strict=True):
                 t.data, t.grad = data, grad
-        if replaced:
+        if any(old is not new for (old, _), (new, _) in zip(given, left, strict=True)):
             raise CompileError(f"tg.compile cannot replay an update at {self.where()} that replaces `.data`")
+        known = [(t, t.grad) for t in tensors if t.grad is None or isinstance(t.grad, Traced)]
         results = []
-        for t, grad, is_new in zip(tensors, grads, changed, strict=True):
-            if is_new:
-                t.grad = None if grad is None else Traced(self, grad)
+        for t, (_, old), (_, new) in zip(tensors, given, left, strict=True):
+            if sets_grad or old is not new:
+                t.grad = None if new is None else Traced(self, new)
                 results.append((t, t.grad))
         value = Traced(self, ans) if isinstance(ans, (int, float, np.generic, np.ndarray)) else None
-        known = [(t, grad) for t, _, grad in before if grad is None or isinstance(grad, Traced)]
-        writes = list(self.captured.values())
-        self.instructions.append(Instruction(fn, known, {}, (value, results), writes, self.where(), "effect"))
+        self._append(fn, known, {"product": product}, (value, results), [*self.captured.values()], "effect")
         return value
 
-    def followed(self, row: Row) -> tuple[list[Any], Any]:
-        """The rules of a row, to be run by `run`."""
+    # ------------------------------------------------------------------------------------------- a backward pass
+
+    def followed(self, record: Record) -> tuple[list[Any], Any]:
+        """The rules of a record, to be run by `run`."""
 
         def follow(vjp: Any) -> Any:
-            return lambda *args, **params: self.run(vjp, args, params)
+            def run(*args: Any, **params: Any) -> Any:
+                outer, self._record, self._rule_start = self._record, record, len(self.instructions)
+                try:
+                    return self.run(vjp, args, params)
+                finally:
+                    self._record = outer
 
-        together = None if row.together is None else follow(row.together)
-        return [follow(vjp) if callable(vjp) else vjp for vjp in row.vjps], together
+            return run if callable(vjp) else vjp
 
-    def adding(self, row: Row) -> Callable[..., None]:
+        return [follow(vjp) for vjp in record.row.vjps], follow(record.row.together)
+
+    def adding(self, record: Record) -> Callable[..., None]:
         """The function that adds a gradient to another in place, run as one instruction."""
 
         def run(total: Traced, *args: Any, **params: Any) -> None:
-            assert row.add_to is not None
-            row.add_to(total.value, *values_in(args), **values_in(params))
-            args = tuple([_outline(x) if isinstance(x, Record) else x for x in args])
-            self.instructions.append(Instruction(row.add_to, (total, *args), params, None, [total], self.where()))
+            add_to: Any = record.row.add_to
+            add_to(total.value, *values_in(args), **values_in(params))
+            self._record = record
+            self._append(add_to, (total, *_outlined(args)), params, None, [total])
+            self._record = None
 
         return run
 
     def take(self, x: Traced) -> bool:
-        """Whether the rule that is running created this array, so that it may be modified. Answers yes once."""
-        is_new = x.made >= self.rule_start and x.value.base is None and not x.is_scalar and id(x) not in self.taken
-        self.taken.add(id(x))
+        """Whether the rule that was run last created this array, so that it may be modified. Answers yes once."""
+        is_new: bool = (
+            x.made >= self._rule_start and x.value.base is None and not x.is_scalar and id(x) not in self._taken
+        )
+        self._taken.add(id(x))
         return is_new
 
     def require(self, condition: Callable[[Any], bool], x: Traced) -> bool:
         """A condition that a replay checks, too."""
-        value = condition(x.value)
-        self.instructions.append(Instruction(condition, (x, value), {}, None, [], self.where(), "guard"))
+        value = bool(condition(x.value))
+        self._append(condition, (x, value), {}, kind="guard")
         return value
 
     def branch(self, x: Traced) -> bool:
         """A branch inside tensorgrad: the program holds as long as it goes the same way."""
-        value = bool(x.value)
-        if get_ident() != self.thread or tracer() is not self:
-            return value
-        if self.depth or not in_package[sys._getframe(2).f_code.co_filename]:
+        if tracer() is not self:
+            return bool(x.value)
+        if self._depth or not in_package[sys._getframe(2).f_code.co_filename]:
             raise self.escape("a branch that depends on it")
-        self.instructions.append(Instruction(bool, (x, value), {}, None, [], self.where(), "guard"))
+        value: bool = self.require(bool, x)
         return value
+
+    def after_call(self, *_: Any) -> None:
+        """Nothing: a trace is among the engine's observers so that each call goes through `run`."""
+
+    after_recording = before_rules = after_rule = after_call
 
     def release(self) -> None:
         """Drop the values of the recorded call, except those of arrays that exist outside."""
-        outside = {*map(id, self.captured.values()), *map(id, self.fixed.values())}
-        for step in self.instructions:
-            for x in (*step.results(), *step.reads(), *step.writes):
-                if id(x) not in outside:
-                    x.value = None  # type: ignore[assignment]
-        self.alive = [x.value for x in (*self.captured.values(), *self.fixed.values())]
+        for x in self.stand_ins:
+            if id(x.value) not in self.captured and id(x.value) not in self.fixed:
+                x.value = None  # type: ignore[assignment]
+        self.stand_ins.clear()
 
     # ------------------------------------------------------------------------------------------- places
 
     def where(self) -> Where:
         """The line of the user's code that runs."""
-        if self.record is not None:
-            return Where(self.record.code, self.record.instruction, self.record.row.name)
+        if self._record is not None:
+            return Where(self._record.code, self._record.instruction, self._record.row.name)
         frame: Any = sys._getframe(1)
         while _is_library(frame.f_code.co_filename) and frame.f_back is not None:
             frame = frame.f_back
@@ -313,31 +300,18 @@ class Trace:
         )
         return self.escaped
 
-    # ------------------------------------------------------------------------------------------- as an observer
-
-    def after_call(self, *_: Any) -> None:
-        """Nothing: `call` records."""
-
-    def after_recording(self, *_: Any) -> None:
-        """Nothing."""
-
-    def before_rules(self, record: Record) -> None:
-        """Remember whose gradient is computed."""
-        if tracer() is self:
-            self.record, self.rule_start = record, len(self.instructions)
-
-    def after_rule(self, *_: Any) -> None:
-        """Forget it."""
-        if tracer() is self:
-            self.record = None
-
 
 @functools.cache
 def _is_library(filename: str) -> bool:
     return in_package[filename] or Path(np.__file__).parent in Path(filename).parents
 
 
-def _outline(record: Record) -> Outline:
-    outline = Outline()
-    outline.shape, outline.dtype = record.shape, record.dtype
-    return outline
+def _outlined(args: Any) -> tuple[Any, ...]:
+    """Arguments with outlines in place of records, which would keep others alive."""
+    out = []
+    for x in args:
+        if isinstance(x, Record):
+            record, x = x, Outline()
+            x.shape, x.dtype = record.shape, record.dtype
+        out.append(x)
+    return tuple(out)

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 PYTHON = (bool, int, float, complex)
 UNPACKED = (list, tuple)
-_ESCAPES = frozenset(("item", "tolist", "tobytes", "tofile", "dump", "dumps", "data", "ctypes"))
+_ESCAPES = {  # what takes a value out of NumPy, as error messages name it
+    **{name: f".{name}" for name in ("item", "tolist", "tobytes", "tofile", "dump", "dumps", "data", "ctypes")},
+    "__array__": "its conversion to an ndarray", "__index__": "its use as a Python integer", "__float__": "float()",
+    "__int__": "int()", "__complex__": "complex()", "__format__": "printing it", "__repr__": "printing it",
+}  # fmt: skip
 
 
 class Traced(NDArrayOperatorsMixin):
@@ -45,7 +49,8 @@ class Traced(NDArrayOperatorsMixin):
         self.number = None if isinstance(value, np.ndarray) else type(value)
         self.value, self.made = np.asarray(value), len(trace.instructions)
         self.shape, self.dtype, self.strides = self.value.shape, self.value.dtype, self.value.strides
-        self.owns_memory, self.storage = self.value.base is None, trace.storage_of(self.value)
+        self.owns_memory, self.storage = self.value.base is None, owner_of(self.value)
+        trace.stand_ins.append(self)
 
     is_scalar = property(lambda self: self.number is not None)
     ndim = property(lambda self: len(self.shape))
@@ -54,7 +59,7 @@ class Traced(NDArrayOperatorsMixin):
     nbytes = property(lambda self: math.prod(self.shape) * self.dtype.itemsize)
     flags = property(lambda self: self.value.flags)
     base = property(lambda self: self.value.base)
-    T = property(lambda self: self.trace.call(np.transpose, (self,), {}))
+    T = property(lambda self: self.trace.call(np.ndarray.transpose, (self,), {}))
     mT = property(lambda self: self.trace.call(np.matrix_transpose, (self,), {}))  # noqa: N815  (NumPy's name)
     real = property(lambda self: self.trace.call(np.real, (self,), {}))
     imag = property(lambda self: self.trace.call(np.imag, (self,), {}))
@@ -95,37 +100,25 @@ class Traced(NDArrayOperatorsMixin):
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(np.ndarray, name, None)
-        if name in _ESCAPES or not callable(method) or name.startswith("__"):
-            if name.startswith("__") or method is None:
-                raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+        if name.startswith("__") or method is None:
+            raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+        if name in _ESCAPES or not callable(method):
             raise self.trace.escape(f".{name}")
         return lambda *args, **kwargs: self.trace.call(method, (self, *args), kwargs)
 
     def __bool__(self) -> bool:
         return self.trace.branch(self)
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
-        raise self.trace.escape("its conversion to an ndarray")
-
-    def __float__(self) -> float:
-        raise self.trace.escape("float()")
-
-    def __int__(self) -> int:
-        raise self.trace.escape("int()")
-
-    def __complex__(self) -> complex:
-        raise self.trace.escape("complex()")
-
-    def __index__(self) -> int:
-        raise self.trace.escape("its use as a Python integer")
-
-    def __format__(self, spec: str) -> str:
-        raise self.trace.escape("printing it")
-
-    def __repr__(self) -> str:
-        raise self.trace.escape("printing it")
-
     __hash__ = object.__hash__
+
+
+def _escaping(what: str) -> Any:
+    """A special method that would take the value out of NumPy."""
+
+    def escape(self: Traced, *_: Any, **__: Any) -> Any:
+        raise self.trace.escape(what)
+
+    return escape
 
 
 def _deferring(method: Any) -> Any:
@@ -133,8 +126,19 @@ def _deferring(method: Any) -> Any:
     return lambda self, other: NotImplemented if isinstance(other, Variable) else method(self, other)
 
 
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge", "eq", "ne"):
+def _power(self: Any, n: Any) -> Any:
+    """``self ** n``, for which NumPy squares an array if ``n`` is 2."""
+    is_square = type(n) is int and n == 2 and self.dtype.kind in "fc" and not self.is_scalar
+    return np.square(self) if is_square else NDArrayOperatorsMixin.__pow__(self, n)
+
+
+for _name, _what in _ESCAPES.items():
+    if _name.startswith("__"):
+        setattr(Traced, _name, _escaping(_what))
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "matmul", "lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Traced, f"__{_name}__", _deferring(getattr(NDArrayOperatorsMixin, f"__{_name}__")))
+
+Traced.__pow__ = _deferring(_power)  # type: ignore[method-assign]
 
 NDARRAYS.add(Traced)
 
@@ -156,6 +160,13 @@ class TracedGenerator(np.random.Generator):
 
 
 # ------------------------------------------------------------------------------------------------ structures
+
+
+def owner_of(x: Any) -> int:
+    """The ``id`` of the object that owns the memory of an array."""
+    while isinstance(x, np.ndarray) and x.base is not None:
+        x = x.base
+    return id(x)
 
 
 def leaves_of(tree: Any) -> Iterator[Any]:

@@ -142,7 +142,7 @@ class _Pass:
             g, ans, inputs = self._prepare(record, g, ans, inputs)  # type: ignore[assignment]
         adjoints, rules, together, i = self.adjoints, row.vjps, row.together, 0
         if self.tracer is not None:
-            rules, together = self.tracer.followed(row)
+            rules, together = self.tracer.followed(record)
         is_fast = self.is_fast_path and not is_unbroadcast
         try:
             if together is not None:
@@ -156,7 +156,7 @@ class _Pass:
                 if parent is None:
                     continue
                 if row.add_to is not None and self.is_ordinary and self._is_owned(parent):
-                    add_to = row.add_to if self.tracer is None else self.tracer.adding(row)
+                    add_to = row.add_to if self.tracer is None else self.tracer.adding(record)
                     add_to(adjoints[parent], g, i, *inputs, **params)
                     if g.size != 1 or not 0 < abs(g) < math.inf:  # a nonzero scalar is used: its NaN is not replaced
                         self.added_in_place.add(parent)

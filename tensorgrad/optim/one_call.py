@@ -11,8 +11,11 @@ from tensorgrad.engine.tape import tracer
 T = TypeVar("T")
 
 
-def as_one_call(*, sets_grad: bool = False) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Decorate a function that updates parameters, or sets ``.grad``: a recorded program calls it as a whole."""
+def as_one_call(*, sets_grad: bool = False, product: Any = None) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Decorate a function that updates parameters, or sets ``.grad``: a recorded program calls it as a whole.
+
+    Where its first argument ``takes_products``, a gradient may be a ``product``, which is a class.
+    """
 
     def decorate(fn: Callable[..., T]) -> Callable[..., T]:
         @functools.wraps(fn)
@@ -20,7 +23,7 @@ def as_one_call(*, sets_grad: bool = False) -> Callable[[Callable[..., T]], Call
             trace = tracer()
             if trace is None:
                 return fn(*args, **kwargs)
-            return trace.effect(functools.partial(fn, *args, **kwargs), sets_grad)
+            return trace.effect(functools.partial(fn, *args, **kwargs), sets_grad, product)
 
         return run
 

@@ -15,6 +15,7 @@ from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.optim.blocks import BYTES, Blocks
 from tensorgrad.optim.checks import by_name, check_writable, in_range
 from tensorgrad.optim.one_call import as_one_call
+from tensorgrad.optim.products import Product
 
 Params: TypeAlias = "Tensor | Iterable[Tensor | Mapping[str, Any]] | Mapping[str, Tensor]"
 State: TypeAlias = dict[str, Any]  # the state of one parameter: arrays of its shape, and numbers
@@ -73,6 +74,7 @@ class Optimizer(_Grouped):
     """
 
     compile_as_one_call = True  # see `tensorgrad.compile`
+    takes_products = False  # whether `_update_by` may avoid that the product of two matrices is computed
     decoupled_weight_decay = False
     eps = 0.0  # added to a divisor, by optimizers that divide
     _scratches = 2  # arrays like `p` that `_update` may write to
@@ -134,7 +136,7 @@ class Optimizer(_Grouped):
         for p in self.params.values():
             p.grad = None
 
-    @as_one_call()
+    @as_one_call(product=Product)
     def step(self) -> None:
         """Update every parameter that has a gradient. Pending backward passes are not affected.
 
@@ -167,12 +169,16 @@ class Optimizer(_Grouped):
         ]
 
     def _change(self, due: list[tuple[str, Tensor, Array]]) -> None:
-        for name, parameter, g in due:
+        for name, parameter, g in sorted(due, key=_is_product):  # those last: they displace the rest from the cache
             keep_saved(parameter)
             p, state, blocks = parameter.data, self._state.get(name), self._blocks.get(name)
             if state is None:
                 state = self._state[name] = self._new_state(p)
             self._begin(p, state)
+            if isinstance(g, Product):
+                if self._update_by(g, p, state):
+                    continue
+                g = g.of(p)
             size = p.size if p.nbytes <= BYTES else self._block_size(p)
             if blocks is None or not blocks.fit(p, state, size):
                 blocks = self._blocks[name] = Blocks(p, state, size, self._scratch_like)
@@ -182,7 +188,7 @@ class Optimizer(_Grouped):
     def _checked(self, name: str, p: Tensor) -> Array:
         """The gradient of a parameter, in the dtype of the parameter, after checks of both."""
         g, value = p.grad, p.data
-        if type(g) is not np.ndarray:
+        if type(g) is not np.ndarray and not isinstance(g, Product):
             g = np.asarray(value_of(g))
         check_writable(name, p)
         if g.shape != value.shape:
@@ -221,6 +227,10 @@ class Optimizer(_Grouped):
         contains the corresponding blocks of its arrays, and no numbers.
         """
         raise NotImplementedError
+
+    def _update_by(self, g: Product, p: Array, state: State) -> bool:
+        """Change ``p`` in place without computing the product ``g``. Returns whether this was possible."""
+        return False
 
     def _direction(self, p: Array, g: Array, out: Array) -> Array:
         """The gradient with coupled weight decay, negated if ``maximize``."""
@@ -299,3 +309,7 @@ class Optimizer(_Grouped):
     def _key(self, what: str, name: str) -> str:
         """The key of an entry in `state_dict`; ``what`` contains no dot, so that keys are unique."""
         return f"{what}.{name}"
+
+
+def _is_product(due: tuple[str, Tensor, Array]) -> bool:
+    return isinstance(due[2], Product)

@@ -11,6 +11,7 @@ from tensorgrad import blas
 from tensorgrad.engine.tape import Array
 from tensorgrad.optim.checks import in_range
 from tensorgrad.optim.optimizer import Optimizer, Params, State
+from tensorgrad.optim.products import Product
 
 
 class SGD(Optimizer):
@@ -46,7 +47,12 @@ class SGD(Optimizer):
     array([ 0.8, 80. ])
     """
 
+    takes_products = True
     _in_blocks = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.takes_products = False  # it may change the update
 
     def __init__(self, params: Params, lr: float = 1e-3, momentum: float = 0.0, *, dampening: float = 0.0,
                  weight_decay: float = 0.0, nesterov: bool = False, maximize: bool = False) -> None:  # fmt: skip
@@ -72,6 +78,19 @@ class SGD(Optimizer):
 
     def _direction(self, p: Array, g: Array, out: Array) -> Array:
         return super()._direction(p, g, out) if self._keep is None else g
+
+    def _update_by(self, g: Product, p: Array, state: State) -> bool:
+        s = self._scratch_like(p)[1]
+        if self._keep is not None:
+            rate = self.lr if self.maximize else -self.lr
+            g.add_to(p, rate, self._keep + rate * g.decay, s)
+        elif self.momentum and not (self.nesterov or self.maximize or self.weight_decay or g.decay):
+            v, first = state["velocity"], self._first
+            g.add_to(v, 1 if first else 1 - self.dampening, 0 if first else self.momentum, s)
+            self._descend(p, v, self.lr, s)
+        else:
+            return False
+        return True
 
     def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
         s = scratch[1]

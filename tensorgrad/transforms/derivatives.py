@@ -172,7 +172,7 @@ def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
             seed = np.zeros(out.size, out.dtype)
             seed[i] = 1
             rows.append(call.pull([k], [seed.reshape(out.shape)]))
-        join = np.stack if call.create_graph and rows else np.array
+        join = np.stack if rows else np.array
         columns = list(zip(*rows, strict=True)) or [()] * len(call.inputs)
         blocks.append(
             call.as_inputs(

@@ -1,5 +1,7 @@
 """Training steps to compile, and the comparison of a compiled function with the function itself."""
 
+import warnings
+
 import numpy as np
 
 import tensorgrad as tg
@@ -66,3 +68,34 @@ def assert_same(a, b):
 def programs(compiled):
     """How many programs a compiled function has recorded."""
     return sum(map(len, compiled._programs.values()))
+
+
+def both(fn, calls):
+    """A compiled function and the function itself on the same arguments; returns the compiled one."""
+    compiled = tg.compile(fn)
+    for args in calls:
+        assert_same(outcome(compiled, *args), outcome(fn, *args))
+    return compiled
+
+
+def outcome(fn, *args):
+    with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn"):
+        warnings.simplefilter("always")
+        result = fn(*args)
+    return result, sorted({str(w.message) for w in caught})  # an abandoned replay may repeat one
+
+
+def arrays(*shapes, n=5, dtype=float):
+    rng = np.random.default_rng(0)
+    return [tuple(rng.standard_normal(shape).astype(dtype) for shape in shapes) for _ in range(n)]
+
+
+def gradient(f):
+    """A function of an array that returns the value and the gradient."""
+
+    def run(x):
+        t = tg.Tensor(x, requires_grad=True)
+        out = f(t)
+        return out.detach(), tg.grad(out, t)
+
+    return run

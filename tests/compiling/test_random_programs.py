@@ -32,11 +32,11 @@ def function_of(program, order):
     return run
 
 
-def check(seeds, order):
+def check(seeds, order, exact=True):
     for seed in seeds:
         program, rng = Program(seed), np.random.default_rng(seed)
         function = function_of(program, order)
-        compiled = tg.compile(function)
+        compiled = tg.compile(function, exact=exact)
         for _ in range(5):
             leaves = [rng.uniform(-1, 1, shape) for shape in program.shapes]
             other = rng.uniform(-1, 1, program.shapes[0])
@@ -56,8 +56,13 @@ def test_random_programs(order, count):
     check(range(START, START + count), order)
 
 
+def test_random_programs_that_need_not_be_exact():
+    check(range(START + 20, START + 26), order=1, exact=False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(1000, 1500, 100), ids="seeds from {}".format)
 def test_many_random_programs(start):
     check(range(START + start, START + start + 100), order=1)
     check(range(START + start, START + start + 30), order=2)
+    check(range(START + start, START + start + 30), order=1, exact=False)

@@ -113,7 +113,7 @@ REFUSED = {
     to_item: r"\.item",
     printed: "printing",
     as_integer: "Python integer",
-    counted: "sets 'calls'",
+    counted: r"sets 's\.calls'",
     appended: "length of a list",
     rebound: r"sets '.*mean'",
     replaced_data: r"replaces the `\.data`",
