@@ -12,7 +12,7 @@ _MOST = 100_000  # values in a file, counting those that aliases repeat
 
 
 def read_yaml(path: Path, what: str) -> Any:
-    """The content of a YAML file; ``what`` it is, such as "the model file", is for messages.
+    """The content of a YAML file; ``what`` names its kind in messages, such as "the model file".
 
     Raises
     ------
@@ -39,7 +39,7 @@ def read_yaml(path: Path, what: str) -> Any:
 
 
 def brief(value: Any) -> str:
-    """A value for a message, at most about a line of it."""
+    """The representation of a value in messages, shortened to about a line."""
     return _SHORT.repr(value)
 
 
@@ -57,7 +57,7 @@ def _problem(error: Exception) -> str:
 
 
 def _count(value: Any, counts: dict[int, int]) -> int:
-    """The number of values in nested lists and dicts. Those that aliases repeat are counted once, and multiplied."""
+    """The number of values in nested lists and dicts. Those that an alias repeats are counted each time."""
     if not isinstance(value, (list, dict)):
         return 1
     if id(value) not in counts:

@@ -88,7 +88,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.unlink(missing_ok=True)  # of an earlier process with the same number
-        with temporary.open("xb") as file:  # not a link that somebody else put there
+        with temporary.open("xb") as file:  # fails for a link created by another program
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -104,7 +104,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the names of new files in a folder to disk, where the system can: not on Windows."""
+    """Write the names of new files in a folder to disk, except on Windows, which does not support it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -157,14 +157,14 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuse a file that would take many times its size in memory. Those of `save` are not compressed."""
+    """Refuse a file whose content takes many times its size in memory; `save` does not compress files."""
     total = sum(member.file_size for member in archive.infolist())
     if total > max(_MOST_COMPRESSION * size, 1 << 26):
         raise ValueError(f"its content would take {total / 2**30:.1f} GiB of memory, {total // size} times its size")
 
 
 def _array(content: bytes) -> np.ndarray[Any, Any]:
-    """The array of an ``.npy`` file. NumPy would first allocate the memory for any shape that the header has."""
+    """The array in an ``.npy`` file. NumPy alone would allocate memory for the shape in the header, however large."""
     file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

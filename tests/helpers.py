@@ -97,7 +97,7 @@ def check_derivatives(fn, arrays, out=None, leaves=None, rtol=1e-5):
 
 @contextlib.contextmanager
 def noted(text):
-    """Add a text to an error, which tells what a loop in a test has come to."""
+    """Add a text to an error, which says what a loop in a test was checking."""
     try:
         yield
     except BaseException as error:

@@ -169,14 +169,14 @@ def test_the_same_graph_gives_the_same_picture():
     for graph in GRAPHS:
         assert tg.draw(*graph()).svg == tg.draw(*graph()).svg
     code = "import sys; sys.path.insert(0, 'docs'); from graph import picture; print(picture().svg, end='')"
-    told = [
+    drawn = [
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=60,
                        env={"PYTHONHASHSEED": seed, "PYTHONUTF8": "1"}).stdout.decode()
         for seed in ("1", "2")
     ]  # fmt: skip
-    assert told[0] == told[1]
+    assert drawn[0] == drawn[1]
     shown = (ROOT / "docs" / "images" / "graph.svg").read_text(encoding="utf-8")
-    assert shown == told[0], "python docs/graph.py makes another picture now: run it"
+    assert shown == drawn[0], "python docs/graph.py draws another picture now: run it"
 
 
 def test_the_graph_stays_as_it_was():

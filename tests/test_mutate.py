@@ -11,7 +11,7 @@ MUTATE = Path(__file__).with_name("mutate.py")
 
 
 @pytest.mark.mutants
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="mutants live in forks of a process")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="mutants run in forked processes")
 def test_every_mutant_of_every_rule_is_killed():
     run = subprocess.run([sys.executable, MUTATE], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -56,7 +56,7 @@ def public(module):
 NAMESPACES = [np, np.linalg, np.fft, np.lib.scimath, np.lib.stride_tricks]
 FUNCTIONS = list(
     {id(param.values[1]): param for module in NAMESPACES for param in public(module)}.values()
-)  # by one name
+)  # each under one of its names
 
 
 def arrangements():

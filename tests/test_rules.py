@@ -71,7 +71,7 @@ def test_every_function_of_the_gradient_table_is_in_the_test_table(monkeypatch):
 
 @rows
 def test_value_derivatives_and_dtype(row):
-    """One test for each row, since a test of its own for each part would take longer than the part."""
+    """A single test for each row: separate tests would take longer than what they test."""
     arrays = row.inputs()
     leaves = tracked(arrays)
     out = row.fn(*leaves)

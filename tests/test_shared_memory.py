@@ -83,7 +83,7 @@ def test_memory_is_shared_where_numpy_shares_it(name, function, sources):
 
 
 def is_repeated(results, x, seen):
-    """Whether a call with the same results came before, values and memory alike; ``seen`` remembers them."""
+    """Whether a result with the same values and the same shared memory is in ``seen``, to which it is added."""
     parts = [np.asarray(part) for part in leaves(results)]
     key = tuple((y.dtype.str, y.shape, y.tobytes(), np.shares_memory(y, x)) for y in parts)
     return key in seen or seen.add(key) is not None

@@ -51,7 +51,7 @@ def test_a_determinant_has_all_derivatives_at_every_matrix(name, n):
     units = [np.outer(a, b) for a in np.eye(n) for b in np.eye(n)]
     expected = [
         np.array([polarized(x, es) for es in itertools.product(units, repeat=order)])
-        for order in {3: (1, 2), 4: (1,)}.get(n, (1, 2, 3))  # and higher ones below
+        for order in {3: (1, 2), 4: (1,)}.get(n, (1, 2, 3))  # higher orders are checked below, along directions
     ]
     for got, right in zip(derivatives(np.linalg.det, x, len(expected)), expected, strict=True):
         np.testing.assert_allclose(np.ravel(got), right, atol=1e-12)
@@ -110,7 +110,7 @@ DEGENERATE = {
 }  # fmt: skip
 
 
-SVDS = [  # in the default suite a quarter of the pairs, in which each name occurs
+SVDS = [  # a quarter of the pairs, with every name, is in the default suite
     pytest.param(name, matrix, marks=[] if (i + k) % 4 == 0 else pytest.mark.slow)
     for i, name in enumerate(POLYNOMIALS)
     for k, matrix in enumerate(DEGENERATE)

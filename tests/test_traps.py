@@ -88,7 +88,7 @@ REPLACED = [re.findall(r"[^|]+", line) for line in PAGE.splitlines() if re.searc
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(("code", "error"), [[cell.strip() for cell in row[:2]] for row in REPLACED])
-def test_errors_that_others_put_in_the_place_of_ours(code, error):
+def test_errors_that_other_libraries_replace(code, error):
     known = names()
     if code.startswith("series"):
         known["series"] = pytest.importorskip("pandas").Series([1.0, 2.0, 3.0])

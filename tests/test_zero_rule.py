@@ -82,12 +82,12 @@ def unchanged(y):
 
 @functools.cache
 def derivatives_alone(name, twice, then):
-    """Those of the element that is selected, which may be selected twice, as a vector of one element."""
+    """The derivatives with only the selected element, as a vector; it may be selected twice."""
     fn = OF_ELEMENTS[name][0]
     return derivatives(lambda x: then(np.concatenate([fn(x)] * 2) if twice else fn(x)), [0.6], 2)
 
 
-WAYS = [  # in the default suite half of the pairs
+WAYS = [  # half of the pairs are in the default suite
     pytest.param(name, way, marks=pytest.mark.slow if (i + k) % 2 else [])
     for i, name in enumerate(OF_ELEMENTS)
     for k, way in enumerate(LEAVES_OUT)

@@ -131,8 +131,9 @@ class Tensor(Methods, metaclass=_TensorType):
             detach_from(data, self)
         if requires_grad:
             if isinstance(data, Variable) and data.tracked and current_mode().origin is not None:
-                raise GradientLostError("a new leaf cuts a gradient rule off from its input, so that higher derivatives"
-                                        " are wrong: in a rule, write tg.grad(f)(x) or tg.vjp(f, x)")  # fmt: skip
+                raise GradientLostError("a leaf created in a gradient rule does not depend on the input, so that "
+                                        "higher derivatives would be wrong: write tg.grad(f)(x) or tg.vjp(f, x) "
+                                        "in a rule")  # fmt: skip
             self.requires_grad = True
 
     # ------------------------------------------------------------------------------------------- attributes

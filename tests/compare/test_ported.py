@@ -1,4 +1,4 @@
-"""Programs written for HIPS autograd that run here after a change of the imports, and give the same numbers."""
+"""Programs written for HIPS autograd that run with tensorgrad after a change of the imports, and give the same numbers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Arrays that a compiled function creates and writes to: ``np.zeros(n, like=t)`` and its kin."""
+"""Arrays that a compiled function creates and writes to: ``np.zeros(n, like=t)`` and similar calls."""
 
 import numpy as np
 import pytest

@@ -15,7 +15,7 @@ def test_the_cnn_reads_digits():
 
 
 @pytest.mark.parametrize(
-    ("name", "steps", "width", "part"),  # the part of the loss by frequency alone that it gets below
+    ("name", "steps", "width", "part"),  # a fraction of the loss by frequencies alone, which its loss must be below
     [
         ("transformer", 12, 32, 0.9),
         pytest.param("transformer", 60, 32, 0.5, marks=pytest.mark.slow),

@@ -81,7 +81,9 @@ def attend(x=None, **masks):
     return nn.MultiheadAttention(8, 2, RNG(0))(x, x, x, **masks)
 
 
-@pytest.mark.parametrize(("call", "kind", "message"), MISTAKES, ids=[message[:40] for *_, message in MISTAKES])
+@pytest.mark.parametrize(
+    ("call", "kind", "message"), MISTAKES, ids=[message.replace(RANDOM, "generator,")[:60] for *_, message in MISTAKES]
+)
 def test_mistakes_are_explained(call, kind, message):
     with pytest.raises(kind) as caught:
         call()

@@ -49,7 +49,7 @@ def trained(kind, chosen, layout="C", layout_of_gradient="C", between=lambda opt
 def test_blocks_do_not_matter(way, blocks_of, kind, chosen):
     blocks_of(10**6)
     expected = trained(kind, chosen)
-    for elements in (4000, 5050, 7000, 10_100):  # a BLAS has no part in blocks of less than 2048
+    for elements in (4000, 5050, 7000, 10_100):  # blocks of less than 2048 are updated without BLAS
         blocks_of(elements)
         np.testing.assert_array_equal(trained(kind, chosen), expected, err_msg=f"{elements} elements")
 

@@ -49,9 +49,9 @@ OTHERS = {
     "scipy.integrate.quad does not": lambda: scipy.integrate.quad(lambda x: T[0] * x, 0, 1),
     "scipy.interpolate.interp1d does not": lambda: scipy.interpolate.interp1d([0, 1, 2], T),
     "scipy.integrate.trapezoid does not support tensors: write np.trapezoid": lambda: scipy.integrate.trapezoid(T),
-    "scipy.optimize.minimize does not support tensors: pass arrays, and functions of arrays: tg.value_and_grad":
+    "optimize.minimize does not support tensors: pass arrays, and functions of arrays: tg.value_and_grad":
         lambda: scipy.optimize.minimize(lambda x: x @ x, T),
-    # functions behind a decorator
+    # decorated functions
     "scipy.stats.linregress does not": lambda: scipy.stats.linregress(T, [1.0, 2.0, 3.0]),
     "scipy.stats.norm.fit does not": lambda: scipy.stats.norm.fit(T),
     "scipy.special.spherical_jn does not": lambda: scipy.special.spherical_jn(1, T),

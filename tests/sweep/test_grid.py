@@ -143,7 +143,7 @@ MALFORMED = [
     ("grids: [{axes: {lr: }}]",                                 "grid 1: lr cannot be null"),
     ("grids: [{axes: {lr: no}}]",                               "grid 1: lr must be a number greater than 0, got 'no'"),
     (BOMB + "grids: *z",                                        "more than 100,000 values"),
-    ("grids: &x [*x]",                                          "more than 100,000 values"),
+    ("grids: &x [*x]",                                          "has more than 100,000 values"),
     (HUGE.replace("SAMPLE", ""),                                "grid 1: 1,600,000,000 runs are more than a sweep"),
     ("grids: [{axes: {hidden: [[]]}}]",                         "grid 1: hidden needs at least one number"),
     ("grids: [{axes: {lr: 1}, report: {1: 0.9}}]",              "grid 1: report must map the values"),

@@ -18,7 +18,7 @@ TINY = (*runs.TINY, "--out", "s")
 
 def test_a_sweep_from_start_to_end(run_sweep, look):
     arguments = (*TINY, "--lr", "0.01", "0.1", "--seed", "0", "1", "--workers", "2")
-    result = run_sweep(*arguments, pictures=False)  # as the test of the bar looks at them
+    result = run_sweep(*arguments, pictures=False)  # the test of the bar checks the pictures
     assert result.code == 0, result.err
     assert look.endings() == {f"lr-{lr}_seed-{seed}": "finished" for lr in ("0.01", "0.1") for seed in (0, 1)}
     lines = result.err.splitlines()

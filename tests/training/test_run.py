@@ -58,7 +58,7 @@ def test_message_for_a_folder_with_a_run_names_a_way_that_works(run_tiny, run_tr
     assert refused(run_train("--resume", "mine"), "start one without --resume")
 
 
-@pytest.mark.parametrize("place", ["file", "file/below", "x" * 300])
+@pytest.mark.parametrize("place", ["file", "file/below", "x" * 300], ids=["file", "below a file", "long name"])
 def test_folder_that_cannot_be_created_is_refused(run_tiny, refused, place):
     Path("file").write_text("a file")
     assert refused(run_tiny("--out", place), "cannot create a folder for the run", "name another one with --out")
