@@ -5,8 +5,9 @@
 A step gathers a batch from 60,000 images (random ones), runs linear, relu, linear and cross-entropy forward and
 backward, and updates by SGD with weight decay; float32. "Plain NumPy" is a straightforward hand-written step, "tuned
 NumPy" allocates no memory and multiplies the gradient by the learning rate early. tensorgrad's step is measured both as
-it is written, and compiled by `tensorgrad.compile`, also with ``exact=False``. The rows "+ penalty" have an L2 penalty in the loss instead of the
-decay; its value is computed as well. Before the measurement, the losses and weights of all contenders are compared.
+it is written, and compiled by `tensorgrad.compile`, also with ``exact=False``. The rows "+ penalty" have an L2 penalty
+in the loss instead of the decay; its value is computed as well. Before the measurement, the losses and weights of all
+contenders are compared.
 
 ``--blas on`` makes tensorgrad update weights by BLAS. With ``--allocator default``, the time of contenders that
 allocate memory depends on the state of the C library's allocator: see `measuring.keep_memory`.
