@@ -1,4 +1,4 @@
-"""Batch and group normalization: several blocks, other orders of memory, means far from 0, compared with plain NumPy."""
+"""Batch and group normalization compared with plain NumPy: several blocks, orders of memory, means far from 0."""
 
 import numpy as np
 import pytest

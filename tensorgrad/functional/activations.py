@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.tape import Array, Variable, any_tracked, value_of
+from tensorgrad.engine.tape import Array, any_tracked, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import check_choice, floating, in_precision_of
 from tensorgrad.functional.error_function import computed_gelu, gelu_and_slope, normal_cdf
@@ -122,7 +122,7 @@ rule(bounded,  lambda g, ans, _x, *, low, high: g * ((low < ans) & (ans < high))
 
 def _slope_of_elu(x: Array, alpha: float) -> Array:
     """``exp(x)`` up to 0, times ``alpha``, and 1 beyond."""
-    if isinstance(x, Variable):
+    if any_tracked(x):
         return np.where(x > 0, 1, alpha * np.exp(np.where(x > 0, 0, x)))
     slope = np.exp(np.minimum(x, 0))
     return slope if alpha == 1 else slope * np.where(x > 0, 1, alpha).astype(x.dtype)
