@@ -11,10 +11,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.tape import Array, Variable, value_of
+from tensorgrad.engine.tape import Array, any_tracked, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import check_choice, floating, in_precision_of
-from tensorgrad.functional.error_function import normal_cdf
+from tensorgrad.functional.error_function import computed_gelu, gelu_and_slope, normal_cdf
 
 __all__ = [
     "celu",
@@ -36,8 +36,6 @@ __all__ = [
     "softplus",
     "softsign",
 ]
-
-_BLOCK = 1 << 15  # elements that are computed at a time, in the cache
 
 
 @primitive
@@ -102,9 +100,13 @@ def bounded(x: Array, *, low: float, high: float) -> Array:
 
 
 @primitive
-def times_cdf(x: Array, cdf: Array) -> Array:
-    """``x * cdf``, where ``cdf`` is ``normal_cdf(x)``, an argument because the gradient needs it as well."""
-    return x * cdf
+def exponential_below(x: Array, *, alpha: float) -> Array:
+    """``x`` where it is positive, else ``alpha * (exp(x) - 1)``. With `numpy.where` it takes five times as long."""
+    out = np.asarray(np.minimum(x, 0))
+    np.expm1(out, out=out)
+    out *= alpha
+    out += np.maximum(x, 0)
+    return out[()]
 
 
 # fmt: off
@@ -112,29 +114,18 @@ rule(relu,     lambda g, ans, _x: g * (ans > 0), selects=True, elementwise=True)
 rule(sigmoid,  lambda g, ans, _x: g * ans * (1 - ans), singular=False, elementwise=True)
 rule(softplus, lambda g, _ans, x: g * sigmoid(x), singular=False, elementwise=True)
 rule(softsign, lambda g, _ans, x: g / np.square(1 + np.absolute(x)), elementwise=True)
+rule(exponential_below, lambda g, _ans, x, *, alpha: g * _slope_of_elu(x, alpha), elementwise=True)
 rule(bounded,  lambda g, ans, _x, *, low, high: g * ((low < ans) & (ans < high)), selects=True,
                elementwise=True)
-rule(times_cdf, lambda g, _ans, x, cdf: _times_cdf_dx(g, x, cdf), None, singular=False, elementwise=True)
 # fmt: on
 
 
-def _times_cdf_dx(g: Array, x: Array, cdf: Array) -> Array:
-    """``g * (cdf + x * density)``; in a recorded pass, ``cdf`` is computed from ``x`` again, so that it is recorded."""
-    scale = 1 / math.sqrt(2 * math.pi)
-    if isinstance(x, Variable) or isinstance(g, Variable) or g.shape != x.shape:
-        return g * (normal_cdf(x) + x * (scale * np.exp(-0.5 * x * x)))
-    out = np.empty(x.shape, np.result_type(g, x))
-    flat = [z.reshape(-1) for z in (g, x, cdf, out)]
-    for start in range(0, x.size, _BLOCK):
-        g, x, cdf, slope = (z[start : start + _BLOCK] for z in flat)
-        np.multiply(x, x, out=slope)
-        slope *= -0.5
-        np.exp(slope, out=slope)
-        slope *= x
-        slope *= scale
-        slope += cdf
-        slope *= g
-    return out
+def _slope_of_elu(x: Array, alpha: float) -> Array:
+    """``alpha * exp(x)`` up to 0, and 1 for positive elements."""
+    if any_tracked(x):
+        return np.where(x > 0, 1, alpha * np.exp(np.where(x > 0, 0, x)))
+    slope = np.exp(np.minimum(x, 0))
+    return slope if alpha == 1 else slope * np.where(x > 0, 1, alpha).astype(x.dtype)
 
 
 def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
@@ -184,8 +175,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     >>> tg.elu(np.array([-2.0, 0.0, 2.0]))
     array([-0.8647,  0.    ,  2.    ])
     """
-    x = floating(x)
-    return np.where(x > 0, x, alpha * np.expm1(np.where(x > 0, 0, x)))
+    return exponential_below(floating(x), alpha=alpha)
 
 
 def celu(x: Array, alpha: float = 1.0) -> Array:
@@ -238,7 +228,7 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     x = floating(x)
     if approximate == "tanh":  # (1 + tanh(u)) / 2 is sigmoid(2 u), which does not cancel
         return x * sigmoid(2 * math.sqrt(2 / math.pi) * x * (1 + 0.044715 * np.square(x)))
-    return times_cdf(x, normal_cdf(value_of(x)))
+    return computed_gelu(x, gelu_and_slope(value_of(x))) if any_tracked(x) else x * normal_cdf(x)
 
 
 def silu(x: Array) -> Array:

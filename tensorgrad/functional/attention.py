@@ -86,8 +86,9 @@ def _masked_softmax(scores: Array, mask: Array) -> Array:
     if mask.dtype.kind in "iu":
         raise TypeError("attn_mask must hold booleans (true for keys to attend to) or floats (added to the scores), "
                         f"got {mask.dtype}: write attn_mask.astype(bool)")  # fmt: skip
+    seen = np.atleast_1d(value_of(mask) if mask.dtype == bool else value_of(mask) != -np.inf)
     scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask.astype(scores.dtype)
-    empty = np.max(value_of(scores), axis=-1, keepdims=True, initial=-np.inf) == -np.inf
+    empty = ~np.any(seen, axis=-1, keepdims=True)
     if not empty.any():
         return softmax(scores)
     return np.where(empty, 0, softmax(np.where(empty, 0, scores)))

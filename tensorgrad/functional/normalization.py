@@ -16,6 +16,7 @@ from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.modes import no_grad
 from tensorgrad.functional.arguments import floating, in_precision_of
 from tensorgrad.functional.standardized import standardize, standardize_rows
+from tensorgrad.functional.standardized_channels import channel_statistics, standardize_channels
 from tensorgrad.summation import widened
 
 __all__ = ["batch_norm", "group_norm", "layer_norm", "rms_norm"]
@@ -37,13 +38,7 @@ def layer_norm(x: Array, normalized_shape: Any, weight: Array = None, bias: Arra
     """
     x = floating(x)
     shape = _last_axes(x, normalized_shape)
-    scale, shift = (
-        np.full(shape, constant, x.dtype)
-        if parameter is None
-        else in_precision_of(x, _of_shape(name, parameter, shape))
-        for name, parameter, constant in (("weight", weight, 1), ("bias", bias, 0))
-    )
-    return standardize_rows(x, scale, shift, eps=eps)
+    return standardize_rows(x, *_scale_and_shift(x, weight, bias, shape), eps=eps)
 
 
 def rms_norm(x: Array, normalized_shape: Any, weight: Array = None, eps: float | None = None) -> Array:
@@ -126,14 +121,16 @@ def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, 
         return _affine(out if wide is x else out.astype(x.dtype), weight, bias, (channels,), column)
     if x.size < 2 * channels:
         raise ValueError(f"batch_norm in training needs more than one value per channel, got x of shape {x.shape}")
-    axes = (0, *range(2, x.ndim))
-    out = _affine(standardize(x, axis=axes, eps=eps), weight, bias, (channels,), column)
-    batch = widened(value_of(x))
-    with no_grad():
-        if running_mean is not None:
-            running_mean[...] = (1 - momentum) * running_mean + momentum * np.mean(batch, axis=axes)
-        if running_var is not None:
-            running_var[...] = (1 - momentum) * running_var + momentum * np.var(batch, axis=axes, ddof=1)
+    out = standardize_channels(x, *_scale_and_shift(x, weight, bias, (channels,)), groups=None, eps=eps)
+    if running_mean is not None or running_var is not None:
+        found = channel_statistics(value_of(x), groups=None)
+        mean, var = found[0, 0], found[1, 0]
+        count = x.size // channels
+        with no_grad():
+            if running_mean is not None:
+                running_mean[...] = (1 - momentum) * running_mean + momentum * mean
+            if running_var is not None:
+                running_var[...] = (1 - momentum) * running_var + momentum * var * (count / (count - 1))
     return out
 
 
@@ -153,12 +150,10 @@ def group_norm(x: Array, num_groups: int, weight: Array = None, bias: Array = No
     x = floating(x)
     if x.ndim < 2:
         raise ShapeError(f"x must have shape (N, C, ...), got {x.shape}")
-    n, channels, *rest = x.shape
+    channels = x.shape[1]
     if num_groups < 1 or channels % num_groups:
         raise ShapeError(f"x {x.shape}: its {channels} channels do not divide into {num_groups} groups")
-    grouped = np.reshape(x, (n, num_groups, channels // num_groups, *rest))
-    out = standardize(grouped, axis=tuple(range(2, grouped.ndim)), eps=eps)
-    return _affine(np.reshape(out, x.shape), weight, bias, (channels,), (channels,) + (1,) * len(rest))
+    return standardize_channels(x, *_scale_and_shift(x, weight, bias, (channels,)), groups=num_groups, eps=eps)
 
 
 def _last_axes(x: Array, normalized_shape: Any) -> tuple[int, ...]:
@@ -177,6 +172,16 @@ def _check_running(name: str, running: Any, channels: int) -> None:
         raise TypeError(f"{name} must be an array of floats without a gradient, because it is updated in place")
     if running.shape != (channels,):
         raise ShapeError(f"{name} must have shape {(channels,)}, one for each channel, got {running.shape}")
+
+
+def _scale_and_shift(x: Array, weight: Array, bias: Array, shape: tuple[int, ...]) -> list[Array]:
+    """The parameters, or ones and zeros in their places."""
+    return [
+        np.full(shape, constant, x.dtype)
+        if parameter is None
+        else in_precision_of(x, _of_shape(name, parameter, shape))
+        for name, parameter, constant in (("weight", weight, 1), ("bias", bias, 0))
+    ]
 
 
 def _affine(out: Array, weight: Array, bias: Array, shape: tuple[int, ...], column: tuple[int, ...]) -> Array:

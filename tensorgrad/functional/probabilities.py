@@ -91,16 +91,25 @@ def softmax(x: Array, axis: Any = -1) -> Array:
     """
     given = floating(x)
     x = widened(given)
-    out = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
-    return (out / np.sum(out, axis=axis, keepdims=True)).astype(given.dtype, copy=False)
+    out = np.asarray(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
+    np.exp(out, out=out)
+    out /= np.sum(out, axis=axis, keepdims=True)
+    return out.astype(given.dtype, copy=False)
 
 
 # fmt: off
-rule(softmax,     lambda g, ans, _x, axis=-1: ans * (g - np.sum(widened(g) * ans, axis=axis, keepdims=True)))
+rule(softmax,     lambda g, ans, _x, axis=-1: ans * (g - _inner(widened(g), ans, axis)))
 rule(log_softmax, lambda g, ans, _x, axis=-1: g - np.exp(ans) * np.add.reduce(widened(g), axis, keepdims=True))
 rule(logsumexp,   lambda g, ans, x, axis=None, keepdims=False:
                       _shared(restore(g, axis, keepdims), restore(ans, axis, keepdims), x))
 # fmt: on
+
+
+def _inner(x: Array, y: Array, axis: Any) -> Array:
+    """``sum(x * y)`` over ``axis``, which stays with length 1."""
+    if axis == -1:  # a fifth of the time
+        return np.expand_dims(np.vecdot(x, y), -1)
+    return np.sum(x * y, axis=axis, keepdims=True)
 
 
 def _shared(g: Array, total: Array, x: Array) -> Array:

@@ -46,30 +46,32 @@ def lstm_states(inputs: Array, h: Array, c: Array, weight: Array, *, backwards: 
         np.repeat(np.array(values, out.dtype), width) for values in ([0.5, 0.5, 1, 0.5], [0.5, 0.5, 0, 0.5])
     )
     weight = np.ascontiguousarray(weight.T)
+    tanh = np.empty((n, width), out.dtype)
     for t in _order(steps, backwards):
-        gates = _activated(inputs[t] + h @ weight, scale, shift)
+        gates = _activated(np.asarray(inputs[t] + h @ weight, out.dtype), scale, shift)
+        out[2:, t] = np.swapaxes(gates.reshape(n, 4, width), 0, 1)
+        h, state = out[:2, t]
         i, f, new, o = (gates[:, k : k + width] for k in range(0, 4 * width, width))
-        c = f * c + i * new
-        h = o * np.tanh(c)
-        for k, part in enumerate((h, c, i, f, new, o)):
-            out[k, t] = part
+        np.multiply(f, c, out=state)
+        state += np.multiply(i, new, out=tanh)
+        c = state
+        np.multiply(o, np.tanh(c, out=tanh), out=h)
     return out
 
 
 def _lstm_gradients(g: Array, ans: Array, needed: Sequence[int], _inputs: Array, h: Array, c: Array, weight: Array, *,
                     backwards: bool) -> dict[int, Array]:  # fmt: skip
+    are_gates_used = _is_used(g[2:])
+    if not are_gates_used and not any(isinstance(x, Variable) for x in (g, ans, c, weight)):
+        gates, dh, dc = _lstm_gates(g, ans, c, weight, backwards)
+        return {0: gates, 1: dh, 2: dc, 3: _of_weight(gates, h, ans[0], backwards)}
     i, f, new, o = (ans[k] for k in range(2, 6))
     tanh = np.tanh(ans[1])
     slopes = i * (1 - i), f * (1 - f), 1 - new * new, o * (1 - o)
     of_cell = o * (1 - tanh * tanh)
     factors = np.concatenate([new * slopes[0], _before(c, ans[1], backwards) * slopes[1], i * slopes[2],
                               tanh * slopes[3]], axis=-1)  # fmt: skip
-    direct = (
-        [g[2 + k] * slope for k, slope in enumerate(slopes)] if _is_used(g[2:]) else None
-    )  # of the gates themselves
-    if direct is None and not isinstance(factors, Variable) and not isinstance(weight, Variable):
-        gates, dh, dc = _lstm_gates(g, factors, of_cell, f, weight, backwards)
-        return {0: gates, 1: dh, 2: dc, 3: _of_weight(gates, h, ans[0], backwards)}
+    direct = [g[2 + k] * slope for k, slope in enumerate(slopes)] if are_gates_used else None  # of the gates themselves
     dh, dc, parts = 0.0, 0.0, []
     for t in _order(ans.shape[1], not backwards):
         dh = dh + g[0, t]
@@ -83,22 +85,30 @@ def _lstm_gradients(g: Array, ans: Array, needed: Sequence[int], _inputs: Array,
     return {0: gates, 1: dh, 2: dc, 3: _of_weight(gates, h, ans[0], backwards)}
 
 
-def _lstm_gates(g: Array, factors: Array, of_cell: Array, f: Array, weight: Array,
+def _lstm_gates(g: Array, ans: Array, c: Array, weight: Array,
                 backwards: bool) -> tuple[Array, Array, Array]:  # fmt: skip
     """The gradients of the gates of all steps, and of the first states: the loop of `_lstm_gradients`, in place."""
-    steps, n, width = of_cell.shape
-    gates = np.empty((steps, n, 4, width), np.result_type(g, factors, weight))
-    factors = factors.reshape(gates.shape)
+    _, steps, n, width = ans.shape
+    gates = np.empty((steps, n, 4, width), np.result_type(g, ans, weight))
+    i, f, new, o = ans[2:]
+    tanh = np.tanh(ans[1])
+    of_cell = np.multiply(tanh, tanh)
+    np.multiply(o, np.subtract(1, of_cell, out=of_cell), out=of_cell)
+    before = _before(c, ans[1], backwards)
+    slopes = i * (1 - i), f * (1 - f), 1 - new * new, o * (1 - o)
+    for k, (slope, factor) in enumerate(zip(slopes, (new, before, i, tanh), strict=True)):
+        np.multiply(slope, factor, out=gates[:, :, k])  # to be multiplied by the gradient of the cell, or the state
     dh, dc = np.zeros((2, n, width), gates.dtype)
-    is_used = _is_used(g[1])
+    product, is_used = np.empty_like(dh), _is_used(g[1])
     for t in _order(steps, not backwards):
+        ours = gates[t]
         dh += g[0, t]
-        dc += dh * of_cell[t]
+        dc += np.multiply(dh, of_cell[t], out=product)
         if is_used:
             dc += g[1, t]
-        np.multiply(factors[t, :, :3], dc[:, np.newaxis], out=gates[t, :, :3])
-        np.multiply(factors[t, :, 3], dh, out=gates[t, :, 3])
-        np.matmul(gates[t].reshape(n, 4 * width), weight, out=dh)
+        ours[:, :3] *= dc[:, np.newaxis]
+        ours[:, 3] *= dh
+        np.matmul(ours.reshape(n, 4 * width), weight, out=dh)
         dc *= f[t]
     return gates.reshape(steps, n, 4 * width), dh, dc
 

@@ -105,11 +105,13 @@ class Embedding:
     Parameters
     ----------
     num_embeddings, embedding_dim
-        The shape of ``weight``, whose rows are the vectors, initially drawn from the standard normal distribution.
+        The shape of ``weight``, whose rows are the vectors.
     rng
         The random generator for the initial weights.
     padding_idx
         An integer for padding: its vector is initially 0, and has gradient 0.
+    init
+        How weights are drawn: ``"pytorch"``, from the standard normal distribution, or another of `tg.nn.INITS`.
     dtype
         The dtype of the weight.
 
@@ -121,10 +123,14 @@ class Embedding:
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, rng: np.random.Generator, *,
-                 padding_idx: int | None = None, dtype: Any = np.float32) -> None:  # fmt: skip
+                 padding_idx: int | None = None, init: str = "pytorch",
+                 dtype: Any = np.float32) -> None:  # fmt: skip
         check_generator("Embedding", "third", rng)
+        check_init(init)
         check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
-        values = rng.standard_normal((num_embeddings, embedding_dim))
+        normal = init == "pytorch"
+        shape = num_embeddings, embedding_dim
+        values = rng.standard_normal(shape) if normal else INITS[init](rng, *shape)
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
                 raise ValueError(f"padding_idx must lie in {-num_embeddings}..{num_embeddings - 1}, got {padding_idx}")

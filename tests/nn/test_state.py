@@ -33,6 +33,13 @@ def test_initial_weights(init, deviation, bound):
     assert not np.array_equal(w, nn.Linear(300, 400, RNG(1), init=init).weight.data)
 
 
+@pytest.mark.parametrize(("options", "deviation"), [({}, 1), ({"init": "pytorch"}, 1), ({"init": "small"}, 0.01)])
+def test_initial_vectors(options, deviation):
+    w = nn.Embedding(300, 400, RNG(0), padding_idx=2, **options).weight.data
+    np.testing.assert_allclose(w.std(), deviation, rtol=0.02)
+    assert not w[2].any()
+
+
 @pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 5, 3), (0, 3)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_linear(shape, bias):
@@ -56,6 +63,7 @@ def test_linear(shape, bias):
 def test_invalid_layers_are_refused():
     for call, word in [
         (lambda: nn.Linear(3, 4, RNG(0), init="xavier"), "he, glorot, small"),
+        (lambda: nn.Embedding(3, 4, RNG(0), init="xavier"), "he, glorot, small"),
         (lambda: nn.Linear(0, 4, RNG(0)), "features of Linear must be"),
         (lambda: nn.Linear(3, -1, RNG(0)), "features of Linear must be"),
         (lambda: nn.Dropout(1.0), r"\[0, 1\)"),
