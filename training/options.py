@@ -210,7 +210,8 @@ DATA = (
 )
 RUN = (
     Option("seed", integer(0), 0, "N",
-           "seed of all random numbers; on one machine, the same seed gives bitwise the same result",
+           "seed of all random numbers; on one machine, the same seed and number of --threads give bitwise the same "
+           "result",
            in_recipe=False),
     Option("out", text, None, "DIR",
            "folder of the run, new or empty; by default a new one in runs/", in_recipe=False),

@@ -61,9 +61,9 @@ def decide(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare) ->
 
 def describe(o: SimpleNamespace, number: int) -> str:
     """What `decide` found, for the first line of the output; ``number`` is that of threads, if it is known already."""
-    number = number or (o.decided.get("threads") if o.threads == threads.AUTO else 0) or 0
-    counted = f"; {number} thread{'s' * (number > 1)}" if number else ""
-    return counted + ("; updates are compiled" if o.decided.get("compile") and not o.eager else "")
+    number = number or threads.for_epoch(o, [], threads.most)
+    compiled_too = "; updates are compiled" if o.decided.get("compile") and not o.eager else ""
+    return f"; {number} thread{'s' * (number > 1)}{compiled_too}"
 
 
 def fastest(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare, is_compiled: bool) -> int:

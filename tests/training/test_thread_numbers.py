@@ -131,6 +131,7 @@ def test_number_is_named_in_the_first_line_and_in_the_configuration(run_tiny, nu
     result = run_tiny()
     assert result.out.splitlines()[0].endswith("; 2 threads; updates are compiled")
     assert "threads: 2\n" in (result.folder / "config.yaml").read_text()
+    assert run_tiny("--threads", 3, "--eager").out.splitlines()[0].endswith("; 3 threads")
 
 
 def test_given_numbers_and_recorded_ones(run_tiny, run_train, refused, numbers):
