@@ -16,13 +16,15 @@ is applied from the start only in a pass that is itself recorded, or observed by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine import tape
 from tensorgrad.engine.aliasing import Saved
 from tensorgrad.engine.tape import Array, Mode, Node, Outline, Record, Variable, current_mode, set_mode, value_of
+from tensorgrad.foreign import NDARRAYS
 
 
 class Needed(tuple[int, ...]):
@@ -39,9 +41,7 @@ class ZeroRule:
 
     def __init__(self, seeds: Mapping[Node, Array], records: list[Record], recorded: bool,
                  used: Callable[[], Any] | None = None) -> None:  # fmt: skip
-        self.recorded = recorded
-        self.seeds = seeds
-        self.records = records
+        self.recorded, self.seeds, self.records = recorded, seeds, records
         self.used_roots = used  # in a nested pass: returns which elements of the root the outer pass depends on
         self.patterns: dict[Node, Any] | None = None
 
@@ -148,9 +148,9 @@ def _rule_at_random_point(record: Record, i: int, g: Any, used: Any, rng: np.ran
     for k, (x, node) in enumerate(zip(inputs, record.parents or (), strict=True)):
         if node is not None or isinstance(x, Outline):
             others[k] = np.asarray(rng.uniform(0.5, 1.5, x.shape), x.dtype)
-        elif type(x) is np.ndarray and x.dtype.kind in "fc":  # it only matters whether an element is zero
+        elif type(x) in NDARRAYS and x.dtype.kind in "fc":  # it only matters whether an element is zero
             others[k] = np.where(np.isfinite(x), x, x.dtype.type(1))
-    other = np.asarray(row.fn(*others, **record.params))
+    other = tape.as_array(_run(row.fn, others, record.params))
     if other.shape != record.shape or other.dtype.kind != record.dtype.kind:
         raise TypeError(f"{row.name} cannot be called a second time")  # `checkpoint`, whose result has been released
     out = _call_rule(record, i, g, ans, inputs, used)
@@ -161,11 +161,15 @@ def _call_rule(record: Record, i: int, g: Any, ans: Any, inputs: list[Any], used
     """The result of the rule of input ``i`` for these values."""
     row = record.row
     if row.together is None:
-        vjp: Any = row.vjps[i]
-        return vjp(g, ans, *inputs, **record.params)
+        return _run(row.vjps[i], (g, ans, *inputs), record.params)
     needed = Needed((i,))
     needed.used = lambda: used
-    return row.together(g, ans, needed, *inputs, **record.params)[i]
+    return _run(row.together, (g, ans, needed, *inputs), record.params)[i]
+
+
+def _run(fn: Any, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
+    """Call a function, as the ordinary pass does while a program is recorded."""
+    return fn(*args, **params) if tape.tracer() is None else tape.tracer().run(fn, args, params)
 
 
 def _any_repeated(pattern: Any, shape: tuple[int, ...]) -> Any:
