@@ -125,7 +125,7 @@ def _positions(column: Array, part: Part, class_names: Sequence[str]) -> Array:
     """Labels that are names of classes as their positions among these."""
     positions = {name: i for i, name in enumerate(class_names)}
     if unknown := [name for name in np.unique(column) if name not in positions]:
-        raise DataError(f"{part.labels_from}: found label {unknown[0]!s:.50}, expected a name of "
+        raise DataError(f"{part.labels_from}: found label {unknown[0]!s:.50}, expected the name of "
                         f"a class: {', '.join(class_names):.200}")  # fmt: skip
     return np.array([positions[name] for name in column])
 

@@ -162,7 +162,7 @@ BAD_ARRAYS = {
     "dates": (FOUR | {"y_train": np.zeros(24, "M8[s]")}, "labels must be integers"),
     "names": (FOUR | {"class_names": np.array(["a"])}, "found label 1, expected a label from 0 to 0"),
     "an unknown name": (FOUR | {"class_names": np.array(["a", "b"]), "y_train": np.array(["a", "b", "c"] * 8),
-                                "y_test": np.array(["a"] * 12)}, "found label c, expected a name of a class: a, b"),
+                                "y_test": np.array(["a"] * 12)}, "found label c, expected the name of a class: a, b"),
     "texts and numbers": (FOUR | {"y_test": LABELS[24:].astype(str)}, "is text, the other one numbers"),
     "as many labels as images": ({"x": np.tile(IMAGES, (9, 1, 1)), "y": np.arange(324)}, "are they those of classes?"),
 }  # fmt: skip
