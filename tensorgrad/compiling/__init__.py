@@ -98,6 +98,8 @@ class Compiled(Generic[P, R]):
         forms = [_structure(x, []) for x in (*args, *kwargs.values())]
         recording = Recording(self.compiled_function, _unique(chain.from_iterable(map(_names, names, forms))), leaves)
         result = recording.run(self.compiled_function, args, kwargs)
+        if not recording.trace.is_whole:
+            return cast(R, result)
         first = self._recordings.pop(kind, None)
         is_known = first is not None and first.reach.changed() is None and first.state == recording.state
         if not (is_known and agree(cast(Recording, first), recording)):

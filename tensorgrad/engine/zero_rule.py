@@ -16,7 +16,7 @@ is applied from the start only in a pass that is itself recorded, or observed by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,6 @@ import numpy as np
 from tensorgrad.engine import tape
 from tensorgrad.engine.aliasing import Saved
 from tensorgrad.engine.tape import Array, Mode, Node, Outline, Record, Variable, current_mode, set_mode, value_of
-from tensorgrad.foreign import NDARRAYS
 
 
 class Needed(tuple[int, ...]):
@@ -148,9 +147,9 @@ def _rule_at_random_point(record: Record, i: int, g: Any, used: Any, rng: np.ran
     for k, (x, node) in enumerate(zip(inputs, record.parents or (), strict=True)):
         if node is not None or isinstance(x, Outline):
             others[k] = np.asarray(rng.uniform(0.5, 1.5, x.shape), x.dtype)
-        elif type(x) in NDARRAYS and x.dtype.kind in "fc":  # it only matters whether an element is zero
+        elif type(x) in tape.NDARRAYS and x.dtype.kind in "fc":  # it only matters whether an element is zero
             others[k] = np.where(np.isfinite(x), x, x.dtype.type(1))
-    other = tape.as_array(_run(row.fn, others, record.params))
+    other = tape.as_array(row.fn(*others, **record.params))
     if other.shape != record.shape or other.dtype.kind != record.dtype.kind:
         raise TypeError(f"{row.name} cannot be called a second time")  # `checkpoint`, whose result has been released
     out = _call_rule(record, i, g, ans, inputs, used)
@@ -161,15 +160,10 @@ def _call_rule(record: Record, i: int, g: Any, ans: Any, inputs: list[Any], used
     """The result of the rule of input ``i`` for these values."""
     row = record.row
     if row.together is None:
-        return _run(row.vjps[i], (g, ans, *inputs), record.params)
+        return row.vjps[i](g, ans, *inputs, **record.params)  # type: ignore[misc,operator]
     needed = Needed((i,))
     needed.used = lambda: used
-    return _run(row.together, (g, ans, needed, *inputs), record.params)[i]
-
-
-def _run(fn: Any, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
-    """Call a function, as the ordinary pass does while a program is recorded."""
-    return fn(*args, **params) if tape.tracer() is None else tape.tracer().run(fn, args, params)
+    return row.together(g, ans, needed, *inputs, **record.params)[i]
 
 
 def _any_repeated(pattern: Any, shape: tuple[int, ...]) -> Any:

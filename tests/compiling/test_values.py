@@ -219,6 +219,8 @@ BRANCHES = {
     ),
     "cross entropy": (lambda x, w: tg.cross_entropy(np.outer(x, w), np.array([0, 1, 2])), [FINITE, INFINITE]),
     "logarithm": (lambda x, w: np.sum(np.log(x * w) * np.array([0.0, 1, 1])), [FINITE, ZERO, -FINITE]),
+    "gelu": (lambda x, w: np.sum(tg.gelu(x * w) ** 2), [FINITE, INFINITE]),
+    "norm": (lambda x, w: np.sum(x * w / np.linalg.norm(x * w)), [FINITE, 0 * FINITE, INFINITE]),
     "own": (lambda x, w: np.sum(halved(x * w)), [FINITE, ZERO, INFINITE]),
 }
 
