@@ -59,7 +59,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """The types of the package and the programs by mypy, and those of users' programs by a second type checker."""
     session.run("mypy")
-    programs = ("tensors", "functions", "derivatives", "numpy_functions")
+    programs = ("tensors", "functions", "derivatives", "layers", "numpy_functions")
     session.run("basedpyright", "--level", "error", *(f"tests/typing/{name}.py" for name in programs))
 
 

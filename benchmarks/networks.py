@@ -1,11 +1,11 @@
-"""What networks are made of, forward and backward, beside PyTorch; then whole steps of training.
+"""The functions of neural networks, forward and backward, compared with PyTorch; and whole training steps.
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/networks.py [names] [--allocator default]
 
-float32, one thread. A function gets its gradient from outside, an array of its shape, so that nothing but the function
-is measured; all its inputs require a gradient, except images that a network reads. A step is forward, backward and an
-update. Results and gradients of both libraries are compared before they are timed. Names choose rows that contain one
-of them. With ``--allocator default`` memory is what the C library happens to hand out: see `measuring.keep_memory`.
+float32, one thread. The upstream gradient of a function is a given array, so that only the function is measured; all
+inputs require a gradient, except images that are inputs of a network. A step is a forward pass, a backward pass and an
+update. Results and gradients of both libraries are compared before they are timed. ``names`` select the rows that
+contain one of them. For ``--allocator default`` see `measuring.keep_memory`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import tensorgrad as tg
 from tensorgrad.functional import recurrent
 
 TOLERANCE = {"rtol": 2e-3, "atol": 2e-4}
-SECONDS = 0.4  # of each contender, for a row
-ROUNDS = 15  # at least
-SMALL = 1  # divides batches: larger for a trial
+SECONDS = 0.4  # for each contender in a row
+ROUNDS = 15  # the minimum
+SMALL = 1  # divides the batch sizes: larger for a quick test
 
 Row = tuple[Callable[..., Any], Callable[..., Any], list[Any], int]
-"""The function for tensorgrad, the one for PyTorch, the inputs, and how many of them, from the end, get a gradient."""
+"""The function for tensorgrad, that for PyTorch, the inputs, and how many of them, from the end, require a gradient."""
 
 
 def normal(*shape: int, scale: float = 1.0) -> Any:
@@ -315,7 +315,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", help="rows whose names contain one of these; by default, all")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each contender, for a row")
-    parser.add_argument("--allocator", choices=("keep", "default"), default="keep", help="what becomes of freed memory")
+    parser.add_argument("--allocator", choices=("keep", "default"), default="keep", help="whether freed memory is kept")
     args = parser.parse_args(arguments)
     torch = measuring.pytorch()
     kept = args.allocator == "keep" and measuring.keep_memory()

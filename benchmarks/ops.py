@@ -7,8 +7,8 @@ constant; ``w`` is a leaf that also gets a gradient, so that its rows include tw
 array of indices, ``m`` a constant matrix. "NumPy alone" computes the forward pass only. "one sum(y)" is not a chain but
 a single sum, which shows the fixed cost of a backward pass. The last line is the geometric mean of the ratios.
 
-``--gc`` instead counts the objects that the garbage collector tracks for each recorded operation, for a chain of which
-only the last result is kept: they determine how often it runs, and for how long.
+``--gc`` instead counts the objects that the garbage collector tracks for each recorded operation, which determine how
+often it runs, and for how long. Only the last result of the chain is kept.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Adam": ("Adam", {"lr": 1e-3}),
     "AdamW": ("AdamW", {"lr": 1e-3, "weight_decay": 1e-2}),
 }
-CHECKED, TOLERANCE = 5, {"rtol": 1e-4, "atol": 1e-6}  # steps, and how closely they agree
+CHECKED, TOLERANCE = 5, {"rtol": 1e-4, "atol": 1e-6}  # the steps that are compared, and how closely they must agree
 
 Contender = tuple[Callable[[], object], list[Any]]  # a step, and the parameters it changes in place
 

@@ -4,10 +4,9 @@
 
 A step gathers a batch from 60,000 images (random ones), runs linear, relu, linear and cross-entropy forward and
 backward, and updates by SGD with weight decay; float32. "Plain NumPy" is a straightforward hand-written step, "tuned
-NumPy" allocates no memory and multiplies the gradient by the learning rate early. tensorgrad's step is measured as it
-is written, and recorded and replayed by `tensorgrad.compile`. In the rows "+ penalty" there is an
-L2 penalty in the loss instead of the decay, whose value is computed as well. First it is checked that all reach the
-same losses and weights.
+NumPy" allocates no memory and multiplies the gradient by the learning rate early. tensorgrad's step is measured both as
+it is written, and compiled by `tensorgrad.compile`. The rows "+ penalty" have an L2 penalty in the loss instead of the
+decay; its value is computed as well. Before the measurement, the losses and weights of all contenders are compared.
 
 ``--blas on`` makes tensorgrad update weights by BLAS. With ``--allocator default``, the time of contenders that
 allocate memory depends on the state of the C library's allocator: see `measuring.keep_memory`.
@@ -28,7 +27,7 @@ import numpy as np
 
 IMAGES, FEATURES, HIDDEN, CLASSES = 60_000, 784, 400, 10
 LR, DECAY = 0.01, 1e-4
-CHECKED, TOLERANCE = 20, {"rtol": 1e-3, "atol": 1e-5}  # steps, and how closely they agree
+CHECKED, TOLERANCE = 20, {"rtol": 1e-3, "atol": 1e-5}  # the steps that are compared, and how closely they must agree
 
 
 @dataclass
@@ -58,7 +57,7 @@ def task(batch: int) -> Task:
 
 
 class Contender:
-    """A call performs the next step, which subclasses implement in `step`, and returns the loss."""
+    """Base class: a call performs the next step, which subclasses implement in `step`, and returns the loss."""
 
     def __init__(self, task: Task) -> None:
         self.task, self.penalty, self.steps = task, task.penalty, 0

@@ -1,11 +1,11 @@
-"""Bayesian regression by Hamiltonian Monte Carlo: how fast the universe expands, from Hubble's measurements of 1929.
+"""Bayesian regression by Hamiltonian Monte Carlo: the expansion of the universe, from Hubble's measurements of 1929.
 
     python examples/bayesian_regression.py --plot hubble.png
 
-Velocities of 24 nebulae are linear in their distance, with normal noise of unknown size. The unknowns are intercept,
-slope and the logarithm of the noise, with flat priors. The sampler needs the gradient of the log posterior, which
-`tg.value_and_grad` computes. For this model the posterior of the slope is known, a t distribution about the slope of
-least squares; its mean and deviation are printed beside those of the samples.
+The velocities of 24 nebulae are modelled as linear in their distances, with normal noise of unknown size. The unknowns
+are the intercept, the slope and the logarithm of the noise, with flat priors. `tg.value_and_grad` computes the gradient
+of the log posterior for the sampler. The exact posterior of the slope is a t distribution around the least-squares
+estimate; its mean and standard deviation are printed next to those of the samples.
 Source of the method: Neal (2011), "MCMC using Hamiltonian dynamics".
 """
 
@@ -64,7 +64,7 @@ def closed_form() -> tuple[float, float]:
 def main(arguments: list[str] | None = None) -> Any:
     """Sample, print, and draw; return the samples of the slope in km/s per Mpc."""
     parser = argparse.ArgumentParser(description="Hubble's law by Hamiltonian Monte Carlo.")
-    parser.add_argument("--draws", type=int, default=2000, help="samples, of which the first tenth is left out")
+    parser.add_argument("--draws", type=int, default=2000, help="samples; the first tenth is discarded")
     parser.add_argument("--plot", metavar="FILE", help="write a picture of the posterior to this file")
     given = parser.parse_args(arguments)
 

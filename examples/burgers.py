@@ -1,12 +1,12 @@
-"""A physics-informed neural network: Burgers' equation, in which a wave steepens into a shock.
+"""A physics-informed neural network for Burgers' equation, in which a wave steepens into a shock.
 
     python examples/burgers.py --plot burgers.png
 
     u_t + u u_x = nu u_xx    for -1 < x < 1 and 0 < t < 1,    u(x, 0) = -sin(pi x),    u(-1, t) = u(1, t) = 0
 
-The network is trained to make the equation hold at random points; initial and boundary values hold by construction.
-`tg.grad` with ``create_graph=True`` gives its derivatives in x and t; the loss made of them is differentiated again,
-in the weights. The error is measured against the solution of Hopf (1950) and Cole (1951), which is an integral.
+The network is trained to satisfy the equation at random points; it satisfies the other conditions by construction.
+`tg.grad` with ``create_graph=True`` computes its derivatives in x and t; the loss that contains them is differentiated
+again. The error is measured against the exact solution of Hopf (1950) and Cole (1951), which is an integral.
 Source: Raissi, Perdikaris and Karniadakis (2019), "Physics-informed neural networks".
 """
 

@@ -1,14 +1,14 @@
-"""A convolutional network reads handwritten digits.
+"""Classification of handwritten digits by a convolutional network.
 
-    python examples/cnn.py                       # 8x8 digits, which come with the package
-    python examples/cnn.py --dataset mnist       # 28x28, if MNIST is at hand or can be downloaded
+    python examples/cnn.py                       # 8x8 digits, which are part of the package
+    python examples/cnn.py --dataset mnist       # 28x28, if MNIST is found or can be downloaded
 
-Two convolutions look for strokes and how they meet, and pooling after each halves the image; a third one looks at what
-is left, and a linear layer gives ten scores. Batch normalization comes after pooling, where there is a quarter of the
-numbers to normalize. Images of MNIST are shifted at random, so that the network does not see the same in each epoch.
+The network has three convolutions and a linear layer that computes the ten logits. Pooling after the first two halves
+the size of the image. Batch normalization follows pooling, where there are a quarter as many numbers to normalize.
+Images of MNIST are shifted at random, so that they differ from epoch to epoch.
 
-Choose settings with `--validate`: accuracy is then that on training images which were held out, and the test images are
-left alone until the settings are final.
+Choose settings with `--validate`, which reports the accuracy on training images that were held out, so that the test
+images are not used until the settings are final.
 """
 
 import argparse
@@ -29,14 +29,14 @@ def build(side: int, channels: int, rng: np.random.Generator) -> Sequential:
         "norm1": BatchNorm2d(c), "relu1": tg.relu,
         "conv2": Conv2d(c, 2 * c, kernel, rng, padding=padding), "pool2": MaxPool2d(2),
         "norm2": BatchNorm2d(2 * c), "relu2": tg.relu,
-        "conv3": Conv2d(2 * c, 4 * c, 3, rng, padding=padding),  # 2 pixels wide, of both sizes
+        "conv3": Conv2d(2 * c, 4 * c, 3, rng, padding=padding),  # the result is 2 pixels wide for both sizes
         "norm3": BatchNorm2d(4 * c), "relu3": tg.relu,
         "flatten": Flatten(), "output": Linear(16 * c, 10, rng),
     })  # fmt: skip
 
 
 def shifted(images: Any, rng: np.random.Generator) -> Any:
-    """Each of the images ``(B, 1, H, W)`` moved by up to a 28th of its side both ways; paper comes in at the edges."""
+    """Shift each of the images ``(B, 1, H, W)`` by up to 1/28 of its side in both directions, padded with 0."""
     limit = images.shape[3] // 28  # 1 pixel for MNIST, and none for the digits
     padded = np.pad(images, ((0, 0), (0, 0), (limit, limit), (limit, limit)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[2:], axis=(2, 3))

@@ -1,13 +1,13 @@
-"""A Gaussian process, fitted to the flow of the Nile by maximum likelihood.
+"""A Gaussian process fitted to the flow of the Nile by maximum likelihood.
 
     python examples/gaussian_process.py --plot nile.png
 
-The model is a smooth curve and noise: flows of the years s and t are jointly normal, with the covariance
+The model is a smooth curve plus noise: the flows in the years s and t are jointly normal, with the covariance
 
     k(s, t) = height^2 exp(-(s - t)^2 / (2 length^2)) + noise^2 [s = t]
 
-`scipy.optimize.minimize` finds the parameters under which the measurements are likeliest; `tg.value_and_grad` gives it
-the gradient of the likelihood. Source: Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", ch. 5.
+`scipy.optimize.minimize` maximizes the likelihood of the parameters, with its gradient from `tg.value_and_grad`.
+Source: Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", ch. 5.
 """
 
 import argparse
@@ -27,7 +27,7 @@ FLOW = np.array([
     944, 984, 897, 822, 1010, 771, 676, 649, 846, 812, 742, 801, 1040, 860, 874, 848, 890, 744, 749, 838, 1050, 918,
     986, 797, 923, 975, 815, 1020, 906, 901, 1170, 912, 746, 919, 718, 714, 740.0])  # fmt: skip
 YEAR = np.arange(1871.0, 1971)
-LENGTHS = (3.0, 30.0)  # years, to start from: this likelihood has two maxima, as those of Gaussian processes often have
+LENGTHS = (3.0, 30.0)  # initial values in years: as is common for Gaussian processes, the likelihood has two maxima
 
 
 def covariance(s: Any, t: Any, theta: Any) -> Any:

@@ -3,9 +3,9 @@
     python examples/image_warp.py --plot warp.png
 
 The images show the head phantom of Shepp and Logan (1974) in two positions, with noise. A warp samples the first image
-at the transformed coordinates of each pixel of the second. `np.floor(z).astype(int)` gives plain integers, which select
-four neighbours, and the gradient flows through their weights. The fit begins with blurred images, whose difference has
-fewer local minima, and goes on with sharper ones.
+at the transformed coordinates of each pixel of the second. `np.floor(z).astype(int)` returns plain integers, which
+select four neighbours, and the gradient flows through their weights. The fit starts with blurred images, whose
+difference has fewer local minima, and continues with sharper ones.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def difference(theta: Any, moving: Any, fixed: Any) -> Any:
 
 
 def main(arguments: list[str] | None = None) -> float:
-    """Register, print, and draw; return how far pixels are from where they belong, on average, in pixels."""
+    """Register, print, and draw; return the mean distance of the pixels from their true positions, in pixels."""
     parser = argparse.ArgumentParser(description="The rotation, scale and shift between two images.")
     parser.add_argument("--pixels", type=int, default=96, help="pixels along a side")
     parser.add_argument("--plot", metavar="FILE", help="write a picture to this file")

@@ -2,13 +2,13 @@
 
     python examples/logistic_regression.py --plot o-rings.png
 
-On the morning of 28 January 1986, at 31 degrees Fahrenheit, the O-rings of the Challenger failed. What did the
-23 flights before it say? The logarithm of the odds of a damaged ring is taken to be linear in the temperature:
+On 28 January 1986, at 31 degrees Fahrenheit, O-rings of the space shuttle Challenger failed. The model is fitted to the
+23 flights before that. The log odds of a damaged ring are assumed to be linear in the temperature:
 
     log(p / (1 - p)) = a + b * temperature
 
-`tg.hessian` serves twice: Newton's steps are -H^-1 g, and H^-1 at the minimum of the negative log likelihood is the
-covariance of the estimates. Data and model: Dalal, Fowlkes and Hoadley (1989), "Risk analysis of the space shuttle".
+`tg.hessian` is used for Newton's steps, -H^-1 g, and for the covariance of the estimates, which is H^-1 at the minimum
+of the negative log likelihood. Data and model: Dalal, Fowlkes and Hoadley (1989), "Risk analysis of the space shuttle".
 """
 
 import argparse
@@ -24,7 +24,7 @@ X = np.column_stack([np.ones(23), TEMPERATURE])  # (23, 2)
 
 
 def negative_log_likelihood(w: Any) -> Any:
-    """Minus the logarithm of the probability of what was observed; w is (a, b)."""
+    """Minus the logarithm of the probability of the observations; w is (a, b)."""
     logits = X @ w
     return np.sum(np.logaddexp(0, logits) - DAMAGED * logits)
 

@@ -1,13 +1,13 @@
-"""An LSTM learns to write, character by character, from this project's pages.
+"""A character-level language model: an LSTM, trained on the pages of this project.
 
-    python examples/lstm.py                                # learns from its README and docs/, then writes
-    python examples/lstm.py --text poems.txt --write 2000  # or from texts of yours
+    python examples/lstm.py                                # train on README and docs/, then generate text
+    python examples/lstm.py --text poems.txt --write 2000  # train on your own texts
 
-The network reads one character after the other, keeps what matters in a state, and gives the probabilities of the next
-character. It learns at 16 places of the text at once, 64 characters in a step; the state passes from step to step, but
-gradients do not (truncated backpropagation through time). A tenth of the text is held out; the loss on it, in nats per
-character, tells what was learnt of the language rather than by heart. Sources: Hochreiter and Schmidhuber, "Long
-short-term memory", 1997; Graves, "Generating sequences with recurrent neural networks", 2013.
+The network reads one character after the other, and predicts the probabilities of the next one. A step processes 64
+characters at each of 16 positions in the text. The state is passed on from step to step, but gradients are not
+(truncated backpropagation through time). A tenth of the text is held out, to measure the loss in nats per character on
+text that was not used for training. Sources: Hochreiter and Schmidhuber, "Long short-term memory", 1997; Graves,
+"Generating sequences with recurrent neural networks", 2013.
 """
 
 import argparse

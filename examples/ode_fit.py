@@ -1,4 +1,4 @@
-"""A differential equation fitted to measurements: hares and lynxes in Canada, 1900 to 1920.
+"""A differential equation fitted to measurements: the numbers of hares and lynxes in Canada, 1900 to 1920.
 
     python examples/ode_fit.py --plot hares.png
 
@@ -6,9 +6,9 @@ Lotka and Volterra's equations for the logarithms u, v of the numbers of hares a
 
     u' = alpha - beta exp(v),    v' = delta exp(u) - gamma
 
-have six unknowns: four rates, and both numbers in 1900. The measurements deviate from the solution by normal noise in
-the logarithm. `tensorgrad.scipy.integrate.solve_ivp` takes SciPy's steps and records them, so that SciPy's `minimize`
-gets the gradient of the likelihood; its Hessian at the maximum gives the standard errors. For comparison: the rates in
+have six unknowns: four rates, and both numbers in 1900. The logarithms of the measurements have normal noise.
+`tensorgrad.scipy.integrate.solve_ivp` records SciPy's steps, so that SciPy's `minimize` is given the gradient of the
+likelihood; the standard errors are computed from its Hessian at the maximum. For comparison: the rates in
 Carpenter (2018), "Predator-prey population dynamics: the Lotka-Volterra model in Stan", are 0.55, 0.028, 0.80, 0.024.
 """
 

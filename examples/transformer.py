@@ -1,10 +1,10 @@
-"""A transformer learns to write, character by character, from this project's pages.
+"""A character-level language model: a transformer, trained on the pages of this project.
 
-    python examples/transformer.py                                # learns from its README and docs/, then writes
-    python examples/transformer.py --text poems.txt --write 2000  # or from texts of yours
+    python examples/transformer.py                                # train on README and docs/, then generate text
+    python examples/transformer.py --text poems.txt --write 2000  # train on your own texts
 
-For each character the network gives the probabilities of the one that follows: attention fetches what earlier places
-know, and two layers work on it, three times. A tenth of the text is held out, to see what is not learnt by heart.
+For each character, the network predicts the probabilities of the next one. It has three blocks of causal self-attention
+and two linear layers. A tenth of the text is held out, to measure the loss on text that was not used for training.
 Source: Radford et al., "Language models are unsupervised multitask learners", 2019.
 """
 
@@ -20,7 +20,7 @@ from tensorgrad.nn import Embedding, LayerNorm, Linear, MultiheadAttention, Sequ
 
 
 class Block:
-    """Attention of each place to itself and earlier ones, then two layers."""
+    """Attention of each position to itself and earlier ones, then two linear layers."""
 
     def __init__(self, width: int, heads: int, rng: np.random.Generator) -> None:
         self.norm1, self.norm2 = LayerNorm(width), LayerNorm(width)
@@ -29,14 +29,14 @@ class Block:
         self.layers = Sequential([up, tg.relu, down])
 
     def __call__(self, x: Any) -> Any:
-        """From ``(B, T, width)`` to the same shape; what attention and layers return is added."""
+        """From ``(B, T, width)`` to the same shape; attention and layers have residual connections."""
         h = self.norm1(x)
         x = x + self.attention(h, h, h, need_weights=False, is_causal=True)[0]
         return x + self.layers(self.norm2(x))
 
 
 class Transformer:
-    """Blocks between embeddings of characters and places, and logits of the next characters."""
+    """Embeddings of characters and positions, blocks, and logits of the next characters."""
 
     def __init__(self, characters: int, context: int, width: int, depth: int, rng: np.random.Generator) -> None:
         self.characters, self.places = Embedding(characters, width, rng), Embedding(context, width, rng)
@@ -54,7 +54,7 @@ def loss(model: Any, pieces: Any) -> Any:
 
 
 def train(model: Any, ids: Any, steps: int, rng: Any, context: int = 64, lr: float = 1e-2) -> list[float]:
-    """Minimize the loss of 16 pieces of the text, at random places, in each step; return the losses."""
+    """Minimize the loss of 16 pieces of the text, at random positions, in each step; return the losses."""
     optimizer = tg.optim.AdamW(tg.nn.parameters(model), betas=(0.9, 0.99), weight_decay=0.1)
     schedule, losses = tg.schedules.one_cycle(1.0, steps, pct_start=0.1), []
     for step in (bar := trange(steps, unit=" steps")):

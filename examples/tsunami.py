@@ -1,14 +1,14 @@
-"""Where did the tsunami start? A simulation that writes in place, differentiated in all of its initial state.
+"""The source of a tsunami, from the gradient of a simulation that writes in place.
 
     python examples/tsunami.py --plot tsunami.png
 
-Ten tide gauges have recorded the height of the water, with errors of 1 cm. Where had the earthquake lifted the sea, and
-where had it sunk? The initial heights of 1600 cells are unknown: a smooth field is found that explains the records. Its
-gradient takes one backward pass through a simulation of the shallow-water equations, without advection,
+Ten tide gauges have recorded the height of the water, with errors of 1 cm. The unknowns are the initial heights of 1600
+cells. Their gradient takes one backward pass through a simulation of the shallow-water equations without advection,
 
     u_t = -g h_x,    v_t = -g h_y,    h_t = -((depth + h) u)_x - ((depth + h) v)_y
 
-which writes to h, u and v. PyTorch refuses that: what the backward pass needs is overwritten. Here it is kept.
+which writes to h, u and v. This is an error in PyTorch, since values that the backward pass needs are overwritten;
+tensorgrad keeps copies of them.
 """
 
 import argparse

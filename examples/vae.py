@@ -1,11 +1,11 @@
-"""A variational autoencoder learns to draw digits.
+"""A variational autoencoder of handwritten digits.
 
     python examples/vae.py --plot vae.png                   # 8x8 digits
-    python examples/vae.py --dataset mnist --epochs 20      # 28x28, if MNIST is at hand or can be downloaded
+    python examples/vae.py --dataset mnist --epochs 20      # 28x28, if MNIST is found or can be downloaded
 
-An image x is taken to be drawn from a few standard normal numbers z that nobody sees. Two networks are trained: the
-decoder gives the probability p(x|z) of ink in each pixel, and the encoder a normal distribution q(z|x) of the numbers
-that x may be drawn from. The loss is an upper bound of -log p(x), in nats, estimated at z = mean + deviation * noise:
+An image x is assumed to be generated from a few standard normal latent variables z. Two networks are trained: the
+decoder computes the probability p(x|z) of ink in each pixel, and the encoder a normal distribution q(z|x) that
+approximates p(z|x). The loss is an upper bound of -log p(x), in nats, estimated at z = mean + deviation * noise:
 
     -log p(x|z) + KL(q(z|x) || N(0, 1))        (Kingma and Welling, "Auto-encoding variational Bayes", 2014)
 """
@@ -21,7 +21,7 @@ from tensorgrad.nn import Linear, Sequential
 
 
 def build(pixels: int, hidden: int, latent: int, rng: np.random.Generator) -> dict[str, Any]:
-    """The two networks; the encoder returns means and logarithms of variances side by side."""
+    """The two networks; the encoder returns means and logarithms of variances, concatenated."""
     sizes = {"encoder": (pixels, hidden, hidden, 2 * latent), "decoder": (latent, hidden, hidden, pixels)}
     return {name: Sequential(Linear(a, b, rng), tg.relu, Linear(b, c, rng), tg.relu, Linear(c, d, rng, init="small"))
             for name, (a, b, c, d) in sizes.items()}  # fmt: skip
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> Any:
 
 
 def draw(file: str, model: dict[str, Any], test: Any, labels: Any, shape: Any, rng: np.random.Generator) -> None:
-    """Test images beside what the decoder makes of them, new digits, and ways from each digit to the next."""
+    """Test images and their reconstructions, new digits, and interpolations from each digit to the next."""
     from matplotlib.figure import Figure
 
     means = np.split(model["encoder"](test).numpy(), 2, axis=1)[0]

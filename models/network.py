@@ -21,6 +21,7 @@ import numpy as np
 
 import tensorgrad as tg
 from models.two_layer import TwoLayer
+from models.yaml_file import read_yaml
 from tensorgrad.errors import ConfigError
 
 Layer = Callable[..., Any]
@@ -83,18 +84,12 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
     ConfigError
         Naming the file, the entry, and what was expected.
     """
-    import yaml
-
     path = Path(path)
     try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
+        content = read_yaml(path, "the model file")
     except FileNotFoundError:
         others = ", ".join(sorted(map(str, _models_near(path))))
         raise ConfigError(f"no model file {path}" + (f"; existing ones: {others}" if others else "")) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the model file {path}: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     entries = check(content, str(path))
     recipes = [entry for entry in entries if entry["type"] == RECIPE]
     if len(recipes) > 1:
@@ -109,27 +104,6 @@ def _models_near(path: Path) -> list[Path]:
     """The YAML files in the folder of ``path`` that are not hidden; if there are none, those in ``models`` below it."""
     found = [file for file in path.parent.glob("*.yaml") if not file.name.startswith(".")]
     return found or list((path.parent / "models").glob("*.yaml"))
-
-
-def load_yaml(text: str) -> Any:
-    """Parse a YAML text, without Python objects; repeated keys, of which YAML would use the last, are an error.
-
-    Raises
-    ------
-    yaml.YAMLError, ValueError, RecursionError
-        If the text is malformed.
-    """
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys = [key.value for key, _ in node.value]
-            for key in keys:
-                if keys.count(key) > 1:
-                    raise yaml.YAMLError(f"the key {key!r} is given twice {node.start_mark}")
-            return super().construct_mapping(node, deep)
-
-    return yaml.load(text, Loader)
 
 
 def check(entries: Any, source: str) -> list[Entry]:
@@ -165,7 +139,7 @@ def check(entries: Any, source: str) -> list[Entry]:
 
 def build(entries: list[Entry], features: int, classes: int, rng: np.random.Generator,
           source: str = "the network") -> tg.nn.Sequential:  # fmt: skip
-    """Create the network of a list: from inputs ``(N, features)`` to logits ``(N, classes)``.
+    """Create the network of a list of layers: from inputs ``(N, features)`` to logits ``(N, classes)``.
 
     Raises
     ------
@@ -199,7 +173,7 @@ def build(entries: list[Entry], features: int, classes: int, rng: np.random.Gene
 
 def mlp(hidden: Sequence[int], classes: int, *, dropout: float = 0.0, input_dropout: float = 0.0,
         init: str = "he") -> list[Entry]:  # fmt: skip
-    """The list of a multi-layer perceptron with these hidden sizes, and ReLU after each hidden layer."""
+    """The list of layers of a multi-layer perceptron with these hidden sizes, and ReLU after each hidden layer."""
     entries: list[Entry] = []
     if input_dropout:
         entries.append({"name": "input_dropout", "type": "Dropout", "params": {"p": input_dropout}})
@@ -214,7 +188,7 @@ def mlp(hidden: Sequence[int], classes: int, *, dropout: float = 0.0, input_drop
 
 
 def resize(entries: Sequence[Entry], hidden: Sequence[int], source: str) -> list[Entry]:
-    """The same list with other sizes of its hidden linear layers.
+    """The same list of layers with other sizes of its hidden linear layers.
 
     Raises
     ------

@@ -65,7 +65,7 @@ __all__ = [
 __all__ += errors.__all__
 __all__ += functional.__all__
 
-# At their first use: layers, and files and pictures, whose modules of the standard library take longest to import.
+# Imported at first use: layers, and files and drawings, which import the slowest modules of the standard library.
 _ON_USE = {"data": "data", "nn": "nn", "Checkpoint": "checkpoints", "load": "checkpoints", "save": "checkpoints",
            "Drawing": "drawing", "draw": "drawing",
            "compile": "compiling"}  # fmt: skip

@@ -1,4 +1,4 @@
-"""``python -m tensorgrad``: the version, and what there is to read and to run."""
+"""``python -m tensorgrad``: the version, and pointers to the documentation and the programs."""
 
 import sys
 

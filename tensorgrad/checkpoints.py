@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import zipfile
 import zlib
@@ -22,6 +23,7 @@ from tensorgrad.engine.tape import value_of
 from tensorgrad.errors import CheckpointError
 
 _CONFIG = "config.json"
+_MOST_COMPRESSION = 100
 # The exceptions that zipfile, zlib, json and NumPy raise for a damaged file.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, OSError, RuntimeError)
 
@@ -85,11 +87,13 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Create or replace a file atomically; ``write`` writes its content."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)  # of an earlier process with the same number
+        with temporary.open("xb") as file:  # not a link that somebody else put there
             write(file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         if error.filename == str(temporary):
             error.filename = str(path)
@@ -97,6 +101,16 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     finally:
         with contextlib.suppress(NotADirectoryError):
             temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write the names of new files in a folder to disk, where the system can: not on Windows."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:
@@ -128,6 +142,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         raise FileNotFoundError(f"no checkpoint at {path}") from None
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _check_sizes(archive, len(content))
             names = archive.namelist()
             config = json.loads(archive.read(_CONFIG)) if _CONFIG in names else {}
             if not isinstance(config, dict):
@@ -135,8 +150,27 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
             arrays = {}
             for name in names:
                 if name.endswith(".npy"):
-                    member = io.BytesIO(archive.read(name))
-                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(member, allow_pickle=False)
+                    arrays[name.removesuffix(".npy")] = _array(archive.read(name))
     except _DAMAGE as error:
         raise CheckpointError(f"{path} is damaged or not a checkpoint: {error}") from None
     return Checkpoint(arrays, config)
+
+
+def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse a file that would take many times its size in memory. Those of `save` are not compressed."""
+    total = sum(member.file_size for member in archive.infolist())
+    if total > max(_MOST_COMPRESSION * size, 1 << 26):
+        raise ValueError(f"its content would take {total / 2**30:.1f} GiB of memory, {total // size} times its size")
+
+
+def _array(content: bytes) -> np.ndarray[Any, Any]:
+    """The array of an ``.npy`` file. NumPy would first allocate the memory for any shape that the header has."""
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    if math.prod(shape) * dtype.itemsize > len(content):
+        raise ValueError(f"an array has the shape {shape}, but only {len(content)} bytes")
+    file.seek(0)
+    array: np.ndarray[Any, Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array

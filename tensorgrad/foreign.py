@@ -14,7 +14,7 @@ NDARRAYS: set[type] = {np.ndarray}
 
 
 def memory(x: Any) -> Any:
-    """The ndarray that an array, or an object that stands in for one, has its elements in."""
+    """The ndarray that holds the elements of an array, or of an object that stands in for one."""
     return x if isinstance(x, np.ndarray) or type(x) not in NDARRAYS else x.value
 
 
@@ -33,7 +33,7 @@ def as_array(x: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
 
 def plain(x: Any) -> Any:
     """An argument that is not a tensor: lists and tables as arrays, fractions as floats, anything else unchanged."""
-    if type(x) in AS_THEY_ARE or isinstance(x, np.generic) or type(x) in NDARRAYS:
+    if type(x) in UNCONVERTED or isinstance(x, np.generic) or type(x) in NDARRAYS:
         return x
     if isinstance(x, (list, tuple)) or hasattr(x, "__array__"):  # of pandas, xarray, PyTorch
         return as_array(x)
@@ -45,6 +45,9 @@ def plain(x: Any) -> Any:
 
 def operand(x: Any) -> Any:
     """The other operand of an operator, as `plain` converts it. Raises if it is not a number or an array of numbers."""
+    if isinstance(x, np.matrix):
+        raise TypeError("with a numpy.matrix, * means the matrix product, and with a tensor it is elementwise: "
+                        "write np.asarray(x), and @ for the matrix product")  # fmt: skip
     x = plain(x)
     if as_array(x).dtype.kind != "O":
         return x
@@ -62,4 +65,4 @@ def _refused(x: Any) -> TypeError:
     return TypeError(f"a Tensor can be combined with numbers and NumPy arrays of numbers, not with {name}: {remedy}")
 
 
-AS_THEY_ARE = frozenset((np.ndarray, float, int, bool, complex, np.float64, np.float32, np.int64, np.bool_))
+UNCONVERTED = frozenset((np.ndarray, float, int, bool, complex, np.float64, np.float32, np.int64, np.bool_))

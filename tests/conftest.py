@@ -14,7 +14,7 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECL
     os.environ.setdefault(name, "1")
 
 # Hypothesis prints how to reproduce a failure, and has no deadline, since the machine may be busy.
-settings.register_profile("tensorgrad", deadline=None, print_blob=True, max_examples=60)
+settings.register_profile("tensorgrad", deadline=None, print_blob=True, max_examples=40)
 settings.load_profile("tensorgrad")
 
 PROCESSES = 4  # at most: each collects all tests first, which takes seconds
@@ -56,10 +56,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(method="thread"))
 
 
-def pytest_collection_finish():
+def pytest_collection():
     """Prevent the garbage collector from repeatedly traversing all collected tests."""
+    gc.disable()
+
+
+def pytest_collection_finish():
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_configure():

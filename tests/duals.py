@@ -4,7 +4,7 @@ import numpy as np
 
 
 class Dual:
-    """``value + e * dot`` with ``e ** 2 = 0``: exact derivatives forward. Value and dot may be duals themselves."""
+    """``value + e * dot`` with ``e ** 2 = 0``, for forward differentiation. Value and dot may themselves be duals."""
 
     def __init__(self, value, dot):
         self.value, self.dot = value, dot

@@ -1,11 +1,13 @@
 """Functions for tests in several files: leaves, and derivatives of functions."""
 
+import contextlib
 import importlib.util
 from pathlib import Path
 
 import numpy as np
 
 import tensorgrad as tg
+from tensorgrad.engine.tape import current_mode, set_mode
 
 
 def leaf(x, dtype=float):
@@ -25,6 +27,82 @@ def gradients(fn, arrays, seed=3):
     direction = np.random.default_rng(seed).standard_normal(out.shape).astype(out.dtype)
     found = tg.grad(out, leaves, direction)
     return [np.zeros_like(x) if g is None else g for g, x in zip(found, arrays, strict=True)]
+
+
+def pulled_back(out, leaves, upstream, **options):
+    """The gradients, by rules that receive read-only arrays, so that one that writes to its arguments is found."""
+    mode = current_mode()
+    set_mode(mode._replace(read_only=True))
+    try:
+        return tg.grad(out, leaves, upstream, **options)
+    finally:
+        set_mode(mode)
+
+
+def check_gradient(fn, arrays, rtol=1e-5, atol=1e-6):
+    """Check it along a random direction, in which an error in any element is visible, with two evaluations."""
+    rng = np.random.default_rng(5)
+    leaves = tracked(arrays)
+    out = fn(*leaves)
+    upstream = rng.standard_normal(out.shape)
+    directions = [rng.standard_normal(x.shape) for x in arrays]
+    found = pulled_back(out, leaves, upstream)
+    analytic = sum(np.sum(g * d) for g, d in zip(found, directions, strict=True) if g is not None)
+    ends = [
+        np.sum(upstream * fn(*tracked([x + step * d for x, d in zip(arrays, directions, strict=True)])).data)
+        for step in (1e-6, -1e-6)
+    ]
+    np.testing.assert_allclose(analytic, (ends[0] - ends[1]) / 2e-6, rtol=rtol, atol=atol * (1 + abs(ends[0])))
+
+
+def check_derivatives(fn, arrays, out=None, leaves=None, rtol=1e-5):
+    """Check both orders along a random direction of inputs and upstream gradient, as `check_gradient` does the first.
+
+    ``out`` is ``fn(*leaves)`` if that is known. The gradients of a recorded pass must be those of one that is not.
+    """
+    rng = np.random.default_rng(7)
+    if out is None:
+        leaves = tracked(arrays)
+        out = fn(*leaves)
+    g = rng.standard_normal(out.shape)
+    directions = [rng.standard_normal(x.shape) for x in arrays]
+    weights = [rng.standard_normal(x.shape) for x in arrays]
+    turn = rng.standard_normal(out.shape)
+    upstream = tg.Tensor(g, requires_grad=True)
+
+    plain = pulled_back(out, leaves, g, retain_graph=True)
+    recorded = tg.grad(out, leaves, upstream, create_graph=True)
+    for one, other in zip(plain, recorded, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(other.data, one, rtol=1e-9, atol=1e-11 * (1 + np.abs(one).max(initial=0)))
+    total = sum(np.sum(found * w) for found, w in zip(recorded, weights, strict=True) if found is not None)
+    second = [None] * (len(arrays) + 1)
+    if isinstance(total, tg.Tensor) and total.requires_grad:
+        second = tg.grad(total, [*leaves, upstream])
+
+    values, slopes = [], []
+    for step in (1e-6, -1e-6):
+        moved = tracked([x + step * d for x, d in zip(arrays, directions, strict=True)])
+        y = fn(*moved)
+        values.append(np.sum(g * y.data))
+        found = tg.grad(y, moved, g + step * turn)
+        slopes.append(sum(np.sum(part * w) for part, w in zip(found, weights, strict=True) if part is not None))
+    both = [("first", plain, directions, values, 1e-6), ("second", second, [*directions, turn], slopes, 1e-5)]
+    for order, found, ways, ends, atol in both:
+        analytic = sum(np.sum(part * d) for part, d in zip(found, ways, strict=True) if part is not None)
+        numeric, size = (ends[0] - ends[1]) / 2e-6, 1 + abs(ends[0])
+        np.testing.assert_allclose(analytic, numeric, rtol=rtol, atol=atol * size, err_msg=f"the {order} derivative")
+
+
+@contextlib.contextmanager
+def noted(text):
+    """Add a text to an error, which tells what a loop in a test has come to."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(text)
+        raise
 
 
 def is_recording():

@@ -40,7 +40,7 @@ def body(function):
     """The source of the body of a lambda."""
     code = function.__code__
     places = [place for place in code.co_positions() if None not in place and place[::2] != place[1::2]]
-    if not places:  # Python was started without them
+    if not places:  # Python was started without positions (-X no_debug_ranges)
         return "lambda"
     start, end = min(place[::2] for place in places), max(place[1::2] for place in places)
     lines = [linecache.getline(code.co_filename, n).encode() for n in range(start[0], end[0] + 1)]

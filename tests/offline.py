@@ -1,6 +1,7 @@
 """Settings of tests that must not read the user's data or use the internet."""
 
 import pooch
+import pytest
 
 from tensorgrad.data import download
 
@@ -12,8 +13,9 @@ def without_mnist(monkeypatch, cache):
     monkeypatch.delenv("TENSORGRAD_DATA", raising=False)
 
 
-def enter_empty_folder(monkeypatch, folder):
-    """Change to this folder, in which programs find no MNIST."""
-    monkeypatch.chdir(folder)
-    without_mnist(monkeypatch, folder / "cache")
-    return folder
+@pytest.fixture(autouse=True)
+def workplace(monkeypatch, tmp_path):
+    """Change to a new folder, in which MNIST is not found and cannot be downloaded."""
+    monkeypatch.chdir(tmp_path)
+    without_mnist(monkeypatch, tmp_path / "cache")
+    return tmp_path

@@ -1,5 +1,5 @@
 """`detect_anomaly`: the first NaN or infinity raises, with operation, index, values, line and the usual rewrite."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import inspect
 import threading

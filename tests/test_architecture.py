@@ -75,7 +75,7 @@ MAY_IMPORT = {
     "foreign": {"errors"},
     "engine": {"summation", "errors", "foreign"},
     "frontend": {"errors", "foreign", "engine"},
-    "rules": {"summation", "errors", "blas", "engine", "frontend"},
+    "rules": {"summation", "errors", "blas", "foreign", "engine", "frontend"},
     "transforms": {"errors", "engine", "frontend"},
     "debug": {"errors", "engine", "frontend", "transforms"},
     "functional": {"summation", "errors", "engine", "frontend", "rules"},
@@ -114,13 +114,14 @@ def layer(name):
     return parts[1] if len(parts) > 1 else ""
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_imports_go_one_way(path):
-    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if here in ("__init__", "__main__"):
-        return
-    found = {layer(name) for name in imports(path) if name.split(".")[0] == "tensorgrad"}
-    assert found - {here} <= MAY_IMPORT[here]
+def test_imports_go_one_way():
+    wrong = []
+    for path in FILES:
+        here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if here not in ("__init__", "__main__"):
+            found = {layer(name) for name in imports(path) if name.split(".")[0] == "tensorgrad"}
+            wrong += [(path, name) for name in found - {here} - MAY_IMPORT[here]]
+    assert not wrong
 
 
 def test_layers_have_no_import_cycles():

@@ -1,5 +1,5 @@
 """Assignment to elements on the tape: NumPy's values, right gradients, for every kind of index and through views."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 import pytest

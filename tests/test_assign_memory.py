@@ -1,5 +1,5 @@
 """Assignment to elements and memory: which tensors see a write, which writes are refused, and what is freed."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import time
 

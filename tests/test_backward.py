@@ -6,7 +6,7 @@ import pytest
 import tensorgrad as tg
 from tests.helpers import leaf
 
-# ------------------------------------------------------------------------------------------------ the pass back
+# ------------------------------------------------------------------------------------------------ graphs
 
 
 @pytest.mark.parametrize("create_graph", [False, True])

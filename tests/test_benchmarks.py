@@ -44,8 +44,10 @@ def program(monkeypatch):
         sys.modules.pop(name, None)
 
 
-@pytest.mark.parametrize("torch", ["with PyTorch", "without"])
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize(
+    ("run", "torch"),
+    [*((run, "with PyTorch") for run in RUNS), ("step", "without"), ("networks", "without"), ("importing", "without")],
+)
 def test_prints_its_table(run, torch, program, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "jax", None)
     if torch == "without":

@@ -1,4 +1,4 @@
-"""BLAS as loaded by NumPy: results equal to NumPy's up to rounding, for arrays that BLAS accepts and for others."""
+"""BLAS as loaded by NumPy: results equal NumPy's up to rounding, for arrays that BLAS accepts and for others."""
 
 import os
 import subprocess

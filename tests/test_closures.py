@@ -1,5 +1,5 @@
 """Nested derivatives are recorded if something outside is tracked: an input, a variable of a closure or a seed."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 import pytest

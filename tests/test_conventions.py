@@ -1,5 +1,5 @@
 """Each convention of docs/conventions.md for points without a derivative, and NaN only where it is right."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 import pytest
@@ -221,7 +221,7 @@ def test_cumprod_past_overflow_leaves_no_nan():
 
 
 def test_cumprod_with_zeros_to_third_order():
-    """Each third derivative of a product of four factors is the remaining factor."""
+    """The third derivative of a product of four factors, by three of them, is the remaining factor."""
     x = leaf([2, 0, 3, 0])
     first = tg.grad(np.cumprod(x)[-1], x, create_graph=True)
     second = tg.grad(first[1], x, create_graph=True)

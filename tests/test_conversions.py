@@ -1,4 +1,4 @@
-"""Conversion of tensors to other types, and of other libraries' numbers and arrays: right, plain, or refused."""
+"""Conversion of tensors to other types, and of numbers and arrays of other libraries: right, plain, or refused."""
 
 import math
 from decimal import Decimal
@@ -118,6 +118,16 @@ def test_fractions_are_floats(name, compute):
     assert compute(tg.Tensor(x, dtype=np.float32), HALF).dtype == np.float32
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+@pytest.mark.parametrize("make", [leaf, tg.Tensor])
+def test_a_matrix_whose_product_would_be_elementwise_is_refused(make):
+    matrix, t = np.matrix(np.eye(3)), make([0.3, 0.7, 1.3])
+    for compute in (lambda: matrix * t, lambda: t * matrix, lambda: matrix @ t, lambda: np.multiply(matrix, t)):
+        with pytest.raises(TypeError, match=r"write np\.asarray\(x\), and @ for the matrix product"):
+            compute()
+    np.testing.assert_array_equal((np.asarray(matrix) @ t).data, t.data)
+
+
 @pytest.mark.parametrize("compute", [row[1] for row in FRACTIONS[:11]], ids=[row[0] for row in FRACTIONS[:11]])
 @pytest.mark.parametrize("make", [leaf, tg.Tensor])
 def test_decimals_and_other_objects_are_refused_at_the_call(compute, make):
@@ -155,8 +165,8 @@ def test_sparse_matrices_are_refused_with_the_remedy(name, compute, words, kind)
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_a_product_with_a_sparse_matrix_of_the_users_own(by_name):
-    """The code that the error says to write."""
+def test_a_user_defined_product_with_a_sparse_matrix(by_name):
+    """The code that the error recommends."""
     a = pytest.importorskip("scipy.sparse").csr_array(np.array([[0.0, 2.0], [3.0, 0.0], [0.0, 1.0]]))
     if by_name:
         times = tg.primitive(lambda x, *, matrix: matrix @ x)
@@ -189,7 +199,7 @@ TABLES = [
 @pytest.mark.parametrize(("name", "compute"), TABLES, ids=[row[0] for row in TABLES])
 @pytest.mark.parametrize("kind", ["Series", "DataFrame", "DataArray"])
 def test_tables_compute_with_tensors_as_arrays_do(name, compute, kind):
-    """With pandas and xarray: values without their labels."""
+    """Pandas and xarray: the values, without labels."""
     library = pytest.importorskip("xarray" if kind == "DataArray" else "pandas")
     values = np.array([[1.0, 2.0, 4.0]] * 3) if kind == "DataFrame" else np.array([1.0, 2.0, 4.0])
     table = getattr(library, kind)(values)

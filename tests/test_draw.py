@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageFont
 
@@ -91,6 +91,7 @@ def test_few_lines_cross():
         assert ordered(Net([(80, 40)] * len(sources), sources, ranks(sources, bundled)))[1] <= most, graph
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=14), st.sampled_from("dr"))
 def test_any_graph(pairs, direction):
     values = [randn(3), randn(2, 3), np.ones(3)]
@@ -204,9 +205,9 @@ def test_a_freed_graph_is_refused():
     h = np.exp(x)
     loss = np.sum(h)
     loss.backward()
-    with pytest.raises(tg.FreedGraphError, match="freed by a backward pass, with its 'sum': draw it before backward"):
+    with pytest.raises(tg.FreedGraphError, match="'sum', was freed by a backward pass: draw it before backward"):
         tg.draw(loss)
-    with pytest.raises(tg.FreedGraphError, match="with its 'exp'"):
+    with pytest.raises(tg.FreedGraphError, match="'exp', was freed"):
         tg.draw(h * 2)
     kept = np.sum(np.exp(x))
     kept.backward(retain_graph=True)

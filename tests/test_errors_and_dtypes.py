@@ -22,7 +22,7 @@ def test_an_error_inside_a_rule_says_where():
 
 
 @pytest.mark.parametrize("bad", [None, 1.0, [1.0, 2.0], np.zeros(3), np.zeros((5, 2, 2))[:, :, :0]])
-def test_a_rule_that_returns_nonsense_is_an_error(bad):
+def test_an_invalid_result_of_a_rule_is_an_error(bad):
     odd = tg.primitive(lambda x: x * 2)
     tg.rule(odd, lambda g, ans, x: bad)
     with pytest.raises(Exception) as caught:  # noqa: PT011  (any exception; the note is tested)

@@ -1,4 +1,4 @@
-"""docs/from-autograd.md: its examples run and compute what they should; its table is HIPS autograd's, line by line."""
+"""docs/from-autograd.md: its examples are right, and each row of its table agrees with HIPS autograd."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def rows(section):
 
 
 def run(title):
-    """The names that the block of a section leaves behind."""
+    """The names that the code of a section defines."""
     (block,) = re.findall(rf"##+ {title}\n.*?```python\n(.*?)```", TEXT, re.DOTALL)
     names: dict = {"__name__": "page"}
     exec(compile(block, "docs/from-autograd.md", "exec"), names)
@@ -56,7 +56,7 @@ def test_the_negative_binomial_distribution():
 
 
 def test_the_variational_inference():
-    """The best mean m and deviation s of the second variable: on a grid, of the bound in closed form."""
+    """The best mean m and deviation s of the second variable, from the bound in closed form on a grid."""
     pytest.importorskip("scipy.stats")
     names = run("Variational inference")
     m, s = np.linspace(-2, 1, 301)[:, None], np.linspace(0.3, 2, 171)
@@ -76,7 +76,7 @@ def test_the_function_with_a_gradient_of_its_own():
 # ------------------------------------------------------------------------------------------------ the tables
 
 NAMES = rows("## Names\n")
-IMPORTS = rows("as it stands.\n")
+IMPORTS = rows("can be differentiated unchanged.\n")
 
 
 def known(np_, more):

@@ -1,12 +1,12 @@
 """Functions of neural networks in addition to their rows in the table: extreme values, and windows."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import itertools
 import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tensorgrad as tg
@@ -157,7 +157,7 @@ def test_integers_do_not_wrap_around(fn):
 
 
 def test_the_last_of_equal_extremes_counts_and_nan_is_the_most_extreme():
-    """As in PyTorch: `tests/compare` has no equal elements."""
+    """As in PyTorch; `tests/compare` has no rows with equal elements."""
     x = leaf([1, 3, 3, 2, np.nan, 5, np.nan, 7])
     values, indices = tg.cummax(x, 0)
     np.testing.assert_array_equal(values.data, np.maximum.accumulate(x.data))
@@ -181,7 +181,7 @@ def test_interpolation_between_ends_is_exact_at_both():
 
 
 def test_nearest_indices_are_not_off_by_rounding():
-    """Of positions that are whole numbers, and of fractions as scale factors, by PyTorch 2.13 in float64."""
+    """Positions that are integers, and scale factors that are fractions; values of PyTorch 2.13 in float64."""
     x = np.arange(30.0)[None, None]
     for old, new in itertools.product(range(1, 31), range(1, 50)):
         expected = [i * old // new for i in range(new)]
@@ -277,6 +277,7 @@ METHODS = {  # constants of the modules that compute convolutions, for each way 
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=20)
 @given(geometry(), st.sampled_from([(1, 2, 3), (2, 2, 1), (3, 1, 2)]), st.data())
 def test_property_all_ways_to_compute_a_convolution_agree(method, drawn, channels, data):
     lengths, kernel, stride, dilation = drawn

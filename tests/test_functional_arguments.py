@@ -1,5 +1,5 @@
 """Arguments of the functions of neural networks: defaults, and errors that say what to write."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ REFUSED = [
     ("interpolate factor", lambda: tg.interpolate(X, scale_factor=(2, -1)),                  ValueError,    r"scale_factor must be above 0.*got \(2, -1\)"),
     ("interpolate factors", lambda: tg.interpolate(X, scale_factor=[2]),                     ValueError,    "for all axes or for each of 2"),
     ("interpolate inf",    lambda: tg.interpolate(X, scale_factor=np.inf),                   ValueError,    "scale_factor must be above 0"),
-    ("interpolate to 0",   lambda: tg.interpolate(X, scale_factor=0.2),                      ValueError,    r"leaves nothing of the lengths \(4, 4\)"),
+    ("interpolate to 0",   lambda: tg.interpolate(X, scale_factor=0.2),                      ValueError,    r"axis of length 0 for the lengths \(4, 4\)"),
     ("interpolate corners", lambda: tg.interpolate(X, 2, align_corners=False),               ValueError,    "align_corners is for linear interpolation, not for mode 'nearest'"),
     ("unfold axes",        lambda: tg.unfold(X[0], 2),                                       tg.ShapeError, r"x must have 4 axes.*x\[None\]"),
     ("unfold too large",   lambda: tg.unfold(X, 5),                                          tg.ShapeError, r"kernel of \(5, 5\) .* does not fit into \(4, 4\)"),

@@ -1,5 +1,5 @@
 """gradcheck itself: it passes for right gradients, and fails for wrong ones."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import re
 

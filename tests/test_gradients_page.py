@@ -20,6 +20,7 @@ def check(*options):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow  # the check of the pages, in `nox -s docs`, has the same command
 def test_the_page_is_what_the_tables_say():
     check("--fast")
 

@@ -1,5 +1,5 @@
 """Linear algebra of singular and degenerate matrices, the types of results, and errors."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import itertools
 import math
@@ -85,11 +85,11 @@ def test_one_degenerate_matrix_does_not_disturb_the_batch():
 # -------------------------------------------------------------------------------------------------- singular matrices
 
 SINGULAR = {
-    "2": ([[1, 2], [2, 4]], [[4, -2], [-2, 1]]),
-    "3": ([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[-3, 6, -3], [6, -12, 6], [-3, 6, -3]]),
+    "rank 1 of 2": ([[1, 2], [2, 4]], [[4, -2], [-2, 1]]),
+    "rank 2 of 3": ([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[-3, 6, -3], [6, -12, 6], [-3, 6, -3]]),
     "rank 1 of 3": (np.ones((3, 3)), np.zeros((3, 3))),
-    "0": (np.zeros((2, 2)), np.zeros((2, 2))),
-    "0 of 1": ([[0]], [[1]]),
+    "rank 0 of 2": (np.zeros((2, 2)), np.zeros((2, 2))),
+    "rank 0 of 1": ([[0]], [[1]]),
     "underflow": (1e-200 * np.eye(2), 1e-200 * np.eye(2)),
 }
 

@@ -1,5 +1,5 @@
 """Arguments of linear algebra: functions without a gradient, wrong arguments, and complex values."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 import pytest

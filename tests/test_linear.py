@@ -1,6 +1,6 @@
-"""What takes n steps takes about four times as long for 4n: nothing in a forward or backward pass is quadratic.
+"""For four times as many steps, a pass takes about four times as long: nothing in it takes quadratic time.
 
-Measured in processor time, the best of several, and far from the factor 16 that a quadratic part would give.
+The processor time is measured, the minimum of several runs; a quadratic part would cause a factor of 16.
 """
 
 import time
@@ -115,10 +115,10 @@ def seconds(program, n):
     return middle - start, time.process_time() - middle
 
 
-def ratio(program, n):
+def ratio(program, n, repetitions=3):
     """The ratio of the times for 4n and n, for both passes together or for the slower one, if they are long enough."""
-    few = np.min([seconds(program, n) for _ in range(3)], axis=0)
-    many = np.min([seconds(program, 4 * n) for _ in range(3)], axis=0)
+    few = np.min([seconds(program, n) for _ in range(repetitions)], axis=0)
+    many = np.min([seconds(program, 4 * n) for _ in range(repetitions)], axis=0)
     parts = [b / a for a, b in zip(few, many, strict=True) if b > 0.01]
     return max(parts, default=1.0)
 
@@ -127,7 +127,7 @@ def ratio(program, n):
 def test_four_times_as_many_take_about_four_times_as_long(name):
     n, program = PROGRAMS[name]
     program(10).backward()
-    assert ratio(program, n) < 8 or ratio(program, n) < 8  # a busy machine: once more
+    assert ratio(program, n, 1) < 8 or ratio(program, n) < 8 or ratio(program, n) < 8  # a busy machine: once more
 
 
 def test_the_measurement_finds_what_is_quadratic():

@@ -77,7 +77,7 @@ def test_the_row_for_padding_is_read_but_not_trained():
         np.testing.assert_array_equal(tg.grad(np.sum(out), weight), [[1, 1], [1, 1], [0, 0], [0, 0]])
 
 
-def test_of_one_class_or_no_channel():
+def test_losses_of_one_class_and_of_no_channel():
     np.testing.assert_array_equal(tg.cross_entropy([[3.0], [2.0]], [-100, 0]), 0)
     np.testing.assert_array_equal(tg.cross_entropy(Q, Q, ignore_index=-1), tg.cross_entropy(Q, Q))
     np.testing.assert_array_equal(

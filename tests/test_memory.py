@@ -216,7 +216,7 @@ def test_a_loop_of_passes_leaves_nothing_behind(name):
         step(i)
     gc.collect()
     before = len(gc.get_objects())
-    for i in range(1500):
+    for i in range(700):
         step(i)
     gc.collect()
-    assert len(gc.get_objects()) - before <= 150
+    assert len(gc.get_objects()) - before <= 70

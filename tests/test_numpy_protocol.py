@@ -1,5 +1,5 @@
 """NumPy calls with a tracked tensor are recorded or raise: never a plain array, an object array, a lost gradient."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import copy
 import inspect
@@ -39,7 +39,7 @@ def test_methods_of_ufuncs(name, method):
             np.testing.assert_allclose(out.data, expected)
 
 
-# ------------------------------------------------------------------------------------------------ leaving the tape
+# ------------------------------------------------------------------------------------------------ conversions
 
 
 def into(target, index=...):
@@ -94,7 +94,7 @@ LEAVES_THE_TAPE = [
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("shape", [(3,), (2, 2), ()])
 @pytest.mark.parametrize(("name", "leave"), LEAVES_THE_TAPE, ids=[row[0] for row in LEAVES_THE_TAPE])
-def test_leaving_the_tape_is_an_error(name, leave, shape):
+def test_a_conversion_of_a_tracked_tensor_is_an_error(name, leave, shape):
     t = leaf(np.full(shape, 0.5))
     with pytest.raises(Exception) as caught:  # noqa: PT011  (the type varies)
         leave(t)

@@ -67,7 +67,7 @@ def test_the_list_holds_the_reductions():
     assert len(names) >= 35
 
 
-@pytest.mark.parametrize("axis", AXES, ids=repr)
+@pytest.mark.parametrize("axis", AXES, ids="axis={!r}".format)
 def test_axes_are_taken_as_numpy_takes_them(axis):
     for function in FUNCTIONS.values():
         check_same(function, axis=axis)

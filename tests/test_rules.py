@@ -1,6 +1,5 @@
 """Every row of the table: value, gradient, second derivative and dtype."""
 
-import cases
 import numpy as np
 import pytest
 from cases import BINARY, ROWS, UNARY, ids
@@ -9,16 +8,9 @@ import tensorgrad as tg
 from tensorgrad.engine import record
 from tensorgrad.engine.registry import entries
 from tensorgrad.engine.tape import Mode, set_mode
-from tests.helpers import gradients, tracked
+from tests.helpers import check_derivatives, check_gradient, gradients, noted, tracked
 
 rows = pytest.mark.parametrize("row", ROWS, ids=ids(ROWS))
-
-
-def gradients_at(fn, arrays, upstream):
-    """Gradients of the function's output, pulled back from this upstream gradient; zeros where there is none."""
-    leaves = tracked(arrays)
-    found = tg.grad(fn(*leaves), leaves, upstream)
-    return [np.zeros_like(x) if g is None else g for g, x in zip(found, arrays, strict=True)]
 
 
 def read_only(x):
@@ -32,7 +24,7 @@ def test_every_name_in_the_table_is_its_own():
 
 
 def test_every_function_of_the_gradient_table_is_in_the_test_table(monkeypatch):
-    """Run all rows and see which rows of the gradient table were used."""
+    """Run all rows of the test table, and collect the rows of the gradient table that are used."""
 
     class Watcher:
         """Observes every call."""
@@ -80,9 +72,20 @@ def test_every_function_of_the_gradient_table_is_in_the_test_table(monkeypatch):
 
 
 @rows
-def test_forward_is_numpys(row):
+def test_value_derivatives_and_dtype(row):
+    """One test for each row, since a test of its own for each part would take longer than the part."""
     arrays = row.inputs()
-    out = row.fn(*tracked(arrays))
+    leaves = tracked(arrays)
+    out = row.fn(*leaves)
+    with noted("the value"):
+        check_value(row, arrays, out)
+    with noted("the derivatives"):
+        check_derivatives(row.fn, arrays, out, leaves)
+    with noted("of float32"):
+        check_float32_stays(row)
+
+
+def check_value(row, arrays, out):
     expected = row.expected(*arrays)
     assert isinstance(out, tg.Tensor)
     assert out.requires_grad
@@ -90,55 +93,7 @@ def test_forward_is_numpys(row):
     np.testing.assert_allclose(out.data, expected, rtol=1e-12, atol=1e-13)
 
 
-@rows
-def test_gradient(row):
-    assert tg.gradcheck(row.fn, row.inputs())
-
-
-@rows
-def test_second_derivative(row):
-    """In a random direction of the inputs and the upstream gradient, in which an error in any element is visible."""
-    arrays, rng = row.inputs(), np.random.default_rng(7)
-    leaves = tracked(arrays)
-    upstream = tracked([rng.standard_normal(row.fn(*leaves).shape)])
-    directions = [rng.standard_normal(x.shape) for x in (*arrays, upstream[0].data)]
-
-    def pulled_back(step):
-        """The gradients at a step along the directions."""
-        *xs, g = (x + step * d for x, d in zip((*arrays, upstream[0].data), directions, strict=True))
-        return gradients_at(row.fn, xs, g)
-
-    def projected(weights):
-        """Their weighted sum, recorded."""
-        found = tg.grad(row.fn(*leaves), leaves, upstream[0], create_graph=True)
-        return sum(np.sum(g * w) for g, w in zip(found, weights, strict=True) if g is not None)
-
-    weights = [rng.standard_normal(x.shape) for x in arrays]
-    total = projected(weights)
-    found = [None] * (len(arrays) + 1)
-    if isinstance(total, tg.Tensor) and total.requires_grad:
-        found = tg.grad(total, [*leaves, *upstream])
-    analytic = sum(np.sum(g * d) for g, d in zip(found, directions, strict=True) if g is not None)
-    ends = [sum(np.sum(g * w) for g, w in zip(pulled_back(step), weights, strict=True)) for step in (1e-6, -1e-6)]
-    np.testing.assert_allclose(analytic, (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-5 * (1 + abs(ends[0])))
-
-
-def test_a_wrong_second_derivative_is_found():
-    cube = tg.primitive(lambda x: x**3)
-    tg.rule(cube, lambda g, _ans, x: g * 3 * np.square(getattr(x, "data", x)))  # not recorded
-    assert tg.gradcheck(cube, [np.ones(3)])
-    with pytest.raises(AssertionError):
-        test_second_derivative(cases.Row("wrong", cube, cases.rows.real, [(3,)]))
-
-
-@pytest.mark.slow
-@rows
-def test_second_derivative_of_every_element(row):
-    assert tg.gradgradcheck(row.fn, row.inputs())
-
-
-@rows
-def test_float32_stays(row):
+def check_float32_stays(row):
     """The value has NumPy's dtype, the gradients of both orders have that of the input, and all are right."""
     arrays = row.inputs(np.float32)
     leaves = tracked(arrays)
@@ -157,9 +112,37 @@ def test_float32_stays(row):
                 assert second is None or second.dtype == np.float32
 
 
+def test_a_wrong_derivative_is_found():
+    wrong = tg.primitive(lambda x: x**3)
+    tg.rule(wrong, lambda g, _ans, x: g * 3 * x**2 * (1 + 1e-4 * (np.arange(3) == 1)))
+    with pytest.raises(AssertionError):
+        check_gradient(wrong, [np.ones(3)])
+    cube = tg.primitive(lambda x: x**3)
+    tg.rule(cube, lambda g, _ans, x: g * 3 * np.square(getattr(x, "data", x)))  # not recorded
+    check_gradient(cube, [np.ones(3)])
+    with pytest.raises(AssertionError):
+        check_derivatives(cube, [np.ones(3)])
+
+
 @pytest.mark.slow
 @rows
-def test_layout_does_not_matter_and_inputs_stay(row):
+def test_derivatives_of_every_element(row):
+    assert tg.gradcheck(row.fn, row.inputs())
+    assert tg.gradgradcheck(row.fn, row.inputs())
+
+
+@pytest.mark.slow
+@rows
+def test_layouts_memory_and_inputs(row):
+    with noted("other layouts"):
+        check_layouts(row)
+    with noted("rules that write"):
+        check_that_rules_write_to_nothing(row)
+    with noted("one input alone"):
+        check_each_input_alone(row)
+
+
+def check_layouts(row):
     """Fortran order, reversed and strided views, read-only memory: the same gradients, and inputs do not change."""
     arrays = row.inputs()
     expected = gradients(row.fn, arrays)
@@ -173,9 +156,7 @@ def test_layout_does_not_matter_and_inputs_stay(row):
             np.testing.assert_array_equal(x, before)
 
 
-@pytest.mark.slow
-@rows
-def test_rules_write_to_nothing(row):
+def check_that_rules_write_to_nothing(row):
     expected = gradients(row.fn, row.inputs())
     set_mode(Mode(read_only=True))
     try:
@@ -186,9 +167,7 @@ def test_rules_write_to_nothing(row):
         np.testing.assert_allclose(got, gradient, rtol=1e-12, atol=1e-14)  # summed in another order
 
 
-@pytest.mark.slow
-@rows
-def test_each_input_alone(row):
+def check_each_input_alone(row):
     """The gradient of one input is the same whether the others are tracked tensors, untracked tensors or arrays."""
     arrays = row.inputs()
     expected = gradients(row.fn, arrays)
@@ -204,16 +183,17 @@ def test_each_input_alone(row):
 
 
 @pytest.mark.parametrize("row", UNARY + BINARY, ids=ids(UNARY + BINARY))
-@pytest.mark.parametrize("shape", [(), (0,), (2, 0, 3), (1, 1)])
-def test_elementwise_in_any_shape(row, shape):
-    arrays = row.inputs(shapes=[shape] * len(row.shapes))
-    out = row.fn(*tracked(arrays))
-    assert isinstance(out, tg.Tensor)
-    np.testing.assert_allclose(out.data, row.expected(*arrays), rtol=1e-12, atol=1e-13)
-    assert tg.gradcheck(row.fn, arrays)
-    if 0 in shape:
-        for leaf, gradient in zip(arrays, gradients(row.fn, arrays), strict=True):
-            assert gradient.shape == leaf.shape
+def test_elementwise_in_any_shape(row):
+    for shape in ((), (0,), (2, 0, 3), (1, 1)):
+        arrays = row.inputs(shapes=[shape] * len(row.shapes))
+        with noted(f"shape {shape}"):
+            out = row.fn(*tracked(arrays))
+            assert isinstance(out, tg.Tensor)
+            np.testing.assert_allclose(out.data, row.expected(*arrays), rtol=1e-12, atol=1e-13)
+            assert tg.gradcheck(row.fn, arrays)
+            if 0 in shape:
+                for leaf, gradient in zip(arrays, gradients(row.fn, arrays), strict=True):
+                    assert gradient.shape == leaf.shape
 
 
 BROADCASTS = [
@@ -223,12 +203,12 @@ BROADCASTS = [
 
 
 @pytest.mark.parametrize("row", BINARY, ids=ids(BINARY))
-@pytest.mark.parametrize("shapes", BROADCASTS)
-def test_broadcasting_in_both_directions(row, shapes):
-    arrays = row.inputs(shapes=shapes)
-    np.testing.assert_allclose(row.fn(*tracked(arrays)).data, row.expected(*arrays), rtol=1e-12)
-    assert tg.gradcheck(row.fn, arrays)
-    assert tg.gradgradcheck(row.fn, arrays)
+def test_broadcasting_in_both_directions(row):
+    for shapes in BROADCASTS:
+        arrays = row.inputs(shapes=shapes)
+        with noted(f"shapes {shapes}"):
+            np.testing.assert_allclose(row.fn(*tracked(arrays)).data, row.expected(*arrays), rtol=1e-12)
+            check_derivatives(row.fn, arrays)
 
 
 def test_float16_and_longdouble_stay():
@@ -282,7 +262,7 @@ def test_variance_with_too_few_numbers_is_numpys():
         pytest.param(lambda x: np.cov(x[:, :1]), id="cov(x[:, :1])"),
     ],
 )
-def test_of_few_numbers_the_value_is_numpys(fn):
+def test_values_of_few_numbers_are_numpys(fn):
     x = np.array([[1.0, 2.5], [np.nan, 3.0], [4.0, 7.0]])
     for t in (tg.Tensor(x), tg.Tensor(x, requires_grad=True)):
         with np.errstate(all="ignore"):
@@ -296,7 +276,7 @@ def test_both_parts_of_integers_are_floats():
         assert out.dtype == expected.dtype
 
 
-def test_of_one_observation_the_covariance_is_numpys_with_its_warning():
+def test_the_covariance_of_one_observation_is_numpys_with_its_warning():
     x = np.array([[1.0], [3.0]])
     for a in (x, tg.Tensor(x)):
         with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="Degrees of freedom <= 0"):

@@ -1,5 +1,5 @@
-"""Schedules are pure functions from the number of updates done to a factor; and the one that follows a metric."""
-# ruff: noqa: E501  (tables, a row a line)
+"""Schedules, pure functions from the number of updates to a factor; and `Plateau`, which depends on a metric."""
+# ruff: noqa: E501  (tables with one row per line)
 
 import json
 import math
@@ -310,7 +310,7 @@ def test_plateau(settings, metrics, factors):
     np.testing.assert_allclose([plateau.step(metric) for metric in metrics], factors, rtol=1e-12)
     assert plateau.scale == pytest.approx(factors[-1])
 
-    resumed = None  # made anew from a saved state at every step
+    resumed = None  # created from a saved state at every step
     for metric, factor in zip(metrics, factors, strict=True):
         state = None if resumed is None else resumed.state_dict()
         resumed = Plateau(**settings)

@@ -1,5 +1,5 @@
 """Functions that move elements: views and copies, errors, and the gradient of each element."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 import pytest
@@ -216,7 +216,7 @@ def movement(draw):
 
 @given(movement())
 def test_property_each_element_gets_the_gradient_of_where_it_went(movement):
-    """The gradient of each element is the sum of the weights at all places where the element is in the result."""
+    """The gradient of each element is the sum of the weights at all positions of the element in the result."""
     shape, move = movement
     x = np.random.default_rng(0).permutation(np.prod(shape)).reshape(shape) + 1.0
     t = tg.Tensor(x, requires_grad=True)

@@ -1,8 +1,8 @@
 """Results are views or new arrays as in NumPy, for every function of the table.
 
-A write to the result then reaches the source, or does not, in its value and in its gradient, and the other way round.
+A write to the result affects the value and the gradient of the source if they share memory, and vice versa.
 """
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import contextlib
 import io
@@ -25,6 +25,7 @@ SOURCES = {
     "ones": lambda: np.ones((2, 2)),
 }  # fmt: skip
 QUICK = ["matrix", "one", "empty", "transposed"]
+WRITTEN = {"matrix", "one"}  # of these
 
 CALLS = [
     lambda t: ((t,), {}), lambda t: ((t, t), {}), lambda t: (([t],), {}), lambda t: (([t, t],), {}), lambda t: ((t, 1), {}),
@@ -60,7 +61,7 @@ def quietly(function, call, x):
 @pytest.mark.parametrize(("name", "function"), KNOWN)
 def test_memory_is_shared_where_numpy_shares_it(name, function, sources):
     for source in sources:
-        make = SOURCES[source]
+        make, seen = SOURCES[source], set()
         for k, call in enumerate(CALLS):
             x = make()
             expected = quietly(function, call, x)
@@ -75,8 +76,17 @@ def test_memory_is_shared_where_numpy_shares_it(name, function, sources):
                     shared = np.shares_memory(value_of(mine), t.data)
                     message = f"result {i} of {name}, call {k}, of the source {source!r}, a leaf: {tracked}"
                     assert shared == np.shares_memory(numpys, x), message
+            if sources is QUICK and (source not in WRITTEN or is_repeated(expected, x, seen)):
+                continue
             if tensors(got):
                 check_writes(function, call, make, expected, x)
+
+
+def is_repeated(results, x, seen):
+    """Whether a call with the same results came before, values and memory alike; ``seen`` remembers them."""
+    parts = [np.asarray(part) for part in leaves(results)]
+    key = tuple((y.dtype.str, y.shape, y.tobytes(), np.shares_memory(y, x)) for y in parts)
+    return key in seen or seen.add(key) is not None
 
 
 def check_writes(function, call, make, expected, x):

@@ -24,7 +24,7 @@ def test_log_softmax_is_exact_for_any_logits(x):
 
 
 def rows_alone(fn):
-    """A function of rows; each result is in the place of its row."""
+    """A function of rows, whose results are in the positions of the rows."""
     return lambda x: np.reshape(fn(x), (len(x), -1))
 
 

@@ -1,7 +1,7 @@
 """Primitives whose inputs are tuples, dicts and dataclasses that hold tensors."""
 
 from collections import namedtuple
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,3 +93,58 @@ def test_tensors_in_other_objects_are_refused():
 def test_no_recording_under_no_grad():
     with tg.no_grad():
         assert not product((leaf([2.0]), leaf([3.0]))).requires_grad
+
+
+def test_other_things_among_the_inputs_to_differentiate_are_named():
+    @dataclass
+    class Model:
+        weight: object
+        name: str = "linear"
+
+    for value, kind in (
+        (Model(np.ones(2)), "str"),
+        ({"a": None}, "NoneType"),
+        ([SimpleNamespace()], "SimpleNamespace"),
+    ):
+        with pytest.raises(TypeError, match=rf"arrays of numbers, in .* got {kind}: bind it"):
+            tg.grad(lambda p: 0.0)(value)
+    model = Model(np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(tg.grad(lambda w: np.sum(replace(model, weight=w).weight ** 2))(model.weight), [2, 4])
+
+
+def cubed_by(slope):
+    @tg.primitive
+    def cubed(x):
+        return x**3
+
+    tg.rule(cubed, slope)
+    return cubed
+
+
+def by_a_new_leaf(g, _ans, x):
+    v = tg.Tensor(x, requires_grad=True)
+    return tg.grad(np.sum(g * v**3), v)
+
+
+def by_backward(g, _ans, x):
+    v = tg.Tensor(x, requires_grad=True)
+    np.sum(g * v**3).backward()
+    return v.grad
+
+
+def test_a_rule_may_differentiate_functions():
+    for slope in (lambda g, _ans, x: g * tg.grad(lambda v: np.sum(v**3))(x),
+                  lambda g, _ans, x: tg.vjp(lambda v: v**3, x)[1](g)):  # fmt: skip
+        fn = cubed_by(slope)
+        assert tg.gradcheck(fn, [np.array([1.5, -0.5])])
+        assert tg.gradgradcheck(fn, [np.array([1.5, -0.5])])
+        np.testing.assert_allclose(tg.hessian(fn)(np.array(1.5)), 9)
+
+
+@pytest.mark.parametrize("slope", [by_a_new_leaf, by_backward])
+def test_a_rule_that_makes_new_leaves_is_told_what_to_write(slope):
+    """Without recording, there is nothing to differentiate; with it, the second derivative would be 0."""
+    fn = cubed_by(slope)
+    for derivative in (tg.grad(fn), tg.hessian(fn)):
+        with pytest.raises((RuntimeError, tg.GradientLostError), match=r"rule.*write tg\.grad\(f\)\(x\) or tg\.vjp"):
+            derivative(np.array(1.5))

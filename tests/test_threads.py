@@ -58,7 +58,7 @@ def test_eight_threads_that_accumulate_into_one_leaf_lose_nothing():
 
 
 class Slow(np.ndarray):
-    """A gradient to which additions are slow, so that another thread may read it meanwhile."""
+    """A gradient with slow additions, so that another thread may read it at the same time."""
 
     def __add__(self, other):
         time.sleep(0.1)
@@ -196,7 +196,7 @@ def test_a_task_inherits_the_mode_it_was_started_in():
 
 
 class Read(tg.Tensor):
-    """A tensor of which two threads read an attribute at the same time, unless a lock prevents it."""
+    """A tensor with an attribute that two threads read at the same time, unless a lock prevents it."""
 
     def __init__(self, name):
         super().__init__(np.ones(3))
@@ -232,7 +232,7 @@ def test_two_threads_that_look_at_one_tensor_at_first_share_what_is_known_of_its
 
 
 def test_a_value_that_threads_saved_at_once_is_kept_by_a_write():
-    for _ in range(300):
+    for _ in range(100):
         x, ys = tg.Tensor(np.ones(3)), leaf(np.zeros(8))
         products = in_threads([lambda k=k, x=x, ys=ys: np.sum(ys[k] * x) for k in range(4)])
         x += 1
@@ -242,9 +242,9 @@ def test_a_value_that_threads_saved_at_once_is_kept_by_a_write():
 
 @pytest.mark.parametrize("tracked", [False, True])
 def test_threads_that_write_to_rows_of_one_tensor_lose_no_gradient(tracked):
-    """Each write is recorded for the whole tensor, too, whose history all threads continue."""
+    """Each write is also recorded for the whole tensor, whose history all threads continue."""
     weights = np.arange(1.0, 25).reshape(8, 3)
-    for _ in range(10):
+    for _ in range(5):
         leaves = [leaf(np.full(3, k + 1.0)) for k in range(8)]
         rows = leaf(np.ones((8, 3))) * 0 if tracked else tg.Tensor(np.zeros((8, 3)))
 

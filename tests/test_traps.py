@@ -2,6 +2,8 @@
 
 import math
 import re
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ WAYS_OUT = ("tg.array", "np.stack", "like=", "F = F + t", "t.item()", "t.data", 
 def names():
     t = tg.Tensor(np.array([0.5, 1.5, 2.5]), requires_grad=True)
     return {"np": np, "tg": tg, "math": math, "t": t, "s": np.sum(t * t), "F": np.zeros(3),
+            "rng": np.random.default_rng(0),
             "A": np.array([[1.0, -1.0, 2.0], [0.5, 0.0, 1.0], [2.0, 1.0, 1.0]])}  # fmt: skip
 
 
@@ -46,7 +49,7 @@ def test_there_are_traps():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("wrong", [row[0][0] for row in TABLE])
-def test_the_trap_raises_and_the_error_names_a_way_out(wrong):
+def test_the_trap_raises_and_the_error_names_a_remedy(wrong):
     with pytest.raises(Exception) as caught:  # noqa: PT011  (NumPy may raise its own error from ours)
         run(wrong)
     error = caught.value
@@ -65,6 +68,40 @@ def test_what_to_write_instead_runs_and_differentiates(wrong, right):
     assert np.abs(tg.grad(np.sum(value), t)).sum() > 0
 
 
+def test_a_shuffle_is_not_noticed():
+    """It is right for one axis; rows are views, and are overwritten. The page says what to write."""
+    assert "M[i], M[j] = M[j], M[i]" in PAGE
+    t = tg.Tensor(np.arange(12.0).reshape(6, 2), requires_grad=True)
+    numbers, rows, rng = t[:, 0] * 1, t * 1, np.random.default_rng(0)
+    for shuffled in (numbers, rows):
+        with pytest.warns(UserWarning, match="shuffling a 'Tensor' object"):
+            rng.shuffle(shuffled)
+    assert sorted(numbers.data) == [0, 2, 4, 6, 8, 10]
+    np.testing.assert_array_equal(tg.grad(np.sum(numbers**2), t)[:, 0], 2 * t.data[:, 0])
+    assert len(np.unique(rows.data[:, 0])) < 6
+    permuted = t[rng.permutation(len(t))]
+    np.testing.assert_array_equal(tg.grad(np.sum(permuted**2), t), 2 * t.data)
+
+
+REPLACED = [re.findall(r"[^|]+", line) for line in PAGE.splitlines() if re.search(r"\| \w+Error: ", line)]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(("code", "error"), [[cell.strip() for cell in row[:2]] for row in REPLACED])
+def test_errors_that_others_put_in_the_place_of_ours(code, error):
+    known = names()
+    if code.startswith("series"):
+        known["series"] = pytest.importorskip("pandas").Series([1.0, 2.0, 3.0])
+    kind, words = error.split(": ", 1)
+    with pytest.raises(Exception, match=re.escape(words)) as caught:
+        exec(code, known)
+    assert type(caught.value).__name__ == kind
+
+
+def test_there_are_such_errors():
+    assert len(REPLACED) == 4
+
+
 # fmt: off
 NAMED = [
     (lambda t: np.mean([t, t]),                     "np.mean turns lists into plain arrays: pass it tg.array"),
@@ -72,6 +109,8 @@ NAMED = [
     (lambda t: np.full((2, 3), t),                  "np.full turns lists .* like=t"),
     (lambda t: np.trapezoid([t, t]),                "np.trapezoid turns"),
     (lambda t: np.c_[t, t],                         "np.column_stack"),
+    (lambda t: np.fill_diagonal(np.eye(3), t),      "np.fill_diagonal turns"),  # in the module of np.c_
+    (lambda t: np.ndenumerate(t),                   r"would lose\. For a list"),
     (lambda t: np.array([t, t]),                    r"gradient, which a plain ndarray would lose\. For a list"),
     (lambda t: np.outer([t[0]], t),                 r"would lose\. For a list"),  # not np.ravel, which tensorgrad calls
     (lambda t: np.polynomial.polynomial.polyval(2.0, [t[0], t[1]]), r"would lose\. For a list"),
@@ -91,6 +130,18 @@ def test_parts_of_different_shapes_are_refused():
         tg.array([t, t[0]])
     with pytest.raises(tg.ShapeError):
         np.array([[1.0], [t[0], t[1]]], like=t)
+
+
+def test_other_things_in_a_list_of_tensors_are_numbers_or_refused():
+    s = tg.Tensor(2.0, requires_grad=True)
+    np.testing.assert_array_equal(tg.array([s, Fraction(1, 2)]).data, [2, 0.5])
+    for value, kind in (
+        (Decimal("0.5"), "decimal.Decimal: write float"),
+        (None, "NoneType"),
+        ([Decimal(1)], "objects"),
+    ):
+        with pytest.raises(TypeError, match=kind):
+            tg.array([s if np.ndim(value) == 0 else [s], value])
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ FUNCTIONS = ROOT / "tensorgrad" / "functional" / "__init__.pyi"
 
 
 def test_mypy_finds_the_mistakes_that_are_marked_and_no_others():
-    """One run for all programs: reading NumPy's types takes most of it, unless the cache of mypy has them."""
+    """A single run for all programs: reading NumPy's types takes most of the time, unless mypy has cached them."""
     api = pytest.importorskip("mypy.api")
     names = [str(path) for path in sorted(PROGRAMS.glob("*.py"))]
     options = ["--no-error-summary", "--config-file", str(ROOT / "pyproject.toml")]
@@ -37,7 +37,7 @@ def test_mypy_finds_the_mistakes_that_are_marked_and_no_others():
 
 
 def marked():
-    """The mistakes in the programs of tests/typing, by the comments beside them: (file, line, mypy's code)."""
+    """The mistakes in the programs of tests/typing, from the comments next to them: (file, line, mypy's code)."""
     mistakes = [
         (path.name, number, code)
         for path in sorted(PROGRAMS.glob("*.py"))
@@ -49,7 +49,7 @@ def marked():
     return mistakes
 
 
-@pytest.mark.parametrize("program", ["tensors", "numpy_functions", "functions", "derivatives", "layers"])
+@pytest.mark.parametrize("program", ["tensors", "numpy_functions", "functions", "derivatives", "layers", "training"])
 def test_the_types_that_are_stated_are_those_at_run_time(program, monkeypatch):
     right = []
 
@@ -153,7 +153,7 @@ def test_the_stub_of_the_functions_says_what_runs():
 
 
 def test_the_stub_of_the_functions_states_all_of_them():
-    """Type checkers need literal names; the modules know theirs."""
+    """Type checkers need literal names; at run time, the modules define them."""
     (names,) = [
         ast.literal_eval(node.value)
         for node in ast.parse(FUNCTIONS.read_text(encoding="utf-8")).body

@@ -1,5 +1,5 @@
 """The zero rule in docs/conventions.md: NaN and infinity only where they are right."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 import pytest

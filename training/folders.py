@@ -3,49 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from tensorgrad.errors import ConfigError
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None  # type: ignore[assignment]
-
-_held: set[Path] = set()  # the folders that this process has locked
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
 def locked(folder: Path, refusal: str | None = None) -> Iterator[None]:
-    """Lock an existing folder for this process within the block.
+    """Lock an existing folder for this process within the block, by a file ``.lock`` in it, which stays there.
 
     While another process holds the lock, wait for it, or, with a ``refusal``, raise an error that says so. The lock of
-    a process ends with it, however it ends. On Windows, and on file systems without locks, nothing is locked.
+    a process ends with it, however it ends. On file systems without locks, nothing is locked.
 
     Raises
     ------
     ConfigError
         If another process holds the lock and a ``refusal`` was given.
     """
-    resolved = folder.resolve()
-    if fcntl is None or resolved in _held:
+    with contextlib.ExitStack() as stack:
+        lock = FileLock(folder.resolve() / LOCK, is_singleton=True)  # one for each path, so that blocks can be nested
+        try:
+            stack.enter_context(lock.acquire(timeout=0 if refusal else -1))
+        except Timeout:
+            raise ConfigError(f"{folder}: {refusal}") from None
+        except NotImplementedError:
+            pass
         yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
-            except BlockingIOError:
-                raise ConfigError(f"{folder}: {refusal}") from None
-        _held.add(resolved)
-        yield
-    finally:
-        _held.discard(resolved)
-        os.close(handle)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder contains nothing but its lock and temporary files."""
+    return all(path.name == LOCK or is_temporary(path) for path in folder.iterdir())
 
 
 def is_temporary(path: Path) -> bool:

@@ -7,8 +7,8 @@ combinations of the values, each with a run for every seed. A run that several g
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-import models
+from models import brief, read_yaml
 from tensorgrad.errors import ConfigError
 from training.command_line import flag, suggestion
 from training.options import OPTIONS, check, integer
 
 NOT_AXES = ("out", "quiet", "data")
 AXES = tuple(name for name in OPTIONS if name not in NOT_AXES)
+MOST_RUNS = 100_000
 LONGEST_NAME = 120  # file systems allow 255 bytes
 
 Settings = dict[str, Any]
@@ -46,12 +47,30 @@ class Grid:
     def settings(self) -> list[Settings]:
         """The settings of every run; the seed varies fastest."""
         axes = {name: values for name, values in self.axes.items() if name != "seed"}
-        chosen = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-        if self.sample is not None:  # a larger sample contains the smaller one, whose runs are not run again
-            drawn = np.random.default_rng(0).permutation(len(chosen))[: self.sample]
-            chosen = [chosen[i] for i in sorted(drawn)]
+        total = math.prod(map(len, axes.values()))
+        chosen = [_combination(axes, i) for i in (range(total) if self.sample is None else _drawn(total, self.sample))]
         seeds: list[Settings] = [{"seed": seed} for seed in self.axes["seed"]] if "seed" in self.axes else [{}]
         return [cell | seed for cell in chosen for seed in seeds]
+
+
+def _combination(axes: Mapping[str, list[Any]], i: int) -> Settings:
+    """Combination ``i`` of the values, of which those of the last option vary fastest."""
+    chosen = {}
+    for name, values in reversed(list(axes.items())):
+        i, k = divmod(i, len(values))
+        chosen[name] = values[k]
+    return {name: chosen[name] for name in axes}
+
+
+def _drawn(total: int, sample: int) -> list[int]:
+    """Random combinations, in order. A larger sample contains the smaller ones, whose runs are not run again."""
+    rng = np.random.default_rng(0)
+    if total <= MOST_RUNS:
+        return sorted(rng.permutation(total)[:sample].tolist())
+    drawn: dict[int, None] = {}
+    while len(drawn) < sample:
+        drawn[int(rng.random() * total)] = None
+    return sorted(drawn)
 
 
 def grid_of(given: Mapping[str, Any], source: str = "", **about: Any) -> Grid:
@@ -76,7 +95,16 @@ def grid_of(given: Mapping[str, Any], source: str = "", **about: Any) -> Grid:
             if parsed in axes[name]:
                 raise ConfigError(f"{where} has the value {as_text(parsed)} twice")
             axes[name].append(parsed)
-    return Grid(axes, **about)
+    grid = Grid(axes, **about)
+    seeds = len(axes.get("seed", [0]))
+    total = math.prod(map(len, axes.values())) // seeds
+    count = seeds * min(total, total if grid.sample is None else grid.sample)
+    if count > MOST_RUNS:
+        raise ConfigError(
+            f"{source or 'the sweep'}: {count:,} runs are more than a sweep can have, {MOST_RUNS:,}: vary fewer values,"
+            " or draw some of the combinations, with --sample 20 or, in a YAML file, sample: 20"
+        )
+    return grid
 
 
 def _parse(name: str, value: Any, where: str) -> Any:
@@ -88,7 +116,7 @@ def _parse(name: str, value: Any, where: str) -> Any:
         elif isinstance(default, bool):
             value = {"true": True, "false": False}.get(value.lower(), value)
     elif value is None or isinstance(value, dict) or (isinstance(value, list) and not isinstance(default, list)):
-        raise ConfigError(f"{where} cannot be {json.dumps(value, default=str)}")
+        raise ConfigError(f"{where} cannot be {'null' if value is None else brief(value)}")
     if value == [] and default != []:
         raise ConfigError(f"{where} needs at least one number in each value")
     try:
@@ -105,14 +133,10 @@ def read_file(path: Path) -> list[Grid]:
     ConfigError
         Naming the file, the grid, and what was expected.
     """
-    import yaml
-
     try:
-        content = models.load_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_yaml(path, "the sweep")
+    except FileNotFoundError as error:
         raise ConfigError(f"cannot read the sweep {path}: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict) or not isinstance(content.get("grids"), list) or not content["grids"]:
         raise ConfigError(
             f"{path}: expected `grids`, a list of dicts with name and axes, and optionally `common`, a dict"
@@ -120,7 +144,7 @@ def read_file(path: Path) -> list[Grid]:
     _refuse_unknown(content, ("common", "grids"), str(path))
     common = content.get("common") or {}
     if not isinstance(common, dict):
-        raise ConfigError(f"{path}: common must be a dict of options, got {common!r}")
+        raise ConfigError(f"{path}: common must be a dict of options, got {brief(common)}")
     grids: list[Grid] = []
     for i, entry in enumerate(content["grids"], 1):
         where = f"{path}: grid {i}"
@@ -154,7 +178,7 @@ def _report(given: Any, grid: Grid, where: str) -> dict[str, float]:
         if shown not in map(as_text, grid.axes[name]):
             raise ConfigError(f"{where}: report: {shown} is not a value of {name}")
         if isinstance(accuracy, bool) or not isinstance(accuracy, int | float) or not 0 <= accuracy <= 1:
-            raise ConfigError(f"{where}: report: {shown} must be an accuracy of 0 to 1, got {accuracy!r}")
+            raise ConfigError(f"{where}: report: {shown} must be an accuracy of 0 to 1, got {brief(accuracy)}")
         accuracies[shown] = float(accuracy)
     return accuracies
 
@@ -162,7 +186,7 @@ def _report(given: Any, grid: Grid, where: str) -> dict[str, float]:
 def _refuse_unknown(entry: Mapping[str, Any], known: Sequence[str], where: str) -> None:
     unknown = [key for key in entry if key not in known]
     if unknown:
-        raise ConfigError(f"{where}: unknown key {unknown[0]!r}; valid: {', '.join(known)}")
+        raise ConfigError(f"{where}: unknown key {brief(unknown[0])}; valid: {', '.join(known)}")
 
 
 def all_settings(grids: Sequence[Grid]) -> dict[str, Settings]:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import models
+from models import brief
 from tensorgrad.errors import ConfigError
 from training.command_line import Parser, flag
 
@@ -29,7 +30,7 @@ def integer(least: int, most: float = math.inf) -> Callable[[Any], int]:
         except ValueError:
             parsed = least - 1
         if not least <= parsed <= most or isinstance(value, bool):
-            raise ValueError(f"{message}, got {value!r}")
+            raise ValueError(f"{message}, got {brief(value)}")
         return parsed
 
     return parse
@@ -46,7 +47,7 @@ def number(least: float = 0.0, below: float = math.inf, *, open: bool = False) -
         except (TypeError, ValueError, OverflowError):
             parsed = math.nan
         if not (least < parsed or (parsed == least and not open)) or not parsed < below:
-            raise ValueError(f"{message}, got {value!r}")
+            raise ValueError(f"{message}, got {brief(value)}")
         return parsed
 
     return parse
@@ -57,7 +58,7 @@ def one_of(*names: str) -> Callable[[Any], str]:
 
     def parse(value: Any) -> str:
         if value not in names:
-            raise ValueError(f"must be one of {', '.join(names)}, got {value!r}")
+            raise ValueError(f"must be one of {', '.join(names)}, got {brief(value)}")
         return str(value)
 
     return parse
@@ -75,7 +76,7 @@ def list_of(item: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
 def boolean(value: Any) -> bool:
     """Parse True or False."""
     if not isinstance(value, bool):
-        raise ValueError(f"must be true or false, got {value!r}")
+        raise ValueError(f"must be true or false, got {brief(value)}")
     return value
 
 

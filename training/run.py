@@ -17,6 +17,7 @@ import numpy as np
 import tensorgrad as tg
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
+from training.folders import is_empty
 from training.options import OPTIONS, check
 
 _VELOCITY = "optimizer.velocity."
@@ -68,7 +69,7 @@ class Run:
                         f"--out {folder} contains a run: name another folder, or continue that run with "
                         f"--resume {folder}"
                     )
-                if any(folder.iterdir()):
+                if not is_empty(folder):
                     raise ConfigError(f"--out {folder} is not empty: name another folder, or delete this one")
                 with (folder / "config.yaml").open("x"):  # of two runs that start at the same time, one gets the folder
                     pass
@@ -154,11 +155,14 @@ class Run:
         write_whole(self.folder / "result.json", lambda file: file.write(content.encode()))
 
     def _write_config(self) -> None:
-        import yaml
+        from ruamel.yaml import YAML
 
-        content = "# All options of this run. The layers have the form of those in a model file.\n"
-        content += yaml.safe_dump(vars(self.options) | {"data_set": self.about}, sort_keys=False, width=110)
-        write_whole(self.folder / "config.yaml", lambda file: file.write(content.encode()))
+        yaml: Any = YAML(typ="safe", pure=True)  # its types forbid assignment of its options
+        yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = False, False, 110
+        content = io.StringIO("# All options of this run. The layers have the form of those in a model file.\n")
+        content.seek(0, io.SEEK_END)
+        yaml.dump(vars(self.options) | {"data_set": self.about}, content)
+        write_whole(self.folder / "config.yaml", lambda file: file.write(content.getvalue().encode()))
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import ConfigError
-from training.folders import is_temporary, locked, remove_temporary_files
+from training.folders import is_empty, locked, remove_temporary_files
 from training.grid import Settings, key
 
 Records = dict[str, dict[str, Any]]  # {"settings": ..., "data": ...} of a run, by the name of its folder
@@ -25,7 +25,7 @@ def read_records(folder: Path) -> Records:
     """
     path = folder / "sweep.json"
     if not path.is_file():
-        if folder.exists() and not all(map(is_temporary, folder.iterdir())):
+        if folder.exists() and not is_empty(folder):
             raise ConfigError(f"--out {folder} is not empty and contains no sweep: name another folder")
         return {}
     try:

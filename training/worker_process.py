@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tensorgrad.errors import TensorgradError
-from training.folders import locked, remove_temporary_files
+from tensorgrad.errors import ConfigError, TensorgradError
+from training.folders import LOCK, locked, remove_temporary_files
 from training.run import read_result
 
 Result = dict[str, Any]
@@ -63,10 +63,13 @@ def run_one(settings: Mapping[str, Any], folder: str, stop: str) -> Result:
 
 
 def _empty(folder: Path) -> None:
+    """Delete what is in the folder of a run, except its lock. What a symbolic link refers to is never deleted."""
+    if folder.is_symlink():
+        raise ConfigError(f"{folder} is a symbolic link to a folder without a run: remove the link")
     for path in folder.iterdir():
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        else:
+        elif path.name != LOCK:
             path.unlink()
 
 

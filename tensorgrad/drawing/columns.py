@@ -39,7 +39,7 @@ def columns(net: Net, layers: list[list[int]]) -> list[float]:
 def _alignable(net: Net) -> list[tuple[list[int], list[int]]]:
     """For each box and waypoint, the neighbours above and below that it may share a column with.
 
-    Lines, and chains of operations, stay straight; lines that branch off or join bend.
+    Long lines and chains of operations are kept straight; lines bend where they branch or join.
     """
 
     def distance(v: int, u: int) -> tuple[int, int]:

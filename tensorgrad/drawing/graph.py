@@ -109,8 +109,8 @@ def _records_behind(outputs: Sequence[Variable], limit: int) -> list[Record]:
         record = stack.pop()
         if record.parents is None:
             raise FreedGraphError(
-                f"this graph was freed by a backward pass, with its {record.row.name!r}: draw it before backward() or "
-                "grad(), or pass retain_graph=True there"
+                f"this graph, which contains {record.row.name!r}, was freed by a backward pass: draw it before "
+                "backward() or grad(), or pass retain_graph=True there"
             )
         for parent in record.parents:
             if isinstance(parent, Record) and parent not in seen:

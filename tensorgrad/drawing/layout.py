@@ -5,7 +5,7 @@
 to layers, the one with fewer crossings and shorter lines is used.
 
 "Along" is the direction from layer to layer, "across" the other one. No line crosses a box: inside the band of a layer,
-lines are straight and have positions of their own among the boxes; they only bend between two bands.
+lines are straight, at positions between the boxes; they only bend between two bands.
 """
 
 from __future__ import annotations

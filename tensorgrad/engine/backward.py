@@ -306,7 +306,9 @@ def _broadcast_to(g: Array, shape: tuple[int, ...]) -> Array:
     """`numpy.broadcast_to`; for few elements a new array, which is several times as fast."""
     if isinstance(g, Variable) or math.prod(shape) > _LARGE:
         return np.broadcast_to(g, shape)
-    return np.full(shape, g, g.dtype) if type(g) is _ndarray else np.broadcast_to(g, shape).copy()
+    out = np.empty_like(g, shape=shape)
+    out[...] = g
+    return out
 
 
 @functools.lru_cache(1024)
@@ -342,13 +344,13 @@ def _is_bounded(x: Any) -> bool:
         return bool(x.trace.require(_is_bounded, x))
     if type(x) is not _ndarray or x.dtype.char not in "fd" or not x.flags.forc:
         return False
-    vector = x.ravel("K")
+    vector = x if x.ndim == 1 else x.ravel("K")
     return bool(np.dot(vector, vector) < math.inf)
 
 
 def _freed_error(record: Record) -> FreedGraphError:
     return FreedGraphError(
-        f"this graph was freed by an earlier backward pass, with its {record.row.name!r} (called at {record.where()}): "
+        f"this graph, with {record.row.name!r} called at {record.where()}, was freed by an earlier backward pass: "
         "pass retain_graph=True to the earlier backward() or grad(), or compute the forward pass again")  # fmt: skip
 
 

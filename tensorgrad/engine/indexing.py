@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.registry import also_complex, primitive, rule
-from tensorgrad.engine.tape import Array, as_array
+from tensorgrad.engine.tape import Array, Variable, as_array
 
 _BASIC = (slice, type(None), type(...), int, np.integer, np.bool_)
 _MANY_ADDITIONS = 1 << 22  # of float32 to one element: they lose at least a quarter of a digit
@@ -22,7 +22,7 @@ def getitem(x: Array, *, index: Any) -> Array:
 @primitive
 def scatter(values: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
     """An array of zeros with ``values`` added at ``index``: the transpose of indexing."""
-    out = np.zeros_like(values, shape=shape)
+    out = np.zeros(shape, values.dtype) if type(values) is np.ndarray else np.zeros_like(values, shape=shape)
     if may_repeat(index):
         _add_at(out, index, values)
     else:
@@ -31,20 +31,29 @@ def scatter(values: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
 
 
 # fmt: off
-rule(getitem, lambda g, _ans, _x, *, index: scatter(g, index=index, shape=_x.shape), selects=True,
-              add_to=lambda total, g, _i, _x, *, index: _add_at(total, index, g))
+rule(getitem, lambda g, _ans, _x, *, index: _getitem_dx(g, index, _x.shape), selects=True,
+              add_to=lambda total, g, _i, _x, *, index: _add_to(total, index, g))
 rule(scatter, lambda g, _ans, _values, *, index, shape: g[index])
 # fmt: on
 
 also_complex(getitem, scatter)
+_scatter_array: Any = scatter.row.forward  # type: ignore[attr-defined]  # without a search for tensors
+
+
+def _getitem_dx(g: Array, index: Any, shape: tuple[int, ...]) -> Array:
+    return (scatter if isinstance(g, Variable) else _scatter_array)(g, index=index, shape=shape)
+
+
+def _add_to(total: Any, index: Any, values: Any) -> None:
+    if may_repeat(index):
+        _add_at(total, index, values)
+    else:
+        total[index] += values
 
 
 def _add_at(total: Any, index: Any, values: Any) -> None:
-    if not may_repeat(index):
-        total[index] += values
-        return
     dtype = _accumulator_dtype(values)
-    out = total.astype(dtype, copy=False)
+    out = total if dtype == total.dtype else total.astype(dtype)
     np.add.at(out, index, values.astype(dtype, copy=False))
     if out is not total:
         total[...] = out
@@ -60,4 +69,4 @@ def _accumulator_dtype(values: Any) -> Any:
 def may_repeat(index: Any) -> bool:
     """Whether an index can select the same element twice: only integer arrays can."""
     entries = index if isinstance(index, tuple) else (index,)
-    return any(not isinstance(entry, _BASIC) and as_array(entry).dtype != bool for entry in entries)
+    return any([not isinstance(entry, _BASIC) and as_array(entry).dtype.kind != "b" for entry in entries])

@@ -20,7 +20,7 @@ from tensorgrad.engine.aliasing import frozen, outline_of, save, share_with_sour
 from tensorgrad.engine.caller import in_package
 from tensorgrad.engine.tape import NO_PARAMS, Leaf, Mode, Node, Record, Variable, as_result, current_mode, node_of
 from tensorgrad.errors import NoRuleError
-from tensorgrad.foreign import AS_THEY_ARE, operand
+from tensorgrad.foreign import UNCONVERTED, operand
 from tensorgrad.foreign import plain as _plain
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _general(row: Row) -> Callable[..., Any]:
     def run(*args: Any, **params: Any) -> Any:
         tensors = [arg for arg in args if isinstance(arg, Variable)]
         values = tuple([arg.data if isinstance(arg, Variable) else _plain(arg) for arg in args])
-        params = {name: frozen(_untracked(row, name, value)) for name, value in params.items()}
+        params = {name: _frozen(row, name, value) for name, value in params.items()}
         trace = tape.tracer()
         ans = row.forward(*values, **params) if trace is None else trace.run(row.forward, values, params)
         if not tensors:
@@ -83,8 +83,8 @@ def _one_input(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(x, Variable):
             return row.forward(_plain(x), **{name: _untracked(row, name, value) for name, value in params.items()})
         for name, value in params.items():
-            if not _is_constant(value):
-                params[name] = frozen(_untracked(row, name, value))
+            if type(value) not in _CONSTANTS:
+                params[name] = _frozen(row, name, value)
         ans = row.forward(x.data, **params)
         if type(ans) is not _ndarray:
             ans = as_result(row.name, ans)
@@ -115,11 +115,11 @@ def _binary(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(x, Variable):
             kind, a, x_node = type(x), x.data, x.node if type(x.node) is not Leaf else node_of(x)
         else:
-            kind, a = None, x if type(x) in AS_THEY_ARE else operand(x)
+            kind, a = None, x if type(x) in UNCONVERTED else operand(x)
         if isinstance(y, Variable):
             kind, b, y_node = type(y), y.data, y.node if type(y.node) is not Leaf else node_of(y)
         else:
-            b = y if type(y) in AS_THEY_ARE else operand(y)
+            b = y if type(y) in UNCONVERTED else operand(y)
         ans = row.forward(a, b)
         if kind is None:
             return ans
@@ -193,26 +193,28 @@ def _check_dtypes(row: Row, ans: Any, values: Sequence[Any]) -> None:
     """Refuse integer results, and complex values if the rules hold for real values only."""
     kind = ans.dtype.kind
     if kind not in "fc":
-        raise NoRuleError(f"{row.name} gave {ans.dtype} from a tensor that requires a gradient: only "
-                          "floating-point results differentiate")  # fmt: skip
+        raise NoRuleError(f"{row.name} returned {ans.dtype} for a tensor that requires a gradient: only "
+                          "floating-point results can be differentiated")  # fmt: skip
     if not row.complex and (kind == "c" or any(getattr(x, "dtype", None) in _COMPLEX for x in values)):
         raise NoRuleError(f"{row.name}: no gradient rule for complex values. Take np.real or np.abs first, or, "
-                          "if its rule holds for them, enter it with tg.rule(..., complex=True).")  # fmt: skip
+                          "if its rule holds for them, pass complex=True to tg.rule.")  # fmt: skip
+
+
+def _frozen(row: Row, name: str, value: Any) -> Any:
+    """The value of a parameter for a record: without tensors, and with copies of arrays."""
+    kind = type(value)
+    if kind in _CONSTANTS:
+        return value
+    if kind is tuple or kind is list:
+        return kind([_frozen(row, name, item) for item in value])
+    return value.copy() if kind is _ndarray else frozen(_untracked(row, name, value))
 
 
 def _untracked(row: Row, name: str, value: Any) -> Any:
     """The value of a parameter. It is not an input, so it must not require a gradient."""
-    if _is_constant(value):
-        return value
     if tape.any_tracked(value) and current_mode().recording:
         raise NoRuleError(f"{row.name}: {name!r} requires a gradient: pass it by position, as an input")
     return tape.value_of(value)
-
-
-def _is_constant(param: Any) -> bool:
-    """Whether a parameter is immutable and without tensors: a number, string, slice or None, or a tuple of those."""
-    kind = type(param)
-    return kind in _CONSTANTS or (kind is tuple and _CONSTANTS.issuperset(map(type, param)))
 
 
 _ONE_TRACKED = (True,)

@@ -166,7 +166,7 @@ def row_of(fn: Callable[..., Any]) -> Row | None:
 
 def rule(fn: Callable[..., Any], *vjps: Vjp | str | None, each: Vjp | None = None, together: Vjp | None = None,
          complex: bool = False, **options: Any) -> None:  # fmt: skip
-    """Enter the row of ``fn``, a NumPy function or a `primitive`, into the gradient table.
+    """Register the row of ``fn``, a NumPy function or a `primitive`, in the gradient table.
 
     Parameters
     ----------

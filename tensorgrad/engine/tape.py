@@ -134,7 +134,7 @@ def node_of(tensor: Variable) -> Node | None:
     node, data = tensor.node, tensor.data
     if type(node) is Leaf and (node.shape != data.shape or node.dtype != data.dtype):
         if data.dtype.kind != "f":
-            raise TypeError(f"a leaf that requires a gradient was given data of {data.dtype}: it takes real floats")
+            raise TypeError(f"a leaf that requires a gradient was given data of {data.dtype}: it holds real floats")
         node = tensor.node = Leaf(tensor)
     return node
 

@@ -97,17 +97,17 @@ def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
     all_positional = 0 < len(others) <= len(signature.positional) and not (kwargs or signature.variadic)
     if all_positional and all(map(_is_plain, others)):
         return run(*inputs, **dict(zip(signature.positional, others, strict=False)))
-    inputs, params, problem = _sorted(func, args, kwargs, signature)
+    inputs, params, problem = _normalized(func, args, kwargs, signature)
     if problem and entry.fallback is not None and _requires_recording(args, kwargs):
         run, fallback_signature = entry.fallback
-        inputs, params, problem = _sorted(
+        inputs, params, problem = _normalized(
             func, args, kwargs, fallback_signature, fallback_signature.accepted - signature.accepted
         )
     return _without_rule(kind, func, args, kwargs, problem) if problem else run(*inputs, **params)
 
 
 def _checked(func: Any, run: Callable[..., Any], *inputs: Any, **params: Any) -> Any:
-    """Run a composition. With unusual arguments NumPy's function runs first, for its errors: then they are accepted."""
+    """Run a composition. For unusual arguments, NumPy's function is run first, so that it raises its own errors."""
     axis, shape = params.get("axis"), getattr(inputs[0], "shape", None) if inputs else None
     if (axis is None or (type(axis) is int and shape != ())) and params.keys().isdisjoint(("dtype", "kind")):
         return run(*inputs, **params)
@@ -158,7 +158,8 @@ def _name_of(func: Any) -> str:
     name = getattr(func, "__name__", str(func))
     module = getattr(func, "__module__", None) or "numpy"
     if isinstance(func, np.ufunc):  # not all ufuncs have a ``__module__``
-        found = [known for known in ("numpy", *families) if _is_in(known, func)]
+        found = [known for known in ("numpy", *families, *[f"{known}._ufuncs" for known in families])
+                 if _is_in(known, func)]  # fmt: skip
         module = found[0] if found else ""
     return f"{module.replace('numpy', 'np', 1)}.{name}" if module else name
 
@@ -173,8 +174,8 @@ def _is_plain(value: Any) -> bool:
     return type(value) in _SIMPLE or (type(value) is tuple and _SIMPLE.issuperset(map(type, value)))
 
 
-def _sorted(func: Any, args: Any, kwargs: Any, signature: Signature,
-            may_be_tracked: frozenset[str] = frozenset()) -> tuple[Any, dict[str, Any], str]:  # fmt: skip
+def _normalized(func: Any, args: Any, kwargs: Any, signature: Signature,
+                may_be_tracked: frozenset[str] = frozenset()) -> tuple[Any, dict[str, Any], str]:  # fmt: skip
     """Normalize the arguments of a NumPy call: positional inputs, keyword parameters, and a description of problems."""
     inputs, params = _named(func, args, kwargs, signature)
     unknown = [name for name in params if name not in signature.accepted]

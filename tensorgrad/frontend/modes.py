@@ -47,9 +47,9 @@ class Switch(FunctionDecorator):
 class no_grad(Switch):  # noqa: N801  (the field's name, used like a keyword)
     """Disable recording: ``with tg.no_grad():`` or ``@tg.no_grad()``. Can be nested; exception-safe.
 
-    The mode belongs to the thread or task (a context variable). A generator has no context of its own: one that yields
-    inside the block leaves recording off in its caller until it goes on, as in PyTorch. Leave the block before
-    ``yield``, or iterate over it inside a ``with`` block.
+    The mode belongs to the thread or task (a context variable). A generator has no context of its own: if it yields
+    inside the block, recording stays off in its caller until the generator is resumed, as in PyTorch. Leave the block
+    before ``yield``, or iterate over the generator inside a ``with`` block.
 
     Examples
     --------

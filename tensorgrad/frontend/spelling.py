@@ -133,6 +133,28 @@ METHODS: dict[str, tuple[str, str]] = {  # from a name to the code with PyTorch 
     "diff":               ("t.diff()",                     "np.diff(t)"),
     "sinc":               ("t.sinc()",                     "np.sinc(t)"),
     "nan_to_num":         ("t.nan_to_num()",               "np.nan_to_num(t)"),
+    "fliplr":             ("t.fliplr()",                   "np.fliplr(t)"),
+    "flipud":             ("t.flipud()",                   "np.flipud(t)"),
+    "hypot":              ("t.hypot(u)",                   "np.hypot(t, u)"),
+    "logaddexp":          ("t.logaddexp(u)",               "np.logaddexp(t, u)"),
+    "exp2":               ("t.exp2()",                     "np.exp2(t)"),
+    "cross":              ("m.cross(u[:1], dim=1)",        "np.cross(m, u[:1])"),
+    "vdot":               ("t[0].vdot(u[0])",              "np.vdot(t[0], u[0])"),
+    "cov":                ("t.cov()",                      "np.cov(t)"),
+    "corrcoef":           ("t.corrcoef()",                 "np.corrcoef(t)"),
+    "isclose":            ("t.isclose(u)",                 "np.isclose(t, u)"),
+    "isinf":              ("t.isinf()",                    "np.isinf(t)"),
+    "slogdet":            ("m.slogdet()[1]",               "np.linalg.slogdet(m)[1]"),
+    "logdet":             ("m.logdet()",                   "np.linalg.slogdet(m)[1]"),
+    "pinverse":           ("t.pinverse()",                 "np.linalg.pinv(t)"),
+    "svd":                ("t.svd()[1]",                   "np.linalg.svd(t, full_matrices=False)[1]"),
+    "matrix_exp":         ("m.matrix_exp()",               "import tensorgrad.scipy; tg.scipy.linalg.expm(m)"),
+    "lgamma":             ("t.lgamma()",                   "from scipy.special import gammaln; gammaln(t)"),
+    "digamma":            ("t.digamma()",                  "from scipy.special import digamma; digamma(t)"),
+    "erfinv":             ("(t / 3).erfinv()",             "from scipy.special import erfinv; erfinv(t / 3)"),
+    "logit":              ("(t / 3).logit()",              "from scipy.special import logit; logit(t / 3)"),
+    "xlogy":              ("t.xlogy(u)",                   "from scipy.special import xlogy; xlogy(t, u)"),
+    "type":               ("t.type(torch.float64)",        "t.astype(np.float64)"),
     # in place
     "add_":               ("v.add_(u)",                    "v += u"),
     "sub_":               ("v.sub_(u)",                    "v -= u"),
@@ -181,11 +203,36 @@ FUNCTIONS: dict[str, tuple[str, str]] = {  # functions of the package
     "inverse":            ("torch.inverse(m)",             "np.linalg.inv(m)"),
     "norm":               ("torch.norm(t)",                "np.linalg.norm(t)"),
     "numel":              ("torch.numel(t)",               "t.size"),
+    "flatten":            ("torch.flatten(t)",             "t.flatten()"),
+    "masked_select":      ("torch.masked_select(t, mask)", "t[mask]"),
+    "index_select":       ("torch.index_select(t, 0, i)",  "t[i]"),
+    "is_tensor":          ("torch.is_tensor(a)",           "isinstance(a, tg.Tensor)"),
     "float32":            ("torch.float32",                "np.float32"),
     "float64":            ("torch.float64",                "np.float64"),
     "long":               ("torch.long",                   "np.int64"),
 }
 # fmt: on
+
+_INSTEAD = {  # other names of the package
+    **dict.fromkeys(
+        ("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "manual_seed", "Generator"),
+        "write rng = np.random.default_rng(seed), and rng.standard_normal(3), rng.random(3), rng.integers(9, size=3) "
+        "or rng.permutation(3)",
+    ),
+    **dict.fromkeys(
+        ("linalg", "fft"), "NumPy's functions work on tensors, write np.linalg.solve(a, b) or np.fft.rfft(t)"
+    ),
+    **dict.fromkeys(
+        ("special", "distributions"), "write scipy.special.expit(t), or import tensorgrad.scipy: docs/scipy.md"
+    ),
+    **dict.fromkeys(("autograd", "func"), "its functions are in tg itself: tg.grad, tg.vjp, tg.jacobian, tg.hessian"),
+    **dict.fromkeys(("set_grad_enabled", "inference_mode"), "write with tg.no_grad():"),
+    **dict.fromkeys(("cuda", "device"), "tensorgrad computes on the CPU"),
+    "enable_grad": "operations are recorded except inside tg.no_grad()",
+    "utils": "write tg.data.batches for batches, tg.optim.clip_grad_norm and tg.checkpoint",
+    "vmap": "NumPy's functions take batch axes: write f for (N, ...), with axis=-1",
+    "jit": "write tg.compile(f)",
+}
 
 _UNNEEDED = {
     "cuda": "tensorgrad computes on the CPU",
@@ -196,10 +243,10 @@ _UNNEEDED = {
 }
 
 
-class Elsewhere:
-    """Replaces a missing attribute of a tensor: reading it raises an error that says what to write instead.
+class MissingAttribute:
+    """A descriptor for an attribute that tensors do not have: reading it raises an error that says what to write.
 
-    A ``__getattr__`` would do the same, but slow down access to all other attributes.
+    A ``__getattr__`` would do the same, but would slow down access to all other attributes.
     """
 
     def __init__(self, name: str, instead: str) -> None:
@@ -210,10 +257,10 @@ class Elsewhere:
                              obj=owner if instance is None else instance)  # fmt: skip
 
 
-def elsewhere(taken: Any) -> dict[str, Elsewhere]:
+def missing_attributes(kind: Any) -> dict[str, MissingAttribute]:
     """The attributes to add to a class of tensors, for the names that it does not have."""
     names = {name: f"write {ours} for {theirs}" for name, (theirs, ours) in METHODS.items()} | _UNNEEDED
-    return {name: Elsewhere(name, instead) for name, instead in names.items() if not hasattr(taken, name)}
+    return {name: MissingAttribute(name, instead) for name, instead in names.items() if not hasattr(kind, name)}
 
 
 def missing(name: str) -> str:
@@ -221,6 +268,11 @@ def missing(name: str) -> str:
     if name in FUNCTIONS:
         theirs, ours = FUNCTIONS[name]
         return f": write {ours} for {theirs}"
+    if name in _INSTEAD:
+        return f": {_INSTEAD[name]}"
     if callable(getattr(np, name, None)) and not name.startswith("_"):
         return f": NumPy's functions work on tensors, write np.{name}(t)"
+    if name in METHODS and not name.endswith("_"):
+        theirs, ours = METHODS[name]
+        return f": write {ours} for {theirs}"
     return ""

@@ -19,12 +19,12 @@ from tensorgrad.engine.backward import backward_pass
 from tensorgrad.engine.indexing import getitem
 from tensorgrad.engine.registry import declare, entries
 from tensorgrad.engine.tape import Leaf, Variable, any_tracked, as_array, current_mode, frozen_leaves, leaf_of, value_of
-from tensorgrad.errors import ShapeError
+from tensorgrad.errors import GradientLostError, ShapeError
 from tensorgrad.frontend.assign import as_index, assign, needs_recording
+from tensorgrad.frontend.conversion_errors import array_conversion_error, copy_error, number_conversion_error
 from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
-from tensorgrad.frontend.leaving import becomes_a_number, becomes_an_array, is_copied
 from tensorgrad.frontend.methods import Methods
-from tensorgrad.frontend.spelling import Elsewhere, elsewhere
+from tensorgrad.frontend.spelling import MissingAttribute, missing_attributes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -63,7 +63,7 @@ def _conversion(kind: Any) -> Any:
 
     def convert(self: Tensor) -> Any:
         if self.node is not None and current_mode().recording:
-            raise becomes_a_number(kind.__name__)
+            raise number_conversion_error(kind.__name__)
         return kind(self.item())
 
     return convert
@@ -82,7 +82,7 @@ class _TensorType(type):
 
 
 def _is_available(kind: type, name: str) -> bool:
-    return not isinstance(inspect.getattr_static(kind, name, None), Elsewhere)
+    return not isinstance(inspect.getattr_static(kind, name, None), MissingAttribute)
 
 
 class Tensor(Methods, metaclass=_TensorType):
@@ -130,13 +130,16 @@ class Tensor(Methods, metaclass=_TensorType):
         if isinstance(data, Variable) and np.may_share_memory(self.data, data.data):
             detach_from(data, self)
         if requires_grad:
+            if isinstance(data, Variable) and data.tracked and current_mode().origin is not None:
+                raise GradientLostError("a new leaf cuts a gradient rule off from its input, so that higher derivatives"
+                                        " are wrong: in a rule, write tg.grad(f)(x) or tg.vjp(f, x)")  # fmt: skip
             self.requires_grad = True
 
     # ------------------------------------------------------------------------------------------- attributes
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients flow to this tensor. Settable on leaves: False freezes a parameter.
+        """Whether gradients flow to this tensor. Can be set for leaves: False freezes a parameter.
 
         Examples
         --------
@@ -195,7 +198,7 @@ class Tensor(Methods, metaclass=_TensorType):
         3.0
         """
         if self.data.size != 1:
-            raise ValueError(f"item() needs a tensor with one element, this one has shape {self.shape}")
+            raise ValueError(f"item() needs a tensor with one element, but this one has shape {self.shape}")
         return self.data.item()
 
     def detach(self) -> Tensor:
@@ -226,7 +229,7 @@ class Tensor(Methods, metaclass=_TensorType):
 
     def __copy__(self) -> Tensor:
         if self.record is not None:
-            raise is_copied()
+            raise copy_error()
         return _rebuild(type(self), self, self.requires_grad, self.grad)
 
     def __reduce__(self) -> Any:
@@ -267,16 +270,17 @@ class Tensor(Methods, metaclass=_TensorType):
         """
         if not self.tracked:
             raise RuntimeError("backward() on a tensor that requires no gradient: make a Tensor it is computed from "
-                               "with requires_grad=True, and compute it outside no_grad()")  # fmt: skip
+                               "with requires_grad=True, and compute it outside no_grad(); in a gradient rule, write "
+                               "tg.grad(f)(x) or tg.vjp(f, x)")  # fmt: skip
         start = seed_for(self, seed)
         start = start if create_graph else value_of(start)
         found = backward_pass([(self, start)], create_graph=create_graph, retain_graph=retain_graph)
         tensors = [(leaf, leaf.tensor()) for leaf in found]  # type: ignore[attr-defined]
         for leaf, tensor in tensors:
-            if tensor is not None and (leaf.shape, leaf.dtype) != (tensor.shape, tensor.dtype):
+            if tensor is not None and (leaf.shape != tensor.data.shape or leaf.dtype != tensor.data.dtype):
                 raise ShapeError(f"a leaf had shape {leaf.shape} and dtype {leaf.dtype} when it was used, and was then "
                                  f"given data of shape {tensor.shape} and dtype {tensor.dtype}: compute the "
-                                 "result again, or call tg.grad(result, leaf) for the gradient as of then")  # fmt: skip
+                                 "result again, or call tg.grad(result, leaf) for its former data")  # fmt: skip
         for leaf, tensor in tensors:
             if tensor is not None:
                 _accumulate(tensor, found[leaf], create_graph)
@@ -297,7 +301,7 @@ class Tensor(Methods, metaclass=_TensorType):
 
         def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
             if self.node is not None and (dtype is None or np.dtype(dtype).kind not in "biu"):
-                raise becomes_an_array()
+                raise array_conversion_error()
             return np.array(self.data, dtype, copy=copy)
 
     # ------------------------------------------------------------------------------------------- elements
@@ -372,7 +376,7 @@ class Tensor(Methods, metaclass=_TensorType):
         return self._square() if type(exponent) is int and exponent == 2 else self._power(exponent)
 
 
-for _name, _instead in elsewhere(Tensor).items():
+for _name, _instead in missing_attributes(Tensor).items():
     setattr(Tensor, _name, _instead)
 
 
@@ -400,7 +404,7 @@ def _accumulate(tensor: Variable, gradient: Any, create_graph: bool) -> None:
         if before is not None and before.shape != tensor.shape:
             raise ShapeError(f"the .grad of a leaf of shape {tensor.shape} was set to an array of shape {before.shape}")
         total = gradient if before is None else before + gradient
-        tensor.grad = total if isinstance(total, Tensor) else as_array(total)
+        tensor.grad = total if type(total) is np.ndarray or isinstance(total, Tensor) else as_array(total)
 
 
 def seed_for(output: Variable, seed: Any) -> Any:
@@ -411,7 +415,7 @@ def seed_for(output: Variable, seed: Any) -> Any:
         if output.data.size != 1:
             raise ShapeError(f"a tensor of shape {output.shape} has no single gradient: reduce it first, with .sum() "
                              f"or .mean(), or pass a seed of shape {output.shape}")  # fmt: skip
-        return np.ones(output.shape, output.dtype)
+        return np.array(1, output.dtype, ndmin=output.data.ndim)
     if isinstance(seed, Variable) and seed.shape == output.shape and seed.dtype.kind in "fiub":
         return seed if seed.dtype == output.dtype else _np.astype(seed, output.dtype)
     seed = as_array(value_of(seed))

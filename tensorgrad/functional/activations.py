@@ -1,6 +1,6 @@
 """Activation functions, elementwise, with PyTorch's names, parameters and conventions.
 
-``x`` has any shape, which the result keeps (but for `glu`). They raise ``TypeError`` if it does not hold real numbers.
+``x`` has any shape, and the result has the same one (except for `glu`). All raise ``TypeError`` unless ``x`` is real.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def sigmoid(x: Array) -> Array:
     array([0.1192, 0.5   , 0.8808])
     """
     out = np.asarray(np.negative(floating(x)))
-    with np.errstate(over="ignore"):  # exp(-x) is infinite where 1 / (1 + exp(-x)) is less than any number
+    with np.errstate(over="ignore"):  # exp(-x) overflows where 1 / (1 + exp(-x)) underflows
         out = np.exp(out, out=out)
     out += 1
     return np.reciprocal(out, out=out)[()]
@@ -143,7 +143,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
 
 
 def prelu(x: Array, weight: Array) -> Array:
-    """`leaky_relu` with a slope that can be learned: ``weight`` of one element, or ``(C,)`` for ``x`` ``(N, C, ...)``.
+    """`leaky_relu` with a learned slope: a ``weight`` of one element, or ``(C,)`` for an ``x`` of ``(N, C, ...)``.
 
     The gradient at 0 is ``weight``. Raises `ShapeError` if the shapes do not match.
 
@@ -179,7 +179,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
 
 
 def celu(x: Array, alpha: float = 1.0) -> Array:
-    """``x`` where it is positive, else ``alpha * (exp(x / alpha) - 1)``: an `elu` of slope 1 at 0 for every ``alpha``.
+    """``x`` where it is positive, else ``alpha * (exp(x / alpha) - 1)``: an `elu` with slope 1 at 0 for any ``alpha``.
 
     Raises ``ValueError`` if ``alpha`` is 0.
 
@@ -197,7 +197,7 @@ def celu(x: Array, alpha: float = 1.0) -> Array:
 
 
 def selu(x: Array) -> Array:
-    """``scale * elu(x, alpha)`` with the two constants that keep mean 0 and variance 1 from layer to layer.
+    """``scale * elu(x, alpha)``, with constants for which mean 0 and variance 1 are preserved from layer to layer.
 
     Source: Klambauer et al., "Self-normalizing neural networks", 2017.
 
@@ -212,7 +212,7 @@ def selu(x: Array) -> Array:
 def gelu(x: Array, approximate: str = "none") -> Array:
     """``x`` times the probability that a normal variable is below ``x``.
 
-    ``approximate="tanh"`` takes ``(1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2`` for that probability. Raises
+    ``approximate="tanh"`` uses ``(1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2`` as that probability. Raises
     ``ValueError`` for other values.
 
     Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016.

@@ -2,8 +2,8 @@
 
 ``x`` is ``(N, C, *spatial)``, the result ``(N, C, *output_size)``. ``output_size`` is one integer for all spatial axes
 or one for each, where None keeps the length of the axis. Along an axis of length ``n``, window ``i`` of ``size``
-consists of the elements from ``floor(i * n / size)`` up to, but without, ``ceil((i + 1) * n / size)``; windows may
-overlap. Equal maxima share the gradient, as they do in `numpy.max`. Wrong shapes raise `ShapeError`, other wrong
+consists of the elements from ``floor(i * n / size)`` up to, but not including, ``ceil((i + 1) * n / size)``; windows
+may overlap. Equal maxima share the gradient, as in `numpy.max`. Wrong shapes raise `ShapeError`, other invalid
 arguments ``ValueError``.
 """
 
@@ -141,7 +141,7 @@ def _kernel(x: Array, sizes: tuple[int, ...]) -> tuple[int, ...] | None:
 
 
 def _windows(x: Array, sizes: tuple[int, ...]) -> tuple[Array, Array]:
-    """The windows, ``(N, C, size, elements, size, elements, ...)``, and which of their elements are inside of them."""
+    """The windows, ``(N, C, size, elements, size, elements, ...)``, and a mask of the elements that belong to them."""
     shape = list(x.shape[:2])
     inside = []
     for axis, size in enumerate(sizes, 2):

@@ -26,7 +26,7 @@ def in_precision_of(x: Array, y: Any) -> Array:
 
 
 def per_axis(value: Any, axes: int, name: str, least: int) -> tuple[int, ...]:
-    """``axes`` integers, given as one for all or as one for each; ``least`` is the smallest allowed."""
+    """A parameter with one integer for each axis, given as one for all or one for each; ``least`` is the minimum."""
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
     if len(numbers) != axes or not all(isinstance(n, (int, np.integer)) for n in numbers):
         raise ValueError(f"{name} must be an integer, or one for each of {axes} axes, got {value!r}")

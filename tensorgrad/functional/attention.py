@@ -30,7 +30,7 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_ma
     dropout_p
         The probability with which a weight is dropped; needs ``rng``.
     is_causal
-        Query ``i`` sees keys ``0 .. i`` only; not together with ``attn_mask``.
+        Query ``i`` attends to keys ``0 .. i`` only; cannot be combined with ``attn_mask``.
     scale
         ``1 / sqrt(E)`` by default.
     rng
@@ -39,7 +39,7 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_ma
     Raises
     ------
     ShapeError, ValueError, TypeError
-        If the shapes do not match, arguments contradict each other, or the mask holds integers.
+        If the shapes do not match, arguments exclude each other, or the mask has an integer dtype.
 
     Notes
     -----
@@ -84,7 +84,7 @@ def _masked_softmax(scores: Array, mask: Array) -> Array:
     mask = mask if isinstance(mask, Variable) else as_array(mask)
     check_broadcastable(scores.shape, mask, "attn_mask")
     if mask.dtype.kind in "iu":
-        raise TypeError("attn_mask must hold booleans (which keys take part) or floats (added to the scores), "
+        raise TypeError("attn_mask must hold booleans (true for keys to attend to) or floats (added to the scores), "
                         f"got {mask.dtype}: write attn_mask.astype(bool)")  # fmt: skip
     seen = np.atleast_1d(value_of(mask) if mask.dtype == bool else value_of(mask) != -np.inf)
     scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask.astype(scores.dtype)

@@ -51,7 +51,7 @@ def cross_entropy(logits: Array, targets: Array, weight: Array = None, *, ignore
     TypeError, IndexError
         If the targets are not integers, or not in ``0 .. C - 1``.
     ValueError
-        If an option is not one of those above, or one-hot targets are not one-hot.
+        If an option has an invalid value, or integer targets in the shape of the logits are not one-hot.
 
     Examples
     --------
@@ -106,12 +106,12 @@ def _of_labels(name: str, log_probs: Array, targets: Array, weight: Array, ignor
     n, classes, *rest = log_probs.shape
     labels, ignored = _labels(name, log_probs.shape, targets, ignore_index)
     shape = labels.shape
-    if rest:  # every place is a row of its own
+    if rest:  # each position is a row
         log_probs = np.transpose(log_probs, (0, *range(2, log_probs.ndim), 1))
         log_probs = np.reshape(log_probs, (n * math.prod(rest), classes))
         labels = labels.reshape(-1)
     losses = -log_probs[np.arange(len(labels)), labels]
-    used: Array = None  # the weight of each row, where these are not all 1
+    used: Array = None  # the weight of each row; None if all are 1
     if weight is not None:
         weight = _class_weights(weight, log_probs)
         used = weight[labels]
@@ -138,8 +138,8 @@ def _scores(name: str, x: Array) -> Array:
 
 
 def _labels(name: str, shape: tuple[int, ...], targets: Array, ignore_index: int) -> tuple[Array, Array]:
-    """Class numbers for scores of this shape, and which of them are ignored: None, if none is."""
-    labels = np.copy(as_array(value_of(targets)))  # a copy: the tape keeps it
+    """Class numbers for scores of this shape, and a mask of the ignored ones, or None."""
+    labels = np.copy(as_array(value_of(targets)))  # a copy, because the record keeps it
     expected = (shape[0], *shape[2:])
     if labels.shape != expected:
         wanted = "-1" if len(expected) == 1 else ", ".join(map(str, expected))
@@ -160,7 +160,7 @@ def _labels(name: str, shape: tuple[int, ...], targets: Array, ignore_index: int
 
 
 def _check_one_hot(targets: Array) -> None:
-    """Of integer targets in the shape of the logits: each must be a single 1 among zeros."""
+    """Raise ``ValueError`` unless integer targets in the shape of the logits are one-hot."""
     values = as_array(value_of(targets))
     if values.dtype.kind in "iub" and not np.all((values != 0).sum(axis=1) * values.max(axis=1, initial=0) == 1):
         raise ValueError("integer targets in the shape of the logits must be one-hot: a single 1 among the classes")

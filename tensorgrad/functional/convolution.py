@@ -1,7 +1,7 @@
 """Convolutions and transposed convolutions over one, two and three axes.
 
-Both are one matrix product. A convolution lays the windows of the image side by side as columns and multiplies by the
-filters; its transpose multiplies first and adds the windows up. As in PyTorch, the kernel is not flipped.
+A convolution is a matrix product of the filters and the windows of the images; its transpose is a product with the
+filters, whose columns are then added to the windows. As in PyTorch, the kernel is not flipped.
 
 ``x`` is ``(N, C, *spatial)``; the weight of a convolution ``(out, C / groups, *kernel)``, that of a transposed one
 ``(C, out / groups, *kernel)``; the bias ``(out,)``. ``stride``, ``padding`` and ``dilation`` are one integer or one for
@@ -63,7 +63,7 @@ def conv2d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding
     Raises
     ------
     ShapeError
-        If the shapes do not belong together, or the kernel is larger than the padded images.
+        If the shapes do not match, or the kernel is larger than the padded images.
     ValueError
         If a parameter is out of range, or ``"same"`` is combined with a stride.
 
@@ -108,8 +108,8 @@ def conv_transpose2d(x: Array, weight: Array, bias: Array = None, stride: Any = 
     """The transpose of `conv2d`: each element of ``x`` adds a multiple of the kernel to the result.
 
     ``x`` is ``(N, C, H, W)``, ``weight`` ``(C, out / groups, kH, kW)``. Along each axis, the length becomes
-    ``(n - 1) * stride - 2 * padding + dilation * (k - 1) + 1 + output_padding``; ``output_padding`` thus chooses among
-    the lengths that a convolution with a stride maps to one. Errors are those of `conv2d`.
+    ``(n - 1) * stride - 2 * padding + dilation * (k - 1) + 1 + output_padding``; ``output_padding`` selects one of the
+    lengths that a convolution with a stride maps to the same length. Errors are those of `conv2d`.
 
     Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016, section 4.
 
@@ -187,13 +187,13 @@ def _convolve_transposed(axes: int, x: Array, weight: Array, bias: Array, stride
 def _check(axes: int, x: Array, weight: Array, groups: int) -> None:
     check_images(x, axes)
     if weight.ndim != axes + 2 or 0 in weight.shape[2:]:
-        raise ShapeError(f"weight must have {axes + 2} axes, two of channels and those of a kernel, got {weight.shape}")
+        raise ShapeError(f"weight must have {axes + 2} axes, two of them for channels, got {weight.shape}")
     if not isinstance(groups, (int, np.integer)) or groups < 1:
         raise ValueError(f"groups must be a positive integer, got {groups!r}")
 
 
 def _margins(padding: Any, kernel: Ints, stride: Ints, dilation: Ints) -> tuple[Ints, Ints]:
-    """How many zeros go before and after each axis."""
+    """The number of zeros before and after each axis."""
     if padding == "valid":
         padding = 0
     elif padding == "same":

@@ -2,7 +2,7 @@
 
     out[n, o, i] = sum over c, k of w[o, c, k] * x[n, c, i * stride + k * dilation - before]
 
-is linear in ``x`` and in ``w``; what lies outside of ``x`` counts as 0. `convolution` computes ``out`` from ``x`` and
+is linear in ``x`` and in ``w``; elements outside ``x`` are 0. `convolution` computes ``out`` from ``x`` and
 ``w``; its gradients are `convolution_transposed`, in the shape of ``x``, and `convolution_filters`, in that of ``w``.
 """
 
@@ -85,7 +85,7 @@ rule(convolution_filters,
 
 
 def _sum_for_channels(g: Array) -> Array:
-    """The sum over all axes but that of the channels, which is much faster where these are last, as in memory."""
+    """The sum over all axes but that of the channels, computed with the channels last if they are last in memory."""
     last = np.moveaxis(g, 1, -1)
     if not isinstance(last, Variable) and last.flags.c_contiguous:
         return total(last, axis=tuple(range(g.ndim - 1)))

@@ -14,7 +14,7 @@ __all__ = ["cummax", "cummin"]
 
 
 class Extremes(NamedTuple):
-    """Values, and where they are in the input."""
+    """Values, and their indices in the input."""
 
     values: Array
     indices: Array

@@ -19,12 +19,12 @@ _CACHE = 2 << 20  # bytes at a time
 def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Array:
     """``(N, C, *spatial)`` and ``(C, 1, *kernel)`` to ``(N, *out, C)``."""
     result = np.empty((len(x), *windows.out, len(w)), x.dtype)
-    axes, room = (*range(len(windows.out) - 1), len(windows.out)), None
+    axes, buffer = (*range(len(windows.out) - 1), len(windows.out)), None
     for images in _slices(x, windows):
-        side = room = padded(channels_last(x[images]), axes, windows, room)
+        region = buffer = padded(channels_last(x[images]), axes, windows, buffer)
         total = product = None
         for place in np.ndindex(*windows.kernel):
-            product = np.multiply(_at(side, place, windows), _line(w, place, windows), out=product)
+            product = np.multiply(_at(region, place, windows), _line(w, place, windows), out=product)
             if total is None:
                 total, product = product, None
             else:
@@ -38,15 +38,15 @@ def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Ar
 def correlate_filters(x: Array, g: Array, windows: Windows) -> Array:
     """``(N, C, *spatial)`` and ``(N, C, *out)`` to ``(C, 1, *kernel)``."""
     total = np.zeros((*windows.kernel, x.shape[1]), x.dtype)
-    axes, room, product = (*range(len(windows.out) - 1), len(windows.out)), None, None
+    axes, buffer, product = (*range(len(windows.out) - 1), len(windows.out)), None, None
     for images in _slices(x, windows):
-        side = room = padded(channels_last(x[images]), axes, windows, room)
-        ours = np.ascontiguousarray(channels_last(g[images]))
-        if product is None or product.shape != ours.shape:
-            product = np.empty_like(ours)
-        ones = np.ones(math.prod(ours.shape[:-1]), x.dtype)
+        region = buffer = padded(channels_last(x[images]), axes, windows, buffer)
+        grads = np.ascontiguousarray(channels_last(g[images]))
+        if product is None or product.shape != grads.shape:
+            product = np.empty_like(grads)
+        ones = np.ones(math.prod(grads.shape[:-1]), x.dtype)
         for place in np.ndindex(*windows.kernel):
-            np.multiply(_at(side, place, windows), ours, out=product)
+            np.multiply(_at(region, place, windows), grads, out=product)
             total[place] += ones @ product.reshape(len(ones), -1)
     return np.moveaxis(total, -1, 0)[:, np.newaxis]
 
@@ -57,11 +57,11 @@ def spread(g: Array, w: Array, shape: Ints, windows: Windows) -> Array:
     inside, taken = overlap(windows.before, windows.lengths, shape)
     *above, last = windows.lengths
     for images in _slices(g, windows):
-        ours = np.ascontiguousarray(channels_last(g[images]))
-        covered, product = np.zeros((*above, ours.shape[-3], last, len(w)), g.dtype), np.empty_like(ours)
+        grads = np.ascontiguousarray(channels_last(g[images]))
+        covered, product = np.zeros((*above, grads.shape[-3], last, len(w)), g.dtype), np.empty_like(grads)
         for place in np.ndindex(*windows.kernel):
             there = _at(covered, place, windows)
-            there += np.multiply(ours, _line(w, place, windows), out=product)
+            there += np.multiply(grads, _line(w, place, windows), out=product)
         result[(images, *taken)] = images_first(covered)[(slice(None), *inside)]
     return result
 
@@ -73,12 +73,12 @@ def _slices(x: Array, windows: Windows) -> Iterator[slice]:
     return (slice(start, min(start + count, len(x))) for start in range(0, len(x), count))
 
 
-def _at(side: Array, place: Ints, windows: Windows) -> Array:
-    """The elements at a place of the kernel in all windows."""
+def _at(region: Array, place: Ints, windows: Windows) -> Array:
+    """The elements of all windows at a position in the kernel."""
     *above, last = windows.at(place)
-    return side[(*above, slice(None), last)]
+    return region[(*above, slice(None), last)]
 
 
 def _line(w: Array, place: Ints, windows: Windows) -> Array:
-    """The element of the kernel at a place, for a line of windows: ``(last out, C)``."""
+    """The element of the kernel at a position, repeated for a row of windows: ``(last out, C)``."""
     return np.tile(w[(slice(None), 0, *place)], (windows.out[-1], 1))

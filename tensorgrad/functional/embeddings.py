@@ -14,7 +14,7 @@ from tensorgrad.summation import widened
 __all__ = ["embedding", "one_hot"]
 
 
-_MANY = 1 << 22  # of float32: sums of more are computed in float64, as those of indexing are
+_MANY = 1 << 22  # float32 terms: larger sums are computed in float64, as for indexing
 
 
 @primitive
@@ -25,9 +25,9 @@ def rows_of(weight: Array, *, rows: Array) -> Array:
 
 @primitive
 def add_to_rows(g: Array, *, rows: Array, count: int) -> Array:
-    """The transpose of `rows_of`: a table of ``count`` rows, to each of which those of ``g`` at its indices are added.
+    """The transpose of `rows_of`: a table of ``count`` rows, each the sum of the rows of ``g`` with its index.
 
-    Rows of the same index are brought together and added up at once, which is several times as fast as `numpy.add.at`.
+    Rows with the same index are grouped and summed at once, which is several times as fast as `numpy.add.at`.
     """
     if not rows.size or g.size > _MANY:
         return scatter(g, index=rows, shape=(count, g.shape[-1]))
@@ -96,7 +96,7 @@ def one_hot(indices: Array, num_classes: int = -1) -> Array:
 
 
 def _integers(name: str, x: Array) -> Array:
-    x = np.copy(as_array(value_of(x)))  # a copy: the tape keeps it
+    x = np.copy(as_array(value_of(x)))  # a copy, because the record keeps it
     if x.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {x.dtype}: write {name}.astype(int)")
     return x

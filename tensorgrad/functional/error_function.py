@@ -1,10 +1,10 @@
 """The error function, its complement and the normal distribution function, by rational approximation.
 
 Source for float64: W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation
-23, 1969. Three quotients of polynomials, near zero, in between and far out, each to within a few units of the last
-place. In a program that has imported `scipy.special`, SciPy's ``erf`` takes the place of the one here, which is several
-times slower. SciPy is never imported for this: that takes a tenth of a second, and not when a user expects it. Its
-``erfc`` is not used: far out it is less exact.
+23, 1969. There are three quotients of polynomials, for small, medium and large arguments, each accurate to a few units
+in the last place. In a program that has imported `scipy.special`, SciPy's ``erf`` is used instead, which is several
+times as fast. SciPy is not imported for this purpose, since that takes a tenth of a second. Its ``erfc`` is not used,
+since it is less accurate for large arguments.
 
 For float32, and float16, one expression is enough over the whole range. For ``erf`` it is a quotient in float64: the
 results are right to 0.54 units in the last place. For the others it is a polynomial in ``1 / (1 + p * x)`` in float32,
@@ -27,7 +27,7 @@ __all__ = ["erf", "erfc"]
 
 _NEAR = 0.46875  # where erf itself is approximated; beyond, erfc is
 _FAR = 4.0
-_VANISHED = 30.0  # erfc(30) is less than any float64
+_VANISHED = 30.0  # erfc(30) underflows in float64
 
 # fmt: off
 # Polynomials, the coefficient of the highest power first.
@@ -87,7 +87,7 @@ def _erfc_far(x: Array) -> Array:
 
 
 def _bell(x: Array) -> Array:
-    """``exp(-x * x)``: of the square, the part that is exact in floating point first, then the rest."""
+    """``exp(-x * x)``, as the product of a factor for the part of the square that is exact, and one for the rest."""
     coarse = np.trunc(16 * x) / 16
     return np.exp(-coarse * coarse) * np.exp(-(x - coarse) * (x + coarse))
 

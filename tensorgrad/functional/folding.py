@@ -1,4 +1,4 @@
-"""What pooling and sliding blocks share: windows of `tensorgrad.rules.windows`, and padding along the last axes."""
+"""Helpers of pooling and sliding blocks: the windows of `tensorgrad.rules.windows`, and padding along the last axes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tensorgrad.rules.windows import unfold as unfold
 
 
 def surround(x: Array, before: Ints, after: Ints, value: float = 0) -> Array:
-    """``x`` with so many elements of this value before and after it along its last axes."""
+    """``x``, padded with ``before`` and ``after`` elements of this value along its last axes."""
     if not any(before + after):
         return x
     return np.pad(x, [(0, 0)] * (x.ndim - len(before)) + list(zip(before, after, strict=True)), constant_values=value)

@@ -23,21 +23,21 @@ _MEANS = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d
 
 def interpolate(x: Array, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
                 align_corners: bool | None = None) -> Array:  # fmt: skip
-    """``x`` ``(N, C, *spatial)``, with one to three spatial axes, in another size.
+    """Resize ``x``, ``(N, C, *spatial)`` with one to three spatial axes.
 
     Parameters
     ----------
     x
         The images.
     size, scale_factor
-        The new lengths of the spatial axes, or what to multiply the old ones by (and round down): one number for all
-        axes or one for each. Exactly one of the two is given.
+        The new lengths of the spatial axes, or the factors by which to multiply the old ones (rounded down): one number
+        for all axes or one for each. Exactly one of the two must be given.
     mode
         ``"nearest"``: the element at ``floor(i * old / new)``, or ``floor(i / scale_factor)``.
         ``"nearest-exact"``: the element whose center is nearest to that of the new one.
         ``"linear"``, ``"bilinear"``, ``"trilinear"``, for one, two and three spatial axes: a weighted mean of the two
         nearest elements along each axis.
-        ``"area"``: the mean of the elements that the new one covers, see `adaptive_avg_pool2d`.
+        ``"area"``: the mean of the elements that the new one covers; see `adaptive_avg_pool2d`.
     align_corners
         For linear interpolation, whether the centers of the first and last elements stay in place. By default, the
         outer edges of these elements do.
@@ -45,9 +45,9 @@ def interpolate(x: Array, size: Any = None, scale_factor: Any = None, mode: str 
     Raises
     ------
     ShapeError
-        If ``x`` has another number of axes than the mode takes, or no elements along one of them.
+        If ``x`` does not have the number of axes that the mode requires, or an axis has length 0.
     ValueError
-        If an option has another value than those above, or not exactly one of ``size`` and ``scale_factor`` is given.
+        If an option has an invalid value, or not exactly one of ``size`` and ``scale_factor`` is given.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def interpolate(x: Array, size: Any = None, scale_factor: Any = None, mode: str 
 
 def _nearest(x: Array, axis: int, new: int, scale: float, center: float) -> Array:
     position = (np.arange(new) + center) * scale
-    index = np.floor(position * (1 + 1e-12)).astype(int)  # rounding may put a whole number just below itself
+    index = np.floor(position * (1 + 1e-12)).astype(int)  # an integer may have been rounded down
     return np.take(x, np.minimum(index, x.shape[axis] - 1), axis=axis)
 
 
@@ -114,5 +114,5 @@ def _sizes(lengths: tuple[int, ...], size: Any, scale_factor: Any) -> tuple[tupl
         raise ValueError(f"scale_factor must be above 0, for all axes or for each of {axes}, got {scale_factor!r}")
     sizes = tuple(math.floor(old * factor) for old, factor in zip(lengths, factors, strict=True))
     if min(sizes) < 1:
-        raise ValueError(f"scale_factor {scale_factor!r} leaves nothing of the lengths {lengths}")
+        raise ValueError(f"scale_factor {scale_factor!r} results in an axis of length 0 for the lengths {lengths}")
     return sizes, [1 / factor for factor in factors]

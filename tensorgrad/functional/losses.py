@@ -1,8 +1,8 @@
-"""Elementwise losses, with PyTorch's names, parameters and numerics; those of classes are in `classification`.
+"""Elementwise losses, with PyTorch's names, parameters and numerics; for losses of classes, see `classification`.
 
-``reduction`` is ``"mean"``, ``"sum"`` or ``"none"``. Arrays of different shapes raise `ShapeError` even if they
-would broadcast, which is the most common bug in a loss. Targets and weights that require no gradient are cast to the
-dtype of the input.
+``reduction`` is ``"mean"``, ``"sum"`` or ``"none"``. Arrays of different shapes raise `ShapeError` even if they would
+broadcast, since unintended broadcasting is the most common bug in a loss. Targets and weights that require no gradient
+are cast to the dtype of the input.
 """
 
 from __future__ import annotations
@@ -104,14 +104,14 @@ def smooth_l1_loss(input: Array, target: Array, *, reduction: str = "mean", beta
 
 @primitive
 def bounded_log(x: Array) -> Array:
-    """``max(log(x), -100)``, of slope 1e12 at most."""
+    """``max(log(x), -100)``, with a slope of at most 1e12."""
     with np.errstate(divide="ignore"):
         return np.maximum(np.log(x), -100)
 
 
 @primitive
 def bounded_log1p(x: Array) -> Array:
-    """``max(log(1 + x), -100)``, of slope 1e12 at most."""
+    """``max(log(1 + x), -100)``, with a slope of at most 1e12."""
     with np.errstate(divide="ignore"):
         return np.maximum(np.log1p(x), -100)
 
@@ -160,7 +160,7 @@ def binary_cross_entropy_with_logits(input: Array, target: Array, weight: Array 
 
 
 def kl_div(input: Array, target: Array, *, reduction: str = "mean", log_target: bool = False) -> Array:
-    """``target * (log(target) - input)``: the divergence from log-probabilities ``input``.
+    """``target * (log(target) - input)``: the Kullback-Leibler divergence, for log-probabilities ``input``.
 
     With ``log_target`` the targets are logarithms too. ``0 * log(0)`` is 0. ``reduction`` may also be ``"batchmean"``,
     the sum divided by the length of the first axis, which is the mean divergence of a batch of distributions.

@@ -157,7 +157,7 @@ def group_norm(x: Array, num_groups: int, weight: Array = None, bias: Array = No
 
 
 def _last_axes(x: Array, normalized_shape: Any) -> tuple[int, ...]:
-    """``normalized_shape`` as a tuple, after a check that ``x`` ends in it."""
+    """``normalized_shape`` as a tuple; raises `ShapeError` unless the shape of ``x`` ends with it."""
     shape = (normalized_shape,) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(f"x of shape {x.shape} does not end in normalized_shape {shape}")

@@ -1,7 +1,7 @@
-"""The largest element of every window, and the sum: what pooling is made of.
+"""The largest element of every window, and the sum of every window, which pooling consists of.
 
-The elements at one place of the kernel, in all windows at once, are compared or added in place: nothing is copied, and
-arrays keep the order of their axes in memory. Padding is no copy either: windows that reach over the edge leave it out.
+For each position in the kernel, the elements of all windows are compared or added at once, in place: nothing is copied,
+and arrays keep the order of their axes in memory. Padding is not copied either: it is left out of the windows.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tensorgrad.functional.windows import Ints
 from tensorgrad.rules.reductions import extreme_dx
 from tensorgrad.summation import widened
 
-_MANY = 16  # elements in a window: for more, the largest is found in copies of the windows, side by side
+_MANY = 16  # elements in a window: for more, the largest is found in copies of the windows
 
 
 class Pooled(NamedTuple):
-    """Where the windows lie along each spatial axis; ``before`` and ``after`` are the padding."""
+    """The positions of the windows along each spatial axis; ``before`` and ``after`` are the padding."""
 
     kernel: Ints
     out: Ints
@@ -34,7 +34,7 @@ class Pooled(NamedTuple):
     dilation: Ints
 
     def pairs(self, axis: int, n: int) -> list[tuple[slice, slice]]:
-        """For each place of the kernel along an axis of length ``n``, the windows with an element there, and those."""
+        """For each position in the kernel along an axis, the windows with an element there, and these elements."""
         s, m, found = self.stride[axis], self.out[axis], []
         for k in range(self.kernel[axis]):
             offset = k * self.dilation[axis] - self.before[axis]
@@ -47,14 +47,14 @@ class Pooled(NamedTuple):
         return found
 
     def places(self, spatial: Ints) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """For each place of the kernel, the windows and their elements as indices of ``(N, C, ...)``."""
+        """For each position in the kernel, the windows and their elements, as indices of ``(N, C, ...)``."""
         for pairs in itertools.product(*[self.pairs(axis, n) for axis, n in enumerate(spatial)]):
             yield (..., *[windows for windows, _ in pairs]), (..., *[elements for _, elements in pairs])
 
 
 @primitive
 def largest(x: Array, *, where: Pooled) -> Array:
-    """``(N, C, *spatial)`` to ``(N, C, *out)``: the largest element of every window; padding does not count."""
+    """``(N, C, *spatial)`` to ``(N, C, *out)``: the largest element of every window, without padding."""
     if math.prod(where.kernel) > _MANY:
         return np.max(_side_by_side(x, where), axis=2)
     result = np.full_like(x, -np.inf, shape=(*x.shape[:2], *where.out))
@@ -99,7 +99,7 @@ rule(spread_over_windows, lambda u, _ans, _g, *, spatial, where: sum_windows(u, 
 
 
 def _to_largest(g: Array, ans: Array, x: Array, where: Pooled) -> Array:
-    """``g`` in equal parts to the elements of each window that equal the largest; padding, -inf, may be one of them."""
+    """``g``, shared equally by the largest elements of each window; padding, -inf, may be one of them."""
     if isinstance(g, Variable) or math.prod(where.kernel) > _MANY or np.min(ans, initial=0) == -np.inf:
         copies = extreme_dx(g, ans, _side_by_side(x, where), 2, False, nan=True)
         return _added_back(copies, x.shape[2:], where)

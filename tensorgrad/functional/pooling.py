@@ -138,13 +138,13 @@ def _numbers(axes: int, x: Array, kernel_size: Any, stride: Any, padding: Any, d
 
 
 def _after(spatial: Ints, kernel: Ints, stride: Ints, before: Ints, dilation: Ints, ceil_mode: bool) -> Ints:
-    """The padding after each axis: the padding before it, and where a window hangs over the edge, what it lacks."""
+    """The padding after each axis: the same as before it, and more if the last window extends beyond the edge."""
     if not ceil_mode:
         return before
     after = []
     for n, k, s, p, d in zip(spatial, kernel, stride, before, dilation, strict=True):
         steps = -((d * (k - 1) + 1 - n - 2 * p) // s)  # rounded up
-        if steps * s >= n + p:  # a window must not start in the padding after
+        if steps * s >= n + p:  # a window must not start in the padding at the end
             steps -= 1
         after.append(max(p, steps * s + d * (k - 1) + 1 - n - p))
     return tuple(after)

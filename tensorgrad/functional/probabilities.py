@@ -1,4 +1,4 @@
-"""Softmax and its logarithm, exact for entries of any size, along an axis or a tuple of them."""
+"""Softmax and its logarithm, accurate for entries of any size, along an axis or a tuple of axes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _parameters_by_position(apply: F) -> F:
-    """Allow ``softmax(x, 1)`` for ``softmax(x, axis=1)``: a primitive takes positional arguments as inputs."""
+    """Allow ``softmax(x, 1)`` for ``softmax(x, axis=1)``, although positional arguments of a primitive are inputs."""
     signature = inspect.signature(apply)
 
     @functools.wraps(apply)
@@ -51,7 +51,7 @@ def logsumexp(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
     x = widened(given)
     largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, 0)
-    with np.errstate(divide="ignore"):  # log(0) = -inf is the answer where all entries are -inf
+    with np.errstate(divide="ignore"):  # where all entries are -inf, the result is log(0) = -inf
         out = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
     return (out if keepdims else np.squeeze(out, axis)).astype(given.dtype, copy=False)
 
@@ -99,7 +99,7 @@ def softmax(x: Array, axis: Any = -1) -> Array:
 
 # fmt: off
 rule(softmax,     lambda g, ans, _x, axis=-1: ans * (g - _inner(widened(g), ans, axis)))
-rule(log_softmax, lambda g, ans, _x, axis=-1: g - np.exp(ans) * np.sum(widened(g), axis=axis, keepdims=True))
+rule(log_softmax, lambda g, ans, _x, axis=-1: g - np.exp(ans) * np.add.reduce(widened(g), axis, keepdims=True))
 rule(logsumexp,   lambda g, ans, x, axis=None, keepdims=False:
                       _shared(restore(g, axis, keepdims), restore(ans, axis, keepdims), x))
 # fmt: on

@@ -1,9 +1,9 @@
 """Convolution of images with filters by matrix products, for many channels and for few, and its two gradients.
 
 A few images are computed at a time, so that copies stay in the cache, with the channels last. The windows along the
-last spatial axis are laid side by side, and each row of the kernel is a matrix product: this copies an element as often
-as the kernel is wide, not as often as it has elements. Where channels are few, whole windows are laid out instead, for
-a single product. ``python benchmarks/networks.py conv`` measures both.
+last spatial axis are copied, and each row of the kernel is a matrix product: this copies an element as often as the
+kernel is wide, not as often as it has elements. For few channels, whole windows are copied instead, for a single
+product. ``python benchmarks/networks.py conv`` measures both.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tensorgrad.engine.tape import Array
 from tensorgrad.functional.windows import Ints, Windows, channels_last, images_first, overlap, padded
 
 _CACHE = 2 << 20  # bytes of copies at a time
-_FEW = 16  # elements in a row of a window: for fewer, whole windows are laid out
+_FEW = 16  # elements in a row of a window: for fewer, whole windows are copied
 
-# OpenBLAS multiplies matrices directly, without rearranging them first, up to so many multiplications in a product.
-# This is faster by a third if the second matrix also fits into the innermost cache, and the first is not too low.
+# OpenBLAS multiplies matrices directly, without rearranging them first, up to `_SMALL` multiplications in a product.
+# This is faster by a third if the second matrix fits into the first-level cache and the first has enough rows.
 _SMALL, _FITS, _TALL = 1_000_000, 8192, 24
 
 
@@ -70,9 +70,9 @@ def correlate_filters(x: Array, g: Array, windows: Windows) -> Array:
     places = windows.places(len(kernel) - 1)
     total = np.zeros((len(places), kernel[-1] * channels, features), x.dtype)
     for images, rows, shape in _rows(x, channels, features, windows):
-        ours = channels_last(g[images]).reshape(*shape, features)
+        grads = channels_last(g[images]).reshape(*shape, features)
         for place, matrix in zip(places, total, strict=True):
-            products = np.matmul(np.swapaxes(rows[place].reshape(*shape, -1), -1, -2), ours)
+            products = np.matmul(np.swapaxes(rows[place].reshape(*shape, -1), -1, -2), grads)
             matrix += products.sum(tuple(range(products.ndim - 2)))
     return np.moveaxis(total.reshape(*kernel, channels, features), (-1, -2), (0, 1))
 
@@ -85,12 +85,12 @@ def spread(g: Array, w: Array, shape: Ints, windows: Windows) -> Array:
     *above, last = windows.lengths
     places, along = windows.places(len(above)), windows.along_last()
     inside, taken = overlap(windows.before, windows.lengths, shape)
-    for images, n, at_once in _batches(len(g), channels, features, windows, g.itemsize):
-        ours = channels_last(g[images]).reshape(*at_once, features)
+    for images, n, batch_shape in _batches(len(g), channels, features, windows, g.itemsize):
+        grads = channels_last(g[images]).reshape(*batch_shape, features)
         rows = np.zeros((*above, n * windows.out[-1], kernel[-1] * channels), g.dtype)
         for place, matrix in zip(places, matrices, strict=True):
             there = rows[place]
-            there += np.matmul(ours, matrix).reshape(there.shape)
+            there += np.matmul(grads, matrix).reshape(there.shape)
         rows = rows.reshape(*above, n, windows.out[-1], kernel[-1], channels)
         covered = np.zeros((*above, n, last, channels), g.dtype)
         for k, place_in_line in enumerate(along):
@@ -117,7 +117,7 @@ def _slices(n: int, bytes_each: int, most: int) -> Iterator[slice]:
 
 def _batches(n: int, channels: int, features: int, windows: Windows,
              itemsize: int) -> Iterator[tuple[slice, int, Ints]]:  # fmt: skip
-    """The images, a few at a time, how many, and the shape to multiply their windows in: matrices of so many rows."""
+    """A few images at a time: their slice, their number, and the shape of the batch of matrices of their windows."""
     *above, last = windows.out
     elements = windows.kernel[-1] * channels
     most = _SMALL // max(last * elements * features, 1)  # images in a product that is computed directly
@@ -130,32 +130,32 @@ def _batches(n: int, channels: int, features: int, windows: Windows,
 
 
 def _rows(x: Array, channels: int, features: int, windows: Windows) -> Iterator[tuple[slice, Array, Ints]]:
-    """The windows along the last axis, ``(*spatial but the last, N * last, last kernel * C)``, a few images at a time.
+    """The windows along the last axis, ``(*spatial except the last, N * last, last kernel * C)``, for a few images.
 
-    Before them the images, after them the shape to multiply them in, as in `_batches`.
+    They are preceded by the slice of the images, and followed by the shape from `_batches`.
     """
     axes = (*range(len(windows.out) - 1), len(windows.out))
-    laid, room, size = np.empty(0, x.dtype), None, windows.kernel[-1]
-    for images, n, at_once in _batches(len(x), channels, features, windows, x.itemsize):
-        side = room = padded(channels_last(x[images]), axes, windows, room)
-        *steps, step, across = side.strides
-        shape = (*side.shape[:-2], windows.out[-1], size, channels)
+    copied, buffer, size = np.empty(0, x.dtype), None, windows.kernel[-1]
+    for images, n, batch_shape in _batches(len(x), channels, features, windows, x.itemsize):
+        region = buffer = padded(channels_last(x[images]), axes, windows, buffer)
+        *steps, step, across = region.strides
+        shape = (*region.shape[:-2], windows.out[-1], size, channels)
         strides = (*steps, step * windows.stride[-1], step * windows.dilation[-1], across)
-        laid = laid if laid.shape == shape else np.empty(shape, x.dtype)
-        laid[...] = as_strided(side, shape, strides)
-        yield images, laid.reshape(*shape[: len(axes) - 1], n * windows.out[-1], size * channels), at_once
+        copied = copied if copied.shape == shape else np.empty(shape, x.dtype)
+        copied[...] = as_strided(region, shape, strides)
+        yield images, copied.reshape(*shape[: len(axes) - 1], n * windows.out[-1], size * channels), batch_shape
 
 
 def _columns(x: Array, features: int, windows: Windows, ones: int = 0) -> Iterator[tuple[slice, Array]]:
-    """The windows as columns, ``(C * kernel, N * out)``, a few images at a time; below them, rows of ones."""
-    elements, axes, room = x.shape[1] * math.prod(windows.kernel), tuple(range(2, x.ndim)), None
+    """The windows of a few images at a time as columns, ``(C * kernel, N * out)``, followed by rows of ones."""
+    elements, axes, buffer = x.shape[1] * math.prod(windows.kernel), tuple(range(2, x.ndim)), None
     for images in _slices(len(x), 2 * (elements + features) * math.prod(windows.out) * x.itemsize, len(x)):
-        side = room = padded(np.swapaxes(x[images], 0, 1), axes, windows, room)  # (C, N, *spatial)
-        of_channels, of_images, *steps = side.strides
+        region = buffer = padded(np.swapaxes(x[images], 0, 1), axes, windows, buffer)  # (C, N, *spatial)
+        of_channels, of_images, *steps = region.strides
         inside = [d * step for d, step in zip(windows.dilation, steps, strict=True)]
         across = [s * step for s, step in zip(windows.stride, steps, strict=True)]
-        shape = (len(side), *windows.kernel, side.shape[1], *windows.out)
-        columns = np.empty((elements + ones, side.shape[1] * math.prod(windows.out)), x.dtype)
-        columns[:elements].reshape(shape)[...] = as_strided(side, shape, (of_channels, *inside, of_images, *across))
+        shape = (len(region), *windows.kernel, region.shape[1], *windows.out)
+        columns = np.empty((elements + ones, region.shape[1] * math.prod(windows.out)), x.dtype)
+        columns[:elements].reshape(shape)[...] = as_strided(region, shape, (of_channels, *inside, of_images, *across))
         columns[elements:] = 1
         yield images, columns

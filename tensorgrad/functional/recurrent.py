@@ -1,10 +1,10 @@
-"""The recurrences of LSTM and GRU over a sequence, given the products of all inputs with the weights.
+"""The recurrences of LSTM and GRU over a sequence, given the products of all inputs and their weights.
 
 ``inputs`` is ``(T, N, gates * H)`` and holds the biases; states are ``(N, H)``, weights of states ``(gates * H, H)``.
 With ``backwards``, the sequence is taken from its last step to its first; results are in the order of the inputs.
 
-A recurrence is one function of the table, for its steps are many small operations: one record holds the states and the
-gates of all steps, and one product gives the gradient of a weight. A training step takes half as long.
+A recurrence is a single primitive, because its steps are many small operations: one record holds the states and the
+gates of all steps, and the gradient of a weight is one product. This halves the time of a training step.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ rule(gru_states, together=_gru_gradients, singular=False)
 
 
 def _is_used(g: Array) -> bool:
-    """Whether a gradient is other than 0, or is differentiated itself."""
+    """Whether a gradient is not 0, or is itself tracked."""
     return isinstance(g, Variable) or bool(np.any(g))
 
 
@@ -169,7 +169,7 @@ def _order(steps: int, backwards: bool) -> range:
 
 
 def _activated(x: Array, scale: Any, shift: Any) -> Array:
-    """In place, ``scale * tanh(scale * x) + shift``: with 1/2 for both the sigmoid, with 1 and 0 the tanh."""
+    """In place, ``scale * tanh(scale * x) + shift``: the sigmoid for 1/2 and 1/2, the tanh for 1 and 0."""
     x *= scale
     np.tanh(x, out=x)
     x *= scale
@@ -183,6 +183,6 @@ def _before(first: Array, states: Array, backwards: bool) -> Array:
 
 
 def _of_weight(gates: Array, h: Array, states: Array, backwards: bool) -> Array:
-    """The gradient of a weight, in one product, from those of the products in all steps."""
+    """The gradient of a weight, as one product, from the gradients of the gates of all steps."""
     rows = np.reshape(gates, (-1, gates.shape[-1]))
     return np.transpose(rows) @ np.reshape(_before(h, states, backwards), (-1, h.shape[1]))

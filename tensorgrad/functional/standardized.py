@@ -1,4 +1,4 @@
-"""Arrays of mean 0 and variance 1, over any axes; and over the last ones with a scale and a shift, faster.
+"""Standardization to mean 0 and variance 1 over any axes; a faster one with scale and shift over the last axes.
 
 Statistics of float16 are computed in float32.
 """
@@ -19,7 +19,7 @@ _BLOCK = 1 << 16  # elements of rows that are computed at a time, in the cache
 
 @primitive
 def standardize(x: Array, *, axis: tuple[int, ...], eps: float, center: bool = True) -> Array:
-    """``(x - mean(x)) / sqrt(var(x) + eps)`` over ``axis``; 1.3 times as fast as composed of these functions.
+    """``(x - mean(x)) / sqrt(var(x) + eps)`` over ``axis``; 1.3 times as fast as the composition of these functions.
 
     Without ``center``, the mean is not subtracted: ``x / sqrt(mean(x**2) + eps)``.
     """
@@ -79,7 +79,7 @@ rule(standardize_rows, together=_standardize_rows_gradients)
 
 
 def without_moments(g: Array, ans: Array, x: Array, axis: tuple[int, ...], eps: float, center: bool) -> Array:
-    """``g`` less what would change the mean (if ``center``) or the variance of ``ans``, in units of ``x``."""
+    """``g`` without the parts that would change the mean (if ``center``) or variance of ``ans``, in units of ``x``."""
     g, ans, x = widened(g), widened(ans), widened(x)
     across = g - np.mean(g, axis=axis, keepdims=True) if center else g
     across = across - ans * np.mean(g * ans, axis=axis, keepdims=True)

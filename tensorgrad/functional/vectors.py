@@ -18,7 +18,7 @@ __all__ = ["cosine_similarity", "lerp", "normalize"]
 def cosine_similarity(x1: Array, x2: Array, axis: int = 1, eps: float = 1e-8) -> Array:
     """The cosine of the angle between ``x1`` and ``x2``, vectors along ``axis``; norms are at least ``eps``.
 
-    The other axes broadcast; the result is without ``axis``. Raises ``ValueError`` if the shapes do not broadcast,
+    The other axes broadcast; ``axis`` is removed. Raises ``ValueError`` if the shapes do not broadcast,
     ``AxisError`` if there is no such axis, and ``TypeError`` if an input is not of real numbers.
 
     Examples

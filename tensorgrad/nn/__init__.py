@@ -1,17 +1,16 @@
 """Neural networks: initial weights, layers, and parameters by name.
 
-No base class: a model is any object that holds tensors in its attributes, lists and dicts, and `parameters`
-finds them there. A layer is any callable. It says by attributes what else is to be known of it:
+There is no base class: a model is any object with tensors in its attributes, lists and dicts, where `parameters` finds
+them. A layer is any callable. It may have these attributes:
 
 ``buffers = ("running_mean",)``
-    The names of those of its arrays that are saved with the parameters, though nothing trains them.
+    The names of arrays that are saved with the parameters, but are not trained.
 ``training``
-    What `train` and `eval` set, by walking as `parameters` does: the layer computes otherwise in the two.
+    Set by `train` and `eval`, if the layer behaves differently in training and evaluation mode.
 ``draws = True``
-    It draws random numbers: a `Sequential` calls it as ``layer(x, rng)``.
+    The layer draws random numbers: a `Sequential` calls it as ``layer(x, rng)``.
 
-Randomness is an argument: a model called as ``model(x, rng)`` draws its dropout masks from ``rng``, and called as
-``model(x)`` draws nothing.
+Randomness is an argument: ``model(x, rng)`` draws dropout masks from ``rng``, and ``model(x)`` does not draw any.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -20,7 +20,7 @@ __all__ = ["MultiheadAttention"]
 
 
 class _Projection:
-    """A weight ``(out, in)``, transposed to that of `Linear`, and a bias, under the names that PyTorch gives them."""
+    """A weight ``(out, in)``, the transpose of that of `Linear`, and a bias, with PyTorch's names."""
 
     def __init__(self, embed_dim: int, rng: np.random.Generator, bias: bool, dtype: Any) -> None:
         values = pytorch(rng, embed_dim, embed_dim)
@@ -29,21 +29,21 @@ class _Projection:
 
 
 class MultiheadAttention:
-    """Attention by several heads: queries, keys and values are projected, attended to, joined and projected.
+    """Multi-head attention: queries, keys and values are projected, each head attends, and the results are projected.
 
     Weights have PyTorch's names and layout, ``(out, in)``: ``in_proj_weight`` ``(3 * embed_dim, embed_dim)``, with the
     rows of queries, keys and values in this order, ``in_proj_bias``, ``out_proj.weight`` and ``out_proj.bias``. If
-    ``kdim`` or ``vdim`` differs from ``embed_dim``, ``q_proj_weight``, ``k_proj_weight`` and ``v_proj_weight`` take the
-    place of the first.
+    ``kdim`` or ``vdim`` differs from ``embed_dim``, ``q_proj_weight``, ``k_proj_weight`` and ``v_proj_weight`` replace
+    ``in_proj_weight``.
 
     Parameters
     ----------
     embed_dim, num_heads
-        The length of queries and outputs, and the number of heads, which divides it.
+        The length of queries and outputs, and the number of heads, which must divide it.
     rng
         The random generator for the initial weights.
     dropout
-        The probability with which a weight of the attention is dropped: see `Dropout`.
+        The probability with which an attention weight is dropped: see `Dropout`.
     bias
         Whether the projections have biases.
     kdim, vdim
@@ -78,7 +78,7 @@ class MultiheadAttention:
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout of MultiheadAttention must be in [0, 1), got {dropout}")
         self.dropout, self.batch_first = dropout, batch_first
-        self.training: bool | None = None  # for dropout: decided by whether there is a generator
+        self.training: bool | None = None  # for dropout; None: training if a generator is passed
 
         def drawn(rows: int, columns: int) -> Tensor:
             return Tensor(glorot(rng, columns, rows, (rows, columns)), requires_grad=True, dtype=dtype)
@@ -101,16 +101,16 @@ class MultiheadAttention:
         query, key, value
             ``(L, N, embed_dim)``, ``(S, N, kdim)`` and ``(S, N, vdim)``, or with the batch first.
         key_padding_mask
-            ``(N, S)``: **true for the keys that nobody attends to**; of floats, it is added to the scores.
+            ``(N, S)``: **true for the keys to ignore**; floats are added to the scores.
         need_weights
             Whether to return the weights.
         attn_mask
             ``(L, S)`` or ``(N * num_heads, L, S)``: **true where a query does not attend to a key**, as in PyTorch's
-            layer, and contrary to `tensorgrad.scaled_dot_product_attention`; of floats, it is added to the scores.
+            layer, and unlike in `tensorgrad.scaled_dot_product_attention`; floats are added to the scores.
         average_attn_weights
             Whether the weights are the means over all heads; otherwise they are ``(N, num_heads, L, S)``.
         is_causal
-            Query ``i`` sees keys ``0 .. i`` only.
+            Query ``i`` attends to keys ``0 .. i`` only.
         rng
             The random generator for dropout.
         """
@@ -134,7 +134,7 @@ class MultiheadAttention:
         return (y if self.batch_first else np.swapaxes(y, 0, 1)), weights
 
     def _projected(self, query: Any, key: Any, value: Any) -> list[Any]:
-        """Queries, keys and values, ``(N, L or S, embed_dim)``; in one product, if all three are of one array."""
+        """Projected queries, keys and values, ``(N, L or S, embed_dim)``; one product if all three are one array."""
         if query is key and key is value and hasattr(self, "in_proj_weight"):
             return np.split(_affine(self._batch_first(query), self.in_proj_weight, self.in_proj_bias), 3, axis=-1)
         if hasattr(self, "in_proj_weight"):
@@ -153,7 +153,7 @@ class MultiheadAttention:
         return np.swapaxes(np.reshape(x, (n, length, self.num_heads, self.embed_dim // self.num_heads)), 1, 2)
 
     def _keep(self, attn_mask: Any, padding: Any, is_causal: bool, sizes: tuple[int, int, int]) -> Any:
-        """All masks as one, as `scaled_dot_product_attention` takes it: true for keys that take part, or of floats."""
+        """All masks as one for `scaled_dot_product_attention`: true for the keys to attend to, or floats."""
         n, length, count = sizes
         masks: list[Any] = [~np.tri(length, count, dtype=bool)] if is_causal else []
         if attn_mask is not None:
@@ -169,7 +169,7 @@ class MultiheadAttention:
     def _checked(self, name: str, mask: Any, *shapes: tuple[int, ...]) -> Any:
         mask = mask if isinstance(mask, Tensor) else as_array(mask)
         if mask.dtype.kind not in "bf":
-            raise TypeError(f"{name} of {self!r} must hold booleans (true for keys that take no part) or floats "
+            raise TypeError(f"{name} of {self!r} must hold booleans (true for keys to ignore) or floats "
                             f"(added to the scores), got {mask.dtype}")  # fmt: skip
         if mask.shape not in shapes:
             raise ShapeError(f"{self!r} takes {name} of shape {' or '.join(map(str, shapes))}, got {mask.shape}")

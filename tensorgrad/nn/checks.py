@@ -1,4 +1,4 @@
-"""What layers say of themselves, and of inputs that do not fit."""
+"""The representation of layers, and checks of their arguments and inputs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__: list[str] = []
 
 
 def call(layer: Any, *sizes: Any, **options: tuple[Any, Any]) -> str:
-    """The call that makes a layer, ``Conv2d(3, 8, kernel_size=3)``, without generator and without options at default.
+    """The call that creates a layer, ``Conv2d(3, 8, kernel_size=3)``, without generator and default values.
 
-    Each option is given with its default; an option without one, by ``...``, is always shown.
+    Each option is a pair of its value and its default; with ``...`` as the default, it is always shown.
     """
     shown = [repr(size) for size in sizes]
     shown += [f"{name}={value!r}" for name, (value, default) in options.items() if value != default]
@@ -23,7 +23,7 @@ def call(layer: Any, *sizes: Any, **options: tuple[Any, Any]) -> str:
 
 
 def check_generator(layer: str, place: str, rng: Any) -> None:
-    """Raise ``TypeError`` unless the argument of a layer from which its weights are drawn is a generator."""
+    """Raise ``TypeError`` unless ``rng``, from which a layer draws its initial weights, is a generator."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"the {place} argument of {layer} is the random generator for its initial weights, "
                         f"such as np.random.default_rng(0), got {rng!r:.80}")  # fmt: skip
@@ -45,9 +45,9 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 
 def check_input(layer: Any, x: Any, *wanted: int | str) -> None:
-    """Raise `ShapeError` unless the shape of ``x`` is the wanted one, of lengths and of names for any length.
+    """Raise `ShapeError` unless ``x`` has the wanted shape, which consists of lengths, and names for any length.
 
-    An ellipsis in front, ``"..."``, stands for any axes.
+    An initial ``"..."`` stands for any number of axes.
     """
     shape = shape_of(x)
     last = wanted[1:] if wanted[0] == "..." else wanted
@@ -59,12 +59,12 @@ def check_input(layer: Any, x: Any, *wanted: int | str) -> None:
 
 
 def written(shape: tuple[int | str, ...]) -> str:
-    """A shape of lengths and names, as in ``(N, 3, H, W)``."""
+    """A shape of lengths and names as text, such as ``(N, 3, H, W)``."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
 def run(layer: Any, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Call a function for a layer, whose name an error of it carries as a note."""
+    """Call a function for a layer; an error gets a note that names the layer."""
     try:
         return function(*arguments, **options)
     except (ValueError, TypeError, IndexError) as error:

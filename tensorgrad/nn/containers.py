@@ -1,4 +1,4 @@
-"""Layers made of layers."""
+"""Layers that consist of other layers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _WITHOUT_REPR: Any = object.__repr__
 
 
 class Sequential:
-    """Layers called one after the other: given as a list, as a dict, or one by one; ``layers`` is the list or dict.
+    """Layers called one after the other: a list, a dict, or several arguments; ``layers`` is the list or dict.
 
-    A dict gives parameters the names of its keys: ``layers.hidden.weight`` in place of ``layers.0.weight``.
+    With a dict, its keys are part of the names of parameters: ``layers.hidden.weight`` instead of ``layers.0.weight``.
 
     Examples
     --------
@@ -116,13 +116,13 @@ def _called(layer: Callable[..., Any], x: Any, rng: np.random.Generator | None) 
 
 
 def tree(name: str, parts: Mapping[str, str]) -> str:
-    """A layer's name, and what it is made of, each part in a line of its own, or in several that are indented."""
+    """The representation of a layer with parts: its name, and each part on indented lines."""
     lines = [f"  ({part}): " + text.replace("\n", "\n  ") for part, text in parts.items()]
     return "\n".join([f"{name}(", *lines, ")"]) if lines else f"{name}()"
 
 
 def describe(layer: Any, around: tuple[Any, ...] = ()) -> str:
-    """A layer's own representation; of a function its name, and of an object that has none, what it is made of."""
+    """The name of a function, or the representation of a layer; its parts, if its class does not define one."""
     if hasattr(layer, "__name__"):
         return str(layer.__name__)
     if type(layer).__repr__ is not _WITHOUT_REPR:
@@ -133,7 +133,7 @@ def describe(layer: Any, around: tuple[Any, ...] = ()) -> str:
 
 
 def _parts(layer: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """What can be called of an object's attributes, and of lists and dicts among them."""
+    """The callable attributes of an object, and callable elements of lists and dicts among its attributes."""
     for name, value in vars(layer).items():
         inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
         yield from ((f"{name}.{key}", part) for key, part in inner if callable(part))

@@ -21,7 +21,7 @@ _PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circula
 
 
 class _Filters:
-    """What convolutions and transposed ones have in common: a weight, a bias, and how both start."""
+    """Base class of convolutions and transposed convolutions: the weight, the bias, and their initialization."""
 
     _names: ClassVar[tuple[str, ...]]  # of the spatial axes
 
@@ -68,7 +68,7 @@ class _Convolution(_Filters):
         return y
 
     def _margins(self) -> list[tuple[int, int]]:
-        """How far each spatial axis is padded before and after."""
+        """The padding before and after each spatial axis."""
         axes = len(self._names)
         if self.padding == "same":
             totals = [
@@ -96,13 +96,13 @@ class Conv1d(_Convolution):
 
 
 class Conv2d(_Convolution):
-    """Convolve images ``(N, in_channels, H, W)`` with filters, to ``(N, out_channels, ...)``: `tensorgrad.conv2d`.
+    """Convolve images ``(N, in_channels, H, W)`` with filters, to ``(N, out_channels, ...)``: see `tensorgrad.conv2d`.
 
     Parameters
     ----------
     in_channels, out_channels, kernel_size
-        The shape of ``weight`` is ``(out_channels, in_channels / groups, *kernel_size)``. This size and the options are
-        one integer for all spatial axes, or one for each.
+        The shape of ``weight`` is ``(out_channels, in_channels / groups, *kernel_size)``. ``kernel_size`` and the
+        options below are one integer for all spatial axes, or one for each.
     rng
         The random generator for the initial weights.
     stride, padding, dilation, groups
@@ -112,7 +112,7 @@ class Conv2d(_Convolution):
     padding_mode
         ``"zeros"``, ``"reflect"``, ``"replicate"`` or ``"circular"``.
     init
-        ``"pytorch"``, ``"he"``, ``"glorot"`` or ``"small"``; the bias is 0 but for the first.
+        ``"pytorch"``, ``"he"``, ``"glorot"`` or ``"small"``; the bias is initially 0, except for ``"pytorch"``.
     dtype
         The dtype of the parameters.
 
@@ -164,9 +164,9 @@ class ConvTranspose1d(_Transposed):
 class ConvTranspose2d(_Transposed):
     """The transpose of a convolution, from ``(N, in_channels, H, W)`` to ``(N, out_channels, ...)``.
 
-    It is `tensorgrad.conv_transpose2d`. ``weight`` is ``(in_channels, out_channels / groups, *kernel_size)``; the other
-    parameters are those of `Conv2d`, and ``output_padding``, which chooses among the sizes that a convolution with a
-    stride maps to one.
+    See `tensorgrad.conv_transpose2d`. ``weight`` is ``(in_channels, out_channels / groups, *kernel_size)``; the other
+    parameters are those of `Conv2d`, and ``output_padding``, which selects one of the sizes that a convolution with a
+    stride maps to the same size.
 
     Examples
     --------

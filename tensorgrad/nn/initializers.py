@@ -46,7 +46,7 @@ def glorot(rng: np.random.Generator, fan_in: int, fan_out: int, shape: Shape = N
 
 
 def small(rng: np.random.Generator, fan_in: int, fan_out: int, shape: Shape = None) -> Array:
-    """Normal with standard deviation 0.01, whatever the size of the layer: the custom before 2010.
+    """Normal with standard deviation 0.01 for layers of any size, which was common before 2010.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def small(rng: np.random.Generator, fan_in: int, fan_out: int, shape: Shape = No
 
 
 def pytorch(rng: np.random.Generator, fan_in: int, fan_out: int, shape: Shape = None) -> Array:
-    """Uniform in ``+-1 / sqrt(fan_in)``: the default of PyTorch's linear and convolutional layers, biases included.
+    """Uniform in ``+-1 / sqrt(fan_in)``: PyTorch's default for linear and convolutional layers, including biases.
 
     Examples
     --------
@@ -73,7 +73,7 @@ INITS: dict[str, Callable[..., Array]] = {"he": he, "glorot": glorot, "small": s
 
 
 def initial_bias(init: str, rng: np.random.Generator, fan_in: int, count: int, dtype: Any) -> Tensor:
-    """A bias: 0, but in PyTorch's scheme, where it is drawn as the weights are."""
+    """The initial bias: 0, except in PyTorch's scheme, where it is drawn like the weights."""
     values = pytorch(rng, fan_in, count, (count,)) if init == "pytorch" else np.zeros(count)
     return Tensor(values, requires_grad=True, dtype=dtype)
 

@@ -1,9 +1,9 @@
-"""Layers of one function: a product, dropout, rows of a table, a change of shape."""
+"""Layers of a single function: `Linear`, `Dropout`, `Embedding` and `Flatten`."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Linear:
     rng
         The random generator for the initial weights.
     bias
-        Whether there is a bias; it starts at 0, but for ``init="pytorch"``.
+        Whether there is a bias; it is initially 0, except for ``init="pytorch"``.
     init
         ``"he"``, ``"glorot"``, ``"small"`` or ``"pytorch"``.
     dtype
@@ -47,7 +47,7 @@ class Linear:
         check_generator("Linear", "third", rng)
         check_init(init)
         if in_features < 1 or out_features < 1:
-            raise ValueError(f"a linear layer needs a feature on each side, got {in_features} and {out_features}")
+            raise ValueError(f"the features of Linear must be at least 1, got {in_features} and {out_features}")
         self.in_features, self.out_features = in_features, out_features
         self.weight = Tensor(INITS[init](rng, in_features, out_features), requires_grad=True, dtype=dtype)
         self.bias = initial_bias(init, rng, in_features, out_features, dtype) if bias else None
@@ -67,8 +67,8 @@ class Linear:
 class Dropout:
     """Set each element to 0 with probability ``p`` in training, and scale the rest by ``1 / (1 - p)``.
 
-    At first, a call with a generator is training, and one without is evaluation. `eval` switches it off for calls with
-    a generator, too, and `train` makes a call without one an error.
+    Initially, dropout is applied if a generator is passed to the call. After `eval`, it is never applied; after
+    `train`, a call without a generator is an error.
 
     Examples
     --------
@@ -85,8 +85,12 @@ class Dropout:
         if not 0 <= p < 1:
             raise ValueError(f"dropout probability must be in [0, 1), got {p}")
         self.p = p
-        self.training: bool | None = None  # decided by whether there is a generator
+        self.training: bool | None = None  # None: training if a generator is passed
 
+    @overload
+    def __call__(self, x: Tensor, rng: np.random.Generator | None = None) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any: ...
     def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
         """Apply dropout in training."""
         return functional.dropout(x, self.p, rng) if drops(self, rng) and rng is not None else x
@@ -105,7 +109,7 @@ class Embedding:
     rng
         The random generator for the initial weights.
     padding_idx
-        The integer that stands for no word: its vector is 0, and receives no gradient.
+        An integer for padding: its vector is initially 0, and has gradient 0.
     init
         How weights are drawn: ``"pytorch"``, from the standard normal distribution, or another of `tg.nn.INITS`.
     dtype
@@ -144,7 +148,7 @@ class Embedding:
 
 
 class Flatten:
-    """Axes ``start_dim`` to ``end_dim`` as one; by default, from ``(N, ...)`` to ``(N, features)``.
+    """Merge axes ``start_dim`` to ``end_dim`` into one; by default, from ``(N, ...)`` to ``(N, features)``.
 
     Examples
     --------
@@ -155,6 +159,10 @@ class Flatten:
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim, self.end_dim = start_dim, end_dim
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         """The same elements in another shape."""
         shape = shape_of(x)

@@ -1,12 +1,11 @@
-"""Training and evaluation: what differs between the two in layers such as dropout and batch normalization.
+"""Training and evaluation mode, for layers that behave differently in the two, such as dropout and normalization.
 
-There is no base class that could hand a mode down. `train` and `eval` find the layers as `parameters` finds tensors, by
-walking attributes, and set the attribute ``training`` of each object that has one, so that a layer of one's own takes
-part by having it. The mode is a state of the layers and not of the program, so that two models, a teacher and its
-student, may be in different modes at once, and what a layer does is seen on it.
+`train` and `eval` find layers through the attributes of a model, as `parameters` finds tensors, and set the attribute
+``training`` of each object that has one. A layer of your own only needs this attribute. The mode is a state of each
+layer, not of the program, so that two models, such as a teacher and a student, can be in different modes at once.
 
-Randomness stays an argument: the mode says whether dropout applies, and the generator passed to a call, ``model(x,
-rng)``, what it drops.
+Randomness remains an argument: the mode determines whether dropout is applied, and the generator passed to a call,
+``model(x, rng)``, which elements are dropped.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ __all__ = ["Mode", "eval", "train"]
 
 
 class Mode:
-    """What `train` and `eval` return: the layers that they reached; leaving it as a context restores their modes.
+    """The result of `train` and `eval`: the layers whose mode they set. As a context manager, it restores their modes.
 
     Examples
     --------
@@ -71,8 +70,8 @@ class Mode:
 def train(model: Any) -> Mode:
     """Put all layers of a model in training mode: batch statistics, dropout.
 
-    Batch normalization is in it from the start. `Dropout` starts undecided: it drops where it is given a generator.
-    Once it is put in training mode, it raises where it is given none, so that it is not left out unnoticed.
+    Batch normalization starts in training mode. `Dropout` starts without a mode: it is applied if it is called with a
+    generator. In training mode, it raises an error if it is called without one, so that it is not omitted by mistake.
 
     Examples
     --------
@@ -104,7 +103,7 @@ def eval(model: Any) -> Mode:
 
 
 def drops(layer: Any, rng: np.random.Generator | None) -> bool:
-    """Whether a layer applies its dropout in this call: by its mode, or while undecided, if there is a generator."""
+    """Whether a layer applies dropout in this call: as its mode says or, without a mode, if there is a generator."""
     if layer.training is False:
         return False
     if rng is None:

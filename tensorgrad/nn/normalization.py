@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 
@@ -36,6 +36,10 @@ class _BatchNorm:
         self.running_var = np.ones(num_features, dtype) if track_running_stats else None
         self.num_batches_tracked = np.array(0) if track_running_stats else None
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         axes = next((axes for axes in self._shapes if len(axes) == len(shape_of(x)) - 2), self._shapes[-1])
         check_input(self, x, "N", self.num_features, *axes)
@@ -72,10 +76,10 @@ class BatchNorm1d(_BatchNorm):
 class BatchNorm2d(_BatchNorm):
     """Standardize each channel of ``(N, num_features, H, W)`` over the batch, scale by ``weight`` and add ``bias``.
 
-    In training mode, which a layer starts in, the mean and variance are those of the batch, and ``running_mean`` and
-    ``running_var`` move towards them; in evaluation mode these are used in place of them. **Call**
-    ``tg.nn.eval(model)`` **before evaluating**: in training mode, the result for an image depends on the batch that it
-    is in, and the statistics of test images enter the running ones.
+    In training mode, which is the initial mode, the mean and variance are those of the batch, and ``running_mean`` and
+    ``running_var`` are updated with them; in evaluation mode, the running statistics are used instead. **Call**
+    ``tg.nn.eval(model)`` **before evaluating**: in training mode, the result for an image depends on the other images
+    of its batch, and test images change the running statistics.
 
     Parameters
     ----------
@@ -84,11 +88,11 @@ class BatchNorm2d(_BatchNorm):
     eps
         Added to the variance.
     momentum
-        The weight of a batch in the running statistics; None for the mean of all batches.
+        The weight of a new batch in the running statistics; None for the mean over all batches.
     affine
         Whether there are a weight and a bias, ``(num_features,)``.
     track_running_stats
-        If False, the statistics are those of the batch in evaluation, too.
+        If False, the statistics of the batch are used in evaluation mode as well.
     dtype
         The dtype of parameters and statistics.
 
@@ -129,6 +133,10 @@ class GroupNorm:
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
         self.weight, self.bias = _affine(num_channels, dtype, affine, affine)
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         """From ``(N, num_channels, ...)`` to the same shape."""
         shape = shape_of(x)
@@ -166,6 +174,10 @@ class LayerNorm:
         self.normalized_shape, self.eps = _as_shape("LayerNorm", normalized_shape), eps
         self.weight, self.bias = _affine(self.normalized_shape, dtype, elementwise_affine, elementwise_affine and bias)
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         """From ``(..., *normalized_shape)`` to the same shape."""
         check_input(self, x, "...", *self.normalized_shape)
@@ -180,7 +192,7 @@ class LayerNorm:
 class RMSNorm:
     """Divide by the root of the mean square over the last axes, of lengths ``normalized_shape``; then scale.
 
-    ``eps``, which is added to the mean, is by default that of the dtype of ``x``, as in PyTorch.
+    ``eps`` is added to the mean; by default it is the machine epsilon of the dtype of ``x``, as in PyTorch.
 
     Source: Zhang and Sennrich, "Root mean square layer normalization", 2019.
 
@@ -196,6 +208,10 @@ class RMSNorm:
         self.normalized_shape, self.eps = _as_shape("RMSNorm", normalized_shape), eps
         self.weight, _ = _affine(self.normalized_shape, dtype, elementwise_affine, False)
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         """From ``(..., *normalized_shape)`` to the same shape."""
         check_input(self, x, "...", *self.normalized_shape)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 from tensorgrad import functional
+from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.nn.checks import call, check_input, run
 
 __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"]
@@ -19,6 +20,10 @@ class _Pool:
     def __init__(self, kernel_size: Any, stride: Any, padding: Any) -> None:
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         check_input(self, x, "N", "C", *self._names)
         options = {name: getattr(self, name) for name in self._defaults}
@@ -107,6 +112,10 @@ class _AdaptivePool:
     def __init__(self, output_size: Any) -> None:
         self.output_size = output_size
 
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         check_input(self, x, "N", "C", *self._names)
         return run(self, type(self)._function, x, self.output_size)
@@ -116,7 +125,7 @@ class _AdaptivePool:
 
 
 class AdaptiveAvgPool1d(_AdaptivePool):
-    """The means of ``output_size`` windows that cover ``(N, C, L)``, whatever its length.
+    """The means of ``output_size`` windows that cover ``(N, C, L)`` of any length.
 
     Examples
     --------
@@ -128,7 +137,7 @@ class AdaptiveAvgPool1d(_AdaptivePool):
 
 
 class AdaptiveAvgPool2d(_AdaptivePool):
-    """The means of ``output_size`` windows that cover ``(N, C, H, W)``, whatever its size; 1 for that of each channel.
+    """The means of ``output_size`` windows that cover ``(N, C, H, W)`` of any size; 1 for the mean of each channel.
 
     The size is one integer for both axes, or one for each; None keeps the length of an axis.
 

@@ -19,7 +19,7 @@ __all__ = ["GRU", "LSTM"]
 
 
 class _Recurrent:
-    """Several layers of a recurrence in one or both directions; `_sequence` runs one layer in one direction."""
+    """Base class: layers of a recurrence in one or both directions; `_sequence` runs one layer in one direction."""
 
     _gates: ClassVar[int]
 
@@ -33,7 +33,7 @@ class _Recurrent:
             raise ValueError(f"dropout of {name} must be in [0, 1), got {dropout}")
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = bias, batch_first, dropout, bidirectional
-        self.training: bool | None = None  # for dropout: decided by whether there is a generator
+        self.training: bool | None = None  # for dropout; None: training if a generator is passed
         rows = self._gates * hidden_size
         for layer in range(num_layers):
             width = hidden_size * (1 + bidirectional) if layer else input_size
@@ -46,7 +46,7 @@ class _Recurrent:
 
     @property
     def _directions(self) -> tuple[str, ...]:
-        """What the names of the parameters of each direction end in."""
+        """The endings of the names of parameters, for each direction."""
         return ("", "_reverse") if self.bidirectional else ("",)
 
     def _forward(self, x: Any, states: tuple[Any, ...], rng: np.random.Generator | None) -> tuple[Any, ...]:
@@ -73,7 +73,7 @@ class _Recurrent:
         return tuple(getattr(self, what + suffix, None) for what in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
 
     def _steps_first(self, x: Any) -> Any:
-        """The input as ``(T, N, input_size)``, after a check of its shape."""
+        """The input as ``(T, N, input_size)``; raises `ShapeError` if it has another shape."""
         check_input(self, x, *(("N", "T") if self.batch_first else ("T", "N")), self.input_size)
         x = x if isinstance(x, (Tensor, np.ndarray)) else as_array(x)
         x = np.swapaxes(x, 0, 1) if self.batch_first else x
@@ -82,7 +82,7 @@ class _Recurrent:
         return x
 
     def _initial(self, name: str, state: Any, x: Any) -> Any:
-        """An initial state, zeros where it is None, after a check of its shape."""
+        """An initial state, zeros if it is None; raises `ShapeError` if it has another shape."""
         shape = (self.num_layers * len(self._directions), x.shape[1], self.hidden_size)
         if state is None:
             return np.zeros(shape, np.result_type(x.dtype, self._parameters("_l0")[0].dtype))
@@ -107,18 +107,19 @@ def _products(x: Any, weight: Any, bias: Any) -> Any:
 class LSTM(_Recurrent):
     """Long short-term memory: from ``(T, N, input_size)`` to the states of all steps, and the last states.
 
-    ``i, f, o = sigmoid(W x + b + U h + d)`` and ``g = tanh(...)`` likewise; ``c = f * c + i * g``; ``h = o * tanh(c)``.
+    ``i, f, o = sigmoid(W x + b + U h + d)``; ``g = tanh(W x + b + U h + d)``; ``c = f * c + i * g``;
+    ``h = o * tanh(c)``.
 
     Parameters
     ----------
     input_size, hidden_size
         The lengths of inputs and states. For layer ``k``, ``weight_ih_lk`` is ``(4 * hidden_size, inputs)``, with the
         rows of ``i, f, g, o`` in this order, ``weight_hh_lk`` ``(4 * hidden_size, hidden_size)``, and ``bias_ih_lk``
-        and ``bias_hh_lk`` ``(4 * hidden_size,)``; the names of the other direction end in ``_reverse``.
+        and ``bias_hh_lk`` ``(4 * hidden_size,)``; in the reverse direction, their names end in ``_reverse``.
     rng
         The random generator for the initial weights, uniform in ``+-1 / sqrt(hidden_size)``.
     num_layers
-        The number of layers; each takes the states of the one below.
+        The number of layers; the input of each but the first is the states of the previous one.
     bias
         Whether there are biases.
     batch_first
@@ -126,7 +127,7 @@ class LSTM(_Recurrent):
     dropout
         The probability with which an element between two layers is dropped: see `Dropout`.
     bidirectional
-        Whether a second recurrence goes from the last step to the first; the output has the states of both.
+        Whether a second recurrence runs from the last step to the first; the output contains the states of both.
     dtype
         The dtype of the parameters.
 

@@ -1,10 +1,10 @@
-"""What to write in place of names of ``torch.nn`` that are not here, for error messages."""
+"""Replacements for names of ``torch.nn`` that `tensorgrad.nn` does not have, for error messages."""
 
 from __future__ import annotations
 
 __all__: list[str] = []
 
-LINES = {  # code that gives what takes the place of a class
+LINES = {  # code that replaces a class
     "Parameter": "tg.Tensor(x, requires_grad=True)",
     "Identity": "np.positive",
     "Tanh": "np.tanh",
@@ -52,7 +52,7 @@ WORDS = {
 
 
 def missing(name: str) -> str:
-    """What to write in place of a name, to end a message with, or nothing."""
+    """The end of an error message, with the replacement for a name; an empty string if there is none."""
     if name in LINES:
         return f": write {LINES[name]}"
     return f": {WORDS[name]}" if name in WORDS else ""

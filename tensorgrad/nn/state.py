@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tensorgrad.engine.aliasing import keep_saved
 from tensorgrad.errors import CheckpointError
@@ -14,7 +15,7 @@ from tensorgrad.nn.walking import walk
 
 __all__ = ["buffers", "freeze", "load_state_dict", "parameters", "state_dict"]
 
-Array = Any
+Array: TypeAlias = NDArray[Any]
 
 
 def parameters(model: Any) -> dict[str, Tensor]:
@@ -39,10 +40,10 @@ def parameters(model: Any) -> dict[str, Tensor]:
 
 
 def buffers(model: Any) -> dict[str, Array]:
-    """The arrays that are part of a model's state though nothing trains them, by their path (``norm.running_mean``).
+    """The arrays that are part of a model's state but are not trained, by their path (``norm.running_mean``).
 
-    An object says which of its attributes these are, arrays or None, by an attribute ``buffers``, a tuple of names: a
-    model may hold other arrays, such as a mask or its data, which are not saved.
+    A layer declares its buffers by an attribute ``buffers``, a tuple of the names of attributes, which are arrays or
+    None. Other arrays in a model, such as a mask, are not saved.
 
     Raises
     ------
@@ -76,10 +77,10 @@ def buffers(model: Any) -> dict[str, Array]:
 
 
 def _declared(item: Any) -> tuple[str, ...]:
-    """The names that an object declares as those of its buffers; its attribute may also be another thing."""
+    """The names of buffers that an object declares; none if its attribute ``buffers`` is something else."""
     names = () if isinstance(item, (Tensor, type)) else getattr(item, "buffers", ())
     if isinstance(names, str):
-        return (names,)  # of ("running_mean"), without a comma
+        return (names,)  # ("running_mean"), without a comma
     is_declaration = isinstance(names, (tuple, list)) and all(isinstance(name, str) for name in names)
     return tuple(names) if is_declaration else ()
 
@@ -134,7 +135,7 @@ def _values(model: Any) -> dict[str, Array]:
 
 
 def load_state_dict(model: Any, state: Mapping[str, Array]) -> None:
-    """Set all parameters and `buffers` to the values in ``state``, all of them or none.
+    """Set all parameters and `buffers` to the values in ``state``; on an error, nothing is changed.
 
     Raises
     ------
@@ -153,7 +154,7 @@ def load_state_dict(model: Any, state: Mapping[str, Array]) -> None:
     problems += [f"unexpected {name}" for name in state if name not in own]
     for name in own.keys() & state.keys():
         if np.shape(state[name]) != own[name].shape:
-            problems.append(f"{name} has shape {np.shape(state[name])}, the network {own[name].shape}")
+            problems.append(f"{name} has shape {np.shape(state[name])}, expected {own[name].shape}")
         elif np.asarray(state[name]).dtype.kind not in "fiub":
             problems.append(f"{name} does not hold real numbers")
     if problems:

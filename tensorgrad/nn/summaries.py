@@ -1,4 +1,4 @@
-"""A table of the layers of a model: what they are, the shapes that come out of them, and their parameters."""
+"""A table of the layers of a model, with the shapes of their results and the numbers of their parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Summary", "summary"]
 
 
 class Row(NamedTuple):
-    """A layer: its path, what it is, the shape of its result, and how many numbers the parameters of its own hold."""
+    """A layer: its path, its representation, the shape of its result, and the size of its own parameters."""
 
     path: str
     layer: str
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 class Summary:
-    """What `summary` returns: a table as text, its ``rows``, and the numbers of all and of ``trainable`` parameters.
+    """The result of `summary`: its ``rows``, and the numbers of all ``parameters`` and of the ``trainable`` ones.
 
     Examples
     --------
@@ -53,19 +53,19 @@ class Summary:
 
 
 def summary(model: Any, shape: Any, *, dtype: Any = np.float32, **options: Any) -> Summary:
-    """The layers of a model, the shapes of their results, and how many parameters each holds: a table to print.
+    """A table of the layers of a model, with the shapes of their results and the numbers of their parameters.
 
-    The model is run once, in evaluation mode and without recording. Layers are found as `parameters` finds tensors; a
-    row is given to those that were called, with the result of the last call, and to those that hold parameters. A
-    function has one in a `Sequential`. A parameter counts for the innermost layer that holds it, and once.
+    The model is called once, in evaluation mode and without recording. Layers are found as `parameters` finds tensors.
+    There is a row for each layer that was called, with the shape of its last result, for each layer that holds
+    parameters, and for each function in a `Sequential`. A parameter is counted once, for the innermost layer.
 
     Parameters
     ----------
     model
         Anything that can be called.
     shape
-        The shape of the input, ``(1, 3, 32, 32)``, which is of zeros, or the input itself; for a model of several
-        inputs, a list of these.
+        The shape of the input, such as ``(1, 3, 32, 32)``, for an input of zeros, or the input itself; for a model with
+        several inputs, a list of these.
     dtype
         The dtype of the zeros: an integer type for a model that begins with an `Embedding`.
     options
@@ -109,17 +109,17 @@ def _input(given: Any, dtype: Any) -> Any:
 
 
 def _kind(layer: Any) -> str:
-    """What a layer is, in one line."""
+    """The representation of a layer in one line."""
     text = describe(layer)
     return text if "\n" not in text else type(layer).__name__
 
 
 @contextmanager
 def _recorded(layers: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """Record the shapes of what layers return, by path, for as long as the context lasts.
+    """Inside the context, record the shapes of the results of layers, by path.
 
-    Python looks for ``__call__`` in the class of an object. So each class is given another one in the meantime, which
-    records what the instances listed here return in this thread. Functions have no class of their own: those of a
+    Python looks up ``__call__`` in the class of an object, so each class temporarily gets another one, which records
+    the results of the given instances in this thread. Functions do not have a class of their own: those in a
     `Sequential` are replaced in its list or dict.
     """
     outputs: dict[str, str] = {}
@@ -135,7 +135,7 @@ def _recorded(layers: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 
     with ExitStack() as stack:
         for kind in dict.fromkeys(map(type, layers.values())):
-            with suppress(TypeError, AttributeError):  # of a class in C
+            with suppress(TypeError, AttributeError):  # a class implemented in C
                 stack.enter_context(_replaced(kind, "__call__", _recording(kind, record)))
         for path, layer in layers.items():
             if isinstance(layer, Sequential):
@@ -145,7 +145,7 @@ def _recorded(layers: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 
 
 def _recording(kind: type, record: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """The ``__call__`` of a class, which also records what it returns."""
+    """The ``__call__`` of a class, which also records its results."""
     original = next(vars(base)["__call__"] for base in kind.__mro__ if "__call__" in vars(base))
 
     def call(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -155,7 +155,7 @@ def _recording(kind: type, record: Callable[[Any, Any], Any]) -> Callable[..., A
 
 
 def _with_functions_recorded(layers: Any, prefix: str, outputs: dict[str, str]) -> Any:
-    """The list or dict of a `Sequential`, in which each function also records what it returns."""
+    """The list or dict of a `Sequential`, in which each function also records its results."""
 
     def recording(function: Callable[..., Any], path: str) -> Callable[..., Any]:
         def call(x: Any) -> Any:
@@ -176,7 +176,7 @@ def _is_function(layer: Any) -> bool:
 
 @contextmanager
 def _replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
-    """An object or class with another attribute, which is undone on leaving."""
+    """Inside the context, an attribute of an object or class has another value."""
     own = vars(holder).get(name, ...)
     setattr(holder, name, value)
     try:

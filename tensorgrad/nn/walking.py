@@ -1,4 +1,4 @@
-"""The objects of a model, found through attributes, lists, tuples and dicts: what takes the place of a base class."""
+"""The objects in a model, found through attributes, lists, tuples and dicts, so that no base class is needed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__: list[str] = []
 
 
 def walk(model: Any) -> Iterator[tuple[str, Any]]:
-    """A model and all objects in it, each with its path (``layers.0.weight``), in order; tensors among them.
+    """A model and all objects in it, including tensors, each with its path (``layers.0.weight``), in order.
 
-    An object that holds others, and a tensor, is found once, under its first path.
+    A tensor, or an object that holds others, is listed once, under its first path.
     """
     seen: set[int] = set()
 

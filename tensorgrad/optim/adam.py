@@ -49,7 +49,7 @@ class Adam(_Moments):
         v = beta2 * v + (1 - beta2) * d**2
         p = p - lr * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)        at the t-th update, t = 1, 2, ...
 
-    Weight decay is coupled: it is scaled like the gradient, and so weaker where gradients are large. In `AdamW` it is
+    Weight decay is coupled: it is scaled like the gradient, so it is weaker where gradients are large. In `AdamW` it is
     decoupled. Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2015, algorithm 1.
 
     Parameters

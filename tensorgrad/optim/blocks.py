@@ -41,17 +41,18 @@ class Blocks:
         own_p, own_state, own_size, entries = self.of
         if p is not own_p or state is not own_state or size != own_size or len(state) != entries:
             return False
-        return not self.cut or all(state[what] is x for what, x in self.arrays.items())
+        return not (self.cut and self.arrays) or all(state[what] is x for what, x in self.arrays.items())
 
     def with_gradient(self, g: Array) -> list[Block]:
         """``(p, g, state, scratch)`` of each block."""
         if not self.cut:
             ((p, state, scratch),) = self.views
             return [(p, g, state, scratch)]
-        if np.may_share_memory(g, self.of[0]):
+        p = self.of[0]
+        if (g is p or g.base is not None or p.base is not None) and np.may_share_memory(g, p):
             g = g.copy()  # set by the user; the update of earlier blocks would change it
         vector = g.ravel(self.order)  # a copy if its memory layout differs
-        return [(p, vector[at], *rest) for at, (p, *rest) in zip(self.parts, self.views, strict=True)]
+        return [(part, vector[at], *rest) for at, (part, *rest) in zip(self.parts, self.views, strict=True)]
 
 
 def _contiguous(x: np.ndarray[Any, Any], order: str) -> bool:

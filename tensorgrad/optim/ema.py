@@ -88,7 +88,7 @@ class EMA:
         array([3.5, 4.5])
         """
         if self._swapped:
-            raise RuntimeError("update() inside average_parameters() would average the averages: call it outside")
+            raise RuntimeError("update() inside average_parameters() would use the averages: call it outside")
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warm_up else self.decay
         for name, p in self.params.items():
@@ -163,9 +163,9 @@ class EMA:
         """
         shapes = {"updates": ()} | {f"average.{name}": p.shape for name, p in self.params.items()}
         if problems := sorted(shapes.keys() ^ state.keys()):
-            raise CheckpointError(f"the averages do not fit: missing or unexpected {', '.join(problems)}")
+            raise CheckpointError(f"the averages do not match: missing or unexpected {', '.join(problems)}")
         for key, shape in shapes.items():
             if np.shape(state[key]) != shape:
-                raise CheckpointError(f"the averages do not fit: {key} has shape {np.shape(state[key])}, not {shape}")
+                raise CheckpointError(f"the averages do not match: {key} has shape {np.shape(state[key])}, not {shape}")
         self.updates = int(state["updates"])
         self.averages = {name: np.array(state[f"average.{name}"], p.dtype) for name, p in self.params.items()}

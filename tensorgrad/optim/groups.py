@@ -18,7 +18,7 @@ class Groups(Optimizer):
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Nothing is left to do: `of` has made the groups."""
+        """Do nothing: `of` has created the groups."""
 
     @classmethod
     def of(cls, kind: type[Optimizer], groups: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Groups:

@@ -47,7 +47,7 @@ class Optimizer(_Grouped):
         The learning rate; an attribute, for a schedule to set. All options are attributes. Those of a group are
         attributes of its element of `param_groups`, and also of the optimizer if all groups have the same value.
     weight_decay
-        Coupled (added to the gradient, and so the same as a penalty ``weight_decay / 2 * sum(p**2)``) or, where
+        Coupled (added to the gradient, which is equivalent to a penalty ``weight_decay / 2 * sum(p**2)``) or, where
         ``decoupled_weight_decay`` is true, decoupled: ``p`` is also multiplied by ``1 - lr * weight_decay``.
     maximize
         Maximize instead of minimize: the sign of the gradient is reversed.
@@ -186,9 +186,9 @@ class Optimizer(_Grouped):
             g = np.asarray(value_of(g))
         check_writable(name, p)
         if g.shape != value.shape:
-            raise ShapeError(f"parameter {name!r} has shape {p.shape}, its .grad {g.shape}: they must agree")
+            raise ShapeError(f"parameter {name!r} has shape {p.shape}, its .grad {g.shape}: they must be equal")
         if value.dtype.kind != "f" or g.dtype.kind not in "fiub":
-            raise TypeError(f"parameter {name!r} is {p.dtype}, its .grad {g.dtype}: optimizers take real numbers")
+            raise TypeError(f"parameter {name!r} is {p.dtype}, its .grad {g.dtype}: both must be real")
         if 0 < self.eps < np.finfo(value.dtype).tiny:  # a gradient of 0 would cause a division by 0
             raise ValueError(
                 f"parameter {name!r} is {p.dtype}, in which eps={self.eps} underflows: use eps=1e-4, or float32 "
@@ -279,7 +279,7 @@ class Optimizer(_Grouped):
             name, what = known.get(key, ("", ""))
             blank = layouts[name][what] if key in known else None
             if blank is None or np.shape(value) != np.shape(blank) or np.asarray(value).dtype.kind not in "fiu":
-                raise CheckpointError(f"the optimizer's state {key!r} matches no parameter of the network")
+                raise CheckpointError(f"the optimizer's state {key!r} belongs to no parameter of the network")
             if isinstance(blank, np.ndarray):
                 array = np.empty_like(blank)  # in the memory layout of its parameter
                 array[...] = value

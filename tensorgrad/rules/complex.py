@@ -30,7 +30,7 @@ def angle(z: Array, deg: bool = False) -> Array:
 
 also_complex(np.real, np.imag, np.conjugate, np.angle, np.real_if_close)
 
-_MOVING = ("shapes", "joining", "matrices", "windows", "writing")  # families that only move elements
+_MOVING = ("shapes", "joining", "matrices", "windows", "writing")  # modules whose functions only move elements
 also_complex(
     *(fn for fn, entry in entries.items() if not entry.complex and entry.run.__module__.rpartition(".")[2] in _MOVING),
     np.take, np.take_along_axis, np.compress, np.extract, np.delete,

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine import tape
 from tensorgrad.engine.registry import implements
 from tensorgrad.engine.tape import Array, Variable, any_tracked, as_array, value_of
 from tensorgrad.errors import ShapeError
+from tensorgrad.foreign import operand
 from tensorgrad.frontend.tensor import Tensor
 
 
@@ -53,7 +55,7 @@ def _joined(data: Any) -> Array:
         return data
     if not isinstance(data, (list, tuple)) or not any_tracked(data):
         return as_array(value_of(data))
-    parts = [_joined(item) for item in data]
+    parts = [_joined(item) if any_tracked(item) else operand(value_of(item)) for item in data]
     shapes = sorted({np.shape(value_of(part)) for part in parts})
     if len(shapes) > 1:
         raise ShapeError(f"array: the parts of a list must have one shape, got {', '.join(map(str, shapes))}")
@@ -89,8 +91,28 @@ def _in_order(x: Any, order: Any) -> Any:
     return x if has_order else np.copy(x, order)
 
 
+def _created(create: Any, *args: Any) -> Tensor:
+    """A new tensor that requires no gradient; while a program is recorded, one that it creates in each replay."""
+    trace = tape.tracer()
+    return Tensor(create(*args) if trace is None else trace.call(create, args, {}))
+
+
 @implements(np.full, complex=True)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Any:
     """`numpy.full`: a tensor of this shape, filled with ``fill_value``."""
+    if not any_tracked(fill_value):
+        return _created(np.full, shape, value_of(fill_value), dtype, order)
     value: Any = array(fill_value, dtype)
     return np.copy(np.broadcast_to(value, shape), "C" if order == "K" else order)
+
+
+def _filled(create: Any) -> None:
+    @implements(create, complex=True)
+    def new(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Tensor:
+        return _created(create, shape, dtype, order)
+
+    new.__doc__ = f"`numpy.{create.__name__}`: a new tensor, which requires no gradient."
+
+
+for _create in (np.zeros, np.ones, np.empty):
+    _filled(_create)

@@ -1,6 +1,6 @@
 """Derivatives at kinks: 0 for ``|x|`` and for norms at 0.
 
-This choice concerns the first derivative only. ``norm(x) ** 2`` is smooth at 0, and if the chosen 0 were
+This choice is for the first derivative only. ``norm(x) ** 2`` is smooth at 0, and if the chosen 0 were
 differentiated, its second derivative would be 0 instead of 2. The functions here return the chosen value, but have the
 derivative of the original expression: infinite or NaN at the kink, which has no effect on elements that are not used.
 """

@@ -35,7 +35,7 @@ def slogdet(x: Array) -> Array:
 
 @primitive
 def cofactors(x: Array, *changes: Array) -> Array:
-    """The gradient of the determinant of a matrix of any rank, and its derivatives in the directions ``changes``.
+    """The gradient of the determinant of a matrix of any rank, or its derivative in the directions ``changes``.
 
     The determinant is linear in each row, so that these are sums of minors. For a diagonal matrix with elements ``s``
     (the general case is reduced to it by the singular value decomposition), the derivative in ``m`` directions ``e`` is

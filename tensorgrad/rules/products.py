@@ -33,7 +33,7 @@ _DIRECT = 1_000_000  # multiplications: up to here OpenBLAS multiplies without r
 
 
 def product(x: Array, y: Array) -> Array:
-    """`numpy.matmul`; of a batch with one matrix as one large product, where NumPy's many would rearrange it each."""
+    """`numpy.matmul`, with a batch times one matrix as one product: NumPy would rearrange the matrix for each item."""
     if getattr(x, "ndim", 0) > 2 and getattr(y, "ndim", 0) == 2 and x.dtype == y.dtype and x.dtype.char in "fd":
         *batch, rows, inner = x.shape
         if rows * y.size > _DIRECT and inner == y.shape[0] and x.flags.c_contiguous:
@@ -48,6 +48,8 @@ _row.forward = product
 
 def _matmul_dx(g: Array, y: Array) -> Array:
     """``g @ y.T``; the engine sums over batch axes that were broadcast. 1-d operands are as in `numpy.matmul`."""
+    if g.ndim == 2 == y.ndim:
+        return np.matmul(g, y.T)
     if y.ndim == 1:
         return np.expand_dims(g, -1) * y
     if g.ndim < y.ndim:  # x was 1-d
@@ -60,6 +62,8 @@ def _matmul_dx(g: Array, y: Array) -> Array:
 
 def _matmul_dy(g: Array, x: Array, ndim: int) -> Array:
     """``x.T @ g``, for a ``y`` with ``ndim`` axes. If it has no batch axes, one product sums over all batches."""
+    if g.ndim == 2 == x.ndim:
+        return np.matmul(x.T, g)
     if x.ndim == 1:
         return g * x if g.ndim == 0 else np.expand_dims(x, -1) * np.expand_dims(g, -2)
     if ndim <= 2 < x.ndim:

@@ -58,7 +58,7 @@ def geomspace(start: Array, stop: Array, num: Any = 50, endpoint: bool = True, d
     sign = np.sign(value_of(start))
     exponents = np.linspace(np.log10(start * sign), np.log10(stop * sign), num, endpoint)
     samples = np.power(10.0, exponents) * sign
-    ends = [np.broadcast_to(end, samples.shape[1:])[None] for end in (start, stop)]  # without rounding errors
+    ends = [np.broadcast_to(end, samples.shape[1:])[None] for end in (start, stop)]  # exact, without rounding errors
     if num > 1 and endpoint:
         samples = np.concatenate([ends[0], samples[1:-1], ends[1]])
     elif num > 0:

@@ -47,7 +47,7 @@ def _average(x: Array, axis: Any = None, dtype: Any = None, *, keepdims: bool = 
     return total / (x.size // total.size)
 
 
-for _fn, _faster in ((np.sum, _add_up), (np.mean, _average)):  # a third of the time of np.sum, for few elements
+for _fn, _faster in ((np.sum, _add_up), (np.mean, _average)):  # for few elements, a third of the time of np.sum
     _row = row_of(_fn)
     assert _row is not None
     _row.forward = _faster
@@ -70,10 +70,10 @@ def count(x: Array, reduced: Array, axis: Any = None, where: Any = True) -> Any:
 
 
 def extreme_dx(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, *, nan: bool) -> Array:
-    """``g``, shared equally by the elements that are equal to the extreme ``ans``; ``nan``: or that are NaN.
+    """``g``, shared equally by the elements that are equal to the extreme ``ans``, or with ``nan``, that are NaN.
 
-    Where two elements are 0, the extreme, and ``g`` is a multiple ``q * ans`` of it, ``q * x`` has the right
-    derivatives, too. At other ties where ``g`` is 0, a second derivative is not known: NaN.
+    Where the extreme is 0, at two elements, and ``g`` is a multiple ``q * ans`` of it, ``q * x`` also has the right
+    derivatives. At other ties where ``g`` is 0, the second derivative is unknown: NaN.
     """
     extreme = restore(ans, axis, keepdims)
     ties = x == extreme
@@ -88,7 +88,7 @@ def extreme_dx(g: Array, ans: Array, x: Array, axis: Any, keepdims: bool, *, nan
             share = share + tie_slope(np.where(several, x - extreme, 1))
     if q is None:
         return restore(g, axis, keepdims) * share
-    return restore(q, axis, keepdims) * np.where(ties, x, 0.0) * share  # 0.0: no multiple of a distance inside of ``x``
+    return restore(q, axis, keepdims) * np.where(ties, x, 0.0) * share  # not 0, which is a multiple
 
 
 def tie_shares(ties: Array, axis: Any, g: Array) -> Array:
@@ -133,7 +133,7 @@ def of_dtype(x: Array, dtype: Any) -> Array:
         return x
     if np.dtype(dtype).kind not in "fc" and any_tracked([x]) and current_mode().recording:
         raise NoRuleError(f"dtype={np.dtype(dtype)} for a tensor that requires a gradient: only floating-point results "
-                          "differentiate")  # fmt: skip
+                          "can be differentiated")  # fmt: skip
     return x.astype(dtype)
 
 

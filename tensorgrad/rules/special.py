@@ -1,6 +1,6 @@
 """SciPy's special functions. This module is imported when one of SciPy's ufuncs is first called with a tensor.
 
-A row that a user entered before that is kept. Where the formula of a derivative suffers from cancellation, as for
+A row that a user registered before that is kept. Where the formula of a derivative suffers from cancellation, as for
 ``erfcx`` and ``dawsn`` far from 0, a function of this module computes the derivatives of any order. The derivatives of
 Bessel functions are Bessel functions of adjacent orders.
 """
@@ -17,14 +17,19 @@ import scipy.special as sp
 from tensorgrad.engine import registry
 from tensorgrad.engine.registry import primitive
 from tensorgrad.engine.tape import Array, value_of
+from tensorgrad.frontend.dispatch import nondifferentiable
 from tensorgrad.rules.kinks import abs_slope, normalized, zero_at_kink
 
 _FAR = 6.0  # beyond this, the asymptotic series of erfcx and dawsn are exact to float64 precision
 _TERMS = 30
+_GAUSS = [  # nodes and weights on the interval from 0 to 1
+    (0.5 + 0.5 * node, 0.5 * weight)
+    for node, weight in zip(*(a.tolist() for a in np.polynomial.legendre.leggauss(4)), strict=True)
+]
 
 
 def rule(fn: Any, *vjps: Any, **options: Any) -> None:
-    """Enter a row, unless a user has entered one."""
+    """Register a row, unless a user has registered one."""
     if fn not in registry.entries or registry.entries[fn].run is fn:
         registry.rule(fn, *vjps, elementwise=True, **options)
 
@@ -73,6 +78,19 @@ def polygamma(x: Array, *, order: int) -> Array:
 
 
 @primitive
+def polygamma_difference(x: Array, y: Array, *, order: int) -> Array:
+    """``polygamma(x) - polygamma(x + y)``. For a small ``y``, minus the integral of the derivative from 0 to ``y``."""
+    small = (x > 0) & (y >= 0) & (y < x / 64)
+    out = polygamma(x, order=order) - polygamma(x + y, order=order)
+    if not np.any(small):
+        return out
+    width, total = np.where(small, y, 0), np.zeros_like(out)
+    for node, weight in _GAUSS:
+        total += weight * polygamma(x + node * width, order=order + 1)
+    return np.where(small, -width * total, out)
+
+
+@primitive
 def exprel_derivative(z: Array, *, order: int) -> Array:
     """The derivative of ``(exp(z) - 1) / z``: the integral of ``t**order * exp(z * t)`` from 0 to 1."""
     small, negative = np.abs(z) < order + 2, z <= -order - 2
@@ -98,6 +116,7 @@ rule(erfcx_derivative,
                   lambda g, _ans, x, *, order: g * erfcx_derivative(x, order=order + 1))
 rule(sp.erfinv,   lambda g, ans, _x: g * (math.sqrt(math.pi) / 2) * np.exp(ans * ans))
 rule(sp.erfcinv,  lambda g, ans, _x: g * (-math.sqrt(math.pi) / 2) * np.exp(ans * ans))
+rule(sp.erfi,     lambda g, _ans, x: g * (2 / math.sqrt(math.pi)) * np.exp(x * x), singular=False)
 rule(sp.dawsn,    lambda g, _ans, x: g * dawsn_derivative(x, order=1))
 rule(dawsn_derivative,
                   lambda g, _ans, x, *, order: g * dawsn_derivative(x, order=order + 1))
@@ -114,12 +133,16 @@ rule(sp.log_expit, lambda g, _ans, x: g * sp.expit(-x))
 rule(sp.gamma,    lambda g, ans, x: g * ans * sp.psi(x))
 rule(sp.gammaln,  lambda g, _ans, x: g * sp.psi(x))
 rule(sp.rgamma,   lambda g, _ans, x: g * _rgamma_dx(x))
+rule(sp.loggamma, lambda g, _ans, x: g * sp.psi(x))
 rule(sp.psi,      lambda g, _ans, x: g * polygamma(x, order=1))
 rule(polygamma,   lambda g, _ans, x, *, order: g * polygamma(x, order=order + 1))
-rule(sp.beta,     lambda g, ans, x, y: g * ans * (sp.psi(x) - sp.psi(x + y)),
-                  lambda g, ans, x, y: g * ans * (sp.psi(y) - sp.psi(x + y)))
-rule(sp.betaln,   lambda g, _ans, x, y: g * (sp.psi(x) - sp.psi(x + y)),
-                  lambda g, _ans, x, y: g * (sp.psi(y) - sp.psi(x + y)))
+rule(polygamma_difference,
+                  lambda g, _ans, x, y, *, order: g * polygamma_difference(x, y, order=order + 1),
+                  lambda g, _ans, x, y, *, order: -g * polygamma(x + y, order=order + 1))
+rule(sp.beta,     lambda g, ans, x, y: g * ans * polygamma_difference(x, y, order=0),
+                  lambda g, ans, x, y: g * ans * polygamma_difference(y, x, order=0))
+rule(sp.betaln,   lambda g, _ans, x, y: g * polygamma_difference(x, y, order=0),
+                  lambda g, _ans, x, y: g * polygamma_difference(y, x, order=0))
 rule(sp.gammainc, _no_rule("gammainc", "a"),
                   lambda g, _ans, a, x: g * _gamma_density(a, x))
 rule(sp.gammaincc, _no_rule("gammaincc", "a"),
@@ -169,6 +192,8 @@ rule(sp.jv,       _no_rule("jv", "the order"),
                   lambda g, _ans, v, x: g * 0.5 * (sp.jv(v - 1, x) - sp.jv(v + 1, x)))
 rule(sp.y0,       lambda g, _ans, x: -g * sp.y1(x))
 rule(sp.y1,       lambda g, _ans, x: g * 0.5 * (sp.y0(x) - sp.yv(2, x)))
+rule(sp.yn,       _no_rule("yn", "the order"),
+                  lambda g, _ans, n, x: g * 0.5 * (sp.yv(n - 1, x) - sp.yv(n + 1, x)))
 rule(sp.yv,       _no_rule("yv", "the order"),
                   lambda g, _ans, v, x: g * 0.5 * (sp.yv(v - 1, x) - sp.yv(v + 1, x)))
 rule(sp.i0,       lambda g, _ans, x: g * sp.i1(x))
@@ -181,15 +206,29 @@ rule(sp.ive,      _no_rule("ive", "the order"),
                   lambda g, ans, v, x: g * (0.5 * (sp.ive(v - 1, x) + sp.ive(v + 1, x)) - abs_slope(x) * ans))
 rule(sp.k0,       lambda g, _ans, x: -g * sp.k1(x))
 rule(sp.k1,       lambda g, _ans, x: g * -0.5 * (sp.k0(x) + sp.kv(2, x)))
+rule(sp.kn,       _no_rule("kn", "the order"),
+                  lambda g, _ans, n, x: g * -0.5 * (sp.kv(n - 1, x) + sp.kv(n + 1, x)))
 rule(sp.kv,       _no_rule("kv", "the order"),
                   lambda g, _ans, v, x: g * -0.5 * (sp.kv(v - 1, x) + sp.kv(v + 1, x)))
+rule(sp.k0e,      lambda g, ans, x: g * (ans - sp.k1e(x)))
+rule(sp.k1e,      lambda g, ans, x: g * (ans - 0.5 * (sp.k0e(x) + sp.kve(2, x))))
 rule(sp.kve,      _no_rule("kve", "the order"),
                   lambda g, ans, v, x: g * (ans - 0.5 * (sp.kve(v - 1, x) + sp.kve(v + 1, x))))
 
 # Exponential integrals
 rule(sp.exp1,     lambda g, _ans, x: -g * np.exp(-x) / x)
 rule(sp.expi,     lambda g, _ans, x: g * np.exp(x) / x)
+
+# Elementary functions, of which NumPy has some as well
+rule(sp.expm1,    lambda g, _ans, x: g * np.exp(x), singular=False)
+rule(sp.exp2,     lambda g, ans, _x: g * ans * math.log(2), singular=False)
+rule(sp.exp10,    lambda g, ans, _x: g * ans * math.log(10), singular=False)
+rule(sp.log1p,    lambda g, _ans, x: g / (1 + x))
+rule(sp.cosm1,    lambda g, _ans, x: -g * np.sin(x), singular=False)
 # fmt: on
+
+if sp.gammasgn not in registry.entries:
+    nondifferentiable(sp.gammasgn)  # a sign, piecewise constant
 
 
 def _hazard(x: Array) -> Array:

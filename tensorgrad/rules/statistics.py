@@ -236,7 +236,7 @@ def corrcoef(x: Array, y: Array = None, rowvar: bool = True, *, dtype: Any = Non
 
 @implements(np.histogram)
 def histogram(a: Array, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    """Counts, as plain arrays without a gradient. Refused where a gradient would be lost: in weights or bin edges."""
+    """Counts, as plain arrays without a gradient. Raises an error if weights or bin edges require a gradient."""
     on_values = range is None and np.ndim(value_of(bins)) == 0
     if current_mode().recording and any_tracked([bins, range, weights, a if on_values else None]):
         raise NoRuleError(

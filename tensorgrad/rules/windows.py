@@ -1,8 +1,8 @@
 """Sliding windows, convolution of vectors, and padding.
 
-`unfold` and `fold` are each other's transposes, ``sum(unfold(x) * y) == sum(x * fold(y))``, so each is the other's
-gradient. Arrays are ``(..., *spatial)``, windows ``(..., *kernel, *out)``: for each place in the kernel, what all the
-windows have there, side by side, as the sums that follow want it.
+`unfold` and `fold` are transposes of each other, ``sum(unfold(x) * y) == sum(x * fold(y))``, so that each is the
+gradient of the other. Arrays are ``(..., *spatial)``. Windows are ``(..., *kernel, *out)``: for each position in the
+kernel, the elements of all windows at this position.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def unfold(x: Array, *, kernel: Ints, stride: Ints, dilation: Ints) -> Array:
 
 @primitive
 def fold(x: Array, *, shape: Ints, stride: Ints, dilation: Ints) -> Array:
-    """Add all windows back where they came from: ``(..., *kernel, *out)`` to ``(..., *shape)``."""
+    """The transpose of `unfold`: add all windows at their positions, ``(..., *kernel, *out)`` to ``(..., *shape)``."""
     axes = len(shape)
     kernel, counts = x.shape[-2 * axes : -axes], x.shape[-axes:]
     out: Array = np.zeros(x.shape[: -2 * axes] + shape, wide(x.dtype) or x.dtype)
@@ -58,7 +58,7 @@ def fold(x: Array, *, shape: Ints, stride: Ints, dilation: Ints) -> Array:
 
 
 def _same_windows(g: Array, shape: Ints, stride: Ints, dilation: Ints) -> Array:
-    """The windows over ``g`` that stand in an array of this shape: ``g`` may have room for more."""
+    """The windows over ``g`` that an array of windows of this shape contains; more of them may fit into ``g``."""
     axes = len(shape) // 2
     found = unfold(g, kernel=shape[:axes], stride=stride, dilation=dilation)
     return found[(..., *map(slice, shape[axes:]))]
@@ -75,7 +75,7 @@ also_complex(unfold, fold)
 
 
 def numbers_of_windows(spatial: Ints, kernel: Ints, stride: Ints, dilation: Ints) -> Ints:
-    """How many windows fit along each axis."""
+    """The number of windows along each axis."""
     spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
     if any(n < span for n, span in zip(spatial, spans, strict=True)):
         raise ShapeError(f"a kernel of {kernel} with dilation {dilation} does not fit into {spatial}, padding included")

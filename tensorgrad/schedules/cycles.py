@@ -12,7 +12,7 @@ def cosine(T_max: int, eta_min: float = 0.0, *, lr: float = 1.0) -> Schedule:  #
     """Half a cosine from the base rate down to ``eta_min`` at ``T_max`` updates, and ``eta_min`` after these.
 
     PyTorch's CosineAnnealingLR up to ``T_max``. After that, PyTorch's rises to the base rate again, at ``2 * T_max``
-    updates; this one stays at its lowest, because a run that takes more updates than planned should not end at a high
+    updates; this schedule stays at ``eta_min``, so that a run with more updates than planned does not end at a high
     rate. Use `cosine_restarts` or `cyclic` for rates that rise again. Source: Loshchilov and Hutter, "SGDR: stochastic
     gradient descent with warm restarts", 2017, equation 5.
 
@@ -58,7 +58,7 @@ def cosine_restarts(T_0: int, T_mult: int = 1, eta_min: float = 0.0, *, lr: floa
 def cyclic(base_lr: float, max_lr: float, step_size_up: int = 2000, step_size_down: int | None = None,
            mode: str = "triangular", gamma: float = 1.0, scale_fn: Callable[[float], float] | None = None,
            scale_mode: str = "cycle", *, lr: float = 1.0) -> Schedule:  # fmt: skip
-    """From ``base_lr`` up to ``max_lr`` and down again, in straight lines, repeatedly.
+    """Linearly from ``base_lr`` up to ``max_lr`` and down again, repeatedly.
 
     PyTorch's CyclicLR without its momentum schedule. ``base_lr`` and ``max_lr`` are multiples of the base rate, or
     absolute rates if ``lr`` gives the base rate. Source: Smith, "Cyclical learning rates for training neural networks",
@@ -69,8 +69,8 @@ def cyclic(base_lr: float, max_lr: float, step_size_up: int = 2000, step_size_do
     step_size_up, step_size_down
         The number of updates in which the rate rises, and in which it falls: the same, by default.
     mode
-        What the height ``max_lr - base_lr`` is multiplied by: ``"triangular"``, 1; ``"triangular2"``, 1/2 in the second
-        cycle, 1/4 in the third, ...; ``"exp_range"``, ``gamma**update``.
+        The factor of the height ``max_lr - base_lr``: 1 for ``"triangular"``; 1/2 in the second cycle, 1/4 in the third
+        and so on for ``"triangular2"``; ``gamma**update`` for ``"exp_range"``.
     scale_fn, scale_mode
         In place of ``mode``, a function for that factor: of the number of the cycle, 1, 2, ..., if ``scale_mode`` is
         ``"cycle"``; of the number of the update if it is ``"iterations"``.
@@ -122,7 +122,7 @@ def one_cycle(max_lr: float, total_steps: int, pct_start: float = 0.3, anneal_st
     anneal_strategy
         ``"cos"`` for half cosines, ``"linear"`` for straight lines.
     three_phase
-        Whether the rate first falls to ``max_lr / div_factor``, in as many updates as it rose, and then to its end.
+        Whether the rate first falls to ``max_lr / div_factor``, in as many updates as it rose, then to its end value.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Schedules made of other schedules, and of functions of the user."""
+"""Schedules that are composed of others, or of user-defined functions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def from_function(lr_lambda: Callable[[int], SupportsFloat]) -> Schedule:
     def schedule(update: int) -> float:
         factor = float(lr_lambda(update))
         if not 0 <= factor < math.inf:
-            raise ValueError(f"the schedule gave a factor of {factor} at update {update}: it must be finite and >= 0")
+            raise ValueError(f"the schedule returned {factor} at update {update}: it must be finite and >= 0")
         return factor
 
     return schedule

@@ -58,7 +58,7 @@ class Plateau:
         self.mode, self.factor, self.patience, self.cooldown = mode, factor, patience, cooldown
         self.threshold, self.threshold_mode = threshold, threshold_mode
         self._least, self._eps = fraction("min_lr", min_lr, lr), fraction("eps", eps, lr)
-        self.scale = 1.0  # the present factor of the base rate
+        self.scale = 1.0  # the current factor of the base rate
         self.best: float | None = None
         self.num_bad_epochs = 0
         self.cooldown_counter = 0
@@ -72,7 +72,7 @@ class Plateau:
         >>> plateau.step(1.0), plateau.step(2.0)
         (1.0, 0.1)
         """
-        value = float(value_of(metric))  # of a loss on the tape, its value
+        value = float(value_of(metric))  # the metric may be a tensor
         if self._improves(value):
             self.best, self.num_bad_epochs = value, 0
         else:

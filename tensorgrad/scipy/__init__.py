@@ -18,3 +18,7 @@ except ImportError as error:
 from tensorgrad.scipy import integrate, linalg, signal, sparse, special, stats
 
 __all__ = ["integrate", "linalg", "signal", "sparse", "special", "stats"]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]

@@ -38,11 +38,13 @@ class Continuous:
     inside = 0.5
 
     def __init__(self, name: str, doc: str, shapes: tuple[str, ...], *, log_density: Callable[..., Array],
-                 cdf: Callable[..., Array], ppf: Callable[..., Array], logcdf: Callable[..., Array],
+                 cdf: Callable[..., Array], logcdf: Callable[..., Array], sf: Callable[..., Array],
+                 logsf: Callable[..., Array], ppf: Callable[..., Array],
                  lower: float = -math.inf, upper: float = math.inf) -> None:  # fmt: skip
         self.name, self.__doc__ = name, doc
         self.defaults = dict.fromkeys(shapes) | {"loc": 0.0, "scale": 1.0}
-        self._log_density, self._cdf, self._ppf, self._logcdf = log_density, cdf, ppf, logcdf
+        self._log_density, self._cdf, self._logcdf, self._sf, self._logsf = log_density, cdf, logcdf, sf, logsf
+        self._ppf = ppf
         self.lower, self.upper = lower, upper
 
     def __repr__(self) -> str:
@@ -58,12 +60,17 @@ class Continuous:
                 valid = valid & (value_of(parameter) > 0)
         return x, parameters, valid
 
-    def _of_z(self, fn: Callable[..., Array], below: float, above: float, x: Any, args: Any, given: Any) -> Any:
-        """A function of ``z``, with the given values outside the support, and the scale."""
+    def _of_z(self, fn: Callable[..., Array], below: float, above: float, x: Any, args: Any, given: Any,
+              is_probability: bool = True) -> Any:  # fmt: skip
+        """A function of ``z``, with the given values outside the support, and the scale.
+
+        A probability has these values at infinity, too, where its gradient is 0.
+        """
         x, (*shapes, loc, scale), valid = self._parameters(x, args, given)
+        largest = np.finfo(x.dtype).max if is_probability else math.inf
         with np.errstate(divide="ignore", invalid="ignore"):
             z = (x - loc) / scale
-            low, high = value_of(z) < self.lower, value_of(z) > self.upper
+            low, high = value_of(z) < max(self.lower, -largest), value_of(z) > min(self.upper, largest)
             if np.any(low) or np.any(high):
                 out = fn(np.where(low | high, self.inside, z).astype(z.dtype), *shapes)
                 out = np.where(low, below, np.where(high, above, out)).astype(out.dtype)
@@ -79,7 +86,8 @@ class Continuous:
         >>> tg.scipy.stats.norm.logpdf(np.array([0.0, 1.0]), loc=1.0)
         array([-1.4189, -0.9189])
         """
-        out, scale = self._of_z(self._log_density, -math.inf, -math.inf, x, args, parameters)
+        out, scale = self._of_z(self._log_density, -math.inf, -math.inf, x, args, parameters,
+                                 is_probability=False)  # fmt: skip
         with np.errstate(divide="ignore", invalid="ignore"):
             return out - np.log(scale)
 
@@ -112,6 +120,26 @@ class Continuous:
         array([ -0.6931, -53.2313])
         """
         return self._of_z(self._logcdf, -math.inf, 0.0, x, args, parameters)[0]
+
+    def sf(self, x: Any, *args: Any, **parameters: Any) -> Array:
+        """The survival function at ``x``: 1 minus `cdf`, without cancellation.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.expon.sf(np.array([0.0, 2.0]), scale=2.0)
+        array([1.    , 0.3679])
+        """
+        return self._of_z(self._sf, 1.0, 0.0, x, args, parameters)[0]
+
+    def logsf(self, x: Any, *args: Any, **parameters: Any) -> Array:
+        """The logarithm of the survival function at ``x``.
+
+        Examples
+        --------
+        >>> tg.scipy.stats.norm.logsf(np.array([0.0, 10.0]))
+        array([ -0.6931, -53.2313])
+        """
+        return self._of_z(self._logsf, 0.0, -math.inf, x, args, parameters)[0]
 
     def ppf(self, q: Any, *args: Any, **parameters: Any) -> Array:
         """The quantile of ``q``: the ``x`` whose `cdf` is ``q``. NaN if ``q`` is not between 0 and 1.

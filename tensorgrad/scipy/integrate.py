@@ -34,6 +34,13 @@ def _times(name: str, t: Any) -> Any:
     return np.asarray(value_of(t), float)
 
 
+def _extra(name: str, args: Any) -> tuple[Any, ...]:
+    """Further arguments of the right-hand side."""
+    if args is not None and not isinstance(args, (tuple, list)):
+        raise TypeError(f"{name}: args must be a tuple of further arguments, got {type(args).__name__}: write (x,)")
+    return tuple(args or ())
+
+
 def _derivative(fun: Callable[..., Any], size: int) -> Callable[[float, Array], Array]:
     """The right-hand side as a function that returns an array of the shape of the state, not a list."""
 
@@ -75,7 +82,7 @@ def _steps(f: Callable[[float, Array], Array], y: Array, ts: Any, method: str) -
 
 
 def solve_ivp(fun: Callable[..., Any], t_span: Any, y0: Array, method: str = "RK45", t_eval: Any = None,
-              args: tuple[Any, ...] = (), **options: Any) -> Any:  # fmt: skip
+              args: tuple[Any, ...] | None = (), **options: Any) -> Any:  # fmt: skip
     """The solution of ``dy/dt = fun(t, y, *args)`` with ``y = y0`` at the first time, as `scipy.integrate.solve_ivp`.
 
     Parameters
@@ -115,7 +122,8 @@ def solve_ivp(fun: Callable[..., Any], t_span: Any, y0: Array, method: str = "RK
     y0 = floating(y0)
     if y0.ndim != 1:
         raise ShapeError(f"y0 must be a vector (N,), got shape {y0.shape}")
-    f = _derivative(lambda t, y: fun(t, y, *args), y0.size)
+    extra = _extra("solve_ivp", args)
+    f = _derivative(lambda t, y: fun(t, y, *extra), y0.size)
     t_eval = None if t_eval is None else _times("solve_ivp", t_eval)
     found = _solved(f, y0, _times("solve_ivp", t_span), method, t_eval=t_eval, **options)
     ts, found.sol, found.t = found.sol.ts, None, np.asarray(found.t)
@@ -164,7 +172,8 @@ def odeint(func: Callable[..., Any], y0: Array, t: Any, args: tuple[Any, ...] = 
     if y0.ndim > 1:
         raise ShapeError(f"y0 must be a vector (N,), got shape {y0.shape}")
     y0 = np.reshape(y0, (y0.size,))
-    f = _derivative(lambda t, y: func(t, y, *args) if tfirst else func(y, t, *args), y0.size)
+    extra = _extra("odeint", args)
+    f = _derivative(lambda t, y: func(t, y, *extra) if tfirst else func(y, t, *extra), y0.size)
     found = _solved(f, y0, (times[0], times[-1]), "DOP853", rtol=rtol, atol=atol)
     if found.status < 0:
         raise RuntimeError(f"odeint: {found.message}")
@@ -172,3 +181,7 @@ def odeint(func: Callable[..., Any], y0: Array, t: Any, args: tuple[Any, ...] = 
     ts = direction * np.unique(direction * np.concatenate([found.sol.ts, times]))
     states = [y0, *(after for _, _, after in _steps(f, y0, ts, "DOP853"))]
     return np.stack([states[i] for i in np.searchsorted(direction * ts, direction * times)])
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]

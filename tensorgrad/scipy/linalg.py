@@ -211,7 +211,7 @@ def sqrtm(A: Array) -> Array:  # noqa: N803  (SciPy's name)
     """The principal square root ``X`` of matrices ``(..., N, N)``, with ``X @ X = A``, as `scipy.linalg.sqrtm`.
 
     The root must be real, as it is for positive definite matrices, for example. The gradient is the solution of a
-    Sylvester equation. Raises ``ValueError`` if the root is complex.
+    Sylvester equation; it raises ``LinAlgError`` at a singular matrix. Raises ``ValueError`` if the root is complex.
 
     Examples
     --------
@@ -227,7 +227,21 @@ def sqrtm(A: Array) -> Array:  # noqa: N803  (SciPy's name)
 
 @primitive
 def _sylvester(a: Array, b: Array, q: Array) -> Array:
-    return _each(sl.solve_sylvester, "(m,m),(n,n),(m,n)->(m,n)", a, b, q)
+    return _each(_bartels_stewart, "(m,m),(n,n),(m,n)->(m,n)", a, b, q)
+
+
+def _bartels_stewart(a: Array, b: Array, q: Array) -> Array:
+    """`scipy.linalg.solve_sylvester`, which returns huge numbers where there is no solution; here, an error."""
+    r, u = sl.schur(a)
+    s, v = sl.schur(b.T)
+    (solve,) = sl.get_lapack_funcs(("trsyl",), (r, s))
+    y, scale, info = solve(r, s, u.T @ q @ v, tranb="T")
+    if info:
+        raise np.linalg.LinAlgError(
+            "solve_sylvester: an eigenvalue of a is the negative of one of b, so that the equation has no unique "
+            "solution; the gradient of sqrtm, which solves such an equation, does not exist at a singular matrix"
+        )
+    return u @ (scale * y) @ v.T
 
 
 # fmt: off
@@ -256,3 +270,7 @@ def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
     if q.shape[-2:] != (a.shape[-1], b.shape[-1]):
         raise ShapeError(f"q must be (..., M, N) with M = {a.shape[-1]} and N = {b.shape[-1]}, got shape {q.shape}")
     return _sylvester(a, b, q)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]

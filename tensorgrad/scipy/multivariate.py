@@ -20,7 +20,8 @@ class MultivariateNormal:
     """The multivariate normal distribution, as `scipy.stats.multivariate_normal`.
 
     ``x`` is ``(..., D)``, ``mean`` is ``(D,)``, and ``cov`` is a positive definite matrix ``(D, D)``, a vector of
-    variances, or one variance for all elements. Results are ``(...)``.
+    variances, or one variance for all elements. Results are ``(...)``. D is the length of ``mean`` or, without one, of
+    the matrix ``cov``, and otherwise 1; if it is 1, ``x`` may be ``()`` or ``(N,)``, for N points.
     Raises ``LinAlgError`` if ``cov`` is not positive definite.
 
     Examples
@@ -30,7 +31,7 @@ class MultivariateNormal:
     array([1.  , 0.25])
     """
 
-    def logpdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Array:
+    def logpdf(self, x: Any, mean: Any = None, cov: Any = 1.0) -> Array:
         """The logarithm of the density at ``x``.
 
         Examples
@@ -39,12 +40,14 @@ class MultivariateNormal:
         array([-2.8379, -2.8379, -2.8379])
         """
         x = floating(x)
-        mean, cov = (in_precision_of(x, p) for p in (mean, cov))
-        d = max(x.shape[-1:], mean.shape[-1:], cov.shape[-1:], key=len)
-        d = d[0] if d else 1
+        cov = in_precision_of(x, cov)
+        mean = np.zeros(len(cov) if cov.ndim == 2 else 1, x.dtype) if mean is None else in_precision_of(x, mean)
+        d = mean.size
+        if d == 1 and x.ndim < 2:
+            x = np.reshape(x, (*x.shape, 1))
         if cov.ndim < 2:
             cov = np.diag(np.broadcast_to(cov, (d,)))
-        if cov.shape != (d, d) or mean.shape not in ((), (d,)):
+        if cov.shape != (d, d) or mean.shape not in ((), (d,)) or x.shape[-1] != d:
             raise ShapeError(f"multivariate_normal: the shapes of x (..., D), mean (D,) and cov (D, D) do not match: "
                              f"{x.shape}, {mean.shape} and {cov.shape}")  # fmt: skip
         factor = np.linalg.cholesky(cov)
@@ -52,7 +55,7 @@ class MultivariateNormal:
         z = np.reshape(np.matrix_transpose(solve_triangular(factor, z.T, lower=True)), (*x.shape[:-1], d))
         return -0.5 * np.sum(np.square(z), axis=-1) - np.sum(np.log(np.diagonal(factor))) - 0.5 * d * _LOG_2PI
 
-    def pdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Array:
+    def pdf(self, x: Any, mean: Any = None, cov: Any = 1.0) -> Array:
         """The density at ``x``.
 
         Examples

@@ -110,3 +110,7 @@ def fftconvolve(in1: Array, in2: Array, mode: str = "full", axes: Any = None) ->
     if any(m != n and 1 not in (m, n) for i, (m, n) in enumerate(zip(x.shape, y.shape, strict=True)) if i not in over):
         raise ShapeError(f"the axes other than {over} must broadcast, got shapes {x.shape} and {y.shape}")
     return _convolution(x, y, mode, over, "fft")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]

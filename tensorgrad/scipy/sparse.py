@@ -92,3 +92,7 @@ def spsolve(A: Any, b: Array) -> Array:  # noqa: N803  (SciPy's name)
     except RuntimeError as error:
         raise np.linalg.LinAlgError("spsolve: the matrix is singular") from error
     return _solution(b.astype(dtype, copy=False), factors=factors, trans="N")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]

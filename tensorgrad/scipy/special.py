@@ -116,3 +116,7 @@ def log_softmax(x: Array, axis: Any = None) -> Array:
     array([-1000.,     0.])
     """
     return probabilities.log_softmax(x, axis=axis)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]

@@ -65,7 +65,8 @@ Examples
 >>> mu = tg.Tensor([0.0], requires_grad=True)
 >>> tg.grad(tg.scipy.stats.norm.logpdf(2.0, loc=mu), mu)
 array([2.])
-""", (), log_density=lambda z: -0.5 * np.square(z) - 0.5 * _LOG_2PI, cdf=sp.ndtr, logcdf=sp.log_ndtr, ppf=sp.ndtri)
+""", (), log_density=lambda z: -0.5 * np.square(z) - 0.5 * _LOG_2PI, cdf=sp.ndtr, logcdf=sp.log_ndtr,
+    sf=lambda z: sp.ndtr(-z), logsf=lambda z: sp.log_ndtr(-z), ppf=sp.ndtri)
 
 t = Continuous("t", """Student's t distribution with ``df`` degrees of freedom, as `scipy.stats.t`.
 
@@ -75,7 +76,8 @@ Examples
 >>> tg.grad(tg.scipy.stats.t.cdf(x, df=1), x)  # 1 / pi
 array([0.3183])
 """, ("df",), log_density=lambda z, df: student_log_density(df, z), cdf=lambda z, df: sp.stdtr(df, z),
-    logcdf=_log(lambda z, df: sp.stdtr(df, z), lambda z, df: sp.stdtr(df, -z)),
+    logcdf=_log(lambda z, df: sp.stdtr(df, z), lambda z, df: sp.stdtr(df, -z)), sf=lambda z, df: sp.stdtr(df, -z),
+    logsf=_log(lambda z, df: sp.stdtr(df, -z), lambda z, df: sp.stdtr(df, z)),
     ppf=lambda q, df: np.where(value_of(q) > 0, sp.stdtrit(df, q), -np.inf))
 
 gamma = Continuous("gamma", """The gamma distribution, as `scipy.stats.gamma`: ``z**(a - 1) exp(-z) / gamma(a)``.
@@ -87,7 +89,8 @@ Examples
 array([-0.4228])
 """, ("a",), log_density=lambda z, a: sp.xlogy(a - 1, z) - z - sp.gammaln(a), cdf=lambda z, a: sp.gammainc(a, z),
     ppf=lambda q, a: sp.gammaincinv(a, q),
-    logcdf=_log(lambda z, a: sp.gammainc(a, z), lambda z, a: sp.gammaincc(a, z)), lower=0)
+    logcdf=_log(lambda z, a: sp.gammainc(a, z), lambda z, a: sp.gammaincc(a, z)), sf=lambda z, a: sp.gammaincc(a, z),
+    logsf=_log(lambda z, a: sp.gammaincc(a, z), lambda z, a: sp.gammainc(a, z)), lower=0)
 
 beta = Continuous("beta", """The beta distribution, as `scipy.stats.beta`: ``z**(a - 1) (1 - z)**(b - 1) / B(a, b)``.
 
@@ -98,7 +101,9 @@ Examples
 array([1.5])
 """, ("a", "b"), log_density=lambda z, a, b: sp.xlogy(a - 1, z) + sp.xlog1py(b - 1, -z) - sp.betaln(a, b),
     cdf=lambda z, a, b: sp.betainc(a, b, z), ppf=lambda q, a, b: sp.betaincinv(a, b, q),
-    logcdf=_log(lambda z, a, b: sp.betainc(a, b, z), lambda z, a, b: sp.betaincc(a, b, z)), lower=0, upper=1)
+    logcdf=_log(lambda z, a, b: sp.betainc(a, b, z), lambda z, a, b: sp.betaincc(a, b, z)),
+    sf=lambda z, a, b: sp.betaincc(a, b, z),
+    logsf=_log(lambda z, a, b: sp.betaincc(a, b, z), lambda z, a, b: sp.betainc(a, b, z)), lower=0, upper=1)
 
 expon = Continuous("expon", """The exponential distribution, as `scipy.stats.expon`: ``exp(-z)``.
 
@@ -108,7 +113,7 @@ Examples
 >>> tg.grad(tg.scipy.stats.expon.logpdf(6.0, scale=scale), scale)
 array([1.])
 """, (), log_density=lambda z: -z, cdf=lambda z: -np.expm1(-z), ppf=lambda q: -np.log1p(-q),
-    logcdf=_log(lambda z: -np.expm1(-z), lambda z: np.exp(-z)), lower=0)
+    logcdf=_log(lambda z: -np.expm1(-z), lambda z: np.exp(-z)), sf=lambda z: np.exp(-z), logsf=lambda z: -z, lower=0)
 
 chi2 = Continuous("chi2", """The chi-squared distribution with ``df`` degrees of freedom, as `scipy.stats.chi2`.
 
@@ -119,7 +124,9 @@ Examples
 array([0.])
 """, ("df",), log_density=lambda z, df: sp.xlogy(0.5 * df - 1, z) - 0.5 * z - sp.gammaln(0.5 * df) - 0.5 * _LOG_2 * df,
     cdf=lambda z, df: sp.gammainc(0.5 * df, 0.5 * z), ppf=lambda q, df: 2 * sp.gammaincinv(0.5 * df, q),
-    logcdf=_log(lambda z, df: sp.gammainc(0.5 * df, 0.5 * z), lambda z, df: sp.gammaincc(0.5 * df, 0.5 * z)), lower=0)
+    logcdf=_log(lambda z, df: sp.gammainc(0.5 * df, 0.5 * z), lambda z, df: sp.gammaincc(0.5 * df, 0.5 * z)),
+    sf=lambda z, df: sp.gammaincc(0.5 * df, 0.5 * z),
+    logsf=_log(lambda z, df: sp.gammaincc(0.5 * df, 0.5 * z), lambda z, df: sp.gammainc(0.5 * df, 0.5 * z)), lower=0)
 
 uniform = Continuous("uniform", """The uniform distribution from ``loc`` to ``loc + scale``, as `scipy.stats.uniform`.
 
@@ -128,7 +135,8 @@ Examples
 >>> scale = tg.Tensor([2.0], requires_grad=True)
 >>> tg.grad(tg.scipy.stats.uniform.ppf(0.25, scale=scale), scale)
 array([0.25])
-""", (), log_density=lambda z: 0 * z, cdf=lambda z: 1 * z, logcdf=np.log, ppf=lambda q: 1 * q, lower=0, upper=1)
+""", (), log_density=lambda z: 0 * z, cdf=lambda z: 1 * z, logcdf=np.log,
+    sf=lambda z: 1 - z, logsf=lambda z: np.log1p(-z), ppf=lambda q: 1 * q, lower=0, upper=1)
 
 laplace = Continuous("laplace", """The Laplace distribution, as `scipy.stats.laplace`: ``exp(-|z|) / 2``.
 
@@ -137,7 +145,8 @@ Examples
 >>> x = tg.Tensor([3.0], requires_grad=True)
 >>> tg.grad(tg.scipy.stats.laplace.logpdf(x, loc=1.0, scale=4.0), x)
 array([-0.25])
-""", (), log_density=lambda z: -np.abs(z) - _LOG_2, cdf=_laplace_cdf, logcdf=_laplace_logcdf, ppf=_laplace_ppf)
+""", (), log_density=lambda z: -np.abs(z) - _LOG_2, cdf=_laplace_cdf, logcdf=_laplace_logcdf,
+    sf=lambda z: _laplace_cdf(-z), logsf=lambda z: _laplace_logcdf(-z), ppf=_laplace_ppf)
 
 lognorm = Continuous("lognorm", """The distribution of ``exp(s * y)`` for a normal ``y``, as `scipy.stats.lognorm`.
 
@@ -148,6 +157,7 @@ Examples
 array([-0.5])
 """, ("s",), log_density=lambda z, s: -0.5 * np.square(np.log(z) / s) - np.log(s * z) - 0.5 * _LOG_2PI,
     cdf=lambda z, s: sp.ndtr(np.log(z) / s), logcdf=lambda z, s: sp.log_ndtr(np.log(z) / s),
+    sf=lambda z, s: sp.ndtr(-np.log(z) / s), logsf=lambda z, s: sp.log_ndtr(-np.log(z) / s),
     ppf=lambda q, s: np.exp(s * sp.ndtri(q)), lower=math.ulp(0.0))  # the density at 0 is 0
 # fmt: on
 
@@ -179,3 +189,7 @@ array([4.])
 
 
 multivariate_normal, dirichlet = MultivariateNormal(), Dirichlet()
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]

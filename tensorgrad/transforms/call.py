@@ -22,8 +22,9 @@ class Call:
     """One evaluation of a function on copies of its inputs, which supports any number of backward passes."""
 
     def __init__(self, f: Function, inputs: tuple[Any, ...], create_graph: bool, inner: bool | None = None) -> None:
+        check_function(f)
         if not inputs:
-            raise TypeError("missing required argument: the inputs at which to differentiate")
+            raise TypeError("missing required argument: the inputs at which to differentiate, as in tg.vjp(f, x)")
         recording = current_mode().recording
         self.arguments = inputs
         start = next_number()
@@ -61,17 +62,34 @@ class Call:
         return filled[0] if len(filled) == 1 else filled
 
 
+def check_function(f: Any) -> None:
+    """Raise ``TypeError`` if ``f`` is a tensor, or anything else that cannot be called."""
+    if isinstance(f, Variable) or not callable(f):
+        raise TypeError(f"the first argument must be a function, got {type(f).__name__}: for tensors, write "
+                        "tg.grad(outputs, inputs)")  # fmt: skip
+
+
 def _own(x: Any) -> Any:
     """A new tensor for this call, so that its gradient does not include other uses of the input."""
     if isinstance(x, Tensor) and x.tracked and current_mode().recording:
         return np.positive(x)
     array = as_array(x.data if isinstance(x, Variable) else x)
+    if array.dtype.kind not in "fiubc":
+        raise TypeError(
+            f"inputs to differentiate are arrays of numbers, in lists, tuples, dicts and dataclasses, got {_named(x)}: "
+            "bind it, or the field that holds it, in a function of the arrays (lambda x: f(x, value))"
+        )
     if array.dtype.kind != "f":
         raise TypeError(
             f"inputs to differentiate must be floating-point, got {array.dtype}: write x.astype(float), or bind this "
             "argument (lambda x: f(x, labels))"
         )
     return Tensor(array, requires_grad=True)
+
+
+def _named(x: Any) -> str:
+    """What a value is, for an error message."""
+    return f"an array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
 
 
 def _constant(out: Any, inputs: list[Any]) -> Tensor:
@@ -83,7 +101,7 @@ def _constant(out: Any, inputs: list[Any]) -> Tensor:
         or any(np.may_share_memory(out, x.data) for x in inputs)
     ):
         raise TypeError(
-            f"f must return tensors or constants, got {type(out).__name__}: compute the result from the inputs with "
+            f"f must return tensors or constants, got {_named(out)}: compute the result from the inputs with "
             "NumPy's functions, without .data or .item()"
         )
     return Tensor(

@@ -13,6 +13,7 @@ array([[ 6.,  0.],
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
@@ -22,7 +23,7 @@ from tensorgrad.engine.tape import as_array, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.frontend.tensor import Tensor
 from tensorgrad.transforms import trees
-from tensorgrad.transforms.call import Call, Function, full_gradient
+from tensorgrad.transforms.call import Call, Function, check_function, full_gradient
 from tensorgrad.transforms.gradients import grad
 
 if TYPE_CHECKING:  # docs/typing.md says which calls have which types
@@ -147,7 +148,8 @@ def jacobian(f: Function, /, *inputs: Any, create_graph: bool = ...) -> Any: ...
 def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     """The Jacobian: an array of shape ``output.shape + input.shape`` for each pair of an output and an input.
 
-    Takes one forward pass, and one backward pass for each element of the outputs.
+    Takes one forward pass, and one backward pass for each element of the outputs. Without inputs, the result is the
+    function ``(x, ...)`` that computes it with respect to its first argument, as in JAX and HIPS autograd.
 
     Returns
     -------
@@ -160,6 +162,8 @@ def jacobian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     array([[1., 6.],
            [2., 6.]])
     """
+    if not inputs:
+        return _of_first_argument(jacobian, f, create_graph)
     call = Call(f, inputs, create_graph)
     blocks = []
     for k, out in enumerate(call.outputs):
@@ -198,7 +202,8 @@ def hessian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     """The Hessian of a function whose output has one element: an array of shape ``input.shape + input.shape``.
 
     For several or nested inputs, there is a block for each pair: the structure of the inputs, with the same structure
-    at each leaf. Takes one forward pass, and one backward pass more than the number of elements of the inputs.
+    at each leaf. Takes one forward pass, and one backward pass more than the number of elements of the inputs. Without
+    inputs, the result is a function, as that of `jacobian`.
 
     Raises
     ------
@@ -211,6 +216,8 @@ def hessian(f: Function, *inputs: Any, create_graph: bool = False) -> Any:
     array([[4., 2.],
            [2., 0.]])
     """
+    if not inputs:
+        return _of_first_argument(hessian, f, create_graph)
     return jacobian(_gradient(f), *inputs, create_graph=create_graph)
 
 
@@ -240,6 +247,17 @@ def hvp(f: Function, inputs: Any, vectors: Any, create_graph: bool = False) -> A
     call = Call(_gradient(f), inputs, create_graph)
     seeds = _like(vectors, call, "vectors")
     return call.as_inputs(call.pull(list(range(len(seeds))), seeds))
+
+
+def _of_first_argument(derivative: Function, f: Function, create_graph: bool) -> Function:
+    """The function that computes a derivative of ``f`` with respect to its first argument."""
+    check_function(f)
+
+    @functools.wraps(f, updated=())
+    def of_first(x: Any, *others: Any, **kwargs: Any) -> Any:
+        return derivative(lambda x: f(x, *others, **kwargs), x, create_graph=create_graph)
+
+    return of_first
 
 
 def _gradient(f: Function) -> Function:

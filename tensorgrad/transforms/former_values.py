@@ -25,7 +25,7 @@ _lock = allocate_lock()  # for changes to `_calls` and to the class of a tensor
 
 @contextlib.contextmanager
 def with_former_values(tensors: Sequence[Any], values: Sequence[Any]) -> Iterator[None]:
-    """Inside the block, the tensors have these values in this context. None in place of a tensor is passed over."""
+    """Inside the block, the tensors have these values in this context. None in place of a tensor is skipped."""
     pairs = [(t, value_of(v)) for t, v in zip(tensors, values, strict=True) if t is not None]
     changed = [(t, v) for t, v in pairs if t.data is not v]
     token = _former.set(_former.get() | {id(t): {"data": v, "saved": None} for t, v in changed})
@@ -46,7 +46,7 @@ def with_former_values(tensors: Sequence[Any], values: Sequence[Any]) -> Iterato
 
 
 def original_class(tensor: Any) -> Any:
-    """The class of a tensor, also if its value depends on the context at the moment."""
+    """The class of a tensor, even while its value depends on the context."""
     return getattr(tensor, "_original", type(tensor))
 
 

@@ -24,7 +24,8 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool
     for role, tensors in (("output", outputs), ("input", inputs)):
         for i, tensor in enumerate(tensors):
             if not isinstance(tensor, Tensor):
-                raise TypeError(f"{role} {i + 1} of grad must be a Tensor, got {type(tensor).__name__}")
+                raise TypeError(f"{role} {i + 1} of grad must be a Tensor, got {type(tensor).__name__}: compute the "
+                                "outputs from tensors, or, for a function, write tg.grad(f)(x)")  # fmt: skip
             if tensor.dtype.kind == "c" and role == "input":
                 raise TypeError(f"input {i + 1} of grad is complex: gradients are with respect to real tensors")
             if not tensor.tracked and role == "input":
@@ -36,7 +37,10 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool
         if output.tracked
     ]
     if not roots:
-        raise RuntimeError("grad of outputs that require no gradient: they depend on no tensor that requires one")
+        inside = "" if current_mode().recording else (". Nothing is recorded inside tg.no_grad() and gradient rules: "
+                                                      "write tg.grad(f)(x) or tg.vjp(f, x) there")  # fmt: skip
+        raise RuntimeError("grad of outputs that require no gradient: they depend on no tensor that requires "
+                           f"one{inside}")  # fmt: skip
     nodes = [tensor.node for tensor in inputs]
     found = backward_pass(roots, nodes, create_graph=create_graph, retain_graph=retain_graph)
     gradients: list[Any] = [found.get(node) for node in nodes]

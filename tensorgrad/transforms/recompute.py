@@ -127,7 +127,7 @@ class _Part:
             inputs = [_own(x, tracked) for x, tracked in zip(sources, self.tracked, strict=False)]
             with with_former_values(self.outside, sources[len(inputs) :]):
                 packed: Any = _pack(self.run(inputs, _with_copied_generators(self.leaves)))
-        if packed is None or not _equal_but_for_rounding(packed.data, value_of(ans)):
+        if packed is None or not _equal_up_to_rounding(packed.data, value_of(ans)):
             raise RuntimeError(
                 "the checkpointed function computed other values when it was called again: pass its random generator "
                 "as an argument, and do not overwrite arrays that it reads"
@@ -140,8 +140,8 @@ class _Part:
         return {i: found.get(node, np.zeros(node.shape, node.dtype)) for i, node in nodes.items()}
 
 
-def _equal_but_for_rounding(again: Any, first: Any) -> bool:
-    """Whether two results are equal but for rounding, which may depend on the memory layout."""
+def _equal_up_to_rounding(again: Any, first: Any) -> bool:
+    """Whether two results are equal up to rounding, which may depend on the memory layout."""
     if again.shape != first.shape or not first.size:
         return bool(again.shape == first.shape)
     size = np.max(np.abs(first), initial=0, where=np.isfinite(first))

@@ -1,8 +1,8 @@
 """The table that drives most tests: a row for each function of the engine and each way to call it.
 
 A row is ``(name, function, domain, shapes of the inputs)``. The function is written in NumPy and takes arrays as
-well as tensors, so NumPy itself says what the forward value must be; for functions NumPy lacks, ``same`` is a
-plain formula to compare with. One file a family, as in the gradient table itself.
+well as tensors, so NumPy itself determines what the forward value must be; for functions that NumPy lacks, ``same`` is
+a plain formula to compare with. There is one file for each family, as in the gradient table.
 """
 
 from cases import (

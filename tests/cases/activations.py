@@ -1,5 +1,5 @@
 """Activation functions, dropout, the error function, softmax and related functions."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import math
 

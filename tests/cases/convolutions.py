@@ -1,5 +1,5 @@
 """Convolutions and pooling, compared with loops over every window, which follow the definitions."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import itertools
 
@@ -16,7 +16,7 @@ def _each(value, axes):
 
 
 def _windows(lengths, kernel, stride, dilation):
-    """For each window along the axes: its place in the result, and the index of its elements."""
+    """For each window along the axes: its position in the result, and the index of its elements."""
     ranges = [range(0, n - d * (k - 1), s) for n, k, s, d in zip(lengths, kernel, stride, dilation, strict=True)]
     for starts in itertools.product(*ranges):
         place = tuple(a // s for a, s in zip(starts, stride, strict=True))
@@ -79,7 +79,7 @@ def pool(reduce, x, kernel, stride=None, padding=0, dilation=1, ceil_mode=False,
 
 
 def _filters(x, g, kernel, stride):
-    """The gradient of a convolution in its filters, each element by a sum over all windows."""
+    """The gradient of a convolution with respect to its filters, each element by a sum over all windows."""
     out = np.zeros((g.shape[1], x.shape[1], *kernel), x.dtype)
     x = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)])
     for o, c in np.ndindex(out.shape[:2]):

@@ -2,14 +2,9 @@
 
 import numpy as np
 
-from cases.rows import Row, real
+from cases.rows import Row, parts, real
 
 A3 = np.array([1.5, -0.5, 2.25])
-
-
-def parts(z):
-    """Both parts of a complex result, weighted differently."""
-    return np.real(z) * 2 + np.imag(z)
 
 
 # fmt: off

@@ -1,5 +1,5 @@
 """Cumulative sums, products and extremes, and integrals of samples."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 

@@ -2,15 +2,10 @@
 
 import numpy as np
 
-from cases.rows import Row, positive, real
+from cases.rows import Row, parts, positive, real
 
 X = np.array([-2.0, -0.75, 0.1, 0.5, 1.75])
 COORDINATES = np.array([0.0, 0.5, 1.75, 2.0])
-
-
-def parts(z):
-    """Both parts of a complex result, weighted differently."""
-    return np.real(z) * 2 + np.imag(z)
 
 
 def increasing(x):

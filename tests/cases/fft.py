@@ -1,22 +1,11 @@
 """Fourier transforms and complex numbers, with real inputs and real results."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import itertools
 
 import numpy as np
 
-from cases.rows import Row, away, real
-
-
-def parts(z):
-    """Both parts of a complex result, weighted differently."""
-    return np.real(z) * 2 + np.imag(z)
-
-
-def pair(x, y):
-    """A complex number from two real ones."""
-    return x + 1j * y
-
+from cases.rows import Row, away, pair, parts, real
 
 # fmt: off
 COMPLEX = [

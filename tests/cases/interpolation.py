@@ -1,5 +1,5 @@
 """Interpolation of images, compared with the positions of the new elements computed as fractions."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import itertools
 import math

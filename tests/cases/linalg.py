@@ -1,8 +1,8 @@
 """Linear algebra: inverses, equations, determinants, factorizations.
 
-Factorizations are tested by what they determine: eigenvectors and singular vectors only up to their sign.
+Factorizations are tested by quantities that they determine uniquely, because the signs of vectors are arbitrary.
 """
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import math
 

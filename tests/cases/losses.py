@@ -1,5 +1,5 @@
 """Losses, compared with loops over the elements."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import math
 

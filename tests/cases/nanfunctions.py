@@ -1,5 +1,5 @@
 """Reductions that ignore NaN, for arrays with NaN."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 

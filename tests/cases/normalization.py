@@ -1,5 +1,5 @@
 """Normalization: over features, over the batch, over groups of channels."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 

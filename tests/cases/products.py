@@ -1,5 +1,5 @@
 """Products of matrices and vectors."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 

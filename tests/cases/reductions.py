@@ -1,5 +1,5 @@
 """Functions that reduce axes."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 

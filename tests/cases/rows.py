@@ -1,6 +1,6 @@
 """A row of the test table, and the domains its inputs are drawn from.
 
-A domain keeps inputs away from kinks and poles, where finite differences lie.
+A domain keeps inputs away from kinks and poles, where finite differences are wrong.
 """
 
 from collections.abc import Callable
@@ -40,6 +40,22 @@ def unit(rng, shape):
 def larger(rng, shape):
     """Between 1.2 and 3."""
     return rng.uniform(1.2, 3, shape)
+
+
+# ---------------------------------------------------------------------------------------------------- complex numbers
+
+
+def pair(x, y):
+    """A complex number from two real ones."""
+    return x + 1j * y
+
+
+def parts(z):
+    """The real and the imaginary part of a result, with different weights."""
+    return np.real(z) * 2 + np.imag(z)
+
+
+# ---------------------------------------------------------------------------------------------------- rows
 
 
 class Row(NamedTuple):

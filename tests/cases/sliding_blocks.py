@@ -1,5 +1,5 @@
 """Sliding blocks of images, compared with loops over every block."""
-# ruff: noqa: E501  (tables, a row a line)
+# ruff: noqa: E501  (tables with one row per line)
 
 import numpy as np
 

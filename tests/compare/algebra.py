@@ -3,25 +3,14 @@
 import itertools
 
 import numpy as np
+from cases.rows import parts
 from hypothesis import strategies as st
 
 import tensorgrad as tg
-from compare.both import torch
-from compare.op import Op, Unfit, given, partner, unit
+from compare.both import t, torch
+from compare.op import Op, Unfit, given, of_same_shape, partner, parts_t, unit
 
 L = torch.linalg
-
-
-def t(x):
-    return torch.as_tensor(x)
-
-
-def parts(z):
-    return np.real(z) * 2 + np.imag(z)
-
-
-def parts_t(z):
-    return (z.real * 2 + z.imag) if z.is_complex() else z * 2
 
 
 # ------------------------------------------------------------------------------------------------------------- arguments
@@ -49,10 +38,6 @@ def with_last_axis(p, x):
 
 def any_other(p, x):
     return [p.another(p.draw(st.sampled_from([(), (2,), (2, 3), (1, 2)])))], {}
-
-
-def of_same_shape(p, x):
-    return [p.another(x.shape)], {}
 
 
 def along_axis(p, x):

@@ -4,14 +4,10 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from compare.both import torch
+from compare.both import t, torch
 from compare.op import Op, both, given, numbers, partner, with_axis
 
 F = torch.nn.functional
-
-
-def t(x):
-    return torch.as_tensor(x)
 
 
 def flat(parts):

@@ -13,6 +13,11 @@ torch.set_num_threads(1)
 TOLERANCE = {np.float64: 1e-9, np.float32: 2e-3}
 
 
+def t(x):
+    """An array as a tensor of PyTorch."""
+    return torch.as_tensor(x)
+
+
 def directions(arrays, order):
     """Random weights for these arrays, the same for both libraries."""
     rng = np.random.default_rng([order, len(arrays)])
@@ -24,7 +29,7 @@ def as_list(out):
 
 
 def as_array(x):
-    """A tensor as an array; adding zeros materializes PyTorch's symbolic zeros."""
+    """A tensor as an array; adding zeros converts PyTorch's symbolic zeros."""
     return (x.detach() + torch.zeros(x.shape, dtype=x.dtype)).numpy()
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from compare.both import torch
-from compare.op import Op, Unfit, mask, nonzero, numbers, partner, with_axis
+from compare.op import Op, Unfit, mask, nonzero, numbers, of_same_shape, partner, with_axis
 
 
 def t(x):
@@ -86,10 +86,6 @@ def place(p, x):
     if np.broadcast_shapes(shape, x[chosen].shape) != x[chosen].shape:
         shape = x[chosen].shape
     return [p.another(shape)], {"index": chosen}
-
-
-def of_same_shape(p, x):
-    return [p.another(x.shape)], {}
 
 
 def masked_of_same_shape(p, x):

@@ -2,10 +2,11 @@
 
 import numpy as np
 from cases.activations import Drawn
+from cases.rows import pair, parts
 from hypothesis import strategies as st
 
 import tensorgrad as tg
-from compare.both import torch
+from compare.both import t, torch
 from compare.op import (
     Op,
     broadcasting,
@@ -17,6 +18,7 @@ from compare.op import (
     mask,
     near_one,
     nonzero,
+    parts_t,
     positive,
     small,
     unit,
@@ -29,10 +31,6 @@ F = torch.nn.functional
 def same(fn):
     """A function written with operators only, the same for both libraries."""
     return fn, fn
-
-
-def t(x):
-    return torch.as_tensor(x)
 
 
 def whole(x, y):
@@ -53,21 +51,8 @@ def slopes(p, x):
     return [p.another((p.draw(st.sampled_from([1, x.shape[1] if x.ndim > 1 else 1])),))], {}
 
 
-def pair(x, y):
-    """A complex number from two real ones."""
-    return x + 1j * y
-
-
 def pair_t(x, y):
     return torch.complex(*torch.broadcast_tensors(x, y))
-
-
-def parts(z):
-    return np.real(z) * 2 + np.imag(z)
-
-
-def parts_t(z):
-    return z.real * 2 + z.imag
 
 
 def of_complex(name, theirs, domain=free):

@@ -1,4 +1,4 @@
-"""Libraries whose derivatives are functions of functions, JAX and HIPS autograd, beside those of `both.py`."""
+"""Derivatives by JAX and HIPS autograd, which transform functions, in the form of those in `both.py`."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ jax.config.update("jax_enable_x64", True)
 
 
 def levels(grad, fn, order):
-    """A function of the values of ``fn``, the gradients of their weighted sum, and so on, as `compare.both.by_torch`."""
+    """The values of ``fn``, the gradients of their weighted sum, and so on, as in `compare.both.by_torch`."""
 
     def level(k):
         if k == 0:
@@ -32,7 +32,7 @@ def by_hips(fn, arrays, order=2):
 
 
 def by_jax(fn, arrays, order=2):
-    """Compiled as a whole, which takes less time than to compile each operation."""
+    """The same with JAX; compiled as a whole, which takes less time than compiling each operation."""
     found = compiled(levels(jax.grad, fn, order))(*arrays)
     return [[np.asarray(x) for x in level] for level in found]
 

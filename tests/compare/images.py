@@ -1,4 +1,4 @@
-"""Images in another size, sliding blocks of images, and functions of vectors."""
+"""Resized images, sliding blocks of images, and functions of vectors."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ def sizes(p, x):
 
 
 def pooled(fn):
-    """PyTorch's pooling of one axis takes no None."""
+    """PyTorch's pooling over one axis does not accept None."""
     return lambda x, output_size: fn(x, per_axis(output_size, x))
 
 
@@ -56,12 +56,12 @@ def blocks(p, x):
 
 
 def folded(fold, unfold):
-    """The columns of `fold` are made by `unfold`, which fits their number to the options."""
+    """The columns for `fold` are computed by `unfold`, so that their number matches the options."""
     return lambda x, **options: fold(unfold(x, **options) * 1.5, tuple(x.shape[2:]), **options)
 
 
 def vectors(p, x):
-    """Vectors that broadcast with ``x`` but for the axis they lie along."""
+    """Vectors along an axis whose other axes broadcast with those of ``x``."""
     axis = with_axis(p, x)[1]["axis"]
     shape = partner(p.draw, x.shape)
     if len(shape) != x.ndim or shape[axis] != x.shape[axis]:

@@ -77,6 +77,11 @@ def small(x):
     return 4 * x / (1 + x * x)
 
 
+def parts_t(z):
+    """`cases.rows.parts` for a tensor of PyTorch."""
+    return (z.real * 2 + z.imag) if z.is_complex() else z * 2
+
+
 # ------------------------------------------------------------------------------------------------------ far from kinks
 
 
@@ -110,6 +115,10 @@ def partner(draw, shape):
 
 def broadcasting(p, x):
     return [p.another(partner(p.draw, x.shape))], {}
+
+
+def of_same_shape(p, x):
+    return [p.another(x.shape)], {}
 
 
 def with_axis(p, x):

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import tensorgrad as tg
-from compare.both import torch
+from compare.both import t, torch
 from compare.op import (
     Op,
     Unfit,
@@ -24,10 +24,6 @@ from compare.op import (
 )
 
 inf = math.inf
-
-
-def t(x):
-    return torch.as_tensor(x)
 
 
 def spread(x, axis=None, **params):

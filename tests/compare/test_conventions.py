@@ -50,7 +50,7 @@ NO_PYTORCH = ("cbrt", "modf", "frexp", "dropout", "heaviside")  # written by oth
 
 @pytest.mark.parametrize("op", [op for op in LINES if op.name not in NO_PYTORCH], ids=lambda op: op.name)
 def test_special_points(op):
-    """Where the function has a value, values and derivatives are the same."""
+    """Where the function is defined, values and derivatives are the same."""
     grid = [SPECIAL] if op.draw is not broadcasting else [z.ravel() for z in np.meshgrid(SPECIAL, SPECIAL)]
     params = CHOICES.get(op.name, {})
     total = np.ones_like(grid[0])

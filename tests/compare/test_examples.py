@@ -42,7 +42,7 @@ def pairs(ours, theirs):
 
 
 def start(model, theirs):
-    """Both in float64, with the weights of ours."""
+    """Both models in float64, with the same weights."""
     theirs = theirs.double()
     with torch.no_grad():
         for _, x, y in pairs(in_float64(model), theirs):
@@ -58,7 +58,7 @@ def check(model, theirs, losses, expected):
 
 
 def fit(network, optimizer, schedule, batch_losses, clip=None):
-    """The losses of PyTorch's loop over these batches."""
+    """Train a network of PyTorch on these batches; return the losses."""
     losses = []
     for loss in batch_losses:
         optimizer.zero_grad()

@@ -21,7 +21,7 @@ pytestmark = [
 
 AT_LEAST = 700  # rows on which both agree: 727 of 1756 with version 1.9.1
 
-# Differences in which tensorgrad agrees with finite differences, and HIPS autograd does not.
+# Rows in which tensorgrad agrees with finite differences, and HIPS autograd does not.
 DIFFERENT = {
     "its gradient has the shape of the result, not of the input": [
         "where grows", "broadcast none", "diag of 0", "diag of 2", "diag of -1", "diag of 4", "tril 1-d", "sort 0-d",

@@ -1,4 +1,4 @@
-"""Every layer beside PyTorch's of the same name: names and shapes of the state, outputs, all gradients, statistics."""
+"""Every layer compared with PyTorch's: names and shapes of the state, outputs, all gradients, statistics."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def recurrent(h, c=None):
 
 
 def attention(*, keys=None, values=None, attn=None, padding=None, **options):
-    """A call with the input as queries; keys, values and masks are drawn where shapes or arrays are given for them."""
+    """A call with the input as queries; keys, values and masks are drawn if their shapes or arrays are given."""
 
     def call(layer, x, to):
         k = x if keys is None else to(RNG(8).standard_normal(keys))
@@ -68,7 +68,7 @@ def attention(*, keys=None, values=None, attn=None, padding=None, **options):
 
 
 def causal(layer, x, to):
-    """PyTorch takes ``is_causal`` as a hint beside the mask itself."""
+    """PyTorch requires the mask in addition to ``is_causal``, which is only a hint."""
     length = x.shape[1]
     mask = to(np.triu(np.ones((length, length), bool), 1))
     if isinstance(layer, nn.MultiheadAttention):
@@ -216,7 +216,7 @@ INITIAL = [
 
 @pytest.mark.parametrize(("name", "sizes", "options", "more"), INITIAL, ids=lambda value: str(value))
 def test_initial_values_are_from_the_same_distribution(name, sizes, options, more):
-    """Mean, deviation, and largest element, over several layers: those of a uniform distribution end where it does."""
+    """Mean, standard deviation and largest element over several layers, which determine a uniform distribution."""
     draws = ("Linear", "Conv", "Embedding", "Multihead", "GRU", "LSTM")
     rng = [RNG(0)] if name.startswith(draws) else []
     torch.manual_seed(0)

@@ -1,6 +1,6 @@
-"""Whole programs: the objectives of `examples/` and likelihoods of survival times, with gradients and second derivatives.
+"""The objectives of `examples/`, and likelihoods of survival times, with gradients and second derivatives.
 
-Where JAX and HIPS autograd can run the text of an example, it is run with their NumPy; PyTorch has a text of its own.
+If JAX and HIPS autograd can run the code of an example, it is run with their NumPy; for PyTorch it is rewritten.
 """
 
 from types import SimpleNamespace
@@ -93,7 +93,7 @@ def test_bayesian_regression():
 
 
 def repeat(library, step, state, count):
-    """The results of ``step(state) -> state, result``, one below the other; compiled once by JAX."""
+    """The stacked results of repeated calls of ``step(state) -> state, result``; compiled once by JAX."""
     if library is jnp:
         return jax.lax.scan(lambda state, _: step(state), state, None, count)[1]
     results = []
@@ -145,7 +145,7 @@ def test_ode_fit():
 
 
 def test_ode_fit_by_the_steps_of_scipy():
-    """Within the tolerance of the solver, against steps so small that they are exact."""
+    """Within the tolerance of the solver, compared with steps that are small enough to be exact."""
     program = example("ode_fit")
     program.YEARS, measured = np.arange(4.0), program.MEASURED[:, :4]
     program.MEASURED, solution = measured, program.solution
@@ -193,7 +193,7 @@ def test_burgers():
     check([theta], by_nesting(np, tg.grad), *others, order=1)
 
 
-# The text of `simulate` in tsunami.py, for libraries whose arrays are written to.
+# The code of `simulate` in tsunami.py, for libraries whose arrays can be written to.
 IN_PLACE = """
 def simulate(h, steps, library, diff, gauges, g, depth, ratio):
     h, records = h * 1, library.zeros((steps, len(gauges[0])), dtype=h.dtype)
@@ -213,7 +213,7 @@ def simulate(h, steps, library, diff, gauges, g, depth, ratio):
 
 
 def tsunami_of_new_arrays(library, program, steps):
-    """The simulation without a write; values through the walls of the basin are 0."""
+    """The simulation without writes; the flow through the walls of the basin is 0."""
     n = 8
     y, x = (program.GAUGES * n).astype(int)
     ratio = 0.5 / np.sqrt(program.G * program.DEPTH)
@@ -293,7 +293,7 @@ def test_image_warp():
 
 
 def deep_value(z):
-    """The array inside of boxes within boxes."""
+    """The array inside nested boxes of HIPS autograd."""
     while z is not getval(z):
         z = getval(z)
     return z
@@ -302,7 +302,7 @@ def deep_value(z):
 # ------------------------------------------------------------------------------------------------ survival times
 
 TIMES = RNG.weibull(1.5, 30) * 2 + 0.1
-EVENTS = (RNG.uniform(size=30) < 0.7) * 1.0  # 0 for those of whom only is known that they lived so long
+EVENTS = (RNG.uniform(size=30) < 0.7) * 1.0  # 0 for censored times
 GROUP = RNG.integers(0, 2, 30) * 1.0  # a covariate, of proportional hazards
 KNOTS = np.log([0.4, 1.2, 3.0])
 
@@ -327,7 +327,7 @@ CUMULATIVE_HAZARDS = {
 
 
 def likelihood(library, hazard, cumulative, times=TIMES, events=EVENTS, group=GROUP):
-    """A function of the parameters, of which the last is the effect of the group; the hazard is the slope of H in t."""
+    """A function of the parameters; the last one is the effect of the group. The hazard is the derivative of H."""
 
     def log_likelihood(p):
         risk = library.exp(p[-1] * group)
@@ -385,7 +385,7 @@ def test_survival_times(name):
 
 @pytest.mark.parametrize("name", CUMULATIVE_HAZARDS)
 def test_the_hessian_of_survival_times(name):
-    """The whole of it, by functions of functions."""
+    """The whole Hessian, by transformations of functions."""
     cumulative, parameters = CUMULATIVE_HAZARDS[name]
     p = np.array([*parameters, 0.3])
     expected = np.asarray(compiled(jax.hessian(by_nested_grad(JAX, jax.grad, cumulative)))(p))

@@ -52,7 +52,7 @@ def combinations(name):
 
 @pytest.fixture(autouse=True)
 def _wide_numbers():
-    """PyTorch's NAdam keeps a product of its own, whatever its parameters are, in the default precision."""
+    """PyTorch's NAdam stores a product in the default precision, whatever the dtype of its parameters."""
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
@@ -89,7 +89,7 @@ def test_twenty_steps(name, dtype):
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_parameter_groups_with_a_schedule(name):
-    """The second group has a rate and an option of its own; a schedule scales both rates."""
+    """The second group has its own learning rate and option; a schedule scales both rates."""
     rng = np.random.default_rng(0)
     start = [rng.standard_normal(shape) for shape in SHAPES]
     chosen = next(combinations(name))

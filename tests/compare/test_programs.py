@@ -1,7 +1,7 @@
 """Random programs of several functions: values, gradients, second derivatives; and in float32, loosely.
 
-The same 5000 programs each time. ``PROGRAMS=9000`` tries so many others; a failure is shrunk to a small program, printed
-with its inputs and with what reproduces it.
+The same 5000 programs are tested each time; ``PROGRAMS=9000`` tests 9000 others. A failure is reduced to a small program,
+which is printed with its inputs and the code that reproduces it.
 """
 
 import os

@@ -37,7 +37,7 @@ def check(seeds, order):
         program, rng = Program(seed), np.random.default_rng(seed)
         function = function_of(program, order)
         compiled = tg.compile(function)
-        for _ in range(7):
+        for _ in range(5):
             leaves = [rng.uniform(-1, 1, shape) for shape in program.shapes]
             other = rng.uniform(-1, 1, program.shapes[0])
             with np.errstate(all="ignore"):
@@ -51,10 +51,9 @@ def check(seeds, order):
         assert programs(compiled) == 1
 
 
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("start", range(0, 20, 10), ids="seeds from {}".format)
-def test_random_programs(start, order):
-    check(range(START + start, START + start + 10), order)
+@pytest.mark.parametrize(("order", "count"), [(1, 12), (2, 5)])
+def test_random_programs(order, count):
+    check(range(START, START + count), order)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A tiny set in the format of MNIST, and a guard: no test here sees the user's data or the internet."""
+"""A tiny data set in the format of MNIST; the tests use neither the user's data nor the internet."""
 
 import gzip
 import struct
@@ -31,7 +31,7 @@ def tiny_set():
 
 
 def write_set(folder: Path, files=None, spelling="{}", packed=False):
-    """Write the files into a folder that need not exist, under names made by `spelling`."""
+    """Write the files into a folder that need not exist, under names given by `spelling`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in (tiny_set() if files is None else files).items():
         (folder / spelling.format(name)).write_bytes(gzip.compress(data) if packed else data)

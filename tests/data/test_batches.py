@@ -1,4 +1,4 @@
-"""The order of an epoch, and the few things a `Dataset` knows of itself."""
+"""The order of an epoch, and the attributes of a `Dataset`."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ COUNT, SIZE, START, SEED = st.integers(0, 50), st.integers(1, 60), st.integers(0
 
 
 @given(COUNT, SIZE, SEED)
-def test_batches_walk_once_through_all_examples(count, size, seed):
+def test_batches_contain_each_example_once(count, size, seed):
     parts = list(batches(count, size, np.random.default_rng(seed)))
     assert sorted(i for part in parts for i in part) == list(range(count))
     assert [len(part) for part in parts] == [min(size, count - at) for at in range(0, count, size)]

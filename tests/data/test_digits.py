@@ -1,4 +1,4 @@
-"""The digits that come with the package, and the choice between them and MNIST."""
+"""The digits that are part of the package, and the choice between them and MNIST."""
 
 import hashlib
 from importlib.resources import files
@@ -55,7 +55,7 @@ def test_a_program_gets_mnist_where_it_is(tiny, tmp_path, monkeypatch):
     assert lines == []
 
 
-def test_the_digits_stand_in_with_one_line(cache, capsys):
+def test_the_digits_replace_mnist_with_one_line(cache, capsys):
     lines = []
     assert load(notify=lines.append).name == "digits"
     assert len(lines) == 1
@@ -69,7 +69,7 @@ def test_the_digits_stand_in_with_one_line(cache, capsys):
     assert err.find("\n") == len(err) - 1
 
 
-def test_what_was_asked_for_is_never_replaced(tiny, tmp_path, monkeypatch):
+def test_a_requested_data_set_is_never_replaced(tiny, tmp_path, monkeypatch):
     def silent(line):
         pytest.fail(f"fell back: {line}")
 

@@ -30,7 +30,7 @@ def official(tiny, monkeypatch):
 
 
 class Mirror(http.server.ThreadingHTTPServer):
-    """A server on this machine that behaves in one of several ways; `asked` lists what it was asked for."""
+    """A server on this machine that behaves in one of several ways; `asked` lists the requests."""
 
     daemon_threads = True
 
@@ -79,7 +79,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mirrors(official, monkeypatch):
-    """Start mirrors of the manners given; "down" is one that nobody listens at."""
+    """Start mirrors that behave in the given ways; "down" is an address without a server."""
     running = []
 
     def start(*manners):
@@ -88,7 +88,7 @@ def mirrors(official, monkeypatch):
             if manner == "down":
                 running[-1].close()
         monkeypatch.setattr(download, "MIRRORS", tuple(server.url for server in running))
-        # Little time where one uses up all of it, but more than a good one takes on a busy machine; else plenty.
+        # A short time limit if a mirror exceeds it, but longer than a good one takes under load; else a long one.
         known = {server.manner for server in running}
         monkeypatch.setattr(download, "ANSWER_SECONDS", 0.6 if "stalls" in known else 60)
         monkeypatch.setattr(download, "STALL_SECONDS", 0.6 if "stalls later" in known else 60)
@@ -101,7 +101,7 @@ def mirrors(official, monkeypatch):
             server.close()
 
 
-BAD = {  # manner of a mirror: what is said of it
+BAD = {  # the behaviour of a mirror, and the message about it
     "down": "refused",
     "lacks it": "HTTP 404 Not Found",
     "lies": "wrong SHA-256",
@@ -113,7 +113,7 @@ BAD = {  # manner of a mirror: what is said of it
 
 
 @pytest.mark.parametrize(("manner", "words"), BAD.items(), ids=BAD)
-def test_a_bad_mirror_leaves_nothing_and_the_next_is_used(capfd, tiny, mirrors, official, cache, manner, words):
+def test_a_bad_mirror_leaves_no_file_and_the_next_one_is_used(capfd, tiny, mirrors, official, cache, manner, words):
     (first,) = mirrors(manner)
     with pytest.raises(DataNotFoundError, match=rf"train-images\S+ \(127.0.0.1:\d+: .*{words}") as caught:
         mnist()

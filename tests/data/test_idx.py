@@ -1,4 +1,4 @@
-"""The IDX reader: what it reads, and that any other bytes are exactly one clear `DataError`."""
+"""The IDX reader: valid files, and a `DataError` with a clear message for all others."""
 
 import gzip
 import re
@@ -102,7 +102,7 @@ def test_the_wrong_kind_of_file(tmp_path, data, ndim, words):
     assert re.search(f"at byte 3 .*{words}", complaint(tmp_path / "bad", data, ndim))
 
 
-def test_paths_that_are_no_readable_file(tmp_path, monkeypatch):
+def test_paths_that_are_not_readable_files(tmp_path, monkeypatch):
     with pytest.raises(DataNotFoundError, match="no such file, expected an IDX file"):
         read_idx(tmp_path / "absent")
     with pytest.raises(DataError, match="at byte 0 of the file: found a directory"):
@@ -125,7 +125,7 @@ def test_paths_that_are_no_readable_file(tmp_path, monkeypatch):
     ],
     ids=["plain", "gzip", "bomb"],
 )
-def test_no_memory_is_taken_at_a_files_word(tmp_path, data):
+def test_no_memory_is_allocated_for_the_counts_of_a_header(tmp_path, data):
     tracemalloc.start()
     complaint(tmp_path / "bad", data)
     _, peak = tracemalloc.get_traced_memory()

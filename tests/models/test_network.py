@@ -110,7 +110,7 @@ def test_dropout_needs_a_generator():
 
 def test_checkpoint_of_another_network_is_refused():
     state = tg.nn.state_dict(models.build(models.mlp([30], 10), 64, 10, rng()))
-    with pytest.raises(tg.CheckpointError, match=r"layers.hidden.weight has shape \(64, 30\), the network \(64, 20\)"):
+    with pytest.raises(tg.CheckpointError, match=r"layers.hidden.weight has shape \(64, 30\), expected \(64, 20\)"):
         tg.nn.load_state_dict(models.build(models.mlp([20], 10), 64, 10, rng()), state)
 
 

@@ -79,7 +79,7 @@ def _choices(names: Any, values: Any, ids: Any = None) -> list[tuple[str, dict[s
 
 
 class Seen:
-    """The results of running the tests on the unmodified library."""
+    """The results of the tests on the unmodified library."""
 
     def __init__(self) -> None:
         self.seconds: dict[Check, float] = {}

@@ -39,7 +39,7 @@ def put_in(row: Row, place: Any, rule: Any) -> None:
 
 
 def enter_again(row: Row, **changes: Any) -> None:
-    """Enter a row again with some changes, and determine again which values are saved."""
+    """Register a row again with some changes, and determine again which values are saved."""
     accepts = row.accepts_unbroadcast_g
     options = ("vjps", "together", "singular", "selects", "elementwise", "add_to")
     row.enter(**{option: getattr(row, option) for option in options} | changes)

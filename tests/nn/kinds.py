@@ -1,4 +1,4 @@
-"""One of each layer, for the tests that hold for all."""
+"""A layer of each kind, for tests that apply to all layers."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ nn = tg.nn
 
 
 def each(dtype=np.float64):
-    """A layer of each kind, by its representation, with an input that fits it."""
+    """A layer of each kind, by its representation, with a suitable input."""
     rng = np.random.default_rng(0)
     images, series, words = (2, 4, 6, 5), (2, 4, 6), (5, 2, 4)
     kind = {"dtype": dtype}
@@ -46,6 +46,6 @@ def each(dtype=np.float64):
 
 
 def output(layer, x):
-    """The first result of a layer: what is passed on."""
+    """The first result of a layer, which a network passes on."""
     out = layer(x, x, x) if isinstance(layer, nn.MultiheadAttention) else layer(x)
     return out[0] if isinstance(out, tuple) else out

@@ -1,4 +1,4 @@
-"""Layers made of layers: what they are given, and what they hand on."""
+"""Layers that consist of layers: their arguments, and what they pass on."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ RNG = np.random.default_rng
 
 
 class Drawing:
-    """A layer of one's own that draws."""
+    """A user-defined layer that draws random numbers."""
 
     draws = True
 
@@ -49,7 +49,7 @@ def test_a_residual_adds_and_its_gradient_too():
     assert tg.gradcheck(nn.Residual(np.tanh), [x])
 
 
-def test_an_error_says_in_which_layer_of_which_network():
+def test_an_error_names_the_layer_and_the_network():
     inner = nn.Sequential({"first": tg.relu, "second": nn.Linear(4, 2, RNG(0))})
     with pytest.raises(tg.ShapeError) as caught:
         nn.Sequential(nn.Flatten(), inner)(np.ones((2, 3)))

@@ -1,5 +1,5 @@
-"""Errors of layers name the layer, what it got and what it wants."""
-# ruff: noqa: E501  (a table, a row a line)
+"""Errors of layers name the layer, what it got and what it expected."""
+# ruff: noqa: E501  (a table with one row per line)
 
 import numpy as np
 import pytest

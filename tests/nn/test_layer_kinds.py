@@ -1,4 +1,4 @@
-"""What holds for layers of every kind: gradients, dtypes, states and representations."""
+"""Properties of layers of every kind: gradients, dtypes, states and representations."""
 
 import copy
 import functools
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import check_gradient
 from tests.nn.kinds import each, output
 
 nn = tg.nn
@@ -30,10 +31,10 @@ def with_values(layer, values):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_gradients(name):
-    """Of the input and of all parameters, against finite differences."""
+    """The gradients of the input and of all parameters, compared with finite differences."""
     layer, x = each()[name]
     values = [parameter.data.copy() for parameter in nn.parameters(layer).values()]
-    assert tg.gradcheck(lambda x, *values: output(with_values(layer, values), x), [x, *values])
+    check_gradient(lambda x, *values: output(with_values(layer, values), x), [x, *values])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -73,7 +74,7 @@ def test_states_and_copies(name):
 
 
 def test_representations_are_the_calls_that_make_the_layers():
-    """But for the generator and the dtype: a layer made by such a call has the same representation."""
+    """Except for the generator and the dtype: a layer created by such a call has the same representation."""
     for name, (layer, _) in LAYERS.items():
         if "\n" in name:
             continue

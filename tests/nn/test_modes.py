@@ -1,4 +1,4 @@
-"""Training and evaluation, and the buffers of layers that learn from batches."""
+"""Training and evaluation mode, and the buffers of layers with running statistics."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ RNG = np.random.default_rng
 
 
 class Block:
-    """A layer of one's own: it has a mode, a buffer, and a layer within."""
+    """A user-defined layer with a mode, a buffer, and an inner layer."""
 
     buffers = ("calls", "none")
     draws = True
@@ -36,7 +36,7 @@ def modes(model):
 
 def test_train_and_eval_reach_whatever_has_a_mode():
     model = network()
-    assert modes(model) == [True, True, None]  # dropout is undecided
+    assert modes(model) == [True, True, None]  # dropout has no mode
     mode = nn.eval(model)
     assert mode.layers == ["layers.norm", "layers.block", "layers.block.inner.0"]
     assert repr(mode) == f"Mode(training=False, layers={mode.layers})"
@@ -63,7 +63,7 @@ def test_a_mode_as_a_context_restores_those_before():
     assert modes(model) == [True, True, None]
 
 
-def test_what_is_called_training_but_is_no_mode_is_left_alone():
+def test_other_attributes_called_training_are_not_changed():
     class Data:
         def __init__(self):
             self.training, self.layer = np.arange(3), nn.Dropout(0.5)
@@ -95,7 +95,7 @@ def test_dropout_depends_on_mode_and_generator(name):
         y = y[0] if isinstance(y, tuple) else y
         return y.data if isinstance(y, tg.Tensor) else y
 
-    plain, dropped = out(), out(RNG(0))  # undecided: by the generator
+    plain, dropped = out(), out(RNG(0))  # without a mode, it depends on the generator
     assert np.abs(plain - dropped).max() > 1e-3
     np.testing.assert_array_equal(out(RNG(0)), dropped)
     assert np.abs(out(RNG(1)) - dropped).max() > 1e-3
@@ -113,8 +113,9 @@ def test_dropout_depends_on_mode_and_generator(name):
     [
         nn.MultiheadAttention(8, 2, RNG(0)),
         nn.LSTM(8, 4, RNG(0), num_layers=2),
-        nn.GRU(8, 4, RNG(0), dropout=0.5),  # between layers: there is one alone
+        nn.GRU(8, 4, RNG(0), dropout=0.5),  # dropout is applied between layers, and there is only one
     ],
+    ids=repr,
 )
 def test_layers_without_dropout_need_no_generator(layer):
     nn.train(layer)
@@ -134,7 +135,7 @@ def test_batch_normalization_learns_in_training_and_uses_what_it_learned_in_eval
         np.testing.assert_allclose(norm(other).data, (other - mean) / np.sqrt(var + 1e-5))
         assert norm(other[:1]).shape == (1, 2)
     assert norm.num_batches_tracked == 1
-    with tg.no_grad():  # which is no evaluation
+    with tg.no_grad():  # does not switch to evaluation mode
         norm(other)
     assert norm.num_batches_tracked == 2
     with pytest.raises(ValueError, match="more than one value per channel"):
@@ -198,7 +199,7 @@ def test_a_state_that_does_not_fit_the_buffers_changes_nothing(spoil):
 
 
 class Named:
-    """An object with an attribute ``buffers``, and one that it may name."""
+    """An object with an attribute ``buffers``, and an attribute that it may name."""
 
     def __init__(self, buffers, value=None):
         self.buffers, self.value = buffers, value

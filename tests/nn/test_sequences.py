@@ -1,4 +1,4 @@
-"""Recurrent and attention layers by their properties: states, directions, masks; and embeddings of padding."""
+"""Properties of recurrent and attention layers: states, directions, masks; and embeddings of padding."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_states_of_the_first_step_follow_the_formula(kind):
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_dropout_is_between_layers(kind):
-    """Of three layers, the first is as without it, and so is the output of the last one, which is not dropped."""
+    """Among three layers, the first one is unaffected, and the output of the last one is not dropped."""
     layer = recurrent(kind, num_layers=3, dropout=0.5)
     (_, plain), (out, last) = layer(X), layer(X, rng=RNG(1))
     plain, last = (plain[0], last[0]) if kind == "LSTM" else (plain, last)
@@ -77,7 +77,7 @@ def test_dropout_is_between_layers(kind):
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("function", [lstm_states, gru_states], ids=["lstm", "gru"])
 def test_derivatives_of_a_recurrence(function, backwards):
-    """Of all results, gates among them, of first and second order."""
+    """First and second derivatives of all results, including the gates."""
     rng = RNG(1)
     shapes = [(2, 1, 8), (1, 2), (1, 2), (8, 2)] if function is lstm_states else [(2, 1, 6), (1, 2), (6, 2), (6,)]
     arrays = [rng.standard_normal(shape) for shape in shapes]
@@ -94,7 +94,7 @@ def attention(**options):
     return nn.MultiheadAttention(4, 2, RNG(0), dtype=np.float64, **options)
 
 
-def test_a_causal_output_depends_on_no_later_step():
+def test_a_causal_output_does_not_depend_on_later_steps():
     layer, later = attention(), X.copy()
     later[4:] += 1
     a, b = (layer(x, x, x, is_causal=True)[0].data for x in (X, later))
@@ -107,7 +107,7 @@ def test_a_causal_output_depends_on_no_later_step():
 
 
 def test_masks_are_joined():
-    """A key takes part if no mask hides it, whether they hold booleans or floats."""
+    """A key is attended to if no mask excludes it; masks hold booleans or floats."""
     layer, rng = attention(), RNG(3)
     hidden, padding = rng.random((7, 7)) < 0.3, rng.random((2, 7)) < 0.3
     hidden[:, 0] = padding[:, 0] = False
@@ -137,7 +137,7 @@ def test_a_learned_bias_of_the_scores_has_a_gradient():
     np.testing.assert_array_equal(np.triu(bias.grad, 1), 0)
 
 
-def test_the_vector_of_padding_is_zero_and_stays():
+def test_the_vector_of_padding_remains_zero():
     layer = nn.Embedding(5, 3, RNG(0), padding_idx=-2)
     np.testing.assert_array_equal(layer(np.array(3)).data, 0)
     np.sum(layer(np.array([[3, 1], [3, 3]])) ** 2 + 1).backward()

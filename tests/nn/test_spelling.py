@@ -1,4 +1,4 @@
-"""Names of PyTorch's that `tg.nn` has not: an error that says what to write."""
+"""Names of PyTorch that `tg.nn` does not have raise an error that says what to write."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Layers, initial weights, and parameters found by walking."""
+"""Layers, initial weights, and parameters found through attributes."""
 
 from collections import OrderedDict, namedtuple
 
@@ -60,12 +60,12 @@ def test_linear(shape, bias):
     assert tg.gradcheck(run, [x, *(p.data for p in nn.parameters(layer).values())])
 
 
-def test_layers_refuse_nonsense():
+def test_invalid_layers_are_refused():
     for call, word in [
         (lambda: nn.Linear(3, 4, RNG(0), init="xavier"), "he, glorot, small"),
         (lambda: nn.Embedding(3, 4, RNG(0), init="xavier"), "he, glorot, small"),
-        (lambda: nn.Linear(0, 4, RNG(0)), "on each side"),
-        (lambda: nn.Linear(3, -1, RNG(0)), "on each side"),
+        (lambda: nn.Linear(0, 4, RNG(0)), "features of Linear must be"),
+        (lambda: nn.Linear(3, -1, RNG(0)), "features of Linear must be"),
         (lambda: nn.Dropout(1.0), r"\[0, 1\)"),
         (lambda: nn.Dropout(-0.1), r"\[0, 1\)"),
         (
@@ -181,7 +181,7 @@ def test_a_state_that_does_not_fit_lists_all_its_errors():
         nn.load_state_dict(model, state)
     for words in (
         "unexpected extra",
-        "layers.0.weight has shape (4, 3), the network (3, 4)",
+        "layers.0.weight has shape (4, 3), expected (3, 4)",
         "layers.0.bias has shape ()",
         "missing layers.2.bias",
     ):

@@ -1,4 +1,4 @@
-"""`tg.nn.summary`, of networks of several kinds; it leaves no trace."""
+"""`tg.nn.summary` of several networks, which it does not change."""
 
 import operator
 import threading
@@ -136,13 +136,13 @@ def test_inputs():
 
 
 def traces(model):
-    """What a summary touches: classes, lists of layers, modes, statistics, gradients."""
+    """What a summary changes temporarily: classes, lists of layers, modes, statistics, gradients."""
     kinds = {type(item): vars(type(item)).get("__call__") for item in (model, *model.layers, model.layers[4].layer)}
     lists = [(id(model.layers), list(model.layers)), list(model.layers[4].layer.layers)]
     return kinds, lists, nn.train(model).layers, {k: v.tolist() for k, v in nn.state_dict(model).items()}
 
 
-def test_nothing_is_left_of_it():
+def test_the_model_is_unchanged():
     model = cnn(RNG(0))
     before = traces(model)
     model.layers[7].training = None
@@ -172,7 +172,7 @@ def test_what_other_threads_compute_is_not_recorded():
     assert [row.output for row in nn.summary(Model(), (5, 3)).rows] == ["(5, 2)"] * 2
 
 
-def test_classes_that_inherit_their_call_and_objects_of_c():
+def test_classes_that_inherit_their_call_and_objects_implemented_in_c():
     class Base:
         def __call__(self, x):
             return x[:1]

@@ -1,4 +1,4 @@
-"""Each optimizer with settings that take every branch of its `_update`."""
+"""Each optimizer with settings that cover every branch of its `_update`."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Clipping: of all gradients by their norm together, of each element by itself."""
+"""Clipping, by the norm of all gradients or element by element."""
 
 import math
 
@@ -109,7 +109,7 @@ def test_gradients_on_the_tape_become_plain(clip):
 
 
 @CLIPS
-def test_of_a_tensor_a_list_a_generator_a_dict(clip):
+def test_parameters_as_a_tensor_a_list_a_generator_and_a_dict(clip):
     for wrap in (lambda p: p, lambda p: [p], lambda p: (q for q in [p]), lambda p: {"w": p}):
         p = parameter([3.0, -4.0])
         clip(wrap(p))

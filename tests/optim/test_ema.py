@@ -1,4 +1,4 @@
-"""The moving average of weights, and how it stands in for them."""
+"""The moving average of weights, and its use in place of the weights."""
 
 import threading
 import tracemalloc
@@ -60,7 +60,7 @@ def test_an_update_allocates_nothing():
     assert peak < 8000
 
 
-def test_averages_stand_in_for_the_weights_and_go(params):
+def test_averages_replace_the_weights_inside_the_block(params):
     ema = EMA(params, decay=0.5)
     move(params, 1)
     ema.update()
@@ -94,7 +94,7 @@ def test_nothing_is_recorded_inside(params):
         assert not np.sum(params["w"] * 2).requires_grad
 
 
-def test_inside_each_other(params):
+def test_nested_blocks_of_averages(params):
     ema, other = EMA(params, decay=0.0), EMA(params, decay=0.0)
     first = params["w"].data.copy()
     move(params, 1)
@@ -113,7 +113,7 @@ def test_inside_each_other(params):
 
 def test_update_inside_is_refused(params):
     ema = EMA(params)
-    with ema.average_parameters(), pytest.raises(RuntimeError, match="average the averages"):
+    with ema.average_parameters(), pytest.raises(RuntimeError, match="would use the averages"):
         ema.update()
     assert ema.updates == 0
     ema.update()
@@ -144,7 +144,7 @@ def test_read_only_weights_are_refused_before_anything_changes(params):
     ema.update()
 
 
-def test_what_has_no_average():
+def test_tensors_without_an_average():
     count, w = tg.Tensor([3, 4]), tg.Tensor([1.0])
     ema = EMA({"count": count, "w": w})
     assert ema.averages.keys() == {"w"}  # frozen, but a weight
@@ -203,7 +203,7 @@ def test_states_that_do_not_fit(params):
     assert ema.updates == 1
 
 
-def test_other_threads_record_as_ever(params):
+def test_other_threads_still_record(params):
     ema, seen = EMA(params), []
     with ema.average_parameters():
         thread = threading.Thread(target=lambda: seen.append((tg.Tensor([1.0], requires_grad=True) * 2).requires_grad))

@@ -1,4 +1,4 @@
-"""Every optimizer against its formula, written out from all gradients so far, and against numbers of PyTorch's."""
+"""Every optimizer compared with its formula, computed from all gradients so far, and with numbers from PyTorch."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from tensorgrad.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, 
 
 
 def mean(values, beta):
-    """The running mean of values, begun at 0, as one sum."""
+    """The running mean of values, with initial value 0, as a single sum."""
     return sum((1 - beta) * beta ** (len(values) - 1 - i) * value for i, value in enumerate(values))
 
 
@@ -23,7 +23,7 @@ def squares(ds):
     return [d**2 for d in ds]
 
 
-# Each takes the gradients so far, with coupled weight decay, and gives the step to subtract: the t-th for t of them.
+# Each takes the t gradients so far, with coupled weight decay, and returns the t-th step, which is subtracted.
 
 
 def sgd(ds, lr=1e-3, momentum=0.0, dampening=0.0, nesterov=False):
@@ -144,15 +144,15 @@ def by_formula(kind, formula, x, steps, gradient, weight_decay=None, maximize=Fa
 
 
 @pytest.mark.parametrize(("kind", "formula", "chosen"), CASES)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_steps_against_the_formula(leaves, gradient, run, kind, formula, chosen, dtype):
-    params, begin = leaves(dtype), leaves()
-    run(kind(params, **chosen), range(8))
-    tolerance = 1e-3 if dtype == np.float32 else 1e-12  # these gradients make small differences grow
-    for name, p in params.items():
-        expected = by_formula(kind, formula, begin[name].data, 8, gradient, **chosen)
-        assert p.dtype == dtype
-        np.testing.assert_allclose(p.data, expected, rtol=tolerance, atol=tolerance)
+def test_steps_against_the_formula(leaves, gradient, run, kind, formula, chosen):
+    begin = leaves()
+    expected = {name: by_formula(kind, formula, p.data, 8, gradient, **chosen) for name, p in begin.items()}
+    for dtype, tolerance in ((np.float32, 1e-3), (np.float64, 1e-12)):  # these gradients make small differences grow
+        params = leaves(dtype)
+        run(kind(params, **chosen), range(8))
+        for name, p in params.items():
+            assert p.dtype == dtype
+            np.testing.assert_allclose(p.data, expected[name], rtol=tolerance, atol=tolerance)
 
 
 # fmt: off
@@ -205,7 +205,7 @@ def test_numbers_of_pytorch(run, kind, chosen, expected):
 
 
 def test_known_numbers():
-    """One parameter by hand: p = 1, g = 0.5 each time, lr 0.1, momentum 0.9, decay 0.1."""
+    """One parameter computed by hand: p = 1, g = 0.5 at each step, lr 0.1, momentum 0.9, decay 0.1."""
     p = tg.Tensor([1.0], requires_grad=True)
     optimizer = SGD([p], lr=0.1, momentum=0.9, weight_decay=0.1)
     p.grad = np.array([0.5])
@@ -244,7 +244,7 @@ def test_averaging_begins_after_t0(run):
 
 
 def test_a_variance_that_rounding_makes_negative_is_zero():
-    """PyTorch's centered RMSprop turns to NaN there."""
+    """PyTorch's centered RMSprop returns NaN there."""
     p = tg.Tensor(np.ones(50, np.float32), requires_grad=True)
     optimizer = RMSprop([p], lr=1e-9, alpha=0.1, centered=True)
     for _ in range(30):

@@ -1,5 +1,5 @@
-"""Parameter groups: each has options of its own, and together they are one optimizer."""
-# ruff: noqa: E501  (tables, a row a line)
+"""Parameter groups: each has its own options, and together they are one optimizer."""
+# ruff: noqa: E501  (tables with one row per line)
 
 import copy
 import pickle
@@ -33,7 +33,7 @@ def two(kind=SGD, own=(), **options):
 @EACH
 @pytest.mark.parametrize("way", WAYS)
 def test_groups_step_as_optimizers_of_their_own(leaves, run, kind, chosen, way):
-    """One of them with other options; the gradients of each element depend on this element alone."""
+    """One group has other options; the gradient of each element depends on this element only."""
     one, other = leaves(), leaves()
     own = {"lr": 0.03} if kind is not Rprop else {"etas": (0.3, 1.5)}
     first, second = WAYS[way](one)
@@ -88,14 +88,14 @@ def test_a_refused_step_changes_no_group():
     np.testing.assert_array_equal(first.data, [1, -2])
 
 
-def test_numbers_go_on_from_group_to_group():
+def test_numbering_continues_from_group_to_group():
     a, b, c, d = (leaf(i) for i in range(4))
     optimizer = SGD([{"params": [a, b]}, {"params": {"bias": c}}, {"params": d}])
     assert list(optimizer.params) == ["0", "1", "bias", "3"]
     assert [list(group.params) for group in optimizer.param_groups] == [["0", "1"], ["bias"], ["3"]]
 
 
-def test_what_takes_parameters_takes_those_of_all_groups():
+def test_functions_of_parameters_accept_those_of_all_groups():
     optimizer = two(SGD, lr=1.0)
     first, second = optimizer.params.values()
     first.grad, second.grad = np.array([3.0, 0.0]), np.array([4.0])
@@ -129,7 +129,7 @@ def test_an_option_that_all_groups_share_is_one_of_the_optimizer():
     assert optimizer.weight_decay == 0.1
 
 
-def test_one_that_differs_is_refused_with_a_remedy():
+def test_an_option_that_differs_between_groups_is_refused_with_a_remedy():
     optimizer = two(SGD, {"lr": 0.1}, lr=0.5)
     with pytest.raises(
         AttributeError, match=r"several values of 'lr', \[0.5, 0.1\]: read optimizer.param_groups\[i\].lr$"
@@ -159,7 +159,7 @@ def test_schedules_scale_the_rate_of_each_group(optimizer):
         assert [group.lr for group in optimizer.param_groups] == [lr * 0.5**update for lr in initial]
 
 
-def test_an_optimizer_of_ones_own_takes_groups():
+def test_a_user_defined_optimizer_accepts_groups():
     class Sign(Optimizer):
         def __init__(self, params, lr=0.5, power=1, **options):
             super().__init__(params, lr, **options)

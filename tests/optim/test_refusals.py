@@ -13,7 +13,7 @@ from tensorgrad.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, 
 
 @EACH
 def test_float16_needs_an_eps_that_it_has(kind, chosen):
-    """A gradient of zero is not divided by an eps that rounding made zero."""
+    """A gradient of 0 is not divided by an eps that was rounded to 0."""
     params = {"w": tg.Tensor([1.0], requires_grad=True), "h": tg.Tensor(np.ones(2, np.float16), requires_grad=True)}
     for p in params.values():
         p.grad = np.zeros_like(p.data)

@@ -9,7 +9,7 @@ import tensorgrad.scipy.stats as ours
 from tests.helpers import draw, leaf
 
 Q, LOC, SCALE = np.array([[0.1], [0.45], [0.8]]), np.array([0.3, -0.2]), np.array([1.4, 0.6])
-METHODS = ["logpdf", "pdf", "cdf", "logcdf", "ppf"]
+METHODS = ["logpdf", "pdf", "cdf", "logcdf", "sf", "logsf", "ppf"]
 
 # fmt: off
 CONTINUOUS = [  # name, shape parameters, and whether distribution functions differentiate in these
@@ -39,6 +39,7 @@ WRONG = [
     (lambda t: ours.dirichlet.logpdf(2 * t, np.ones(2)), ValueError, "sum to 1"),
     (lambda t: ours.dirichlet.logpdf(t, -np.ones(2)), ValueError, "positive"),
     (lambda t: ours.multivariate_normal.logpdf(t, np.zeros(3)), tg.ShapeError, r"mean \(D,\)"),
+    (lambda t: ours.multivariate_normal.logpdf(np.stack([t, t]), cov=2.0), tg.ShapeError, r"mean \(D,\)"),
     (lambda t: ours.multivariate_normal.logpdf(t, cov=-1.0), np.linalg.LinAlgError, "positive definite"),
 ]
 # fmt: on
@@ -83,11 +84,26 @@ def test_edges(name, shapes, smooth, method):
         assert not np.isnan(tg.grad(f(t, *shapes), t, np.ones(t.shape))).any()
 
 
+@pytest.mark.parametrize("method", ["cdf", "logcdf", "sf", "logsf"])
+@pytest.mark.parametrize(("name", "shapes", "smooth"), CONTINUOUS, ids=[row[0] for row in CONTINUOUS])
+def test_probabilities_of_unbounded_intervals_have_gradient_zero(name, shapes, smooth, method):
+    """As in the likelihood of a time that is known to lie between a bound and infinity."""
+    f, theirs = both(name, method)
+    scale = leaf(2.0)
+    for x in (-np.inf, np.inf):
+        out = f(x, *[shape[0] for shape in shapes], 0.5, scale)
+        assert out.item() == theirs(x, *[shape[0] for shape in shapes], 0.5, 2.0)
+        assert tg.grad(out, scale) == 0
+
+
 def test_far_from_the_centre():
     x = leaf([-40.0, -1e4])
     np.testing.assert_allclose(ours.norm.logcdf(x).data, st.norm.logcdf(x.data))
     np.testing.assert_allclose(tg.grad(np.sum(ours.norm.logcdf(x)), x), [40.0249688, 1e4], rtol=1e-7)
     assert tg.grad(np.sum(ours.uniform.cdf(x)), x).tolist() == [0, 0]
+    for f, theirs in (both("norm", "sf"), both("norm", "logsf"), both("expon", "logsf"), both("laplace", "sf")):
+        np.testing.assert_allclose(f(-x).data, theirs(-x.data), rtol=1e-12)
+    assert ours.norm.sf(30.0) > 0  # and not 1 - cdf
 
 
 @pytest.mark.parametrize("method", ["logpmf", "pmf", "cdf"])
@@ -116,7 +132,17 @@ def test_multivariate_normal(check, method, x):
 
     check(lambda x, m, a: f(x, m, covariance(a)), lambda x, m, a: theirs(x, m, covariance(a)), [x, MEAN, FACTOR])
     check(lambda x, v: f(x, MEAN, v * v), lambda x, v: theirs(x, MEAN, v * v), [x, MEAN], rtol=1e-11)
-    check(lambda x, v: f(x, cov=v * v), lambda x, v: theirs(x, np.zeros(3), v * v), [x, np.array(0.7)], rtol=1e-11)
+    check(lambda x, v: f(x, MEAN, v * v), lambda x, v: theirs(x, MEAN, v * v), [x, np.array(0.7)], rtol=1e-11)
+    check(lambda x, a: f(x, cov=covariance(a)), lambda x, a: theirs(x, cov=covariance(a)), [x, FACTOR])
+
+
+@pytest.mark.parametrize(
+    "x", [0.5, [0.5, 1.0, 2.0], [[0.5], [1.0]], np.ones((2, 3, 1))], ids=lambda x: str(np.shape(x))
+)
+@pytest.mark.parametrize("parameters", [(), (0.3, 2.0), ([0.3], [[2.0]]), (None, 2.0), (0.3,)], ids=str)
+def test_a_normal_distribution_of_one_dimension_has_a_point_for_each_number(check, x, parameters):
+    f, theirs = both("multivariate_normal", "logpdf")
+    check(lambda x: f(x, *parameters), lambda x: theirs(x, *parameters), [np.asarray(x)], rtol=1e-11)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A function of SciPy that meets a tensor is named, with the one to write in its place."""
+"""Errors of SciPy's functions that are called with a tensor name the function, and the one to write instead."""
 
 import numpy as np
 import pytest
@@ -39,6 +39,7 @@ OURS = {  # with a counterpart
     "sparse.spsolve": lambda: scipy.sparse.linalg.spsolve(CSC, T),
     "sparse.matmul": lambda: CSC @ T,
 }
+# fmt: off
 OTHERS = {
     "scipy.linalg.inv does not support tensors: write np.linalg.inv": lambda: scipy.linalg.inv(M),
     "scipy.fft.fft does not support tensors: write np.fft.fft": lambda: scipy.fft.fft(T),
@@ -47,8 +48,17 @@ OTHERS = {
     "scipy.stats.zscore does not": lambda: scipy.stats.zscore(T),
     "scipy.integrate.quad does not": lambda: scipy.integrate.quad(lambda x: T[0] * x, 0, 1),
     "scipy.interpolate.interp1d does not": lambda: scipy.interpolate.interp1d([0, 1, 2], T),
-    "scipy.optimize.minimize does not": lambda: scipy.optimize.minimize(lambda x: x @ x, T),
+    "scipy.integrate.trapezoid does not support tensors: write np.trapezoid": lambda: scipy.integrate.trapezoid(T),
+    "scipy.optimize.minimize does not support tensors: pass arrays, and functions of arrays: tg.value_and_grad":
+        lambda: scipy.optimize.minimize(lambda x: x @ x, T),
+    # functions behind a decorator
+    "scipy.stats.linregress does not": lambda: scipy.stats.linregress(T, [1.0, 2.0, 3.0]),
+    "scipy.stats.norm.fit does not": lambda: scipy.stats.norm.fit(T),
+    "scipy.special.spherical_jn does not": lambda: scipy.special.spherical_jn(1, T),
+    "scipy.stats.multivariate_normal does not support tensors: import tensorgrad.scipy, and write t":
+        lambda: scipy.stats.multivariate_normal(T, EYE),
 }
+# fmt: on
 
 
 def message(call):

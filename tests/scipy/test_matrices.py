@@ -53,6 +53,8 @@ WRONG = [
     (lambda t: ours.cho_factor(-t), "positive definite"),
     (lambda t: ours.sqrtm(-t), "negative eigenvalue"),
     (lambda t: ours.solve_sylvester(t, t, np.ones((2, 3))), "M = 2 and N = 2"),
+    (lambda t: ours.solve_sylvester(t, -t, t), "negative of one of b"),
+    (lambda t: tg.grad(np.sum(ours.sqrtm(t * np.array([0.0, 1.0]))), t), "gradient of sqrtm"),
 ]
 # fmt: on
 
@@ -62,6 +64,7 @@ def test_values_and_derivatives(check, name, f, arrays):
     check(lambda *xs: f(ours, *xs), lambda *xs: f(sl, *xs), arrays, rtol=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore::scipy.linalg.LinAlgWarning")  # of sqrtm
 @pytest.mark.parametrize(("f", "words"), WRONG)
 def test_bad_input(f, words):
     with pytest.raises((ValueError, np.linalg.LinAlgError), match=words) as caught:
@@ -82,7 +85,7 @@ def test_a_batch_of_equations_of_sylvester():
     assert ours.solve_sylvester(a[:0], b[:0], q[:0]).shape == (0, 3, 2)
 
 
-def test_of_a_triangular_matrix_one_triangle_counts():
+def test_only_one_triangle_of_a_triangular_matrix_is_read():
     a = leaf(A)
     g = tg.grad(np.sum(ours.solve_triangular(a, B, lower=True)), a)
     assert np.array_equal(g, np.tril(g))

@@ -78,7 +78,7 @@ def test_derivatives_of_orders_one_and_two_are_those_of_the_closed_form(solve):
 
 @pytest.mark.parametrize("solve", SOLVERS.values(), ids=SOLVERS)
 def test_a_nonlinear_equation_against_differences(solve):
-    t = np.array([0.0, 0.3, 1.1])
+    t = np.array([0.0, 0.2, 0.5])
     assert tg.gradcheck(lambda y0, k: solve(pendulum, y0, k, t), [np.array([1.0, 0.2]), np.array(2.0)],
                         eps=1e-4, rtol=1e-3)  # fmt: skip
 
@@ -96,6 +96,8 @@ WRONG = [
     (lambda t: ours.solve_ivp(decay, (0, 1), t, args=(1,), events=None), TypeError, "events"),
     (lambda t: ours.solve_ivp(decay, (0, 1), t[0], args=(1,)), ValueError, r"vector \(N,\)"),
     (lambda t: ours.solve_ivp(decay, t, np.ones(2), args=(1,)), tg.NoRuleError, "rule for times"),
+    (lambda t: ours.solve_ivp(decay, (0, 1), np.ones(2), args=t[0]), TypeError, "args must be a tuple .* got Tensor"),
+    (lambda t: ours.odeint(decay, t, [0, 1.0], 2.0), TypeError, r"args must be a tuple .* write \(x,\)"),
     (lambda t: ours.solve_ivp(lambda s, y: y[:1], (0, 1), t), ValueError, "must return 2 derivatives"),
     (lambda t: ours.odeint(lambda y, s: y, t, t), tg.NoRuleError, "rule for times"),
     (lambda t: ours.odeint(lambda y, s: y, t, [0, 1, 0.5]), ValueError, "increases or decreases"),
@@ -110,6 +112,14 @@ def test_bad_input(f, error, words):
     with pytest.raises(error, match=words) as caught:
         f(leaf([1.0, 2.0]))
     assert "\n" not in str(caught.value)
+
+
+def test_no_further_arguments_may_be_written_as_in_scipy():
+    y = [solve(args) for args in (None, ()) for solve in (
+        lambda args: ours.solve_ivp(lambda t, y: -y, (0, 1), leaf([1.0]), args=args).y[0, -1].item(),
+        lambda args: ours.odeint(lambda y, t: -y, leaf([1.0]), [0, 1.0], args)[1, 0].item(),
+    )]  # fmt: skip
+    np.testing.assert_allclose(y, np.exp(-1), rtol=1e-3)
 
 
 def test_times_that_are_not_reached_are_left_out():

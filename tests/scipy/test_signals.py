@@ -35,7 +35,8 @@ def shape_of(value):
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
 @pytest.mark.parametrize(("x", "y"), PAIRS, ids=shape_of)
 def test_convolution_over_all_axes(check, x, y, mode):
-    for method in ("auto", "direct", "fft"):
+    np.testing.assert_allclose(ours.convolve(x, y, mode), ss.convolve(x, y, mode), rtol=1e-12, atol=1e-13)
+    for method in ("direct", "fft"):
         check(lambda x, y, m=method: ours.convolve(x, y, mode, m),
               lambda x, y, m=method: ss.convolve(x, y, mode, m), [x, y])  # fmt: skip
     check(lambda x, y: ours.fftconvolve(x, y, mode), lambda x, y: ss.fftconvolve(x, y, mode), [x, y])

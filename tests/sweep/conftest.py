@@ -14,26 +14,28 @@ from types import SimpleNamespace
 import pytest
 
 import sweep
-from tests.offline import enter_empty_folder
+from tests.offline import workplace  # noqa: F401  (a fixture)
 from tests.runs import called
+from training import sweep_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def workplace(monkeypatch, tmp_path):
-    """Change to a new folder, in which MNIST is not found and cannot be downloaded."""
-    return enter_empty_folder(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def run_sweep(capsys, patched, monkeypatch):
     """``run_sweep(arguments...)``: call sweep.py in this process; return its exit code and its output.
 
-    It draws the pictures of the sweep, but the processes that train draw none.
+    It draws the pictures of the sweep, unless ``pictures=False``, but the processes that train draw none.
     """
     monkeypatch.setenv("PYTHONPATH", str(patched))
-    return lambda *arguments: called(capsys, sweep.main, arguments)
+
+    def run(*arguments, pictures=True):
+        with monkeypatch.context() as patch:
+            if not pictures:
+                patch.setattr(sweep_pictures, "draw", lambda *_: None)
+            return called(capsys, sweep.main, arguments)
+
+    return run
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def patched(tmp_path_factory):
 
 @pytest.fixture
 def hold(until):
-    """Hold runs in their second epoch, so that signals arrive there."""
+    """Pause runs in their second epoch, so that signals arrive there."""
 
     def begin(*names):
         for folder in ("hold", "held"):

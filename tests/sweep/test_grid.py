@@ -1,9 +1,11 @@
 """The grids of a sweep: their runs, the names of the runs, and files."""
 
+import itertools
 import re
 
 import pytest
 
+from models import read_yaml
 from tensorgrad.errors import ConfigError
 from training.grid import AXES, Grid, all_settings, as_text, file_name, grid_of, read_file
 
@@ -95,6 +97,14 @@ def test_read_file(tmp_path):
     assert (sizes.name, sizes.sample) == ("grid 2", 2)
 
 
+BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in itertools.pairwise("abcdefghiz")
+)
+HUNDREDS = ", ".join(str(n) for n in range(1, 201))
+HUGE = (
+    f"grids: [{{axes: {{lr: [{HUNDREDS}], l2: [{HUNDREDS}], epochs: [{HUNDREDS}], batch_size: [{HUNDREDS}]}}SAMPLE}}]"
+)
+
 # fmt: off
 MALFORMED = [
     ("{",                                                       "is not YAML"),
@@ -118,6 +128,10 @@ MALFORMED = [
     ("grids: [{axes: {lr: [0.1, 1e-1]}}]",                      "grid 1: lr has the value 0.1 twice"),
     ("grids: [{axes: {lr: [[1, 2]]}}]",                         "grid 1: lr cannot be [1, 2]"),
     ("grids: [{axes: {lr: }}]",                                 "grid 1: lr cannot be null"),
+    ("grids: [{axes: {lr: no}}]",                               "grid 1: lr must be a number greater than 0, got 'no'"),
+    (BOMB + "grids: *z",                                        "more than 100,000 values"),
+    ("grids: &x [*x]",                                          "more than 100,000 values"),
+    (HUGE.replace("SAMPLE", ""),                                "grid 1: 1,600,000,000 runs are more than a sweep"),
     ("grids: [{axes: {hidden: [[]]}}]",                         "grid 1: hidden needs at least one number"),
     ("grids: [{axes: {lr: 1}, report: {1: 0.9}}]",              "grid 1: report must map the values"),
     ("grids: [{axes: {lr: [1, 2]}, report: {3: 0.9}}]",         "report: 3 is not a value of lr"),
@@ -136,6 +150,23 @@ def test_malformed_file_is_refused_in_one_line(tmp_path, content, says):
     assert says in message
     assert str(path) in message
     assert "\n" not in message
+
+
+def test_sample_of_very_many_combinations(tmp_path):
+    drawn = []
+    for size in (3, 5):
+        path = tmp_path / f"{size}.yaml"
+        path.write_text(HUGE.replace("SAMPLE", f", sample: {size}"))
+        (grid,) = read_file(path)
+        drawn.append(grid.settings())
+    assert [len(settings) for settings in drawn] == [3, 5]
+    assert all(settings in drawn[1] for settings in drawn[0])  # whose runs are not run again
+
+
+def test_numbers_and_texts_are_those_of_yaml_1_2(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text("a: [1e-4, 017, 1_000, no, on, 0o17]")
+    assert read_yaml(path, "the file") == {"a": [1e-4, 17, 1000, "no", "on", 15]}
 
 
 def test_no_such_file(tmp_path):

@@ -18,14 +18,14 @@ TINY = (*runs.TINY, "--out", "s")
 
 def test_a_sweep_from_start_to_end(run_sweep, look):
     arguments = (*TINY, "--lr", "0.01", "0.1", "--seed", "0", "1", "--workers", "2")
-    result = run_sweep(*arguments)
+    result = run_sweep(*arguments, pictures=False)  # as the test of the bar looks at them
     assert result.code == 0, result.err
     assert look.endings() == {f"lr-{lr}_seed-{seed}": "finished" for lr in ("0.01", "0.1") for seed in (0, 1)}
     lines = result.err.splitlines()
     assert [line.split()[0] for line in lines] == ["1/4", "2/4", "3/4", "4/4"]
     assert all(line.endswith("left") for line in lines)
     assert {path.name for path in Path("s").iterdir()} == {
-        "sweep.json", "runs", "results.csv", "table.md", "curves.png", "axis.png",
+        ".lock", "sweep.json", "runs", "results.csv", "table.md",
     }  # fmt: skip
 
     with Path("s/results.csv").open(newline="") as file:
@@ -47,30 +47,30 @@ def test_a_sweep_from_start_to_end(run_sweep, look):
 
     # The same command only writes tables and pictures again; with another value, existing runs are not run again.
     Path("s/table.md").unlink()
-    again = run_sweep(*arguments)
+    again = run_sweep(*arguments, pictures=False)
     assert again.code == 0
     assert "4 runs in s, 4 of them have ended before" in again.out
     assert again.err == ""
     assert Path("s/table.md").is_file()
-    more = run_sweep(*TINY, "--lr", "0.01", "0.1", "1", "--seed", "0", "1")
+    more = run_sweep(*TINY, "--lr", "0.01", "0.1", "1", "--seed", "0", "1", pictures=False)
     assert "6 runs in s, 4 of them have ended before" in more.out
     assert {name: stamp for name, stamp in look.stamps().items() if name in before} == before
 
 
 def test_failed_and_diverged_runs_are_reported_and_the_others_continue(run_sweep, look):
     arguments = (*TINY, "--pixels", "raw", "--loss", "sum", "--workers", "1", "--lr")
-    assert run_sweep(*arguments, "1e-6", "1e30").code == 0
+    assert run_sweep(*arguments, "1e-6", "1e30", pictures=False).code == 0
     assert look.endings() == {"lr-1e-06": "finished", "lr-1e+30": "diverged"}
     assert "1 diverged" in Path("s/table.md").read_text()
     Path("s/runs/lr-3e-06").mkdir()
     Path("s/runs/lr-3e-06/last.npz").write_bytes(b"not a checkpoint")
-    result = run_sweep(*arguments, "1e-6", "3e-6", "2e-6")
+    result = run_sweep(*arguments, "1e-6", "3e-6", "2e-6")  # with pictures of a sweep in which runs failed
     assert result.code == 1
     assert result.err.splitlines()[-1].startswith("sweep.py: lr-3e-06 failed: s/runs/lr-3e-06/last.npz")
     assert look.endings()["lr-2e-06"] == "finished"
     assert "1 failed" in Path("s/table.md").read_text()
     Path("s/runs/lr-3e-06/last.npz").unlink()  # the cause of its failure
-    assert run_sweep(*arguments, "1e-6", "3e-6", "2e-6").code == 0
+    assert run_sweep(*arguments, "1e-6", "3e-6", "2e-6", pictures=False).code == 0
 
 
 def test_a_file_of_grids(run_sweep, look):
@@ -146,7 +146,7 @@ def test_help_describes_the_options(run_sweep):
 
 def test_temporary_files_of_killed_processes_are_removed(run_sweep):
     arguments = (*TINY, "--lr", "0.1", "0.2", "--quiet")
-    assert run_sweep(*arguments).code == 0
+    assert run_sweep(*arguments, pictures=False).code == 0
     left = [
         Path("s", ".results.csv.12.tmp"),
         *(Path("s/runs", name, ".last.npz.7.tmp") for name in ("lr-0.1", "lr-0.2")),
@@ -154,7 +154,7 @@ def test_temporary_files_of_killed_processes_are_removed(run_sweep):
     for path in left:
         path.write_text("half of a file")
     Path("s/runs/lr-0.1/result.json").unlink()
-    assert run_sweep(*arguments).code == 0
+    assert run_sweep(*arguments, pictures=False).code == 0
     assert not any(path.exists() for path in left)
     assert not list(Path().rglob(".*.tmp"))
 

@@ -38,18 +38,6 @@ def trainers(look, directory):
     return pids
 
 
-def test_processes_use_one_blas_thread_in_any_environment(begin, hold, look, workplace):
-    hold.begin("lr-0.01", "lr-0.1")
-    program = begin(*LONG, "--lr", "0.01", "0.1", OPENBLAS_NUM_THREADS="8", OMP_NUM_THREADS="8")
-    hold.until(2)
-    assert len(trainers(look, workplace)) == 2
-    for pid in trainers(look, workplace):
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        assert {name.encode() + b"=1" for name in workers.THREAD_VARIABLES} <= set(environment)
-    program.send_signal(signal.SIGINT)
-    output_of(program)
-
-
 def test_variables_limit_the_number_of_threads():
     code = "import numpy, threadpoolctl; print(max(p['num_threads'] for p in threadpoolctl.threadpool_info()))"
     pinned = os.environ | dict.fromkeys(workers.THREAD_VARIABLES, "1")
@@ -58,10 +46,10 @@ def test_variables_limit_the_number_of_threads():
     )
 
 
-@pytest.mark.parametrize("whom", ["group", "parent"])
+@pytest.mark.parametrize("whom", ["group", pytest.param("parent", marks=pytest.mark.slow)])
 def test_ctrl_c_saves_and_the_same_command_continues(begin, hold, look, workplace, whom):
     arguments = (*LONG, "--lr", "0.01", "0.03", "0.1", "0.3")
-    drawing = {"DRAW": "1"} if whom == "parent" else {}
+    drawing = {"DRAW": "1"} if whom == "group" else {}
     hold.begin("lr-0.03", "lr-0.1", "lr-0.3")
     program = begin(*arguments, **drawing)
     hold.until(2)
@@ -82,7 +70,7 @@ def test_ctrl_c_saves_and_the_same_command_continues(begin, hold, look, workplac
     assert len(states) == 2
 
     hold.release()
-    program = begin(*arguments, **drawing)
+    program = begin(*arguments)
     out, err = output_of(program)
     assert program.returncode == 0
     assert f"4 runs in s, {len(done)} of them have ended before" in out
@@ -109,10 +97,16 @@ def test_second_ctrl_c_stops_immediately(begin, until, look, workplace):
     until(lambda: not look.processes(workplace))
 
 
-def test_sigterm_saves_and_exits_with_143(begin, hold, look, workplace):
+def test_one_blas_thread_in_any_environment_one_sweep_in_a_folder_and_sigterm(begin, hold, look, workplace, run_sweep):
     hold.begin("lr-0.01", "lr-0.1")
-    program = begin(*LONG, "--lr", "0.01", "0.1")
+    program = begin(*LONG, "--lr", "0.01", "0.1", OPENBLAS_NUM_THREADS="8", OMP_NUM_THREADS="8")
     hold.until(2)
+    assert len(trainers(look, workplace)) == 2
+    for pid in trainers(look, workplace):
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        assert {name.encode() + b"=1" for name in workers.THREAD_VARIABLES} <= set(environment)
+    second = run_sweep(*LONG, "--lr", "0.01", "0.1")
+    assert (second.code, second.err) == (2, "sweep.py: error: s: another sweep.py is using this folder\n")
     program.send_signal(signal.SIGTERM)
     _, err = output_of(program)
     assert program.returncode == 143
@@ -121,18 +115,7 @@ def test_sigterm_saves_and_exits_with_143(begin, hold, look, workplace):
     assert not look.processes(workplace)
 
 
-def test_folder_is_used_by_one_sweep_at_a_time(begin, hold, run_sweep):
-    hold.begin("lr-0.01", "lr-0.1")
-    program = begin(*LONG, "--lr", "0.01", "0.1")
-    hold.until(2)
-    result = run_sweep(*LONG, "--lr", "0.01", "0.1")
-    assert (result.code, result.err) == (2, "sweep.py: error: s: another sweep.py is using this folder\n")
-    hold.release()
-    output_of(program)
-    assert program.returncode == 0
-
-
-@pytest.mark.parametrize("whom", ["all", "parent"])
+@pytest.mark.parametrize("whom", [pytest.param("all", marks=pytest.mark.slow), "parent"])
 def test_killed_sweep_continues_from_its_checkpoints(begin, until, hold, look, workplace, whom):
     arguments = (*LONG, "--lr", "0.01", "0.03", "0.1", "--seed", "0")
     hold.begin("lr-0.03", "lr-0.1")
@@ -196,7 +179,7 @@ def test_bar_on_a_terminal(workplace):
     screen, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 100))
     program = subprocess.Popen(
-        [sys.executable, Path(evaluate.__file__).parent / "sweep.py", *TINY, "--lr", "0.1", "0.2"],
+        [sys.executable, Path(evaluate.__file__).parent / "sweep.py", *TINY, "--lr", "0.1", "0.2", "--workers", "1"],
         stdout=subprocess.DEVNULL, stderr=terminal, start_new_session=True,
     )  # fmt: skip
     os.close(terminal)

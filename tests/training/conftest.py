@@ -1,4 +1,4 @@
-"""Calls of the programs as a user would call them, in an empty folder and without the internet."""
+"""Fixtures that call the programs as a user would, in an empty folder and without the internet."""
 
 import gzip
 import os
@@ -15,16 +15,10 @@ import pytest
 import evaluate
 import tensorgrad as tg
 import train
-from tests.offline import enter_empty_folder
+from tests.offline import workplace  # noqa: F401  (a fixture)
 from tests.runs import FILES, FOLDER, STATEFUL, TINY, called, combined
 
 PROJECT = Path(train.__file__).parent
-
-
-@pytest.fixture(autouse=True)
-def workplace(monkeypatch, tmp_path):
-    """Change to a new folder, in which MNIST is not found and cannot be downloaded."""
-    return enter_empty_folder(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -67,6 +61,17 @@ def run_program():
         return subprocess.run(command, check=False, **settings)
 
     return run
+
+
+@pytest.fixture
+def undrawn(tmp_path):
+    """Settings of the environment with which train.py, as a program, draws no pictures."""
+    folder = tmp_path / "customization"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import sys, types; sys.modules['training.run_pictures'] = types.SimpleNamespace(draw=lambda *_: True)"
+    )
+    return os.environ | {"PYTHONPATH": str(folder)}
 
 
 @pytest.fixture
@@ -128,7 +133,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def no_clock(monkeypatch):
-    """Stop the clock of train.py: the seconds are all in which two runs with the same settings differ."""
+    """Stop the clock of train.py: only the seconds differ between two runs with the same settings."""
     monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: 0.0))
 
 

@@ -143,7 +143,7 @@ CHECKPOINTS = {
     "unknown layer": (lambda best: rewritten(best, options={"layers": [{"name": "a", "type": "B"}], "pixels": "unit"}),
                       "entry 1 ('a'): unknown type 'B'"),
     "another network": (lambda best: rewritten(best, options={"layers": models.mlp([5], 10), "pixels": "unit"}),
-                        "layers.hidden.weight has shape (64, 64), the network (64, 5)"),
+                        "layers.hidden.weight has shape (64, 64), expected (64, 5)"),
     "missing weight": (lambda best: without(best, "layers.output.bias"), "missing layers.output.bias"),
 }  # fmt: skip
 

@@ -1,6 +1,5 @@
 """A run that is interrupted and resumed ends with bitwise the same files as one that was not."""
 
-import os
 import re
 import signal
 import subprocess
@@ -135,12 +134,12 @@ def test_weights_that_are_not_finite_are_not_saved_at_ctrl_c(run_tiny, interrupt
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
-def test_program_that_receives_sigint(run_train, interrupt_after):
+def test_program_that_receives_sigint(run_train, interrupt_after, undrawn):
     settings = combined(*STATEFUL, "--epochs", "100000")
     settings.remove("--quiet")
     with subprocess.Popen(
         [sys.executable, PROJECT / "train.py", *settings, "--out", "real"], text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=undrawn,
     ) as program:  # fmt: skip
         while not program.stderr.readline().startswith("epoch   3/"):
             assert program.poll() is None

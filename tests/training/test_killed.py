@@ -88,7 +88,6 @@ with locked(Path(sys.argv[2])):
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked on Windows")
 def test_run_that_another_process_trains_is_refused(run_train, refused, stopped, uninterrupted):
     with subprocess.Popen(
         [sys.executable, "-c", HOLD_THE_LOCK, Path(training.__file__).parents[1], stopped],

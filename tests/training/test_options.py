@@ -1,11 +1,11 @@
 """The options: from the command line and from recipes, and which values are refused."""
 
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tensorgrad.errors import ConfigError
 from training import options
@@ -97,7 +97,7 @@ LAYER = {"name": "output", "type": "Linear", "params": {"out_features": 10}}
 
 def model_file(recipe, name="m.yaml"):
     entries = [{"name": "recipe", "type": "Recipe", "params": recipe}, LAYER]
-    Path(name).write_text(yaml.safe_dump(entries))
+    Path(name).write_text(json.dumps(entries))
     return name
 
 

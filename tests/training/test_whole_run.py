@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 import tensorgrad as tg
+from models import read_yaml
 from tests.runs import FILES, PICTURES, TINY, initial_weights, new_network, read_metrics, weights
 from training import images, options
 from training.run import COLUMNS
 
 
 def test_run_writes_configuration_metrics_checkpoints_result_and_pictures(trained):
-    assert {path.name for path in trained.iterdir()} == {*FILES, *PICTURES}
+    assert {path.name for path in trained.iterdir()} == {*FILES, *PICTURES, ".lock"}
     for name in PICTURES:
         with Image.open(trained / name) as picture:
             picture.load()
@@ -26,7 +26,7 @@ def test_run_writes_configuration_metrics_checkpoints_result_and_pictures(traine
 
 
 def test_configuration_is_complete(trained):
-    config = yaml.safe_load((trained / "config.yaml").read_text())
+    config = read_yaml(trained / "config.yaml", "the configuration")
     assert config.keys() == options.OPTIONS.keys() | {"layers", "data_set"}
     assert (config["hidden"], config["epochs"], config["lr"], config["schedule"]) == ([64], 12, 0.1, "cosine")
     assert [layer["name"] for layer in config["layers"]] == ["hidden", "relu", "dropout", "output"]
@@ -148,13 +148,9 @@ def test_resuming_a_finished_run_draws_its_pictures_again(run_tiny, run_train):
     assert all((folder / name).read_bytes() == content for name, content in before.items())
 
 
-@pytest.mark.parametrize(
-    ("settings", "backend"),
-    [("text.usetex: True", "module://nonexistent"), ("font.size: 30\nfigure.dpi: 10\nnonsense: 1", "nonexistent")],
-)
-def test_settings_of_matplotlib_do_not_matter(run_program, run_train, settings, backend):
-    Path("matplotlibrc").write_text(settings)
-    environment = os.environ | {"MPLBACKEND": backend}
+def test_settings_of_matplotlib_do_not_matter(run_program, run_train):
+    Path("matplotlibrc").write_text("text.usetex: True\nfont.size: 30\nfigure.dpi: 10\nnonsense: 1")
+    environment = os.environ | {"MPLBACKEND": "module://nonexistent"}
     ended = run_program("train.py", *TINY, "--quiet", "--out", "r", env=environment)
     assert ended.returncode == 0, ended.stderr
     drawn = {name: Path("r", name).read_bytes() for name in PICTURES}

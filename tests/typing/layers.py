@@ -1,8 +1,9 @@
-"""A user's program, for type checkers: layers, networks of them, and what walks through networks."""
+"""A user's program, for type checkers: layers, networks, and functions that search networks."""
 
 from typing import Any, assert_type
 
 import numpy as np
+from numpy.typing import NDArray
 
 import tensorgrad as tg
 
@@ -21,10 +22,15 @@ assert_type(states, tg.Tensor)
 attended, weights = tg.nn.MultiheadAttention(4, 2, rng)(x[None], x[None], x[None], need_weights=False)
 assert_type(attended, tg.Tensor)
 assert_type(weights, tg.Tensor | None)
+assert_type(tg.nn.BatchNorm1d(3)(states[0]), tg.Tensor)
+assert_type(tg.nn.LayerNorm(3)(states), tg.Tensor)
+assert_type(tg.nn.Dropout(0.1)(states, rng), tg.Tensor)
+assert_type(tg.nn.Flatten()(states), tg.Tensor)
+assert_type(tg.nn.AvgPool1d(2)(states), tg.Tensor)
 
 
 class Block:
-    """A layer of the user's own."""
+    """A user-defined layer."""
 
     buffers = ("calls",)
     draws = True
@@ -45,6 +51,7 @@ with tg.nn.eval(net) as mode:
     net(x)
 assert_type(mode.layers, list[str])
 assert_type(tg.nn.parameters(net), dict[str, tg.Tensor])
-assert_type(tg.nn.buffers(net), dict[str, Any])
+assert_type(tg.nn.buffers(net), dict[str, NDArray[Any]])
+assert_type(tg.nn.state_dict(net), dict[str, NDArray[Any]])
 tg.nn.load_state_dict(net, tg.nn.state_dict(net))
 assert_type(tg.nn.summary(net, (5, 4)).parameters, int)

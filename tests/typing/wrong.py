@@ -1,4 +1,4 @@
-"""Mistakes that a type checker has to find: each line says with which code of mypy's."""
+"""Mistakes that a type checker must find; the comment on each line is mypy's error code."""
 
 import numpy as np
 
@@ -7,6 +7,8 @@ import tensorgrad as tg
 t = tg.Tensor([1.0, 2.0], requires_grad=True)
 t.grad.sum()  # [union-attr]
 t.summ()  # [attr-defined]
+t.rleu()  # [attr-defined]
+tg.rleu(t)  # [attr-defined]
 t.sum(axis="rows")  # [arg-type]
 number: float = t.mean()  # [assignment]
 t + None  # [arg-type]
