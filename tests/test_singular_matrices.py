@@ -167,3 +167,17 @@ def test_singular_values_alone_keep_their_conventions():
     np.testing.assert_allclose(derivatives(lambda x: np.linalg.svd(x).S[0], x, 1)[0], np.diag([0.0, 1, 0]), atol=1e-15)
     first = derivatives(lambda x: np.linalg.svd(x).U[:, 0] ** 2, x, 1)[0]  # of another value than the one that is zero
     assert np.isfinite(first).all()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gradient_of_det_is_nan_for_a_matrix_that_is_not_finite(bad, dtype):
+    """LAPACK's singular value decomposition of a matrix that contains an infinity may never return."""
+    x = np.stack([2 * np.eye(3, dtype=dtype)] * 2)
+    x[0, 0, 0] = bad
+    t = tg.Tensor(x, requires_grad=True)
+    with np.errstate(invalid="ignore"):
+        np.sum(np.linalg.det(t)).backward()
+    assert np.isnan(t.grad[0]).all()
+    np.testing.assert_allclose(t.grad[1], 4 * np.eye(3))

@@ -41,9 +41,11 @@ def cofactors(x: Array, *changes: Array) -> Array:
     (the general case is reduced to it by the singular value decomposition), the derivative in ``m`` directions ``e`` is
     the sum over all distinct ``i_1 ... i_m`` and their permutations ``j`` of
     ``sign * p[i_1 ... i_m] * e_1[i_1, j_1] * ... * e_m[i_m, j_m]``, where ``p`` is the product of all other ``s``. The
-    gradient is the factor of the last direction, which is therefore not an argument.
+    gradient is the factor of the last direction, which is therefore not an argument. It is NaN for a matrix that is not
+    finite, of which LAPACK's decomposition may not end.
     """
-    u, s, vh = np.linalg.svd(x)
+    is_finite = np.isfinite(x).all(axis=(-2, -1), keepdims=True)
+    u, s, vh = np.linalg.svd(np.where(is_finite, x, 0))
     changes = tuple(t(u) @ change @ t(vh) for change in changes)
     n, m = x.shape[-1], len(changes) + 1
     products = _products_of_others(s, m)
@@ -59,7 +61,7 @@ def cofactors(x: Array, *changes: Array) -> Array:
         else:
             out += sign * np.einsum(",".join(factors) + "->..." + row + column, products, *changes)
     orientation = np.sign(np.linalg.det(u) * np.linalg.det(vh))  # 1 or -1
-    return np.expand_dims(orientation, (-1, -2)) * (u @ out @ vh)
+    return np.where(is_finite, np.expand_dims(orientation, (-1, -2)) * (u @ out @ vh), np.nan).astype(x.dtype)
 
 
 def _products_of_others(s: Array, m: int) -> Array:
