@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
+import tensorgrad as tg
 from tests.helpers import along, derivatives, right_or_nan
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, for divisions by zero
