@@ -61,7 +61,7 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     optimizer, average, update = prepare(o, network)
     is_compiled = bool(o.decided.get("compile")) and not o.eager
     if is_compiled:
-        update = trials.compiled(update, network)
+        update = trials.compiled(update)
     if checkpoint is None:
         p = Progress(random_state=rng.bit_generator.state)
         run.save("last.npz", network, p, optimizer, average)

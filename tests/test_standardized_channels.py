@@ -49,6 +49,23 @@ def test_results_and_gradients(groups, shape, last, block, monkeypatch):
         np.testing.assert_allclose(ours, right, rtol=1e-3, atol=1e-3 * max(np.abs(right).max(), 1e-3))
 
 
+EMPTY = {
+    "no images": (lambda x: tg.group_norm(x, 2, np.ones(4)), (0, 4, 5)),
+    "no pixels": (lambda x: tg.group_norm(x, 2, np.ones(4)), (2, 4, 0)),
+    "no rows": (lambda x: tg.layer_norm(x, 4, np.ones(4)), (0, 4)),
+    "no features": (lambda x: tg.layer_norm(x, 0), (3, 0)),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_empty_arrays(name):
+    norm, shape = EMPTY[name]
+    x = np.zeros(shape, np.float32)
+    assert norm(x).shape == shape
+    for derivative in (tg.grad(lambda x: np.sum(norm(x))), tg.grad(lambda x: np.sum(norm(x) ** 2))):
+        assert derivative(x).shape == shape
+
+
 def test_running_statistics_are_those_of_the_batch():
     x = np.random.default_rng(1).standard_normal((8, 3, 5)) * 2 + 50
     mean, var = np.zeros(3), np.ones(3)

@@ -15,7 +15,6 @@ import numpy as np
 import tensorgrad as tg
 from tensorgrad.data import Dataset
 from training import images, threads
-from training.run import finite
 
 Update = Callable[..., Any]  # of inputs, labels and a random generator
 Prepare = Callable[[SimpleNamespace, Any], tuple[tg.optim.Optimizer, Any, Update]]  # of the options and a network
@@ -25,15 +24,13 @@ _UPDATES = 4  # the first ones are recorded, the last one is replayed
 _RATE = 1e-6  # the learning rate of trial updates, so that they do not diverge
 
 
-def compiled(update: Update, network: Any) -> Update:
+def compiled(update: Update) -> Update:
     """A function that records the first updates and replays them from then on.
-
-    An update after which weights are no longer finite cannot be recorded. It is then run without being compiled.
 
     Raises
     ------
     CompileError
-        If an update cannot be recorded for another reason.
+        If an update cannot be recorded, contrary to what `is_exact` found.
     """
     replay = tg.compile(update)
 
@@ -41,10 +38,7 @@ def compiled(update: Update, network: Any) -> Update:
         try:
             return replay(*args)
         except tg.CompileError as error:
-            loss, *others = update(*args)
-            if np.isfinite(loss) and finite(network):
-                raise tg.CompileError(f"{error} (--resume with --eager continues the run without tg.compile)") from None
-            return loss, *others
+            raise tg.CompileError(f"{error} (--resume with --eager continues the run without tg.compile)") from None
 
     return run
 

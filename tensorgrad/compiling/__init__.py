@@ -13,7 +13,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from tensorgrad.compiling.guards import signature
 from tensorgrad.compiling.program import NotReplayedError, Program
-from tensorgrad.compiling.recording import Recording, check_agreement
+from tensorgrad.compiling.recording import Recording, agree
 from tensorgrad.engine.record import observers
 from tensorgrad.engine.tape import current_mode, tracer
 from tensorgrad.errors import CompileError
@@ -98,11 +98,13 @@ class Compiled(Generic[P, R]):
         forms = [_structure(x, []) for x in (*args, *kwargs.values())]
         recording = Recording(self.compiled_function, _unique(chain.from_iterable(map(_names, names, forms))), leaves)
         result = recording.run(self.compiled_function, args, kwargs)
+        if not recording.trace.is_whole:
+            return cast(R, result)
         first = self._recordings.pop(kind, None)
-        if first is None or first.dependencies.changed() is not None or first.state != recording.state:
+        is_known = first is not None and first.dependencies.changed() is None and first.state == recording.state
+        if not (is_known and agree(cast(Recording, first), recording)):
             self._recordings[kind] = recording
         else:
-            check_agreement(first, recording)
             self._newest = Program(recording, kind, leaves, self.exact)
             programs.insert(0, self._newest)
         return cast(R, result)

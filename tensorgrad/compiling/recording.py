@@ -168,8 +168,14 @@ def _parts(tree: Any) -> Iterator[Any]:
 # ------------------------------------------------------------------------------------------------ comparison
 
 
-def check_agreement(first: Recording, second: Recording) -> None:
-    """Raise a `CompileError` if two recordings of a function differ where no condition of a replay would show it."""
+def agree(first: Recording, second: Recording) -> bool:
+    """Whether two recordings of a function took the same branches.
+
+    Raises
+    ------
+    CompileError
+        If they differ where no condition of a replay would show it.
+    """
     a, b = first.trace.instructions, second.trace.instructions
     same = {id(x): y for x, y in zip(first.arguments, second.arguments, strict=True) if isinstance(x, Traced)}
     same |= {id(x): second.trace.captured.get(key) for key, x in first.trace.captured.items()}
@@ -181,6 +187,8 @@ def check_agreement(first: Recording, second: Recording) -> None:
                 f"tg.compile cannot replay the function: at {other.where}, the shape or dtype of a result depends on "
                 "the values of arrays. Keep shapes fixed, as with np.where(mask, x, 0) in place of x[mask]."
             )
+        if one.kind == other.kind == "guard" and one.fn is other.fn and one.args[1] != other.args[1]:
+            return False
         pairs = list(zip(leaves_of((one.args, one.kwargs)), leaves_of((other.args, other.kwargs)), strict=False))
         if not _is_same_function(one.fn, other.fn) or not all(
             _agree(fixed.get(id(x), x), fixed.get(id(y), y), same) for x, y in pairs
@@ -196,6 +204,7 @@ def check_agreement(first: Recording, second: Recording) -> None:
     if len(a) != len(b):
         where = (a + b)[min(len(a), len(b)) - 1].where
         raise CompileError(f"tg.compile cannot replay the function: two calls ran differently from {where} on")
+    return True
 
 
 def _agree(x: Any, y: Any, same: dict[int, Any]) -> bool:

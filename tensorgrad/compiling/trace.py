@@ -87,6 +87,7 @@ class Trace:
         self.fixed: dict[int, Traced] = {}  # constant arrays
         self.tensors: dict[int, Any] = {}  # captured tensors, by ``id``
         self.escaped: EscapeError | None = None  # the last one
+        self.is_whole = True  # whether everything was recorded
         self._record: Record | None = None  # whose rule is running
         self._rule_start = 0  # the number of instructions before this rule
         self._taken: set[int] = set()  # arrays that a backward pass owns, by ``id``
@@ -249,10 +250,16 @@ class Trace:
         self._taken.add(id(x))
         return is_new
 
+    def unrecorded(self, found: dict[Any, Any]) -> dict[Any, Any]:
+        """Stand-ins for gradients that a pass has computed again without recording it, because of a NaN."""
+        self.is_whole = False
+        return {node: g if isinstance(g, Traced) else Traced(self, g) for node, g in found.items()}
+
     def require(self, condition: Callable[[Any], bool], x: Traced) -> bool:
         """Evaluate a condition, and append it to the program: a replay checks that it has the same value."""
         value = bool(condition(x.value))
-        self._append(condition, (x, value), {}, kind="guard")
+        if tracer() is self:
+            self._append(condition, (x, value), {}, kind="guard")
         return value
 
     def branch(self, x: Traced) -> bool:

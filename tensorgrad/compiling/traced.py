@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tensorgrad.engine.tape import Variable
+from tensorgrad.engine.tape import Variable, tracer
 from tensorgrad.foreign import NDARRAYS
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class Traced(NDArrayOperatorsMixin):
         method = getattr(np.ndarray, name, None)
         if name.startswith("__") or method is None:
             raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+        if tracer() is not self.trace:
+            return getattr(self.value, name)
         if name in _ESCAPES or not callable(method):
             raise self.trace.escape(f".{name}")
         return lambda *args, **kwargs: self.trace.call(method, (self, *args), kwargs)
@@ -112,10 +114,12 @@ class Traced(NDArrayOperatorsMixin):
     __hash__ = object.__hash__
 
 
-def _escaping(what: str) -> Any:
-    """A special method that raises an error, because it would use the value outside NumPy."""
+def _escaping(name: str, what: str) -> Any:
+    """A special method that raises an error, because it would use the value outside NumPy; not in other threads."""
 
-    def escape(self: Traced, *_: Any, **__: Any) -> Any:
+    def escape(self: Traced, *args: Any, **kwargs: Any) -> Any:
+        if tracer() is not self.trace:
+            return getattr(self.value, name)(*args, **kwargs)
         raise self.trace.escape(what)
 
     return escape
@@ -134,7 +138,7 @@ def _power(self: Any, n: Any) -> Any:
 
 for _name, _what in _ESCAPES.items():
     if _name.startswith("__"):
-        setattr(Traced, _name, _escaping(_what))
+        setattr(Traced, _name, _escaping(_name, _what))
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "matmul", "lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Traced, f"__{_name}__", _deferring(getattr(NDArrayOperatorsMixin, f"__{_name}__")))
 

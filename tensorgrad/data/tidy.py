@@ -121,9 +121,22 @@ def _column(part: Part) -> Array:
     return labels.astype(str) if labels.dtype.kind in "US" else labels.astype(np.int64)
 
 
+def _positions(column: Array, part: Part, class_names: Sequence[str]) -> Array:
+    """Labels that are names of classes as their positions among these."""
+    positions = {name: i for i, name in enumerate(class_names)}
+    if unknown := [name for name in np.unique(column) if name not in positions]:
+        raise DataError(f"{part.labels_from}: found label {unknown[0]!s:.50}, expected the name of "
+                        f"a class: {', '.join(class_names):.200}")  # fmt: skip
+    return np.array([positions[name] for name in column])
+
+
 def _classes(columns: list[Array], parts: tuple[Part, Part],
              class_names: Sequence[str] | None) -> tuple[list[Array], tuple[str, ...]]:  # fmt: skip
     """The labels as classes from 0 on, and the names of the classes."""
+    if columns[0].dtype.kind != columns[1].dtype.kind:
+        raise DataError(f"{parts[1].labels_from}: one of the two columns of labels is text, the other one numbers")
+    if class_names is not None and columns[0].dtype.kind == "U":
+        columns = [_positions(column, part, class_names) for column, part in zip(columns, parts, strict=True)]
     values = np.unique(columns[0])
     strange = np.setdiff1d(columns[1], values)
     first = int(values[0]) if values.dtype.kind == "i" else 0

@@ -63,16 +63,17 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
     records = reachable(seeds)
     useful = None if targets is None else _nodes_on_paths_to(targets := set(targets), records)
     kept: Any = targets or ()
-    mode, kind = tape.current_mode(), type(roots[0][0]) if create_graph else None
+    trace, mode, kind = tape.tracer(), tape.current_mode(), type(roots[0][0]) if create_graph else None
     zero_rule = ZeroRule(seeds, records, create_graph, used)
     # a pass whose gradients contain NaN is repeated with the zero rule, and then recorded, for rules that find a limit
-    is_observed = bool(observers) and tape.tracer() is None
+    is_observed = bool(observers) and trace is None
     ways = [(kind, True)] if create_graph or is_observed else [(None, False), (None, True), (type(roots[0][0]), True)]
     current: Any = None
     try:
         for kind, applies_zero_rule in ways:
             if current is not None and not current.has_nan():
                 break
+            tape.set_tracer(trace if current is None else None)  # a program cannot find out which elements are used
             set_mode(Mode(kind is not None, None, mode.read_only))
             attempt = _Pass(seeds, zero_rule, kind, mode.read_only, applies_zero_rule)
             try:
@@ -86,13 +87,15 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
         current.make_independent()
     finally:
         set_mode(mode)
+        tape.set_tracer(trace)
     if not (retain_graph or create_graph):
         for record in records:
             record.inputs = None  # first, since a pass in another thread reads it last
             record.parents = record.ans = None
             record.params = tape.NO_PARAMS
     found: dict[Node, Array] = current.adjoints
-    return found if kind is None or create_graph else {node: tape.value_of(g) for node, g in found.items()}
+    found = found if kind is None or create_graph else {node: tape.value_of(g) for node, g in found.items()}
+    return found if trace is attempt.tracer else trace.unrecorded(found)
 
 
 class _Pass:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine import tape
 from tensorgrad.engine.aliasing import Saved
 from tensorgrad.engine.tape import Array, Mode, Node, Outline, Record, Variable, current_mode, set_mode, value_of
 
@@ -39,9 +40,7 @@ class ZeroRule:
 
     def __init__(self, seeds: Mapping[Node, Array], records: list[Record], recorded: bool,
                  used: Callable[[], Any] | None = None) -> None:  # fmt: skip
-        self.recorded = recorded
-        self.seeds = seeds
-        self.records = records
+        self.recorded, self.seeds, self.records = recorded, seeds, records
         self.used_roots = used  # in a nested pass: returns which elements of the root the outer pass depends on
         self.patterns: dict[Node, Any] | None = None
 
@@ -148,9 +147,9 @@ def _rule_at_random_point(record: Record, i: int, g: Any, used: Any, rng: np.ran
     for k, (x, node) in enumerate(zip(inputs, record.parents or (), strict=True)):
         if node is not None or isinstance(x, Outline):
             others[k] = np.asarray(rng.uniform(0.5, 1.5, x.shape), x.dtype)
-        elif type(x) is np.ndarray and x.dtype.kind in "fc":  # it only matters whether an element is zero
+        elif type(x) in tape.NDARRAYS and x.dtype.kind in "fc":  # it only matters whether an element is zero
             others[k] = np.where(np.isfinite(x), x, x.dtype.type(1))
-    other = np.asarray(row.fn(*others, **record.params))
+    other = tape.as_array(row.fn(*others, **record.params))
     if other.shape != record.shape or other.dtype.kind != record.dtype.kind:
         raise TypeError(f"{row.name} cannot be called a second time")  # `checkpoint`, whose result has been released
     out = _call_rule(record, i, g, ans, inputs, used)
@@ -161,8 +160,7 @@ def _call_rule(record: Record, i: int, g: Any, ans: Any, inputs: list[Any], used
     """The result of the rule of input ``i`` for these values."""
     row = record.row
     if row.together is None:
-        vjp: Any = row.vjps[i]
-        return vjp(g, ans, *inputs, **record.params)
+        return row.vjps[i](g, ans, *inputs, **record.params)  # type: ignore[misc,operator]
     needed = Needed((i,))
     needed.used = lambda: used
     return row.together(g, ans, needed, *inputs, **record.params)[i]

@@ -35,7 +35,7 @@ def standardize_rows(x: Array, weight: Array, bias: Array, *, eps: float) -> Arr
 
     With a rule of its own, which computes a few rows at a time, it takes a quarter of the time of a composition.
     """
-    rows, out = widened(x).reshape(-1, weight.size), np.empty(x.shape, np.result_type(x, weight, bias))
+    rows, out = _rows(x, weight.size), np.empty(x.shape, np.result_type(x, weight, bias))
     weight, bias, results = widened(weight).reshape(-1), widened(bias).reshape(-1), out.reshape(rows.shape)
     scratch = _scratch(rows, np.result_type(rows, weight))
     for block in _blocks(rows):
@@ -52,11 +52,11 @@ def _standardize_rows_gradients(g: Array, _ans: Array, needed: Sequence[int], x:
         axis = tuple(range(-weight.ndim, 0))
         standard = standardize(x, axis=axis, eps=eps)
         return {0: without_moments(g * weight, standard, x, axis, eps, True), 1: g * standard, 2: g}
-    rows = widened(x).reshape(-1, weight.size)
+    rows = _rows(x, weight.size)
     upstream, scale = widened(g).reshape(rows.shape), widened(weight).reshape(-1)
     out = np.empty(rows.shape, np.result_type(upstream, rows, scale))
     of_weight, of_bias, n = np.zeros_like(scale, out.dtype), np.zeros_like(scale, out.dtype), rows.shape[1]
-    scratch, products, mean = _scratch(rows, out.dtype), _scratch(rows, out.dtype), np.full(n, 1 / n, out.dtype)
+    scratch, products, mean = _scratch(rows, out.dtype), _scratch(rows, out.dtype), np.full(n, 1 / max(n, 1), out.dtype)
     for block in _blocks(rows):
         part, across = upstream[block], out[block]
         centered, inverse = _centered(rows[block], eps, scratch)
@@ -85,6 +85,11 @@ def without_moments(g: Array, ans: Array, x: Array, axis: tuple[int, ...], eps: 
     across = across - ans * np.mean(g * ans, axis=axis, keepdims=True)
     power = np.var(x, axis=axis, keepdims=True) if center else np.mean(np.square(x), axis=axis, keepdims=True)
     return across / np.sqrt(power + eps)
+
+
+def _rows(x: Array, width: int) -> Array:
+    """An array with the last axes, of ``width`` elements, as rows."""
+    return widened(x).reshape(x.size // max(width, 1), width)
 
 
 def _blocks(rows: Array) -> Iterator[slice]:

@@ -8,6 +8,7 @@ a layer takes a third of the time (``python benchmarks/networks.py norm``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -49,7 +50,7 @@ def _standardize_channels_gradients(g: Array, _ans: Array, needed: Sequence[int]
         centered *= upstream[block]
         np.matmul(centered, ones, out=sums[1, block])
     sums[1] *= inverse
-    across, along = (_pooled(total * (weight / len(ones)), groups) for total in sums)
+    across, along = (_pooled(total * (weight / max(len(ones), 1)), groups) for total in sums)
     scale, slope, shift = inverse * weight, along * np.square(inverse), across * inverse
     for block in _blocks(images):
         part = np.multiply(upstream[block], _of(scale, block), out=out[block])
@@ -65,7 +66,7 @@ rule(standardize_channels, together=_standardize_channels_gradients)
 
 def _recorded(g: Array, x: Array, weight: Array, groups: int | None, eps: float) -> dict[int, Array]:
     """The same gradients, with functions of the table."""
-    shape = (len(x), groups or 1, x.shape[1] // (groups or 1), -1)
+    shape = (len(x), groups or 1, x.shape[1] // (groups or 1), math.prod(x.shape[2:]))
     axis = (0, 3) if groups is None else (2, 3)
     grouped = np.reshape(x, shape)
     standard = standardize(grouped, axis=axis, eps=eps)
@@ -79,8 +80,8 @@ def _recorded(g: Array, x: Array, weight: Array, groups: int | None, eps: float)
 def channel_statistics(x: Array, *, groups: int | None) -> Array:
     """The means and (biased) variances, ``(2, N, C)``, or ``(2, 1, C)`` over the batch; they have no gradient."""
     images = _images(x)
-    moments, average = np.empty((2, *images.shape[:2]), images.dtype), np.full(images.shape[2], 1 / images.shape[2])
-    average = average.astype(images.dtype)
+    length, moments = images.shape[2], np.empty((2, *images.shape[:2]), images.dtype)
+    average = np.full(length, 1 / max(length, 1), images.dtype)
     for block in _blocks(images):
         mean = np.matmul(images[block], average, out=moments[0, block])
         centered = images[block] - mean[..., np.newaxis]
@@ -94,13 +95,12 @@ def _pooled(values: Array, groups: int | None) -> Array:
     if groups is None:
         return np.mean(values, axis=0, keepdims=True)
     n, channels = values.shape
-    return np.repeat(np.mean(values.reshape(n, groups, -1), axis=-1), channels // groups, axis=1)
+    return np.repeat(np.mean(values.reshape(n, groups, channels // groups), axis=-1), channels // groups, axis=1)
 
 
 def _images(x: Array) -> Array:
     """``(N, C, ...)`` as ``(N, C, L)``."""
-    x = widened(x)
-    return x.reshape(*x.shape[:2], -1) if x.size else x.reshape(*x.shape[:2], 0)
+    return widened(x).reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
 
 def _of(values: Array, block: slice) -> Array:

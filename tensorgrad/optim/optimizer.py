@@ -200,7 +200,7 @@ class Optimizer(_Grouped):
                 f"parameter {name!r} is {p.dtype}, in which eps={self.eps} underflows: use eps=1e-4, or float32 "
                 "parameters"
             )
-        return g if g.dtype is value.dtype else g.astype(value.dtype)  # the square of an int8 would overflow
+        return g if g.dtype == value.dtype else g.astype(value.dtype)  # the square of an int8 would overflow
 
     def _scratch_like(self, p: Array) -> tuple[Array, ...]:
         """Scratch arrays with the memory layout of ``p``, shared between parameters of the same layout."""

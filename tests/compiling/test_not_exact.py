@@ -1,5 +1,7 @@
 """`exact=False`: products that are added to weights without being computed as gradients, and sums of squares."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,17 @@ def test_products(options, is_product, with_blas, monkeypatch):
     assert ("Product(" in compiled.source) == is_product
     assert (ours.grad is None) == is_product
     assert ("vdot(w, w)" in compiled.source) == ("penalty" in options)
+
+
+def test_a_weight_whose_dtype_was_unpickled_is_equal_but_another_object():
+    (ours, step), (theirs, other) = (make(lambda p: tg.optim.SGD(p, 0.1)) for _ in range(2))
+    ours.data = pickle.loads(pickle.dumps(ours.data))
+    compiled = tg.compile(step, exact=False)
+    for k in range(4):
+        x = np.random.default_rng(k).standard_normal((8, SHAPE[0]))
+        compiled(x), other(x)
+    np.testing.assert_allclose(ours.data, theirs.data, rtol=1e-12)
+    assert "Product(" in compiled.source
 
 
 def test_by_default_gradients_are_computed():

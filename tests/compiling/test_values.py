@@ -205,3 +205,57 @@ def test_changing_a_list_among_the_arguments_is_refused(fn):
 def test_writing_into_an_argument_that_is_not_named_out_is_refused(fn):
     with pytest.raises(tg.CompileError, match=r"^tg\.compile cannot follow"):
         tg.compile(fn)(np.ones(2))
+
+
+# ------------------------------------------------------------------------------------------------ branches, NaN
+
+FINITE, ZERO, INFINITE = np.array([1.0, 2, 3]), np.array([0.0, 2, 3]), np.array([1.0, np.inf, 3])
+BRANCHES = {
+    "root": (lambda x, w: np.sum(np.sqrt(x * w)), [FINITE, ZERO]),
+    "root, masked": (lambda x, w: np.sum(np.where(x > 0, np.sqrt(x * w), 0)), [FINITE, ZERO]),
+    "matmul": (
+        lambda x, w: tg.cross_entropy(np.outer(x, w) @ np.ones((3, 3)), np.array([0, 1, 2])),
+        [FINITE, INFINITE],
+    ),
+    "cross entropy": (lambda x, w: tg.cross_entropy(np.outer(x, w), np.array([0, 1, 2])), [FINITE, INFINITE]),
+    "logarithm": (lambda x, w: np.sum(np.log(x * w) * np.array([0.0, 1, 1])), [FINITE, ZERO, -FINITE]),
+    "gelu": (lambda x, w: np.sum(tg.gelu(x * w) ** 2), [FINITE, INFINITE]),
+    "norm": (lambda x, w: np.sum(x * w / np.linalg.norm(x * w)), [FINITE, 0 * FINITE, INFINITE]),
+    "own": (lambda x, w: np.sum(halved(x * w)), [FINITE, ZERO, INFINITE]),
+}
+
+
+@tg.primitive
+def halved(x):
+    """``sqrt(x) / 2``, with a value taken out of NumPy, so that a program calls it as a whole."""
+    return np.sqrt(x) / 2 + 0 * float(np.shape(x)[0] + np.ravel(x)[-1] // 1e9)
+
+
+tg.rule(halved, lambda g, ans, x: g / (8 * ans) + 0 * float(np.ravel(x)[-1] // 1e9))
+
+
+@pytest.mark.parametrize("order", ["first", "second", "both", "later", "in turn"])
+@pytest.mark.parametrize("name", BRANCHES)
+def test_values_that_take_another_branch_or_are_not_finite(name, order):
+    loss, (usual, *others) = BRANCHES[name]
+
+    def make():
+        w = tg.Tensor(np.ones(3), requires_grad=True)
+        optimizer = tg.optim.SGD([w], lr=0.1)
+
+        def step(x):
+            optimizer.zero_grad()
+            value = loss(x, w)
+            value.backward()
+            d = w.grad.copy()
+            w.grad = np.clip(np.where(np.isfinite(d), d, 0), -1, 1)
+            optimizer.step()
+            return value, d
+
+        return step, lambda: [w.data, w.grad]
+
+    for other in others:
+        calls = {"first": [other, usual, usual, usual], "second": [usual, other, usual, usual], "both": [other] * 4,
+                 "later": [usual, usual, other, usual], "in turn": [usual, other] * 3}[order]  # fmt: skip
+        with np.errstate(all="ignore"):
+            same_effects(make, [(x,) for x in calls])

@@ -161,6 +161,9 @@ BAD_ARRAYS = {
     "three axes": (FOUR | {"y_train": np.ones((24, 3, 1))}, "labels must be integers (N,), (N, 1), or (N, classes)"),
     "dates": (FOUR | {"y_train": np.zeros(24, "M8[s]")}, "labels must be integers"),
     "names": (FOUR | {"class_names": np.array(["a"])}, "found label 1, expected a label from 0 to 0"),
+    "an unknown name": (FOUR | {"class_names": np.array(["a", "b"]), "y_train": np.array(["a", "b", "c"] * 8),
+                                "y_test": np.array(["a"] * 12)}, "found label c, expected the name of a class: a, b"),
+    "texts and numbers": (FOUR | {"y_test": LABELS[24:].astype(str)}, "is text, the other one numbers"),
     "as many labels as images": ({"x": np.tile(IMAGES, (9, 1, 1)), "y": np.arange(324)}, "are they those of classes?"),
 }  # fmt: skip
 
@@ -177,6 +180,15 @@ def test_malformed_arrays_are_one_line_with_file_and_reason(case):
     assert str(raised.value).startswith("a.npz")
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_labels_that_are_names_have_the_order_of_the_names():
+    names = np.array(["cat", "ant", "bee"])
+    np.savez("a.npz", **FOUR | {"y_train": names[LABELS[:24]], "y_test": names[LABELS[24:]], "class_names": names})
+    data = load(None, "a.npz")
+    assert data.class_names == ("cat", "ant", "bee")
+    np.testing.assert_array_equal(data.train_labels, LABELS[:24])
+    np.testing.assert_array_equal(data.test_labels, LABELS[24:])
 
 
 # ------------------------------------------------------------------------------------------------ tables
