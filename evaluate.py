@@ -94,6 +94,10 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
     DataError
         If the images do not have the shape that the network expects.
     """
+    recorded: Any = getattr(o, "data", None)
+    is_local = isinstance(recorded, str) and not recorded.startswith(("\\\\", "//"))
+    if folder is None and is_local and Path(recorded).exists():
+        folder = recorded  # that of the training
     data = tg.data.load(about["name"], folder)
     if data.classes != about["classes"]:
         raise tg.DataError(f"the network has {about['classes']} classes, these data {data.classes}")

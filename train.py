@@ -192,6 +192,7 @@ def start(given: dict[str, Any]) -> int:
     recipe.freeze(network, o.freeze)
     if checkpoint is None:
         load_weights(network, getattr(o, "from"))
+        trials.check_updates(o, data, network, prepare)
     if checkpoint is None or (result is None and not o.eager and "compile" not in o.decided):
         o.decided = trials.decide(o, data, network, prepare)
     if checkpoint is None:
@@ -202,7 +203,7 @@ def start(given: dict[str, Any]) -> int:
 
     with locked(run.folder, "another program is training this run"):
         remove_temporary_files(run.folder)
-        run.apply_changes()
+        run.claim() if checkpoint is None else run.apply_changes()
         try:
             status, p = train(o, data, network, rng, run, checkpoint)
             if status == "finished":

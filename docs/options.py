@@ -47,6 +47,9 @@ WITH_RESUME.
   would be at this point of a run of N epochs.
 * The best weights so far are kept until an epoch is better. `--patience` counts from the present epoch.
 
+These options, but for `--quiet`, may also be edited in `config.yaml`; the command line overrides it. If another one
+has been edited there, the run is not continued.
+
 `--from FILE` starts another run from the weights in a file, with an optimizer and a schedule of its own.
 
 ## Compiled updates

@@ -36,15 +36,23 @@ class UserNetwork:
 
     draws = True
 
-    def __init__(self, layers: Any, shape: Shape) -> None:
+    def __init__(self, layers: Any, shape: Shape, label: str, file: Path) -> None:
         self.layers = layers  # named as in other networks
         self.shape = shape  # of the input, without the axis of the batch
         self.passes_rng = _takes_rng(layers)
+        self.label, self.file = label, file  # for messages
 
     def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
         """Compute the logits ``(N, classes)``; ``rng`` draws dropout."""
         images = np.reshape(x, (len(x), *self.shape))
-        return self.layers(images, rng=rng) if self.passes_rng else self.layers(images)
+        try:
+            return self.layers(images, rng=rng) if self.passes_rng else self.layers(images)
+        except (MemoryError, tg.TensorgradError):
+            raise
+        except (Exception, SystemExit) as error:
+            raise ConfigError(
+                f"{self.label} failed with x of shape {images.shape}: {_reason(error, self.file)}"
+            ) from error
 
 
 def is_class(model: str) -> bool:
@@ -112,7 +120,7 @@ def create(params: dict[str, Any], shape: Shape, classes: int, rng: np.random.Ge
                               f"{_reason(error, file)}") from None  # fmt: skip
 
     _check_network(instance(np.random.default_rng(0)), shape, classes, label, file)
-    return UserNetwork(instance(rng), shape)
+    return UserNetwork(instance(rng), shape, label, file)
 
 
 def _find_file(params: dict[str, Any], source: str) -> Path:
@@ -207,17 +215,21 @@ def _check_network(network: Any, shape: Shape, classes: int, label: str, file: P
     x = rng.random((2, *shape), np.float32)
     for mode in (tg.nn.train, tg.nn.eval):
         try:
-            with tg.no_grad(), mode(network), np.errstate(all="ignore"):
-                result = UserNetwork(network, shape)(x, rng if mode is tg.nn.train else None)
-        except Exception as error:
-            hint = "" if _takes_rng(network) or "needs a generator" not in str(error) else (
+            with mode(network), np.errstate(all="ignore"):
+                result = UserNetwork(network, shape, label, file)(x, rng if mode is tg.nn.train else None)
+        except (Exception, SystemExit) as error:
+            cause = error.__cause__ or error
+            hint = "" if _takes_rng(network) or "needs a generator" not in str(cause) else (
                 ": write __call__(self, x, rng=None), and pass rng to the layers")  # fmt: skip
-            raise ConfigError(f"{label} failed with 2 images, x of shape {x.shape}: {_reason(error, file)}"
+            raise ConfigError(f"{label} failed with 2 images, x of shape {x.shape}: {_reason(cause, file)}"
                               f"{hint}") from None  # fmt: skip
         value = result.data if isinstance(result, tg.Tensor) else result
         if np.shape(value) != (2, classes):
             raise ConfigError(f"{label} returned {type(result).__name__} of shape {np.shape(value)} for 2 images, x of "
                               f"shape {x.shape}: expected logits (N, classes), here (2, {classes})")  # fmt: skip
+        if not (isinstance(result, tg.Tensor) and result.requires_grad):
+            raise ConfigError(f"{label} returned a {type(result).__name__} without a gradient: it must compute logits "
+                              "from its parameters, as tensors, without .data, detach() or no_grad()")  # fmt: skip
 
 
 def _reason(error: BaseException, file: Path) -> str:

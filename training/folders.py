@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from tensorgrad.errors import ConfigError
 
 LOCK = ".lock"
+CONFIG_HEAD = "# All options of this run."  # the start of config.yaml
 
 
 @contextlib.contextmanager
@@ -40,6 +41,13 @@ def locked(folder: Path, refusal: str | None = None) -> Iterator[None]:
 def is_empty(folder: Path) -> bool:
     """Whether a folder contains nothing but its lock and temporary files."""
     return all(path.name == LOCK or is_temporary(path) for path in folder.iterdir())
+
+
+def was_never_started(folder: Path) -> bool:
+    """Whether a folder contains nothing but what a run leaves that was killed before its first checkpoint."""
+    config = folder / "config.yaml"
+    others = any(path != config and path.name != LOCK and not is_temporary(path) for path in folder.iterdir())
+    return not others and (not config.exists() or config.read_bytes().startswith(CONFIG_HEAD.encode()))
 
 
 def is_temporary(path: Path) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -298,14 +299,15 @@ def parse(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     given = vars(parser().parse(arguments))
     if "resume" not in given:
         return check(given)
-    resume = given.pop("resume")
+    if not (resume := given.pop("resume")):
+        raise ConfigError("--resume must not be empty")
     if others := sorted(given.keys() - set(WITH_RESUME)):
         raise ConfigError(f"--resume continues a run with its own options: leave out {flag(others[0])}")
     return {**check(given), "resume": resume}
 
 
-def check(given: Mapping[str, Any], source: str = "") -> dict[str, Any]:
-    """The same options by name, parsed and checked.
+def check(given: Mapping[str, Any], source: str = "", *, in_file: bool = False) -> dict[str, Any]:
+    """The same options by name, parsed and checked; ``in_file`` allows those that a recipe cannot have.
 
     Raises
     ------
@@ -316,7 +318,7 @@ def check(given: Mapping[str, Any], source: str = "") -> dict[str, Any]:
     for name, value in given.items():
         label = f"{source}: {name}" if source else flag(name)
         option = OPTIONS.get(name)
-        if option is None or (source and not option.in_recipe):
+        if option is None or (source and not in_file and not option.in_recipe):
             valid = ", ".join(o.name for o in OPTIONS.values() if o.in_recipe or not source)
             raise ConfigError(f"{label} is not an option of a run; valid: {valid}")
         try:
@@ -368,6 +370,8 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
         if "hidden" not in given:
             o.hidden = models.hidden_sizes(layers)
     o.layers, o.dataset = layers, dataset
+    if o.data is not None:  # so that the run can be continued from another folder
+        o.data = str(Path(o.data).expanduser().absolute())
     return o
 
 

@@ -4,6 +4,7 @@ They are drawn without pyplot, on Agg canvases and in matplotlib's default style
 """
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -309,4 +310,6 @@ def _heading(figure: Figure, left: float, title: str, note: str) -> None:
 def save(figure: Figure, path: Destination) -> None:
     """Write a figure as a PNG file; when interrupted, keep a previous one."""
     FigureCanvasAgg(figure)
-    write_whole(Path(path), lambda file: figure.savefig(file, format="png", metadata={"Software": None}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # characters, in names of classes, that the font lacks are drawn as boxes
+        write_whole(Path(path), lambda file: figure.savefig(file, format="png", metadata={"Software": None}))

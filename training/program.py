@@ -54,5 +54,5 @@ def is_drawn(name: str, draw: Callable[[], None]) -> bool:
 
 
 def _failure(name: str, error: object) -> int:
-    sys.stderr.write(f"{name}: error: {error}\n")
+    sys.stderr.write(f"{name}: error: {' '.join(str(error).splitlines())}\n")
     return 2

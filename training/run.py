@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+import models
 import tensorgrad as tg
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
-from training.folders import is_empty
+from training.folders import CONFIG_HEAD, was_never_started
 from training.options import OPTIONS, WITH_RESUME, check
 
 _OPTIMIZER, _EMA = "optimizer.", "ema."  # prefixes of arrays that are not the network's
@@ -73,22 +74,17 @@ class Run:
             if options.out is not None:
                 folder = Path(options.out)
                 folder.mkdir(parents=True, exist_ok=True)
-                if (folder / "last.npz").exists():
-                    raise ConfigError(
-                        f"--out {folder} contains a run: name another folder, or continue that run with "
-                        f"--resume {folder}"
-                    )
-                if not is_empty(folder):
-                    raise ConfigError(f"--out {folder} is not empty: name another folder, or delete this one")
-                with (folder / "config.yaml").open("x"):  # of two runs that start at the same time, one gets the folder
-                    pass
+                _check_unused(folder)
             else:
                 folder = _new_folder(options)
         except OSError as error:
             raise ConfigError(f"cannot create a folder for the run ({error}): name another one with --out") from None
-        run = cls(folder, options, about)
-        run.write_config()
-        return run
+        return cls(folder, options, about)
+
+    def claim(self) -> None:
+        """Write config.yaml of a new run. The caller holds the lock of the folder, which must still be unused."""
+        _check_unused(self.folder)
+        self.write_config()
 
     @classmethod
     def reopen(cls, folder: Path) -> tuple[Run, dict[str, Any]]:
@@ -102,6 +98,8 @@ class Run:
             If that checkpoint is damaged, or is not that of a run.
         """
         path = folder / "last.npz"
+        if folder.is_file() and (folder.parent / "last.npz").is_file():
+            raise ConfigError(f"--resume {folder} is a file: name the folder of the run, {folder.parent}")
         if not path.is_file():
             raise ConfigError(f"--resume {folder}: there is no run to resume (no {path}); start one without --resume")
         arrays, config = tg.load(path)
@@ -138,10 +136,36 @@ class Run:
             reason = f"missing, unknown or out of range: {error}"
             raise CheckpointError(f"{path} does not contain the state of a run ({reason})") from None
 
+    def edited(self) -> dict[str, Any]:
+        """The options that have other values in config.yaml than in the last checkpoint, and may have them.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read, or another option has been edited.
+        """
+        path = self.folder / "config.yaml"
+        try:
+            content = models.read_yaml(path, "the configuration")
+        except FileNotFoundError:
+            return {}
+        if not isinstance(content, dict):
+            raise ConfigError(f"{path} is damaged: delete it to continue with the options in last.npz")
+        o, changes = vars(self.options), {}
+        for name in (*OPTIONS, "layers"):
+            if name not in content or name not in o or content[name] == o[name] or name in ("out", "quiet"):
+                continue
+            if name not in WITH_RESUME:
+                raise ConfigError(f"{path}: {name} has been edited, but a run continues with its own options: change "
+                                  f"it back, or delete the file ({', '.join(WITH_RESUME)} can be edited)")  # fmt: skip
+            changes[name] = content[name]
+        return check({name: value for name, value in changes.items() if value is not None}, str(path), in_file=True)
+
     def apply_changes(self) -> None:
         """If the run is continued with other options, write these, and remove the result that is no longer the last."""
         if self.is_changed:
             (self.folder / "result.json").unlink(missing_ok=True)
+        if self.is_changed or not (self.folder / "config.yaml").exists():
             self.write_config()
 
     def save(self, name: str, network: Any, progress: Progress, optimizer: tg.optim.Optimizer | None = None,
@@ -185,7 +209,7 @@ class Run:
 
         yaml: Any = YAML(typ="safe", pure=True)  # its types forbid assignment of its options
         yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = False, False, 110
-        content = io.StringIO("# All options of this run. The layers have the form of those in a model file.\n")
+        content = io.StringIO(f"{CONFIG_HEAD} The layers have the form of those in a model file.\n")
         content.seek(0, io.SEEK_END)
         options = {name: getattr(self.options, name) for name in OPTIONS if hasattr(self.options, name)}
         yaml.dump(options | vars(self.options) | {"data_set": self.about}, content)
@@ -203,6 +227,8 @@ def resume(given: Mapping[str, Any]) -> tuple[Run, dict[str, Any], dict[str, Any
         If there is no such run, it is damaged, or it has trained for more epochs already.
     """
     run, checkpoint = Run.reopen(Path(given["resume"]))
+    edited = run.edited()
+    given = {**edited, **given}
     o, progress, result = run.options, checkpoint["progress"], read_result(run.folder)
     epochs = given.get("epochs", o.epochs)
     if epochs != o.epochs and (result is None or result["status"] == "finished"):
@@ -213,7 +239,9 @@ def resume(given: Mapping[str, Any]) -> tuple[Run, dict[str, Any], dict[str, Any
         if result is not None:
             progress.extended, result = progress.epoch, None  # patience begins anew
     changes = {name: given[name] for name in WITH_RESUME if name in given and name != "quiet"}
-    run.is_changed = result is None and any(getattr(o, name) != value for name, value in changes.items())
+    run.is_changed = result is None and (
+        bool(edited) or any(getattr(o, name) != value for name, value in changes.items())
+    )
     vars(o).update(changes, quiet=given.get("quiet", False))
     return run, checkpoint, result
 
@@ -231,7 +259,9 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     path = folder / "result.json"
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
-        return dict(result, status=str(result["status"]))
+        if result["status"] not in ("finished", "diverged"):
+            raise ValueError("unknown status")
+        return dict(result)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError):
@@ -298,6 +328,16 @@ def restore(checkpoint: Mapping[str, Any], network: Any, optimizer: tg.optim.Opt
 
 def _part(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+
+
+def _check_unused(folder: Path) -> None:
+    """Raise `ConfigError` if a folder for a new run contains a run, or anything else."""
+    if (folder / "last.npz").exists():
+        raise ConfigError(
+            f"--out {folder} contains a run: name another folder, or continue that run with --resume {folder}"
+        )
+    if not was_never_started(folder):
+        raise ConfigError(f"--out {folder} is not empty: name another folder, or delete this one")
 
 
 def _new_folder(options: SimpleNamespace) -> Path:

@@ -43,6 +43,30 @@ def compiled(update: Update) -> Update:
     return run
 
 
+def check_updates(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare) -> None:
+    """Make an update of a copy of the network with each size of batch that the run has.
+
+    Raises
+    ------
+    ConfigError
+        If one of them fails, such as batch normalization of a single image.
+    """
+    for inputs, labels in _batches(o, data):
+        try:
+            update, _ = _trial_update(lambda copied: prepare(o, copied), network, is_compiled=False)
+        except Exception:  # a network that cannot be copied
+            return
+        try:
+            update(inputs, labels, np.random.default_rng(0))
+        except (MemoryError, tg.ConfigError):
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            number = f"{len(labels)} image{'s' * (len(labels) > 1)}"
+            raise tg.ConfigError(f"with --batch-size {o.batch_size}, there are batches of {number}, for which the "
+                                 f"update fails: {reason}") from None  # fmt: skip
+
+
 def decide(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare) -> dict[str, Any]:
     """Whether to compile the updates of a run, unless it is eager, and the number of threads at its start."""
     decided: dict[str, Any] = {}

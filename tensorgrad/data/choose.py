@@ -87,7 +87,7 @@ def _load_folder(name: str | None, place: Path) -> Dataset:
     try:
         train, test, class_names = read_other(place)
     except DataNotFoundError:
-        if known is None:
+        if known is None or place.suffix in (".npz", ".csv"):
             raise
         return load_known(known, place)  # which says what it looks for
     if name is None or known is None:

@@ -147,6 +147,9 @@ WRONG = {
     "a wrong shape": (INIT + CALL + "np.reshape(x, (-1, 30)) @ self.w[:, :2]",
                       "net.py:Net returned Tensor of shape (2, 2) for 2 images, x of shape (2, 1, 6, 5): expected "
                       "logits (N, classes), here (2, 3)"),
+    "plain logits": (INIT + CALL + "(np.reshape(x, (-1, 30)) @ self.w).data", "returned a ndarray without a gradient"),
+    "detached": (INIT + CALL + "(np.reshape(x, (-1, 30)) @ self.w).detach()", "returned a Tensor without a gradient"),
+    "an exit in a call": (INIT + CALL + "1 / 0 if x is None else exit(3)", "SystemExit: 3 (line 8 of net.py)"),
     "nothing returned": (INIT + CALL + "None", "returned NoneType of shape () for 2 images"),
     "one for the batch": (INIT + CALL + "np.reshape(x, (-1, 30)).sum(axis=0) @ self.w",
                           "returned Tensor of shape (3,)"),
@@ -154,6 +157,18 @@ WRONG = {
                                   + "self.drop(np.reshape(x, (-1, 30))) @ self.w",
                                   "write __call__(self, x, rng=None), and pass rng to the layers"),
 }  # fmt: skip
+
+
+def test_failure_with_other_images_is_reported_in_one_line():
+    call = CALL.replace("return ", "assert len(x) < 3, 'too many'\n        return ")
+    Path("net.py").write_text(f"import numpy as np\nimport tensorgrad as tg\n\nclass Net:\n{INIT}{call}"
+                              "np.reshape(x, (-1, 30)) @ self.w\n")  # fmt: skip
+    network = created()
+    assert network(np.zeros((2, 30), np.float32)).shape == (2, 3)
+    with pytest.raises(
+        ConfigError, match=r"net.py:Net failed with x of shape \(3, 1, 6, 5\): AssertionError: too many"
+    ):
+        network(np.zeros((3, 30), np.float32))
 
 
 @pytest.mark.parametrize("case", WRONG)

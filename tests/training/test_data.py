@@ -58,6 +58,15 @@ def test_run_of_other_files_is_resumed(run_train, interrupt_after):
     assert run_train("--resume", stopped.folder).code == 0
 
 
+def test_data_are_found_from_another_folder(run_train, run_evaluate, monkeypatch):
+    save_npz()
+    folder = run_train("--data", "own.npz", *FAST).folder.absolute()
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert run_train("--resume", folder, "--epochs", 50).code == 0
+    assert run_evaluate(folder / "best.npz").code == 0
+
+
 def test_other_classes_are_refused(run_train, run_evaluate, refused):
     save_npz()
     folder = run_train("--data", "own.npz", *FAST).folder

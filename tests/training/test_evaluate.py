@@ -55,6 +55,8 @@ def test_data_of_another_shape_are_refused(on_mnist, run_evaluate, refused, writ
     write_mnist(workplace / "other", shape=(9, 11))
     assert refused(run_evaluate(on_mnist, "--data", "other"), "(28, 28)", "(9, 11)")
     assert refused(run_evaluate(on_mnist, "--data", "nowhere"), "nowhere")
+    assert run_evaluate(on_mnist).code == 0  # with the data of the training
+    (workplace / "set").rename(workplace / "moved")
     assert refused(run_evaluate(on_mnist), "MNIST is not in", "TENSORGRAD_DATA")
 
 

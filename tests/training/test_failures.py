@@ -54,6 +54,8 @@ def test_small_digits_replace_missing_mnist_with_one_line(run_train):
         (["--dataset", "mnist"], ["put train-images-idx3-ubyte", "into a folder and set TENSORGRAD_DATA"]),
         (["--data", "nowhere"], ["nowhere", "put train-images-idx3-ubyte", "there"]),
         (["--dataset", "digits", "--data", "nowhere"], ["omit the folder nowhere"]),
+        (["--data", "nowhere.npz"], ["there is no file or folder nowhere.npz"]),
+        (["--data", "two\nlines"], ["not in two lines (no such folder)"]),
     ],
 )
 def test_missing_data_that_were_asked_for_are_an_error(run_train, refused, arguments, pieces):

@@ -38,7 +38,7 @@ def test_run_is_not_resumed_with_other_data(run_train, refused, interrupt_after,
     folder = "runs/mnist-4-seed0"
     assert refused(run_train("--resume", folder, "--data", "b"), "was trained on mnist with fingerprint", "--data")
     (workplace / "a").rename(workplace / "c")
-    assert refused(run_train("--resume", folder), "MNIST is not in a")
+    assert refused(run_train("--resume", folder), f"MNIST is not in {workplace / 'a'}")
     assert run_train("--resume", folder, "--data", "c").code == 0
 
 
@@ -61,10 +61,12 @@ def best(path):
         (lambda path: tg.save(path, {"optimizer.velocity.x": 0}, tg.load(path).config), "missing layers.hidden.bias"),
         (lambda path: shutil.copy(path.with_name("best.npz"), path), "the state of the optimizer"),
         (lambda path: path.with_name("result.json").write_text("{"), "result.json is damaged"),
+        (lambda path: path.with_name("result.json").write_text('{"status": "x"}'), "result.json is damaged"),
     ],
     ids=[
         "no file", "empty", "truncated", "changed byte", "only arrays", "no progress", "unknown progress",
         "no random state", "no velocities", "wrong velocities", "another checkpoint", "damaged result",
+        "unknown status",
     ],
 )  # fmt: skip
 def test_damaged_run_is_refused_and_not_changed(run_train, refused, stopped, damage, piece):
@@ -104,3 +106,42 @@ def test_malformed_configuration_is_refused(run_train, refused, stopped, entry):
 def test_folder_without_a_run_is_refused(run_train, refused, folder):
     Path("file").write_text("not a folder")
     assert refused(run_train("--resume", folder), f"--resume {folder}: there is no run to resume")
+
+
+@pytest.mark.parametrize(("name", "piece"), [("last.npz", "name the folder of the run"), ("", "must not be empty")])
+def test_other_names_than_that_of_the_folder_are_refused(run_train, refused, stopped, name, piece):
+    assert refused(run_train("--resume", stopped / name if name else ""), "--resume", piece)
+
+
+def edit(path, before, after):
+    text = path.read_text()
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, after))
+
+
+@pytest.mark.parametrize("change", [("lr: 0.3", "lr: 0.1"), ("out_features: 8", "out_features: 9"),
+                                    ("\nepochs: 3", "\nepochs: none"), ("\nepochs: 3", "\nepochs: [")])  # fmt: skip
+def test_edited_configuration_is_refused(run_train, refused, stopped, uninterrupted, change):
+    config = stopped / "config.yaml"
+    edit(config, *change)
+    assert refused(run_train("--resume", stopped, "--quiet"), str(config))
+    edit(config, *change[::-1])
+    assert run_train("--resume", stopped, "--quiet").code == 0
+    assert (stopped / "last.npz").read_bytes() == uninterrupted["last.npz"]
+
+
+@pytest.mark.parametrize("epochs", [["--epochs", "5"], []], ids=["command line", "file"])
+def test_epochs_of_the_configuration_are_obeyed(run_train, stopped, epochs):
+    edit(stopped / "config.yaml", "\nepochs: 3", f"\nepochs: {9 if epochs else 5}")  # the command line wins
+    assert run_train("--resume", stopped, *epochs).code == 0
+    assert len((stopped / "metrics.csv").read_text().splitlines()) == 1 + 5
+    assert "epochs: 5\n" in (stopped / "config.yaml").read_text()
+
+
+def test_lost_configuration_is_written_again(run_train, stopped, uninterrupted):
+    (stopped / "config.yaml").unlink()
+    assert run_train("--resume", stopped, "--quiet").code == 0
+    read = [
+        sorted(text.splitlines()) for text in ((stopped / "config.yaml").read_bytes(), uninterrupted["config.yaml"])
+    ]
+    assert read[0] == read[1]

@@ -58,6 +58,40 @@ def test_message_for_a_folder_with_a_run_names_a_way_that_works(run_tiny, run_tr
     assert refused(run_train("--resume", "mine"), "start one without --resume")
 
 
+@pytest.mark.parametrize("files", [["config.yaml"], ["config.yaml", ".lock", ".last.npz.7.tmp"], [".lock"]])
+def test_run_killed_before_its_first_checkpoint_is_started_again(run_tiny, files):
+    assert run_tiny("--out", "first").code == 0
+    Path("mine").mkdir()
+    for name in files:
+        (Path("mine") / name).write_bytes(b"" if name[0] == "." else (Path("first") / name).read_bytes())
+    assert run_tiny("--out", "mine", "--seed", "3").code == 0
+    assert "seed: 3" in (Path("mine") / "config.yaml").read_text()
+    assert not list(Path("mine").glob("*.tmp"))
+
+
+def test_folder_taken_by_another_program_meanwhile_is_refused(run_tiny, refused, monkeypatch):
+    original = Run.create
+
+    def create(*arguments):
+        run = original(*arguments)
+        (run.folder / "last.npz").write_text("of another program")
+        return run
+
+    monkeypatch.setattr(Run, "create", create)
+    assert refused(run_tiny("--out", "mine", "--quiet"), "--out mine contains a run")
+    assert not (Path("mine") / "config.yaml").exists()
+
+
+@pytest.mark.parametrize(("size", "code"), [("1316", 2), ("1", 2), ("658", 2), ("1317", 0)])
+def test_size_of_batch_that_a_layer_cannot_take_is_refused_at_the_start(run_train, refused, size, code):
+    Path("norm.yaml").write_text("- {name: norm, type: BatchNorm1d}\n- {name: output, type: Linear}\n")
+    settings = ("--dataset", "digits", "--model", "norm.yaml", "--batch-size", size, "--epochs", "1", "--quiet")
+    result = run_train(*settings)
+    assert result.code == code
+    assert code == 0 or refused(result, f"with --batch-size {size}, there are batches of 1 image, for which")
+    assert Path("runs").exists() == (code == 0)
+
+
 @pytest.mark.parametrize("place", ["file", "file/below", "x" * 300], ids=["file", "below a file", "long name"])
 def test_folder_that_cannot_be_created_is_refused(run_tiny, refused, place):
     Path("file").write_text("a file")
