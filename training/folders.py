@@ -37,9 +37,9 @@ def locked(folder: Path, refusal: str | None = None) -> Iterator[None]:
         yield
 
 
-def is_empty(folder: Path) -> bool:
-    """Whether a folder contains nothing but its lock and temporary files."""
-    return all(path.name == LOCK or is_temporary(path) for path in folder.iterdir())
+def is_empty(folder: Path, *others: str) -> bool:
+    """Whether a folder contains nothing but its lock, temporary files, and perhaps ``others``."""
+    return all(path.name in (LOCK, *others) or is_temporary(path) for path in folder.iterdir())
 
 
 def is_temporary(path: Path) -> bool:

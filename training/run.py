@@ -21,6 +21,7 @@ from training.folders import is_empty
 from training.options import OPTIONS, WITH_RESUME, check
 
 _OPTIMIZER, _EMA = "optimizer.", "ema."  # prefixes of arrays that are not the network's
+_HEADER = b"# All options of this run. The layers have the form of those in a model file.\n"  # of config.yaml
 COLUMNS = (
     "epoch", "updates", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy", "lr", "seconds",
     "threads", "raw_val_accuracy",
@@ -61,31 +62,15 @@ class Run:
         self.is_changed = False  # whether options differ from those in config.yaml
 
     @classmethod
-    def create(cls, options: SimpleNamespace, about: dict[str, Any]) -> Run:
-        """Create the folder of a new run.
+    def create(cls, folder: Path, options: SimpleNamespace, about: dict[str, Any]) -> Run:
+        """Begin a new run in a folder that `new_folder` returned, whose lock the caller holds.
 
         Raises
         ------
         ConfigError
-            If the folder of ``--out`` is not empty, or if the folder cannot be created.
+            If the folder is not free.
         """
-        try:
-            if options.out is not None:
-                folder = Path(options.out)
-                folder.mkdir(parents=True, exist_ok=True)
-                if (folder / "last.npz").exists():
-                    raise ConfigError(
-                        f"--out {folder} contains a run: name another folder, or continue that run with "
-                        f"--resume {folder}"
-                    )
-                if not is_empty(folder):
-                    raise ConfigError(f"--out {folder} is not empty: name another folder, or delete this one")
-                with (folder / "config.yaml").open("x"):  # of two runs that start at the same time, one gets the folder
-                    pass
-            else:
-                folder = _new_folder(options)
-        except OSError as error:
-            raise ConfigError(f"cannot create a folder for the run ({error}): name another one with --out") from None
+        check_free(folder)
         run = cls(folder, options, about)
         run.write_config()
         return run
@@ -185,7 +170,7 @@ class Run:
 
         yaml: Any = YAML(typ="safe", pure=True)  # its types forbid assignment of its options
         yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = False, False, 110
-        content = io.StringIO("# All options of this run. The layers have the form of those in a model file.\n")
+        content = io.StringIO(_HEADER.decode())
         content.seek(0, io.SEEK_END)
         options = {name: getattr(self.options, name) for name in OPTIONS if hasattr(self.options, name)}
         yaml.dump(options | vars(self.options) | {"data_set": self.about}, content)
@@ -300,16 +285,46 @@ def _part(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
 
 
-def _new_folder(options: SimpleNamespace) -> Path:
-    """Create the folder runs/DATASET-SIZES-seedN, with a number appended if it exists already."""
-    sizes = "-".join(map(str, options.hidden))
-    kind = Path(options.model.replace(".py:", "-")).stem + "-" if options.model else ""
-    name = f"{options.dataset}-{kind}{sizes}-seed{options.seed}".replace("--", "-")
-    for attempt in range(1, 10_000):
-        folder = Path("runs") / (name if attempt == 1 else f"{name}-{attempt}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
+def new_folder(options: SimpleNamespace) -> Path:
+    """Create the folder of a new run: that of ``--out``, or runs/DATASET-SIZES-seedN with a number if that exists.
+
+    Raises
+    ------
+    ConfigError
+        If the folder of ``--out`` is not free, or if the folder cannot be created.
+    """
+    try:
+        if options.out is not None:
+            folder = Path(options.out)
+            folder.mkdir(parents=True, exist_ok=True)
+            check_free(folder)  # as in `Run.create`, but before a lock is created in a folder that is no run
+            return folder
+        sizes = "-".join(map(str, options.hidden))
+        kind = Path(options.model.replace(".py:", "-")).stem + "-" if options.model else ""
+        name = f"{options.dataset}-{kind}{sizes}-seed{options.seed}".replace("--", "-")
+        for attempt in range(1, 10_000):
+            folder = Path("runs") / (name if attempt == 1 else f"{name}-{attempt}")
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            return folder
+    except OSError as error:
+        raise ConfigError(f"cannot create a folder for the run ({error}): name another one with --out") from None
     raise ConfigError(f"runs/{name} exists, and so do 10,000 numbered folders: name another folder with --out")
+
+
+def check_free(folder: Path) -> None:
+    """Raise `ConfigError` unless a run can begin in a folder: it is empty, or a run ended before its first checkpoint.
+
+    Such a run leaves its lock, temporary files and config.yaml.
+    """
+    config = folder / "config.yaml"
+    content = config.read_bytes()[: len(_HEADER)] if config.is_file() else None
+    if (folder / "last.npz").exists():
+        raise ConfigError(
+            f"--out {folder} contains a run: name another folder, or continue that run with --resume {folder}"
+        )
+    is_of_a_run = content is not None and _HEADER.startswith(content)  # version 0.2.0 created an empty one first
+    if not is_empty(folder, *["config.yaml"] * is_of_a_run):
+        raise ConfigError(f"--out {folder} is not empty: name another folder, or delete this one")
