@@ -35,9 +35,10 @@ from training import advice, images, options, recipe, rehearsal, threads
 from training.folders import locked, remove_temporary_files
 from training.program import run_program
 from training.progress import Display
-from training.run import Progress, Run, finite, load_weights, new_folder, restore, resume
+from training.run import Run, finite, load_weights, new_folder, restore, resume
 from training.run_pictures import draw
 from training.signals import Interrupt, exit_code
+from training.state import Progress
 
 Array = Any  # an ndarray
 

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,38 +18,11 @@ import tensorgrad as tg
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
 from training.folders import is_empty
-from training.options import OPTIONS, WITH_RESUME, check
+from training.options import OPTIONS, WITH_RESUME
+from training.state import COLUMNS, Progress, check_data, options_in, progress_in
 
 _OPTIMIZER, _EMA = "optimizer.", "ema."  # prefixes of arrays that are not the network's
 _HEADER = b"# All options of this run. The layers have the form of those in a model file.\n"  # of config.yaml
-COLUMNS = (
-    "epoch", "updates", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy", "lr", "seconds",
-    "threads", "raw_val_accuracy",
-)  # fmt: skip
-_ADDED = (  # options that runs of version 0.2.0 lack; their defaults do what such runs did
-    "optimizer", "betas", "weight_decay", "clip", "gamma", "milestones", "power", "plateau_epochs", "label_smoothing",
-    "ema", "patience", "from", "threads", "eager",
-)  # fmt: skip
-
-
-@dataclass
-class Progress:
-    """The state of a run that, together with weights and optimizer, determines how it continues."""
-
-    epoch: int = 0  # completed epochs
-    batch: int = 0  # completed batches of the current epoch
-    update: int = 0  # completed updates of the weights, over all epochs
-    loss_sum: float = 0.0  # over the images of the current epoch
-    right: int = 0  # correctly classified images of the current epoch
-    seconds: float = 0.0  # of training, over all sessions
-    best_epoch: int = 0  # whose weights are in best.npz
-    best_accuracy: float = -1.0  # on validation images, in that epoch
-    best_loss: float = math.inf  # likewise
-    threads: int = 0  # in the current epoch; 0: not chosen yet
-    extended: int = 0  # the epoch after which the run was continued with more epochs
-    plateau: dict[str, Any] = field(default_factory=dict)  # the state of the schedule of this name
-    random_state: Mapping[str, Any] = field(default_factory=dict)  # of the generator of dropout and shifts
-    history: list[dict[str, Any]] = field(default_factory=list)  # a row of metrics.csv for each epoch
 
 
 class Run:
@@ -91,37 +64,17 @@ class Run:
             raise ConfigError(f"--resume {folder}: there is no run to resume (no {path}); start one without --resume")
         arrays, config = tg.load(path)
         try:
-            run = cls(folder, SimpleNamespace(**config["options"]), config["data"])
-            o = run.options
-            old = {name: OPTIONS[name].default_for(o.dataset) for name in _ADDED}
-            vars(o).update({**old, "decided": {}, **config["options"]})
-            if missing := (OPTIONS.keys() | {"layers"}) - vars(o).keys():
-                raise KeyError(*sorted(missing))
-            lists = {name: getattr(o, name) for name in ("layers", "hidden", "freeze", "betas", "milestones")}
-            for name, value in {**lists, "history": config["progress"].get("history", [])}.items():
-                if not isinstance(value, list):
-                    raise TypeError(f"{name} is not a list")
-            if not isinstance(o.decided, dict):
-                raise TypeError("decided is not a dict")
-            may_be_none = {"dropout", "input_dropout", "init"} | {o.name for o in OPTIONS.values() if o.default is None}
-            check({name: value for name, value in vars(o).items()
-                   if name in OPTIONS and not (value is None and name in may_be_none)})  # fmt: skip
-            progress = Progress(**config["progress"])
-            if not all(type(n) is int and n >= 0 for n in (progress.threads, progress.extended)):
-                raise TypeError("threads and extended are not numbers")
-            progress.best_loss = math.inf if progress.best_loss is None else progress.best_loss
-            progress.history = [
-                {key: math.nan if value is None else value for key, value in row.items()} for row in progress.history
-            ]
+            o, progress = options_in(config.get("options")), progress_in(config.get("progress"))
             has_state = o.optimizer != "sgd" or o.momentum > 0
             if bool(has_state and progress.update) != any(key.startswith(_OPTIMIZER) for key in arrays):
                 raise KeyError("the state of the optimizer")
             if bool(o.ema) != any(key.startswith(_EMA) for key in arrays):
                 raise KeyError("the averages of the weights")
-            return run, {"path": path, "arrays": arrays, "progress": progress}
-        except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        except (KeyError, ConfigError) as error:
             reason = f"missing, unknown or out of range: {error}"
             raise CheckpointError(f"{path} does not contain the state of a run ({reason})") from None
+        check_data(path, config.get("data"))
+        return cls(folder, o, config["data"]), {"path": path, "arrays": arrays, "progress": progress}
 
     def apply_changes(self) -> None:
         """If the run is continued with other options, write these, and remove the result that is no longer the last."""
