@@ -11,7 +11,7 @@ and run folders are handled in `training/`; networks are in `models/`, and the e
 
 from __future__ import annotations
 
-if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the program in one line
+if __name__ == "__main__":  # before other imports, so that Ctrl-C ends the program without a traceback
     from training import startup
 
     startup.prepare("train.py")
@@ -31,7 +31,7 @@ import numpy as np
 import models
 import tensorgrad as tg
 from tensorgrad.data import Dataset, batches
-from training import advice, images, options, recipe, rehearsal, threads
+from training import advice, images, options, recipe, threads, trials
 from training.folders import locked, remove_temporary_files
 from training.program import run_program
 from training.progress import Display
@@ -62,7 +62,7 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     optimizer, average, update = prepare(o, network)
     is_compiled = bool(o.decided.get("compile")) and not o.eager
     if is_compiled:
-        update = rehearsal.compiled(update, network)
+        update = trials.compiled(update, network)
     if checkpoint is None:
         p = Progress(random_state=rng.bit_generator.state)
         run.save("last.npz", network, p, optimizer, average)
@@ -77,12 +77,12 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
             threads.adjustable() as use_threads:  # fmt: skip
         while p.epoch < o.epochs and not (o.patience and waited(p) >= o.patience):
             if p.batch == 0:
-                measuring = time.monotonic()
+                measurement = time.monotonic()
                 p.threads = threads.for_epoch(
-                    o, p.history, lambda: rehearsal.fastest(o, data, network, prepare, is_compiled)
+                    o, p.history, lambda: trials.fastest_threads(o, data, network, prepare, is_compiled)
                 )
-                start_time += time.monotonic() - measuring
-            use_threads(p.threads or threads.most())
+                start_time += time.monotonic() - measurement
+            use_threads(p.threads or threads.available())
 
             order = np.random.default_rng((o.seed, p.epoch + 1))  # draws the order of the images, separately from rng
             for batch in batches(len(y), o.batch_size, order, start=p.batch):
@@ -128,7 +128,7 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
                     p.best_epoch, p.best_accuracy, p.best_loss = p.epoch, val_accuracy, val_loss
                     run.save("best.npz", network, p)
             run.write_metrics(p)
-            run.save("last.npz", network, p, optimizer, average)  # last: a run that is killed before repeats the epoch
+            run.save("last.npz", network, p, optimizer, average)  # last: a run killed before this repeats the epoch
             display.epoch(row, waited(p))
     return "finished", p
 
@@ -194,13 +194,13 @@ def start(given: dict[str, Any]) -> int:
     if checkpoint is None:
         load_weights(network, getattr(o, "from"))
     if checkpoint is None or (result is None and not o.eager and "compile" not in o.decided):
-        o.decided = rehearsal.decide(o, data, network, prepare)
+        o.decided = trials.decide(o, data, network, prepare)
     folder = run.folder if checkpoint else new_folder(o)
     with locked(folder, "another program is training this run"):
         if checkpoint is None:
             run = Run.create(folder, o, images.about(data))
         if not quiet and result is None:
-            print(f"{data}{rehearsal.describe(o, checkpoint['progress'].threads if checkpoint else 0)}")
+            print(f"{data}{trials.describe(o, checkpoint['progress'].threads if checkpoint else 0)}")
             print(f"\n{tg.nn.summary(network, (1, data.features))}\n\nthe folder of the run is {folder}")
         remove_temporary_files(folder)
         run.apply_changes()

@@ -5,16 +5,16 @@
     python benchmarks/compare.py --write docs/figures.md     # and writes them to the page, with two pictures
     python benchmarks/compare.py --only tensorgrad jax --parts steps
 
-Each contender works in a process of its own, all of them pinned to the same core, and in turns: in each round, each of
-them runs steps for a few milliseconds while the others wait. A ratio is the median over the rounds of the ratio in a
-round. First it is checked that all have the same weights after some steps.
+Each contender has a process of its own. All are pinned to the same core and run in turns: in each round, each of them
+runs steps for a few milliseconds while the others wait. A ratio is the median of the ratios in all rounds. Before that,
+their weights after some steps are compared.
 
 steps   a step of 784-400-10: gather a batch, forward, cross-entropy, backward, SGD with weight decay; float32
 costs   such a step with more layers, wider layers, and other batches, for some of the contenders
 starts  from the start of a process to an accuracy on validation images, import and compilation included, with MNIST
         where it is found (TENSORGRAD_DATA) and the small digits otherwise; and the peak memory of the first epoch
 
-A contender that is not installed, fails, or does not answer in time is left out, and a line says why.
+A contender that is not installed, fails, or does not answer in time is excluded, with the reason on standard error.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from contender_process import ContenderError, Process
 WIDTHS, BATCH = [784, 400, 10], 128
 BATCHES = [16, 128, 1024]
 BASE = "tuned NumPy"
-LONGEST = 240  # seconds that a contender may compile, or train an epoch; torch.compile takes 30 on a quiet machine
-DETAILED = [BASE, "tensorgrad", "tensorgrad, compiled", "PyTorch", "jax.jit"]  # the contenders of the part `costs`
+TIMEOUT = 240  # seconds that a contender may compile, or train an epoch; torch.compile takes 30 on a quiet machine
+COSTS_CONTENDERS = [BASE, "tensorgrad", "tensorgrad, compiled", "PyTorch", "jax.jit"]
 PARTS = ["steps", "costs", "starts"]
 
 
@@ -66,7 +66,7 @@ QUICK = Size(2_000, 3, 0.002, {"hidden layers": [1, 2], "units": [100, 400], "ba
 
 @dataclass
 class Recipe:
-    """A training up to an accuracy. The rates are such that the accuracy is passed clearly, in one epoch."""
+    """Settings of a training to an accuracy; with these learning rates, one epoch clearly exceeds it."""
 
     goal: float
     batch: int
@@ -92,8 +92,8 @@ class Results:
     failed: list[str] = field(default_factory=list)  # contenders that failed, and why
 
 
-class Team:
-    """The contenders that are still there. ``results.failed`` says which are not, and why."""
+class Pool:
+    """The processes of the contenders that have not failed; ``results.failed`` has the others, with reasons."""
 
     def __init__(self, environment: Mapping[str, str], results: Results) -> None:
         self.environment, self.results = environment, results
@@ -108,7 +108,7 @@ class Team:
         cache = {"CACHEDB": f"{caches['TMPDIR']}/tinygrad.db"}
         self.processes[name] = Process(name, {**self.environment, **caches, **cache})
 
-    def __enter__(self) -> Team:
+    def __enter__(self) -> Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -116,31 +116,31 @@ class Team:
             process.close()
         self.folder.cleanup()
 
-    def ask(self, name: str, do: str, timeout: float, **arguments: Any) -> Any:
-        """The answer of a contender, None if it has to be left out."""
+    def request(self, name: str, method: str, timeout: float, **arguments: Any) -> Any:
+        """The answer of a contender; None if it failed and was excluded."""
         try:
-            return self.processes[name].ask(do, timeout, **arguments)
+            return self.processes[name].request(method, timeout, **arguments)
         except ContenderError as error:
-            self.leave_out(name, str(error))
+            self.exclude(name, str(error))
 
-    def leave_out(self, name: str, reason: str) -> None:
-        """Go on without this contender; without the one that ratios refer to, nothing can be compared."""
+    def exclude(self, name: str, reason: str) -> None:
+        """Continue without this contender; raise an error for the one that ratios refer to."""
         self.processes.pop(name).close()
         if name == BASE:
             raise ContenderError(f"{name}, which ratios refer to: {reason}")
         self.results.failed.append(f"{name}: {reason}")
-        say(f"left out: {self.results.failed[-1]}")
+        log(f"left out: {self.results.failed[-1]}")
 
-    def ask_all(self, do: str, timeout: float, **arguments: Any) -> None:
-        """Ask all for something that has no answer."""
+    def request_all(self, method: str, timeout: float, **arguments: Any) -> None:
+        """Send a request without a result to all."""
         for name in list(self.processes):
-            self.ask(name, do, timeout, **arguments)
+            self.request(name, method, timeout, **arguments)
 
     def check(self, widths: Sequence[int]) -> None:
-        """Compare the weights of all after the same steps."""
+        """Compare the weights of all after the same steps; exclude those that differ."""
         paths = {name: Path(self.folder.name, f"weights{i}.npz") for i, name in enumerate(self.processes)}
         for name, path in paths.items():
-            self.ask(name, "weights", 60, path=str(path))
+            self.request(name, "weights", 60, path=str(path))
         weights = {}
         for name in self.processes:
             with np.load(paths[name]) as file:
@@ -149,7 +149,7 @@ class Team:
         for name in list(self.processes):
             difference = contender.difference(weights[name], weights[BASE], start)
             if not difference <= contender.TOLERANCE:
-                self.leave_out(name, f"other weights: they differ by {difference:.1e} of their change")
+                self.exclude(name, f"other weights: they differ by {difference:.1e} of their change")
 
     def rounds(self, count: int, seconds: float) -> dict[str, list[float]]:
         """The times of a step, by contender and round; the order rotates from round to round."""
@@ -157,62 +157,63 @@ class Team:
         for _ in range(count):
             for name in order:
                 if name in self.processes:
-                    found[name].append(self.ask(name, "visit", 30, seconds=seconds))
+                    found[name].append(self.request(name, "time_step", 30, seconds=seconds))
             order.append(order.pop(0))
         return {name: found[name] for name in self.processes}
 
 
-def say(line: str) -> None:
-    """Show what is going on, on standard error."""
+def log(line: str) -> None:
+    """Write a line to standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 # ------------------------------------------------------------------------------------------------ the three parts
 
 
-def measure_steps(team: Team, size: Size, options: Mapping[str, Any]) -> None:
+def measure_steps(pool: Pool, size: Size, options: Mapping[str, Any]) -> None:
     """A step at each batch size."""
     for batch in BATCHES:
-        say(f"a step with a batch of {batch}")
-        team.ask_all("prepare", LONGEST, images=size.images, batch=batch, widths=WIDTHS, **options)
-        team.check(WIDTHS)
-        team.results.steps[str(batch)] = team.rounds(size.rounds, size.seconds)
+        log(f"a step with a batch of {batch}")
+        pool.request_all("prepare", TIMEOUT, images=size.images, batch=batch, widths=WIDTHS, **options)
+        pool.check(WIDTHS)
+        pool.results.steps[str(batch)] = pool.rounds(size.rounds, size.seconds)
 
 
-def measure_costs(team: Team, size: Size, options: Mapping[str, Any]) -> None:
+def measure_costs(pool: Pool, size: Size, options: Mapping[str, Any]) -> None:
     """A step with another number of layers, units or images."""
     first, units, last = WIDTHS
     for axis, values in size.axes.items():
-        costs = team.results.costs.setdefault(axis, {})
-        say(f"a step with other numbers of {axis}" if axis != "batch" else "a step with other batches")
+        costs = pool.results.costs.setdefault(axis, {})
+        log(f"a step with other numbers of {axis}" if axis != "batch" else "a step with other batches")
         for value in values:
             hidden = {"hidden layers": [units] * value, "units": [value]}.get(axis, [units])
             batch = value if axis == "batch" else BATCH
-            team.ask_all("prepare", LONGEST, images=size.images, batch=batch, widths=[first, *hidden, last], **options)
-            costs[str(value)] = team.rounds((size.rounds + 1) // 2, size.seconds)
+            widths = [first, *hidden, last]
+            pool.request_all("prepare", TIMEOUT, images=size.images, batch=batch, widths=widths, **options)
+            costs[str(value)] = pool.rounds((size.rounds + 1) // 2, size.seconds)
 
 
-def measure_starts(team: Team, names: Sequence[str], path: Path, recipe: Recipe, widths: Sequence[int]) -> None:
+def measure_starts(pool: Pool, names: Sequence[str], path: Path, recipe: Recipe, widths: Sequence[int]) -> None:
     """Training from the start of the processes, epochs in turns, up to the accuracy."""
-    results, rates = team.results, {"batch": recipe.batch, "lr": recipe.lr, "decay": recipe.decay}
+    results, rates = pool.results, {"batch": recipe.batch, "lr": recipe.lr, "decay": recipe.decay}
     for epoch in range(recipe.epochs + 1):
-        for name in list(names if epoch == 0 else team.processes):
-            began = time.perf_counter()
+        for name in list(names if epoch == 0 else pool.processes):
+            start = time.perf_counter()
             if epoch == 0:
-                team.start(name)
-                team.ask(name, "start", LONGEST, path=str(path), widths=widths, **rates)
-                if name in team.processes:
-                    first = time.perf_counter() - team.processes[name].started
+                pool.start(name)
+                pool.request(name, "start", TIMEOUT, path=str(path), widths=widths, **rates)
+                if name in pool.processes:
+                    first = time.perf_counter() - pool.processes[name].started
                     results.starts[name] = {"first": first, "seconds": first, "accuracy": 0.0, "epochs": 0}
                 continue
             found = results.starts[name]
             if found["accuracy"] >= recipe.goal:
                 continue
-            answer = team.ask(name, "train", LONGEST)
+            answer = pool.request(name, "train", TIMEOUT)
             if answer is None:
                 del results.starts[name]
                 continue
-            found["seconds"] += time.perf_counter() - began
+            found["seconds"] += time.perf_counter() - start
             found.setdefault("peak", answer["peak"])
             found |= {"accuracy": answer["accuracy"], "epochs": epoch}
 
@@ -222,7 +223,7 @@ def validation_file(folder: str, small: bool) -> tuple[Path, Recipe, list[int], 
     import tensorgrad as tg
     from training import images
 
-    data = tg.data.load("digits" if small else None, download=False, notify=say)
+    data = tg.data.load("digits" if small else None, download=False, notify=log)
     recipe = RECIPES[data.name]
     train, validation = images.hold_out(data, 1 / 6)
     x = images.rows(data.train_images, 1 / data.brightest)
@@ -234,19 +235,19 @@ def validation_file(folder: str, small: bool) -> tuple[Path, Recipe, list[int], 
 # ------------------------------------------------------------------------------------------------ the program
 
 
-def chosen(words: Sequence[str], results: Results) -> list[str]:
-    """The contenders whose names contain one of the words and that are installed, the first one to compare with."""
+def select(words: Sequence[str], results: Results) -> list[str]:
+    """The contenders whose names contain one of the words and that are installed, after the reference."""
     names = [name for name in contenders.CONTENDERS if not words or any(word.lower() in name.lower() for word in words)]
     for name in list(names):
         if reason := contenders.CONTENDERS[name][0].missing():
             results.missing.append(f"{name}: {reason}")
-            say(f"left out: {results.missing[-1]}")
+            log(f"left out: {results.missing[-1]}")
             names.remove(name)
     return [BASE, *(name for name in names if name != BASE)]
 
 
 def pin(threads: int) -> str:
-    """Pin this process, and so all that it starts, to as many cores as threads; which, in words."""
+    """Pin this process, and all that it starts, to as many cores as threads; return a description."""
     if not hasattr(os, "sched_setaffinity"):
         return "not pinned to a core: this system cannot"
     cores = sorted(os.sched_getaffinity(0))[:threads]
@@ -255,44 +256,44 @@ def pin(threads: int) -> str:
 
 
 def measure(args: argparse.Namespace, results: Results) -> None:
-    """Measure the parts that are asked for."""
+    """Measure the selected parts."""
     size = QUICK if args.quick else FULL
     size = dataclasses.replace(size, rounds=args.rounds or size.rounds)
     cores = pin(args.threads)
     environment = {**measuring.limits(args.threads), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
-    names = chosen(args.only, results)
+    names = select(args.only, results)
     options = {"keep_memory": args.allocator == "keep"}
     threads = f"{args.threads} thread{'s' * (args.threads > 1)}"
     results.about = {
         "processor": measuring.processor(), "python": platform.python_version(), "cores": cores, "threads": threads,
         "date": datetime.date.today().isoformat(), "rounds": size.rounds, "allocator": args.allocator,
     }  # fmt: skip
-    with Team(environment, results) as team:
+    with Pool(environment, results) as pool:
         for name in names:
-            team.start(name)
+            pool.start(name)
         for name in names:
-            if about := team.ask(name, "about", 60):
+            if about := pool.request(name, "about", 60):
                 results.versions[name] = about["version"]
                 results.about.setdefault("blas", about["blas"])
         if "steps" in args.parts:
-            measure_steps(team, size, options)
+            measure_steps(pool, size, options)
         if "costs" in args.parts:
-            for name in set(team.processes) - set(DETAILED):
-                team.processes.pop(name).close()
-            measure_costs(team, size, options)
+            for name in set(pool.processes) - set(COSTS_CONTENDERS):
+                pool.processes.pop(name).close()
+            measure_costs(pool, size, options)
     if "starts" in args.parts:
-        with Team(environment, results) as team:
-            path, recipe, widths, data = validation_file(team.folder.name, args.quick)
+        with Pool(environment, results) as pool:
+            path, recipe, widths, data = validation_file(pool.folder.name, args.quick)
             network = "-".join(map(str, widths))
             results.about["starts"] = {"data": data, "network": network, **dataclasses.asdict(recipe)}
-            say(f"from the start of a process to {recipe.goal:.0%} of the validation images of {data}")
+            log(f"from the start of a process to {recipe.goal:.0%} of the validation images of {data}")
             failed = {line.partition(": ")[0] for line in results.failed}
-            measure_starts(team, [name for name in names if name not in failed], path, recipe, widths)
+            measure_starts(pool, [name for name in names if name not in failed], path, recipe, widths)
 
 
 # fmt: off
-def arguments_of(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; what cannot work is refused before anything is measured."""
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse and check the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"contenders: {'; '.join(contenders.CONTENDERS)}",
@@ -324,7 +325,7 @@ def arguments_of(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the tables, and write them; 1 if a contender failed."""
-    args = arguments_of(arguments)
+    args = parse_arguments(arguments)
     results = Results()
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, which ends the contenders too
     try:
@@ -333,10 +334,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             measure(args, results)
     except KeyboardInterrupt:
-        say("interrupted")
+        log("interrupted")
         return 130
     except ContenderError as error:
-        say(f"compare.py: {error}")
+        log(f"compare.py: {error}")
         return 1
     finally:
         signal.signal(signal.SIGTERM, before)

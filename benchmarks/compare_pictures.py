@@ -16,7 +16,7 @@ from training.pictures import save
 from training.scales import DPI, label_ends
 
 BASE = compare_report.BASE
-# Colours of Okabe and Ito. Ours are blue; what ratios refer to is black.
+# Colours of Okabe and Ito: tensorgrad is blue, the contender that ratios refer to is black.
 COLOURS = {
     BASE: "#000000", "tensorgrad, compiled": "#0072B2", "tensorgrad, compiled, NumPy alone": "#0072B2",
     "tensorgrad": "#3E9BD6", "PyTorch": "#D55E00", "torch.compile": "#D55E00", "jax.jit": "#009E73",
@@ -66,7 +66,7 @@ def steps(path: Path, results: Any) -> None:
 def _column(
     axes: Axes, names: Sequence[str], values: Mapping[str, float], texts: Mapping[str, str], ratio: bool
 ) -> None:
-    """Draw a dot with its value for each row, on a logarithmic axis without marks."""
+    """Draw a dot with its value for each row, on a logarithmic axis without ticks."""
     finite = [values[name] for name in names if name in values] or [1.0]
     low, high = np.log(min(finite)), np.log(max(finite))
     span = max(high - low, np.log(2))
@@ -75,9 +75,9 @@ def _column(
     for row, name in enumerate(names):
         axes.axhline(row, color="0.93", linewidth=0.7, zorder=0)
         if name in values:
-            at, colour = np.log(values[name]), COLOURS.get(name, OTHER)
-            axes.plot(at, row, "o", markersize=5.5, color=colour, zorder=3)
-            axes.text(at + 0.09 * span, row, texts[name], fontsize=8, va="center", color=colour,
+            x, colour = np.log(values[name]), COLOURS.get(name, OTHER)
+            axes.plot(x, row, "o", markersize=5.5, color=colour, zorder=3)
+            axes.text(x + 0.09 * span, row, texts[name], fontsize=8, va="center", color=colour,
                       bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
         else:
             axes.text(low, row, "-", fontsize=8, va="center", color=OTHER)
@@ -89,7 +89,7 @@ def _column(
 
 
 def costs(path: Path, results: Any) -> None:
-    """Draw the ratio of the time of a step to tuned NumPy by depth, width and batch, whose time is written below."""
+    """Draw the ratio of the time of a step to tuned NumPy by depth, width and batch, with its times below."""
     figure = Figure(figsize=(9.6, 4.4), dpi=DPI)
     _heading(figure, "Time of a training step by depth, width and batch, relative to tuned NumPy", results)
     all_ratios = [compare_report.medians(t) for by_value in results.costs.values() for t in by_value.values()]
@@ -113,8 +113,9 @@ def costs(path: Path, results: Any) -> None:
         axes.set_xlim(values[0] / 1.15, values[-1] * 1.15)
         axes.set_ylim(*limits)
         axes.xaxis.set_major_locator(FixedLocator(values))
-        milli = [1e3 * float(np.median(times[BASE])) for times in by_value.values()]
-        axes.set_xticklabels([f"{value:g}\n{_short(m)}" for value, m in zip(values, milli, strict=True)], fontsize=8.5)
+        milliseconds = [1e3 * float(np.median(times[BASE])) for times in by_value.values()]
+        labels = [f"{value:g}\n{_short(ms)}" for value, ms in zip(values, milliseconds, strict=True)]
+        axes.set_xticklabels(labels, fontsize=8.5)
         for label in axes.get_xticklabels():
             label.set_linespacing(1.5)
         axes.xaxis.set_minor_locator(NullLocator())
@@ -154,7 +155,7 @@ def _texts(values: Mapping[str, float], form: str) -> dict[str, str]:
 
 
 def _heading(figure: Figure, title: str, results: Any) -> None:
-    """Write what is shown, and on which machine."""
+    """Write the title, the machine and the date."""
     height = figure.get_size_inches()[1]
     note = f"{compare_report.machine(results)}; {results.about['date']}; logarithmic scales"
     figure.text(0.012, 1 - 0.22 / height, title, fontsize=11.5, weight="bold", va="center")

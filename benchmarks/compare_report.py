@@ -1,4 +1,4 @@
-"""What `compare.py` measured, as text with tables, and as a section of a Markdown page with pictures."""
+"""The results of `compare.py`, as text with tables, and as a section of a Markdown page with pictures."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def machine(results: Any) -> str:
 
 
 def checked() -> str:
-    """What was compared first."""
+    """A sentence about the comparison of the weights."""
     return (
         f"All have the same weights after {contender.CHECKED} steps (their change differs by at most "
         f"{100 * contender.TOLERANCE:g} %, in the Euclidean norm of each array)."

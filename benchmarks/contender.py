@@ -1,4 +1,4 @@
-"""A training step of a network of linear layers and ReLU: the task, and what all contenders have in common.
+"""A training step of a network of linear layers and ReLU: the task, and the base class of all contenders.
 
 A step gathers a batch from the images, runs the layers and cross-entropy forward and backward, and updates by SGD with
 weight decay; float32. Each contender is what a user of its library would write for speed: the library's own layers,
@@ -34,9 +34,9 @@ class Task:
 
 
 def difference(weights: Sequence[Any], reference: Sequence[Any], start: Sequence[Any]) -> float:
-    """How far weights are from the reference, relative to its change: the Euclidean norm, of the worst array.
+    """The largest relative difference of an array, in the Euclidean norm, relative to the change of the reference.
 
-    Rounding can switch single units on or off, so that the largest difference of single weights says little.
+    Rounding can switch single units on or off, so that differences of single weights can be large.
     """
     norm = np.linalg.norm
     return max(float(norm(a - b) / norm(b - s)) for a, b, s in zip(weights, reference, start, strict=True))
@@ -67,14 +67,14 @@ def random_task(images: Any, labels: Any, batch: int, widths: Sequence[int]) -> 
 
 
 class Contender:
-    """Base class: a call performs the next step, which subclasses implement in `step`, and returns the loss."""
+    """Base class: a call runs the next step, which subclasses implement in `step`, and returns the loss."""
 
     needs: str = "numpy"  # the package that it imports, and the name of its distribution
     distribution: str = "numpy"
 
     @classmethod
     def missing(cls) -> str:
-        """What is not installed, if anything; nothing is imported."""
+        """A message if the package is not installed, otherwise an empty string; nothing is imported."""
         return "" if importlib.util.find_spec(cls.needs) else f"{cls.distribution} is not installed"
 
     @classmethod
@@ -88,11 +88,11 @@ class Contender:
         self.params: list[Any] = [p.copy() for p in task.start]
 
     def __call__(self) -> float:
-        chosen = self.task.batches[self.steps % len(self.task.batches)]
+        batch = self.task.batches[self.steps % len(self.task.batches)]
         self.steps += 1
-        return self.step(chosen)
+        return self.step(batch)
 
-    def step(self, chosen: Any) -> float:
+    def step(self, batch: Any) -> float:
         raise NotImplementedError
 
     def weights(self) -> list[Any]:

@@ -1,8 +1,8 @@
-"""A contender in a process of its own, which works when it is asked to: both sides of the pipe between.
+"""A contender in a process of its own, which executes requests: both ends of the pipe.
 
-A request is a line of JSON, ``{"do": "visit", "seconds": 0.02}``, and so is its answer, ``{"answer": ...}`` or
-``{"error": "..."}``. `Process` is the side that asks. It waits for a limited time, and ends the process of a contender
-that does not answer. Run as a program, this module is the other side.
+A request is a line of JSON, ``{"method": "time_step", "seconds": 0.02}``, and so is its answer, ``{"answer": ...}`` or
+``{"error": "..."}``. `Process` is the client. It waits for a limited time, and ends the process of a contender that
+does not answer. Run as a program, this module is the server.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Process:
         variables = os.environ | environment | contenders.CONTENDERS[name][1]
         self.process = subprocess.Popen(
             [sys.executable, __file__, name], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self.errors, start_new_session=True,  # Ctrl-C ends the program that asks, which ends this one
+            stderr=self.errors, start_new_session=True,  # Ctrl-C ends the client, which ends this process
         )  # fmt: skip
         self.answers: queue.Queue[bytes] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -58,22 +58,22 @@ class Process:
             self.answers.put(line)
         self.answers.put(b"")
 
-    def ask(self, do: str, timeout: float, **arguments: Any) -> Any:
+    def request(self, method: str, timeout: float, **arguments: Any) -> Any:
         """The answer to a request.
 
         Raises
         ------
         ContenderError
-            In one line: the contender raised an error, ended, or did not answer within ``timeout`` seconds. It is
-            ended then.
+            In one line: the contender raised an error, ended, or did not answer within ``timeout`` seconds. Its
+            process is ended.
         """
         try:
             assert self.process.stdin is not None
-            self.process.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
+            self.process.stdin.write(json.dumps({"method": method, **arguments}).encode() + b"\n")
             self.process.stdin.flush()
             line = self.answers.get(timeout=timeout)
         except queue.Empty:
-            problem = f"no answer to {do!r} within {timeout:g} s"
+            problem = f"no answer to {method!r} within {timeout:g} s"
         except OSError:
             problem = self._end()
         else:
@@ -104,12 +104,12 @@ class Process:
                 self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.errors):
-            with contextlib.suppress(OSError):  # of a request that was not read
+            with contextlib.suppress(OSError):  # a request was not read
                 pipe.close()  # type: ignore[union-attr]
 
 
 class Server:
-    """What a process does when asked: a method for each request."""
+    """A method for each request."""
 
     def __init__(self, name: str) -> None:
         self.kind = contenders.CONTENDERS[name][0]
@@ -121,7 +121,7 @@ class Server:
         return {"version": self.kind.version(), "blas": measuring.blas()}
 
     def prepare(self, images: int, batch: int, widths: Sequence[int], keep_memory: bool) -> None:
-        """Build the contender for a task of random images, and run as many steps as compilers need to begin."""
+        """Build the contender for a task of random images, and run the steps that compilers need first."""
         if keep_memory:
             measuring.keep_memory()
         key = images, widths[0], widths[-1]
@@ -136,17 +136,17 @@ class Server:
             self.contender()
         np.savez(path, *self.contender.weights())
 
-    def visit(self, seconds: float) -> float:
-        """The time of a step, over about this time; half as long before, the caches are filled again."""
-        began, count = time.perf_counter(), 0
-        while (passed := time.perf_counter() - began) < seconds / 2:
+    def time_step(self, seconds: float) -> float:
+        """The mean time of a step over about ``seconds``, after a warm-up of half that time, which fills the caches."""
+        start, count = time.perf_counter(), 0
+        while (passed := time.perf_counter() - start) < seconds / 2:
             self.contender()
             count += 1
         count = min(max(int(seconds * count / passed), 1), 1000)
-        began = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(count):
             self.contender()
-        return (time.perf_counter() - began) / count
+        return (time.perf_counter() - start) / count
 
     def start(self, path: str, batch: int, widths: Sequence[int], lr: float, decay: float) -> None:
         """Begin a training with the images in a file: import the library, build the contender, and run a step."""
@@ -164,7 +164,7 @@ class Server:
         return list(order[: count // self.batch * self.batch].reshape(-1, self.batch))
 
     def train(self) -> dict[str, float]:
-        """The rest of the epoch; the accuracy on the validation images, and the peak memory of this process in MiB."""
+        """Run the rest of the epoch; return the accuracy on the validation images, and the peak memory in MiB."""
         length = len(self.task.batches)
         self.contender()
         while self.contender.steps % length:
@@ -185,7 +185,7 @@ def serve(name: str) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = {"answer": getattr(server, request.pop("do"))(**request)}
+            answer = {"answer": getattr(server, request.pop("method"))(**request)}
         except Exception as error:
             first = str(error).strip().partition("\n")[0]
             answer = {"error": f"{type(error).__name__}: {first[:200]}"}

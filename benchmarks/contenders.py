@@ -12,8 +12,8 @@ from contender import Contender, Task, pairs
 class PlainNumPy(Contender):
     """Derivatives computed by hand, without optimization."""
 
-    def step(self, chosen: Any) -> float:
-        x, y = self.task.images[chosen], self.task.labels[chosen]
+    def step(self, batch: Any) -> float:
+        x, y = self.task.images[batch], self.task.labels[batch]
         rows = np.arange(len(y))
         inputs = [x]
         for w, b in self.layers[:-1]:
@@ -58,9 +58,9 @@ class TunedNumPy(Contender):
         self.column = np.empty((n, 1), np.float32)
         self.grads = [np.empty_like(p) for p in self.params]
 
-    def step(self, chosen: Any) -> float:
-        x = np.take(self.task.images, chosen, axis=0, out=self.x, mode="clip")
-        y = np.take(self.task.labels, chosen, out=self.y, mode="clip")
+    def step(self, batch: Any) -> float:
+        x = np.take(self.task.images, batch, axis=0, out=self.x, mode="clip")
+        y = np.take(self.task.labels, batch, out=self.y, mode="clip")
         layers, d_layers = self.layers, pairs(self.grads)
         h = x
         for (w, b), out in zip(layers, self.outputs, strict=True):
@@ -102,18 +102,18 @@ class Tensorgrad(Contender):
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        import tensorgrad as tg  # here, after TENSORGRAD_BLAS has been set
+        import tensorgrad as tg  # imported here, after TENSORGRAD_BLAS has been set
 
         self.tg = tg
         self.params = [tg.Tensor(p, requires_grad=True) for p in self.params]
         decay = 0 if self.penalty else self.decay
         self.optimizer = tg.optim.SGD(tg.nn.parameters(self.params), self.lr, weight_decay=decay)
 
-    def step(self, chosen: Any) -> float:
-        return float(self.on_batch(self.task.images[chosen], self.task.labels[chosen]).item())
+    def step(self, batch: Any) -> float:
+        return float(self.on_batch(self.task.images[batch], self.task.labels[batch]).item())
 
     def on_batch(self, x: Any, y: Any) -> Any:
-        """The step, once the batch is gathered; returns the loss."""
+        """The step on a batch of images and labels; returns the loss."""
         tg, layers, h = self.tg, self.layers, x
         for w, b in layers[:-1]:
             h = tg.relu(h @ w + b)

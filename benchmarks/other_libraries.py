@@ -35,8 +35,8 @@ class PyTorch(Contender):
                 p.copy_(torch.from_numpy(start).T if start.ndim == 2 else torch.from_numpy(start))
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=self.lr, weight_decay=self.decay)
 
-    def step(self, chosen: Any) -> float:
-        indices = self.torch.from_numpy(chosen)
+    def step(self, batch: Any) -> float:
+        indices = self.torch.from_numpy(batch)
         loss = self.torch.nn.functional.cross_entropy(self.model(self.images[indices]), self.labels[indices])
         self.optimizer.zero_grad()
         loss.backward()
@@ -73,17 +73,17 @@ class PyTorchCompiled(Contender):
                 x = torch.relu(x @ w + b)
             return torch.nn.functional.cross_entropy(x @ params[-2] + params[-1], y)
 
-        def update(params: Any, images: Any, labels: Any, chosen: Any) -> Any:
-            grads, loss = torch.func.grad_and_value(loss_of)(params, images[chosen], labels[chosen])
+        def update(params: Any, images: Any, labels: Any, batch: Any) -> Any:
+            grads, loss = torch.func.grad_and_value(loss_of)(params, images[batch], labels[batch])
             for p, g in zip(params, grads, strict=True):
                 p.sub_(self.lr * (g + self.decay * p))
             return loss
 
         self.update = torch.compile(update, dynamic=False)
 
-    def step(self, chosen: Any) -> float:
+    def step(self, batch: Any) -> float:
         with self.torch.no_grad():
-            return self.update(self.params, self.images, self.labels, self.torch.from_numpy(chosen)).item()
+            return self.update(self.params, self.images, self.labels, self.torch.from_numpy(batch)).item()
 
     def weights(self) -> list[Any]:
         return [p.numpy() for p in self.params]
@@ -115,8 +115,8 @@ class Jax(Contender):
         self.update = jax.jit(update, donate_argnums=0)
         self.params = [jax.device_put(p) for p in self.params]
 
-    def step(self, chosen: Any) -> float:
-        self.params, loss = self.update(self.params, self.task.images[chosen], self.task.labels[chosen])
+    def step(self, batch: Any) -> float:
+        self.params, loss = self.update(self.params, self.task.images[batch], self.task.labels[batch])
         return float(loss)
 
 
@@ -134,11 +134,11 @@ class MyGrad(Contender):
         self.relu, self.cross_entropy = relu, softmax_crossentropy
         self.params = [mygrad.tensor(p) for p in self.params]
 
-    def step(self, chosen: Any) -> float:
-        h, layers = self.task.images[chosen], self.layers
+    def step(self, batch: Any) -> float:
+        h, layers = self.task.images[batch], self.layers
         for w, b in layers[:-1]:
             h = self.relu(h @ w + b)
-        loss = self.cross_entropy(h @ layers[-1][0] + layers[-1][1], self.task.labels[chosen])
+        loss = self.cross_entropy(h @ layers[-1][0] + layers[-1][1], self.task.labels[batch])
         loss.backward()
         for p in self.params:
             p.data -= self.lr * (p.grad + self.decay * p.data)
@@ -168,8 +168,8 @@ class Autograd(Contender):
 
         self.value_and_grad = autograd.value_and_grad(loss_of)
 
-    def step(self, chosen: Any) -> float:
-        loss, grads = self.value_and_grad(self.params, self.task.images[chosen], self.task.labels[chosen])
+    def step(self, batch: Any) -> float:
+        loss, grads = self.value_and_grad(self.params, self.task.images[batch], self.task.labels[batch])
         for p, g in zip(self.params, grads, strict=True):
             p -= self.lr * (g + self.decay * p)
         return float(loss)
@@ -198,8 +198,8 @@ class ScikitLearn(Contender):
         for p, start in zip(self.params, task.start, strict=True):
             p[...] = start
 
-    def step(self, chosen: Any) -> float:
-        self.model.partial_fit(self.task.images[chosen], self.task.labels[chosen])
+    def step(self, batch: Any) -> float:
+        self.model.partial_fit(self.task.images[batch], self.task.labels[batch])
         return float(self.model.loss_)
 
 
@@ -235,8 +235,8 @@ class Tinygrad(Contender):
 
         self.update = update
 
-    def step(self, chosen: Any) -> float:
-        x, y = self.task.images[chosen], self.task.labels[chosen].astype(np.int32)
+    def step(self, batch: Any) -> float:
+        x, y = self.task.images[batch], self.task.labels[batch].astype(np.int32)
         return self.update(self.tensor(x).realize(), self.tensor(y).realize()).item()
 
     def weights(self) -> list[Any]:

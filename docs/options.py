@@ -22,11 +22,11 @@ HEAD = """# Options of train.py
 This page is written by `python docs/options.py` from `training/options.py`, where each option is defined once: its
 name, range, default and meaning. Three places set an option. The command line overrides the recipe of the model file
 (`--model`), which overrides the default. The folder of a run records all of them, in `config.yaml` and in each
-checkpoint. An unknown option, an option given twice, and a value out of range are one line on standard error, with
-exit code 2.
+checkpoint. An unknown option, an option given twice, and a value out of range are reported in one line on standard
+error, with exit code 2.
 
 In a recipe (an entry of type `Recipe` in a model file), names have underscores: `batch_size: 64`. `sweep.py` takes
-several values of any option but `--out`, `--data`, `--quiet`, `--eager` and `--threads`; there, `0.9,0.999` is one
+several values of any option except `--out`, `--data`, `--quiet`, `--eager` and `--threads`; there, `0.9,0.999` is one
 value of an option that takes several numbers. Its runs have one thread each.
 """
 
@@ -41,11 +41,11 @@ WITH_RESUME.
 `--resume RUN --epochs N` changes the number of epochs, also of a run that has finished:
 
 * N is larger than the number of epochs that the run has trained for.
-* The schedule is that of a run of N epochs, from the present update on. `constant`, `halving`, `step`, `multi_step`,
+* From the present update on, the schedule is that of a run of N epochs. `constant`, `halving`, `step`, `multi_step`,
   `exponential`, `cosine_restarts`, `cyclic` and `plateau` do not depend on the length, so that the run equals one
-  that was so long from the beginning. `cosine`, `linear`, `polynomial` and `one_cycle` do: the rate rises to what it
+  that had N epochs from the beginning. `cosine`, `linear`, `polynomial` and `one_cycle` do: the rate rises to what it
   would be at this point of a run of N epochs.
-* The best weights so far are kept until an epoch is better. `--patience` counts anew.
+* The best weights so far are kept until an epoch is better. `--patience` counts from the present epoch.
 
 `--from FILE` starts another run from the weights in a file, with an optimizer and a schedule of its own.
 
@@ -53,7 +53,7 @@ WITH_RESUME.
 
 Before a run starts, a few updates of copies of its network are compiled ([compile.md](compile.md)) and compared with
 ordinary ones. If weights, gradients, the state of the optimizer and the random numbers are bitwise the same, the run
-compiles its updates. Otherwise it does not; `decided: compile` in `config.yaml` says which. The results of a run do
+compiles its updates. Otherwise it does not; `decided: compile` in `config.yaml` records it. The results of a run do
 not depend on it.
 
 ## Threads

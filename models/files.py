@@ -1,4 +1,4 @@
-"""Lists of layers from YAML files, and their form: a list of dicts with a name, a type and parameters."""
+"""Read and check lists of layers in YAML files: lists of dicts with a name, a type and parameters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from models import own
+from models import user_class
 from models.layers import LAYERS, is_nested, parameters
 from models.yaml_file import brief, read_yaml
 from tensorgrad.errors import ConfigError
@@ -14,8 +14,8 @@ from tensorgrad.errors import ConfigError
 Entry: TypeAlias = dict[str, Any]
 
 RECIPE = "Recipe"
-TYPES = (*LAYERS, own.TYPE, RECIPE)
-MOST_ENTRIES, DEEPEST = 10_000, 20
+TYPES = (*LAYERS, user_class.TYPE, RECIPE)
+MAX_ENTRIES, MAX_DEPTH = 10_000, 20
 
 
 def read(path: str | Path) -> tuple[list[Entry], Entry]:
@@ -24,7 +24,7 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
     Raises
     ------
     ConfigError
-        Naming the file, the entry, and what was expected.
+        The message names the file, the entry, and what was expected.
     """
     path = Path(path)
     try:
@@ -39,8 +39,8 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
     layers = [entry for entry in entries if entry["type"] != RECIPE]
     if not layers:
         raise ConfigError(f"{path}: the list contains no layer")
-    if layers[0]["type"] == own.TYPE:
-        layers[0]["params"] = own.complete(layers[0]["params"], path.parent, f"{path}: {layers[0]['name']!r}")
+    if layers[0]["type"] == user_class.TYPE:
+        layers[0]["params"] = user_class.complete(layers[0]["params"], path.parent, f"{path}: {layers[0]['name']!r}")
     recipe = recipes[0]["params"] if recipes else {}
     for name, value in recipe.items():
         items = value if isinstance(value, list) else [value]
@@ -55,20 +55,20 @@ def _models_near(path: Path) -> list[Path]:
     return found or list((path.parent / "models").glob("*.yaml"))
 
 
-def check(entries: Any, source: str, room: list[int] | None = None, depth: int = 0) -> list[Entry]:
-    """The entries, with an empty dict for missing ``params``; ``room`` counts how many more there may be.
+def check(entries: Any, source: str, remaining: list[int] | None = None, depth: int = 0) -> list[Entry]:
+    """The entries, with an empty dict for missing ``params``; ``remaining`` is the number of further entries allowed.
 
     Raises
     ------
     ConfigError
-        Naming ``source``, the malformed entry, and what was expected.
+        The message names ``source``, the malformed entry, and what was expected.
     """
     if not isinstance(entries, list):
         raise ConfigError(f"{source}: expected a list of layers (name, type, params), got {_describe(entries)}")
-    room = [MOST_ENTRIES] if room is None else room
-    room[0] -= len(entries)
-    if room[0] < 0 or depth > DEEPEST:  # aliases in YAML can make a large list of a short text
-        raise ConfigError(f"{source}: there are more than {MOST_ENTRIES:,} entries, or {DEEPEST} lists in each other")
+    remaining = [MAX_ENTRIES] if remaining is None else remaining
+    remaining[0] -= len(entries)
+    if remaining[0] < 0 or depth > MAX_DEPTH:  # a short text in YAML can be a large list, by aliases
+        raise ConfigError(f"{source}: there are more than {MAX_ENTRIES:,} entries, or {MAX_DEPTH} lists in each other")
     checked: list[Entry] = []
     for i, entry in enumerate(entries, 1):
         where = f"{source}: entry {i}"
@@ -87,21 +87,21 @@ def check(entries: Any, source: str, room: list[int] | None = None, depth: int =
         if not isinstance(params, dict | None):
             raise ConfigError(f"{where} ({name!r}): params must be a dict, got {_describe(params)}")
         checked.append({"name": name, "type": kind, "params": {}})
-        checked[-1]["params"] = _nested(kind, params or {}, f"{where} ({name!r})", room, depth)
+        checked[-1]["params"] = _nested(kind, params or {}, f"{where} ({name!r})", remaining, depth)
     kinds = [entry["type"] for entry in checked if entry["type"] != RECIPE]
-    if len(kinds) > 1 and own.TYPE in kinds:
-        raise ConfigError(f"{source}: a {own.TYPE} is a whole network, so no other layer can stand beside it")
+    if len(kinds) > 1 and user_class.TYPE in kinds:
+        raise ConfigError(f"{source}: a {user_class.TYPE} is a whole network, so no other layer can stand beside it")
     return checked
 
 
-def _nested(kind: str, params: Entry, where: str, room: list[int], depth: int) -> Entry:
-    """The parameters of an entry, those that are lists of entries checked as well."""
+def _nested(kind: str, params: Entry, where: str, remaining: list[int], depth: int) -> Entry:
+    """The parameters of an entry, after a check of those that are lists of entries."""
     if kind not in LAYERS:
         return params
     checked = dict(params)
     for name, parameter in parameters(kind).items():
         if params.get(name) is not None and is_nested(parameter):
-            checked[name] = check(params[name], f"{where}: {name}", room, depth + 1)
+            checked[name] = check(params[name], f"{where}: {name}", remaining, depth + 1)
             wrong = [entry["type"] for entry in checked[name] if entry["type"] not in LAYERS]
             if wrong or not checked[name]:
                 found = wrong[0] if wrong else "list without any"

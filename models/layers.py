@@ -1,8 +1,8 @@
 """The types of layers that a list can contain, and how an entry becomes a layer.
 
 There is one mechanism for all of them: the parameters of an entry are those of the constructor, as its signature and
-annotations describe them. What follows from the shape of the input, such as ``in_channels``, can be left out. The shape
-of a layer's result is found by calling it. So every layer of `tensorgrad.nn` has a type of its own name.
+annotations describe them. Those that follow from the shape of the input, such as ``in_channels``, can be left out. The
+shape of a layer's result is found by calling it. So every layer of `tensorgrad.nn` has a type of its own name.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class SelfAttention(Sequences):
         return self.layer(x, x, x, need_weights=False, rng=rng)[0]
 
 
-# No types of layers, except the first, which takes integers and not pixels.
+# Not types of layers: `Embedding` takes integers, the others are not layers.
 _OMITTED = ("Embedding", "Mode", "Summary")
 _WRAPPED: dict[str, Callable[[Layer], Layer]] = {
     "GRU": Sequences, "LSTM": Sequences, "MultiheadAttention": SelfAttention
@@ -95,9 +95,9 @@ LAYERS: dict[str, Any] = {
 }  # fmt: skip
 """By type, a class of `tensorgrad.nn` or of this folder, or a function."""
 
-# Parameters that an entry cannot give: all networks are float32, and their first axis is that of the batch.
-_GIVEN = {"rng", "dtype", "batch_first", "kdim", "vdim"}
-# Parameters that follow from the shape of the input; None: not from this one.
+# Parameters that an entry cannot set: all networks are float32, and their first axis is that of the batch.
+_EXCLUDED = {"rng", "dtype", "batch_first", "kdim", "vdim"}
+# Parameters that follow from the shape of the input; None if one does not follow from this shape.
 _INFERRED: dict[str, Callable[[Shape], int | None]] = {
     "in_features": lambda shape: shape[-1],
     "input_size": lambda shape: shape[-1],
@@ -110,7 +110,7 @@ _INFERRED: dict[str, Callable[[Shape], int | None]] = {
 
 
 def takes_images(kind: str) -> bool:
-    """Whether the layers of a type work on images ``(N, C, H, W)``, or make other shapes of them."""
+    """Whether the layers of a type take images ``(N, C, H, W)``, or reshape them."""
     return kind.endswith("2d") or kind in ("Flatten", "Reshape", "GroupNorm", "Upsample")
 
 
@@ -121,14 +121,14 @@ def takes_vectors(kind: str) -> bool:
 
 def parameters(kind: str) -> dict[str, inspect.Parameter]:
     """The parameters that an entry of a type can have, by name."""
-    maker = LAYERS[kind]
-    if isinstance(maker, np.ufunc):
+    factory = LAYERS[kind]
+    if isinstance(factory, np.ufunc):
         return {}
-    signature = list(inspect.signature(maker).parameters.values())
-    if not isinstance(maker, type):
+    signature = list(inspect.signature(factory).parameters.values())
+    if not isinstance(factory, type):
         signature = signature[1:]  # without x
     allowed = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {p.name: p for p in signature if p.kind in allowed and p.name not in _GIVEN}
+    return {p.name: p for p in signature if p.kind in allowed and p.name not in _EXCLUDED}
 
 
 def is_nested(parameter: inspect.Parameter) -> bool:
@@ -137,7 +137,7 @@ def is_nested(parameter: inspect.Parameter) -> bool:
 
 
 def make(kind: str, params: dict[str, Any], shape: Shape, rng: np.random.Generator) -> Layer:
-    """Create a layer of a type for inputs ``(N, *shape)``; lists of entries among the parameters are layers by now.
+    """Create a layer of a type for inputs ``(N, *shape)``; nested lists of entries in ``params`` are layers already.
 
     Raises
     ------
@@ -158,12 +158,12 @@ def make(kind: str, params: dict[str, Any], shape: Shape, rng: np.random.Generat
             values[name] = inferred
         elif parameter.default is parameter.empty:
             raise ValueError(f"{kind} needs the parameter {name!r}")
-    maker = LAYERS[kind]
-    if not isinstance(maker, type):
-        return WithOptions(kind, maker, values) if values else maker
-    signature = inspect.signature(maker).parameters
+    factory = LAYERS[kind]
+    if not isinstance(factory, type):
+        return WithOptions(kind, factory, values) if values else factory
+    signature = inspect.signature(factory).parameters
     fixed = {"rng": rng, "batch_first": True}
-    layer: Layer = maker(**values, **{name: value for name, value in fixed.items() if name in signature})
+    layer: Layer = factory(**values, **{name: value for name, value in fixed.items() if name in signature})
     return _WRAPPED[kind](layer) if kind in _WRAPPED else layer
 
 
@@ -183,8 +183,8 @@ def result_shape(layer: Layer, shape: Shape) -> Shape:
     return found[1:]
 
 
-def written(shape: Sequence[int]) -> str:
-    """The shape of a batch: ``(N, 1, 28, 28)``."""
+def batch_shape(shape: Sequence[int]) -> str:
+    """The shape of a batch of such examples, as text: ``(N, 1, 28, 28)``."""
     return f"({', '.join(['N', *map(str, shape)])}{',' if not shape else ''})"
 
 
@@ -194,7 +194,7 @@ _SCALARS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "bool": (lambda value: isinstance(value, bool), "true or false"),
     "str": (lambda value: isinstance(value, str), "a text"),
 }
-"""By annotation, whether a value has its type, and what that is called."""
+"""By annotation: a test for values of the type, and the description of the type in messages."""
 
 
 def _checked(parameter: inspect.Parameter, value: Any) -> Any:
@@ -224,7 +224,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_size(value: Any) -> bool:
-    """Whether a value can be one for each axis, such as 3, [3, 5], [1, null] or "same"."""
+    """Whether a value can be a size for each axis, such as 3, [3, 5], [1, null] or "same"."""
     if isinstance(value, list):
         return bool(value) and all(item is None or _is_number(item) for item in value)
     return _is_number(value) or isinstance(value, str)

@@ -7,9 +7,10 @@
     - {name: flatten, type: Flatten}
     - {name: output, type: Linear, params: {out_features: 10}}
 
-What follows from the shape so far can be left out, here ``in_channels`` and ``in_features``; so can ``out_features`` of
-a linear layer at the end, the number of classes. A list starts from images ``(N, 1, H, W)`` if one of its layers before
-the first linear one works on images, otherwise from their pixels, ``(N, H * W)``. `models.layers` has the types.
+Parameters that follow from the shape of the input can be left out, here ``in_channels`` and ``in_features``; so can
+``out_features`` of a linear layer at the end, the number of classes. A list starts from images ``(N, 1, H, W)`` if one
+of its layers before the first linear one takes images, otherwise from their pixels, ``(N, H * W)``. `models.layers` has
+the types.
 
 The files ``models/*.yaml`` contain such lists; ``train.py --hidden 400`` uses the list that `mlp` returns. A file can
 also contain an entry of type ``Recipe``, whose parameters are options of ``train.py``; the command line overrides them.
@@ -24,24 +25,24 @@ from typing import TypeAlias
 import numpy as np
 
 import tensorgrad as tg
-from models import own
+from models import user_class
 from models.files import RECIPE, Entry, check
 from models.layers import (
     LAYERS,
     Layer,
     Reshape,
     Shape,
+    batch_shape,
     is_nested,
     make,
     parameters,
     result_shape,
     takes_images,
     takes_vectors,
-    written,
 )
 from tensorgrad.errors import ConfigError
 
-Network: TypeAlias = tg.nn.Sequential | own.OwnNetwork
+Network: TypeAlias = tg.nn.Sequential | user_class.UserNetwork
 
 
 def build(entries: list[Entry], shape: int | Sequence[int], classes: int, rng: np.random.Generator,
@@ -51,19 +52,19 @@ def build(entries: list[Entry], shape: int | Sequence[int], classes: int, rng: n
     Raises
     ------
     ConfigError
-        Naming ``source``, the entry, the shape there, and what was expected.
+        The message names ``source``, the entry, the shape of its input, and what was expected.
     """
     checked = check(entries, source)
-    if checked and checked[0]["type"] == own.TYPE:
-        return own.create(checked[0]["params"], _image_shape(shape), classes, rng, source)
+    if checked and checked[0]["type"] == user_class.TYPE:
+        return user_class.create(checked[0]["params"], _image_shape(shape), classes, rng, source)
     start = _image_shape(shape) if _starts_from_images(checked) else (math.prod(_as_tuple(shape)),)
     if checked and checked[-1]["type"] == "Linear":
         checked[-1]["params"] = {"out_features": classes} | checked[-1]["params"]
     layers, end = _layers(checked, start, rng, source)
     if end != (classes,):
-        found = f"{end[0]} outputs" if len(end) == 1 else f"outputs of shape {written(end)}"
+        found = f"{end[0]} outputs" if len(end) == 1 else f"outputs of shape {batch_shape(end)}"
         raise ConfigError(f"{source}: the last layer has {found}, but the data set has {classes} classes")
-    if len(start) > 1:  # the network is called with rows of pixels, whatever its layers take
+    if len(start) > 1:  # the network is called with rows of pixels in any case
         name = next(name for name in ("images", *(f"images{i}" for i in range(len(layers) + 1))) if name not in layers)
         layers = {name: Reshape(start), **layers}
     return tg.nn.Sequential(layers)
@@ -111,7 +112,7 @@ def _layers(entries: list[Entry], shape: Shape, rng: np.random.Generator,
         except (TypeError, ValueError, IndexError, OverflowError, MemoryError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             reason = f"not enough memory: {reason}" if isinstance(error, MemoryError) else reason
-            raise ConfigError(f"{where}: {reason} (its input has shape {written(shape)})") from None
+            raise ConfigError(f"{where}: {reason} (its input has shape {batch_shape(shape)})") from None
     return layers, shape
 
 
@@ -138,14 +139,14 @@ def hidden_sizes(entries: Sequence[Entry]) -> list[int]:
 
 
 def resize(entries: Sequence[Entry], hidden: Sequence[int], source: str) -> list[Entry]:
-    """The same list of layers with other sizes of its hidden linear layers.
+    """The list of layers with other sizes of its hidden linear layers.
 
     Raises
     ------
     ConfigError
         If their number differs.
     """
-    if entries[0]["type"] == own.TYPE:
+    if entries[0]["type"] == user_class.TYPE:
         raise ConfigError(f"--hidden cannot be combined with a class: set the sizes in {source}")
     linear = [i for i, entry in enumerate(entries) if entry["type"] == "Linear"]
     if len(linear) != len(hidden) + 1:

@@ -1,4 +1,4 @@
-"""The two-layer network, written out in full: an example for models of your own."""
+"""The two-layer network, written in full: an example of a user's model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading YAML files: YAML 1.2, in which ``1e-4`` is a number and ``no`` a text, without Python objects."""
+"""Read YAML 1.2, in which ``1e-4`` is a number and ``no`` a string, without Python objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from tensorgrad.errors import ConfigError
 
-_MOST = 100_000  # values in a file, counting those that aliases repeat
+_MAX_VALUES = 100_000  # values in a file, counting those that aliases repeat
 
 
 def read_yaml(path: Path, what: str) -> Any:
@@ -33,8 +33,8 @@ def read_yaml(path: Path, what: str) -> Any:
         raise ConfigError(f"cannot read {what} {path}: {error}") from None
     except (YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{path} is not YAML: {_problem(error)}") from None
-    if count > _MOST:
-        raise ConfigError(f"{path} has more than {_MOST:,} values, counting those that aliases repeat")
+    if count > _MAX_VALUES:
+        raise ConfigError(f"{path} has more than {_MAX_VALUES:,} values, counting those that aliases repeat")
     return content
 
 
@@ -61,7 +61,7 @@ def _count(value: Any, counts: dict[int, int]) -> int:
     if not isinstance(value, (list, dict)):
         return 1
     if id(value) not in counts:
-        counts[id(value)] = _MOST + 1  # if the value contains itself
+        counts[id(value)] = _MAX_VALUES + 1  # if the value contains itself
         items = [*value, *value.values()] if isinstance(value, dict) else value
         counts[id(value)] = 1 + sum(_count(item, counts) for item in items)
     return counts[id(value)]

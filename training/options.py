@@ -349,8 +349,8 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
         for name in ("dropout", "input_dropout", "init"):
             if name in given:
                 raise ConfigError(f"{flag(name)} cannot be combined with --model: set it in {given['model']}")
-        if models.own.is_class(given["model"]):
-            layers = models.own.entries(given["model"])
+        if models.user_class.is_class(given["model"]):
+            layers = models.user_class.entries(given["model"])
         else:
             layers, recipe = models.read(given["model"])
         recipe = check(recipe, f"{given['model']}: {models.files.RECIPE}")

@@ -9,7 +9,7 @@ from typing import Any
 import models
 import tensorgrad as tg
 
-OPTIMIZERS: dict[str, tuple[type[tg.optim.Optimizer], tuple[str, ...]]] = {  # with the options that only some have
+OPTIMIZERS: dict[str, tuple[type[tg.optim.Optimizer], tuple[str, ...]]] = {  # with the options that not all have
     "sgd": (tg.optim.SGD, ("momentum", "nesterov")),
     "adam": (tg.optim.Adam, ("betas",)),
     "adamw": (tg.optim.AdamW, ("betas",)),
@@ -23,7 +23,7 @@ PLATEAU = "plateau"  # the one schedule with a state, see `tg.schedules.Plateau`
 
 
 def by_optimizer(**values: Any) -> dict[str, Any]:
-    """A dict by the name of the optimizer; ``others`` is the value of those that are not named."""
+    """A dict with a value for each optimizer; ``others`` is the value of the optimizers that are not named."""
     others = values.pop("others")
     return dict.fromkeys(OPTIMIZERS, others) | values
 
@@ -54,19 +54,19 @@ SCHEDULES: dict[str, Callable[[SimpleNamespace, int], tg.schedules.Schedule]] = 
 
 
 def plateau(o: SimpleNamespace, state: dict[str, Any]) -> tg.schedules.Plateau | None:
-    """The schedule that follows the validation loss, in the state of `state_dict`; None unless the run has it."""
+    """The schedule that follows the validation loss, in the state of `state_dict`; None if the run has another one."""
     if o.schedule != PLATEAU:
         return None
-    made = tg.schedules.Plateau(factor=o.gamma, patience=o.plateau_epochs)
+    schedule = tg.schedules.Plateau(factor=o.gamma, patience=o.plateau_epochs)
     if state:
-        made.load_state_dict(state)
-    return made
+        schedule.load_state_dict(state)
+    return schedule
 
 
-def schedule(o: SimpleNamespace, updates: int, follows: tg.schedules.Plateau | None = None) -> tg.schedules.Schedule:
-    """The factor of the learning rate as a function of the number of the update, of ``updates`` in the whole run."""
-    chosen = (lambda _: follows.scale) if follows else SCHEDULES[o.schedule](o, updates)
-    return tg.schedules.warm_up(chosen, o.warmup)
+def schedule(o: SimpleNamespace, updates: int, plateau: tg.schedules.Plateau | None = None) -> tg.schedules.Schedule:
+    """The factor of the learning rate as a function of the number of the update; the whole run has ``updates``."""
+    factor = (lambda _: plateau.scale) if plateau else SCHEDULES[o.schedule](o, updates)
+    return tg.schedules.warm_up(factor, o.warmup)
 
 
 def freeze(network: models.Network, names: list[str]) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+from models import read_yaml
 from training.grid import Grid, as_text
 from training.pictures import save
 from training.scales import DPI, label_ends, log_scale
@@ -201,7 +201,7 @@ def _folders(cell: Cell) -> list[Path]:
 def options_of(cells: Sequence[Cell]) -> dict[str, Any]:
     """The options of the first run that has begun; none if there is no such run."""
     files = (folder / "config.yaml" for cell in cells for folder in cell.folders)
-    return next((yaml.safe_load(file.read_text(encoding="utf-8")) for file in files if file.is_file()), {})
+    return next((read_yaml(file, "the configuration") for file in files if file.is_file()), {})
 
 
 def data_set(o: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""The number of threads of the BLAS library: more are slower where other programs use the cores.
+"""The number of threads of the BLAS library: more threads are slower if other programs use the cores.
 
-Results can differ in their last digits between numbers of threads, so that a run changes it between epochs only, and
-records it for each.
+Results can differ in their last digits between numbers of threads, so that a run changes the number only between
+epochs, and records it for each.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from typing import Any
 from models import brief
 
 AUTO = "auto"
-SLOW, SLOW_BY = 1.5, 0.5  # an epoch is slow that takes 1.5 times the best one, and half a second more
+SLOW_FACTOR, SLOW_SECONDS = 1.5, 0.5  # an epoch is slow if it takes 1.5 times the fastest one, and 0.5 s longer
 _ROUNDS, _SECONDS = 7, 0.5  # of a measurement; a round that takes longer is the only one
 
 
 @contextlib.contextmanager
 def adjustable() -> Iterator[Callable[[int], None]]:
-    """Yields a function that sets the number of threads; afterwards, it is what it was before the block."""
+    """Yield a function that sets the number of threads; after the block, the former number is restored."""
     controller = _blas()
     with controller.limit(limits=None):
         yield lambda number: controller.limit(limits=number) and None
 
 
-def most() -> int:
+def available() -> int:
     """The number of threads that BLAS would use: the number of cores, or what the environment says; 1 without BLAS."""
     return max((int(library["num_threads"]) for library in _blas().info()), default=1)
 
 
 def fastest(work: Callable[[], Any], limit: int | None = None) -> int:
-    """The number of threads, 1, 2, 4, ... up to ``limit``, by default `most`, with which ``work()`` takes least time.
+    """The number of threads, 1, 2, 4, ... up to ``limit``, for which ``work()`` takes the least time.
 
-    They take turns, and medians are compared, because the load of a machine varies. Of equally fast ones, within 5 %,
-    the smallest wins.
+    By default, ``limit`` is `available`. The numbers are measured in turns, and medians are compared, because the load
+    of a machine varies. The result is the smallest number whose median is within 5 % of the least.
     """
-    limit = limit or most()
+    limit = limit or available()
     numbers: list[int] = [n for n in (2**k for k in range(12)) if n < limit] + [limit]
     if len(numbers) == 1:
         return numbers[0]
@@ -52,7 +52,7 @@ def fastest(work: Callable[[], Any], limit: int | None = None) -> int:
         for _ in range(_ROUNDS):
             for number in numbers:
                 use(number)
-                work()  # not counted: it starts the threads
+                work()  # not measured: it starts the threads
                 start = time.perf_counter()
                 work()
                 seconds[number].append(time.perf_counter() - start)
@@ -65,26 +65,26 @@ def fastest(work: Callable[[], Any], limit: int | None = None) -> int:
 def for_epoch(o: SimpleNamespace, history: Sequence[dict[str, Any]], measure: Callable[[], int]) -> int:
     """The number of threads of the next epoch: that of the options or, with ``auto``, the fastest by ``measure()``.
 
-    That is measured before a run starts, which the options record, and again after an epoch that was slow.
+    The fastest number is measured before a run starts, when the options record it, and again after a slow epoch.
     """
     if isinstance(o.threads, int):
         return int(o.threads)
     if isinstance(o.threads, list):
         return int(o.threads[min(len(history), len(o.threads) - 1)])
     if not history:
-        return int(o.decided.get("threads") or most())
-    return measure() if is_slow(history) else int(history[-1].get("threads") or most())
+        return int(o.decided.get("threads") or available())
+    return measure() if is_slow(history) else int(history[-1].get("threads") or available())
 
 
 def is_slow(history: Sequence[dict[str, Any]]) -> bool:
-    """Whether the last epoch took much longer than the best one, by the rows of metrics.csv."""
+    """Whether the last epoch took much longer than the fastest one, by the rows of metrics.csv."""
     ends = [0.0, *(row["seconds"] for row in history)]
     epochs = [end - start for start, end in itertools.pairwise(ends)]
-    return bool(epochs) and epochs[-1] > max(SLOW * min(epochs), min(epochs) + SLOW_BY)
+    return bool(epochs) and epochs[-1] > max(SLOW_FACTOR * min(epochs), min(epochs) + SLOW_SECONDS)
 
 
 def parse(value: Any) -> str | int | list[int]:
-    """``auto``, a number, or a list of numbers, one for each epoch; a file metrics.csv stands for those recorded in it.
+    """``auto``, a number, or a list of numbers, one for each epoch; a file metrics.csv stands for the numbers in it.
 
     Raises
     ------

@@ -24,7 +24,7 @@ _MOST_PROGRAMS, _MOST_RECORDINGS = 8, 64  # for arguments of one kind, and in al
 
 
 class Compiled(Generic[P, R]):
-    """A function that is replayed where it was recorded, and otherwise called."""
+    """A function that is replayed if a recorded program applies, and called otherwise."""
 
     is_compiled = True
 
@@ -68,26 +68,26 @@ class Compiled(Generic[P, R]):
         return self if instance is None else types.MethodType(self, instance)
 
     def __reduce__(self) -> Any:
-        return Compiled, (self.compiled_function, self.exact)  # a copy records for itself
+        return Compiled, (self.compiled_function, self.exact)  # a copy has its own recordings
 
     def _replay(self, program: Program, leaves: Sequence[Any], args: Any, kwargs: Any) -> R:
-        states = [leaves[i].bit_generator.state for i in program.draws]
-        values = [leaves[i].data if is_tensor else leaves[i] for i, is_tensor in program.taken]
+        states = [leaves[i].bit_generator.state for i in program.generators]
+        values = [leaves[i].data if is_tensor else leaves[i] for i, is_tensor in program.inputs]
         try:
             return cast(R, program.replay(values))
         except NotReplayedError:
-            for i, state in zip(program.draws, states, strict=True):
+            for i, state in zip(program.generators, states, strict=True):
                 leaves[i].bit_generator.state = state
         return self.compiled_function(*args, **kwargs)
 
     def _record(self, kind: Any, programs: list[Program], leaves: Sequence[Any], args: Any, kwargs: Any) -> R:
         """Record a call; the second of its kind, if it agrees with the first, makes a program."""
         self._count += 1
-        of_kind = [program for program in programs if program.kind == kind]
-        if len(of_kind) >= _MOST_PROGRAMS or self._count > _MOST_RECORDINGS:
+        similar = [program for program in programs if program.kind == kind]
+        if len(similar) >= _MOST_PROGRAMS or self._count > _MOST_RECORDINGS:
             self._gave_up = True
             self._recordings.clear()
-            what = of_kind[0].reach.changed() if of_kind else "the shape or the value of an argument"
+            what = similar[0].dependencies.changed() if similar else "the shape or the value of an argument"
             warnings.warn(
                 f"tg.compile has recorded {self.__name__} {self._count} times, because {what or 'a parameter'} keeps "
                 "changing, and calls it without compiling from now on: pass a number that changes as an array",
@@ -99,7 +99,7 @@ class Compiled(Generic[P, R]):
         recording = Recording(self.compiled_function, _unique(chain.from_iterable(map(_names, names, forms))), leaves)
         result = recording.run(self.compiled_function, args, kwargs)
         first = self._recordings.pop(kind, None)
-        if first is None or first.reach.changed() is not None or first.state != recording.state:
+        if first is None or first.dependencies.changed() is not None or first.state != recording.state:
             self._recordings[kind] = recording
         else:
             check_agreement(first, recording)
@@ -109,7 +109,7 @@ class Compiled(Generic[P, R]):
 
 
 def _structure(tree: Any, leaves: list[Any]) -> Any:
-    """The form of nested lists, tuples and dicts, and None for another object, which is appended to ``leaves``."""
+    """The structure of nested lists, tuples and dicts; other objects are None, and appended to ``leaves``."""
     kind = type(tree)
     if kind in (list, tuple, dict) or hasattr(kind, "_fields"):
         keys, items = (tuple(tree), tree.values()) if kind is dict else (range(len(tree)), tree)
@@ -128,7 +128,7 @@ def _names(name: str, structure: Any) -> Iterator[str]:
 
 
 def _unique(names: Iterable[str]) -> list[str]:
-    """The same names, with others for those that occur again, and for those that are no identifiers."""
+    """The names, where duplicates and those that are not identifiers are replaced."""
     out: list[str] = []
     for name in names:
         out.append(name if name.isidentifier() and name not in out else f"argument_{len(out)}")
@@ -143,12 +143,12 @@ def compile(fn: Callable[P, R], *, exact: bool = True) -> Compiled[P, R]:
 
     What may change from call to call: the values of arrays that are arguments, parameters and other arrays outside that
     are written to in place, the state and settings of optimizers (``optimizer.lr``), and random numbers drawn from a
-    generator that is an argument. A change of anything else is noticed, and the function recorded anew: the shapes,
+    generator that is an argument. If anything else changes, the function is recorded again: the shapes,
     dtypes and memory layouts of arguments, the values of arguments that are numbers, ``requires_grad``, and the
     variables, attributes and global names that the function refers to.
 
-    Where the values of a call take another way than those of the recorded one (a branch inside tensorgrad, a NaN), the
-    function is called as it is. The first two calls with arguments of one kind are recorded and compared.
+    If the values of a call lead to another branch inside tensorgrad than those of the recorded one, or to a NaN, the
+    function itself is called. The first two calls with arguments of one kind are recorded and compared.
 
     Parameters
     ----------

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.compiling.layouts import layout
-from tensorgrad.compiling.memory import Memory, is_blank, takes_out
+from tensorgrad.compiling.memory import Memory, accepts_out, is_zeros
 from tensorgrad.compiling.recording import Output
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, mapped
 
 
 class BranchError(Exception):
-    """A guard does not hold: the recorded program is not the one for these values."""
+    """A condition of the program is not fulfilled: it was recorded for other values."""
 
 
 def holds(x: Any, value: bool) -> None:
@@ -44,7 +44,7 @@ class Source:
         self._written: set[int] = set()
 
     def lines(self, program: Sequence[Instruction]) -> list[str]:
-        """A line for each instruction that has something to do when the program runs."""
+        """A line for each instruction that is executed when the program runs."""
         self._written |= {x.storage for step in program for x in step.writes}
         return [line for step in program for line in self._line(step)]
 
@@ -55,16 +55,16 @@ class Source:
             if donor is not None:
                 self.names[id(x)] = self.name(donor)
             elif id(x) in self.memory.views:
-                self.names[id(x)] = self._free(f"{self.name(self.memory.views[id(x)])}_view")
+                self.names[id(x)] = self._unused_name(f"{self.name(self.memory.views[id(x)])}_view")
             else:
                 self._count += 1
-                self.names[id(x)] = self._free(f"t{self._count}")
+                self.names[id(x)] = self._unused_name(f"t{self._count}")
         name = self.names[id(x)]
         if id(x) in self.memory.arrays:
             self.namespace.setdefault(name, self.memory.arrays[id(x)])
         return name
 
-    def _free(self, wanted: str) -> str:
+    def _unused_name(self, wanted: str) -> str:
         name, n = re.sub(r"\W", "_", wanted) or "x", 1
         if name[0].isdigit() or keyword.iskeyword(name):
             name = f"x_{name}"
@@ -78,13 +78,13 @@ class Source:
     def give_name(self, x: Traced, wanted: str) -> str:
         """Name an array, if it has no name yet."""
         if id(x) not in self.names:
-            self.names[id(x)] = self._free(wanted)
+            self.names[id(x)] = self._unused_name(wanted)
         return self.names[id(x)]
 
     def constant(self, value: Any, wanted: str = "c") -> str:
         """The name of an object that the program uses."""
         if id(value) not in self._constants:
-            name = self._free(wanted)
+            name = self._unused_name(wanted)
             self._constants[id(value)] = name
             self.namespace[name] = value
         return self._constants[id(value)]
@@ -145,19 +145,19 @@ class Source:
             return f"{self.expression(args[0])}[{self._index(args[1])}]"
         if fn is operator.setitem:
             return f"{self.expression(args[0])}[{self._index(args[1])}] = {self.expression(args[2])}"
-        given = [self.expression(x) for x in args]
+        positional = [self.expression(x) for x in args]
         kwargs = {
             name: x[0] if name == "out" and type(x) is tuple and len(x) == 1 else x for name, x in step.kwargs.items()
         }
-        named = [f"{name}={self.expression(value)}" for name, value in kwargs.items()]
+        keywords = [f"{name}={self.expression(value)}" for name, value in kwargs.items()]
         method = getattr(fn, "__name__", "")
         if fn is np.ndarray.transpose and len(args) == 1:
-            return f"{given[0]}.T"
+            return f"{positional[0]}.T"
         if method == "<lambda>":
-            return f"{self.constant(fn, f'gradient_of_{step.where.gradient_of}')}({', '.join(given + named)})"
+            return f"{self.constant(fn, f'gradient_of_{step.where.gradient_of}')}({', '.join(positional + keywords)})"
         if getattr(np.ndarray, method, None) is fn or (args and isinstance(args[0], TracedGenerator)):
-            return f"{given[0]}.{method}({', '.join(given[1:] + named)})"
-        return f"{self._function(fn)}({', '.join(given + named)})"
+            return f"{positional[0]}.{method}({', '.join(positional[1:] + keywords)})"
+        return f"{self._function(fn)}({', '.join(positional + keywords)})"
 
     def _line(self, step: Instruction) -> list[str]:
         out, first = step.out, next(step.results(), next(iter(step.writes), None))
@@ -165,17 +165,17 @@ class Source:
             line, first = self._guard(step), None
         elif isinstance(out, Traced) and id(out) in self.memory.arrays:
             name = self.name(out)
-            if not (takes_out(step) or is_blank(step)):
+            if not (accepts_out(step) or is_zeros(step)):
                 self.views.append(f"# {name} = {self._call(step)}")  # exists before the program runs
                 return []
-            line = f"{name}.fill(0)" if is_blank(step) else f"{self._call(step)[:-1]}, out={name})"
+            line = f"{name}.fill(0)" if is_zeros(step) else f"{self._call(step)[:-1]}, out={name})"
         elif step.fn is np.asarray and step.args[0].is_scalar and out.storage not in self._written:
             self.names[id(out)] = self.name(step.args[0])  # NumPy's functions take the scalar as it is
             return []
         elif out is None:
             line = self._call(step)
         elif type(out) is dict:  # gradients by input, of a rule that computes them together
-            found = self._free("gradients")
+            found = self._unused_name("gradients")
             items = [f"{self.name(x)} = {found}[{key!r}]" for key, x in out.items() if isinstance(x, Traced)]
             return [self._commented(f"{found} = {self._call(step)}", step, None), *items]
         else:

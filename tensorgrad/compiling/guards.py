@@ -1,7 +1,7 @@
 """What a recorded program depends on: its arguments, and everything that the function reaches from outside.
 
-The function's closure, the globals it names, its bound object and its arguments are searched for tensors, and for plain
-values. A replay is made only while all of them are what they were in the recorded call.
+The function's closure, the globals that it names, its bound object and its arguments are searched for tensors and plain
+values. A program is replayed only while all of them are as they were in the recorded call.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ _IMPLICIT = frozenset((  # methods that run without being named
     "__enter__", "__exit__", "__float__", "__int__", "__index__", "__bool__", "__get__", "__add__", "__sub__",
     "__mul__", "__rmul__", "__truediv__", "__pow__", "__matmul__", "__neg__", "__eq__", "__lt__", "__gt__",
 ))  # fmt: skip
-_VALUES = (*PLAIN, list, tuple, dict, set, frozenset, np.ndarray, Variable)  # of attributes of classes
+_CLASS_VALUES = (*PLAIN, list, tuple, dict, set, frozenset, np.ndarray, Variable)  # watched in attributes of classes
 _STANDARD = str(Path(functools.__file__).parent) + os.sep  # the standard library
-_MANY = 50_000  # places; a function that reaches more is not searched to the end
+_MOST_BINDINGS = 50_000  # a function that reaches more is not searched to the end
 
 
-class Place(NamedTuple):
-    """A variable, an attribute or an entry, and what was there when the function was recorded."""
+class Binding(NamedTuple):
+    """A variable, an attribute or an entry, and its value when the function was recorded."""
 
     container: Any  # a cell of a closure, a list, a dict, or `Attributes`
     key: Any
     value: Any
     name: str
 
-    def now(self) -> Any:
-        """What is there."""
+    def current(self) -> Any:
+        """The present value."""
         if isinstance(self.container, types.CellType):
             return self.container.cell_contents
         if isinstance(self.container, list):
             return self.container[self.key] if self.key < len(self.container) else None
         return self.container.get(self.key)
 
-    def put(self, value: Any) -> None:
-        """Set what is there."""
+    def assign(self, value: Any) -> None:
+        """Set the value."""
         if isinstance(self.container, types.CellType):
             self.container.cell_contents = value
         else:
@@ -75,88 +75,88 @@ class Attributes:
         setattr(self.owner, key, value)
 
 
-class Reach:
-    """The tensors, generators and other values that a function and its arguments reach."""
+class Dependencies:
+    """The tensors, generators and other values that can be reached from a function and its arguments."""
 
     def __init__(self, fn: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-        self._names: set[str] = set()  # that the code of the functions reached mentions
-        known = -1
-        while known < len(self._names):  # further names make further attributes and methods count
-            known = len(self._names)
+        self._names: set[str] = set()  # of globals and attributes, in the code of the functions reached
+        count = -1
+        while count < len(self._names):  # with more names, more attributes and methods are watched
+            count = len(self._names)
             self._search([(fn, "", True), *((value, name, True) for name, value in arguments.items())])
-        self.arrays = [place for place in self.places if type(place.value) is np.ndarray]
+        self.arrays = [binding for binding in self.bindings if type(binding.value) is np.ndarray]
 
     def _search(self, start: list[tuple[Any, str, bool]]) -> None:
         self.tensors: dict[int, tuple[Variable, str]] = {}
         self.generators: dict[int, np.random.Generator] = {}
-        self.places: list[Place] = []
+        self.bindings: list[Binding] = []
         self.contents: list[tuple[Any, Any]] = []  # a list or dict and its length, or a set and its elements
-        self._attributes: list[tuple[dict[str, Any], frozenset[str]]] = []  # of objects, and the names there were
+        self._attributes: list[tuple[dict[str, Any], frozenset[str]]] = []  # of objects, and the names that they had
         seen: dict[int, bool] = {}
-        alive = []  # so that an ``id`` is not used twice
+        alive = []  # references, so that no ``id`` is reused
         todo = deque(start)  # breadth first, so that names are short
-        while todo and len(self.places) < _MANY:
-            x, name, counts = todo.popleft()
-            if (isinstance(x, PLAIN) and not _is_users_class(x)) or seen.get(id(x), -1) >= counts:
+        while todo and len(self.bindings) < _MOST_BINDINGS:
+            x, name, is_watched = todo.popleft()
+            if (isinstance(x, PLAIN) and not _is_users_class(x)) or seen.get(id(x), -1) >= is_watched:
                 continue
-            seen[id(x)] = counts
+            seen[id(x)] = is_watched
             alive.append(x)
             if isinstance(x, Variable):
                 self.tensors.setdefault(id(x), (x, name))
             elif isinstance(x, np.random.Generator):
                 self.generators[id(x)] = x
             else:
-                todo += self._inside(x, name, counts)
+                todo += self._inside(x, name, is_watched)
 
-    def _inside(self, x: Any, name: str, counts: bool) -> Iterator[tuple[Any, str, bool]]:
-        """What an object refers to, with its name, and whether a change of it counts; if so, its place is noted."""
+    def _inside(self, x: Any, name: str, is_watched: bool) -> Iterator[tuple[Any, str, bool]]:
+        """What an object refers to, with its name, and whether it is watched; if so, its binding is stored."""
         if isinstance(x, types.FunctionType):
-            yield from self._of_function(x, counts)
+            yield from self._of_function(x, is_watched)
         elif isinstance(x, types.MethodType):
-            yield from ((x.__func__, "", counts), (x.__self__, "self", counts))
+            yield from ((x.__func__, "", is_watched), (x.__self__, "self", is_watched))
         elif isinstance(x, functools.partial):
-            yield from ((x.func, name, counts), (x.args, name, counts), (x.keywords, name, counts))
+            yield from ((x.func, name, is_watched), (x.args, name, is_watched), (x.keywords, name, is_watched))
         elif isinstance(x, (list, tuple, dict)):
-            is_mutable = not isinstance(x, tuple) and counts
+            is_mutable = not isinstance(x, tuple) and is_watched
             self.contents += [(x, len(x))] if is_mutable else []
             for key, item in x.items() if isinstance(x, dict) else enumerate(x):
-                place = Place(x, key, item, f"{name}.{key}" if name else str(key))
-                self.places += [place] if is_mutable else []
-                yield item, place.name, counts
+                binding = Binding(x, key, item, f"{name}.{key}" if name else str(key))
+                self.bindings += [binding] if is_mutable else []
+                yield item, binding.name, is_watched
         elif isinstance(x, (set, frozenset)):
-            self.contents += [(x, frozenset(x))] if counts else []
+            self.contents += [(x, frozenset(x))] if is_watched else []
         elif hasattr(type(x), "is_compiled"):
-            yield x.compiled_function, name, counts
+            yield x.compiled_function, name, is_watched
         elif hasattr(type(x), "compile_as_one_call"):  # an optimizer, which a replay calls as a whole
-            yield x.params, "" if name in ("optimizer", "opt") else name, counts
+            yield x.params, "" if name in ("optimizer", "opt") else name, is_watched
         elif not isinstance(x, (types.ModuleType, np.ndarray)):
-            yield from self._of_object(x, name, counts)
+            yield from self._of_object(x, name, is_watched)
 
-    def _of_object(self, x: Any, name: str, counts: bool) -> Iterator[tuple[Any, str, bool]]:
-        """The attributes and methods. Those of a user's class count if the code reached mentions their names."""
+    def _of_object(self, x: Any, name: str, is_watched: bool) -> Iterator[tuple[Any, str, bool]]:
+        """The attributes and methods. Those of a user's class are watched if the code reached contains their names."""
         kind = x if isinstance(x, type) else type(x)
         name, implicit = ("", _IMPLICIT - {"__call__"}) if name == "self" else (name, _IMPLICIT)
-        ours = in_package[getattr(sys.modules.get(kind.__module__), "__file__", None) or ""]
-        if counts and type(x).__dictoffset__ and not isinstance(x, type):
+        is_internal = in_package[getattr(sys.modules.get(kind.__module__), "__file__", None) or ""]
+        if is_watched and type(x).__dictoffset__ and not isinstance(x, type):
             self._attributes.append((vars(x), frozenset(vars(x))))
         for container, key, item in () if isinstance(x, type) else _attributes(x):
-            place = Place(container, key, item, f"{name}.{key}" if name else key)
-            is_used = counts and (ours or key in self._names)
-            self.places += [place] if is_used else []
-            yield item, place.name, is_used
+            binding = Binding(container, key, item, f"{name}.{key}" if name else key)
+            is_used = is_watched and (is_internal or key in self._names)
+            self.bindings += [binding] if is_used else []
+            yield item, binding.name, is_used
         for base in kind.__mro__:
-            for key, item in vars(base).items() if counts and _is_users_class(base) else ():
-                if key in self._names and isinstance(item, _VALUES) and getattr(x, key, None) is item:
-                    is_array = isinstance(item, np.ndarray)  # which is replaced where it is
-                    self.places.append(Place(Attributes(base if is_array else x), key, item, key))
+            for key, item in vars(base).items() if is_watched and _is_users_class(base) else ():
+                if key in self._names and isinstance(item, _CLASS_VALUES) and getattr(x, key, None) is item:
+                    is_array = isinstance(item, np.ndarray)  # a recording replaces it by a stand-in, in the class
+                    self.bindings.append(Binding(Attributes(base if is_array else x), key, item, key))
                     yield item, key, True
             for key, item in vars(base).items():
                 function = getattr(item, "fget", None) or getattr(item, "__func__", item)  # of a property or a method
                 if _is_users(function) and (key in self._names or key in implicit):
-                    yield function, "", counts
+                    yield function, "", is_watched
 
-    def _of_function(self, fn: types.FunctionType, counts: bool) -> Iterator[tuple[Any, str, bool]]:
-        if in_package[fn.__code__.co_filename] or not counts:
+    def _of_function(self, fn: types.FunctionType, is_watched: bool) -> Iterator[tuple[Any, str, bool]]:
+        if in_package[fn.__code__.co_filename] or not is_watched:
             return
         self._names.update(_names(fn.__code__))
         for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
@@ -164,23 +164,23 @@ class Reach:
                 value = cell.cell_contents
             except ValueError:  # not assigned yet
                 continue
-            self.places.append(Place(cell, None, value, name))
+            self.bindings.append(Binding(cell, None, value, name))
             yield value, name, True
         used = [(fn.__globals__, name) for name in _names(fn.__code__)] + [(vars(fn), name) for name in vars(fn)]
         for container, name in used:
             if name in container and name in self._names:
                 value = container[name]
-                self.places.append(Place(container, name, value, name))
+                self.bindings.append(Binding(container, name, value, name))
                 if not isinstance(value, types.FunctionType) or _is_users(value):
                     yield value, name, True
         yield from ((value, "", True) for value in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()))
 
     def changed(self) -> str | None:
-        """The name of a place that has another value by now; None if there is none."""
-        for place in self.places:
-            now = place.now()
-            if now is not place.value and not is_same(now, place.value):
-                return place.name
+        """The name of a binding whose value has changed, or a description of what has; None if nothing has."""
+        for binding in self.bindings:
+            value = binding.current()
+            if value is not binding.value and not is_same(value, binding.value):
+                return binding.name
         for container, known in self.contents:
             if known != (len(container) if isinstance(known, int) else container):
                 return f"{'the length' if isinstance(known, int) else 'the elements'} of a {type(container).__name__}"
@@ -192,7 +192,7 @@ class Reach:
 
 
 def _attributes(x: Any) -> list[tuple[Any, str, Any]]:
-    """The attributes of an object, each with the container that it can be read from."""
+    """The attributes of an object, each with its container, name and value."""
     own = vars(x) if type(x).__dictoffset__ else {}
     slots = [
         (Attributes(x), key, getattr(x, key))
@@ -260,7 +260,7 @@ def state_of(tensor: Variable) -> tuple[Any, ...]:
 
 
 def sharing(owners: Mapping[int, int], *arrays: Any) -> tuple[int, ...]:
-    """Which arrays share memory, with each other or with those of which ``owners`` has the ``id`` of the owner."""
+    """Which arrays share memory, with each other or with those in ``owners``, numbers by the ``id`` of the owner."""
     found = [owner_of(x) for x in arrays]
     return tuple([owners.get(owner, -1 - found.index(owner)) for owner in found])
 
@@ -269,7 +269,7 @@ def sharing(owners: Mapping[int, int], *arrays: Any) -> tuple[int, ...]:
 
 
 def conditions(source: Source, recording: Recording, leaves: Sequence[Any], writes: bool) -> list[str]:
-    """The expressions that hold if a recorded program applies: to arguments, and to what the function reaches.
+    """The expressions that must be true for a program to apply: about arguments, and what the function reaches.
 
     ``leaves`` are the arguments of the recorded call. If the program ``writes`` to arrays outside, they must share
     memory with the same arrays.
@@ -289,7 +289,7 @@ def conditions(source: Source, recording: Recording, leaves: Sequence[Any], writ
             dtype = source.constant(x.dtype, "dtype")
             out += [f"{array}.shape == {x.shape}", f"{array}.dtype == {dtype}", f"{array}.strides == {x.strides}"]
     if writes and arrays:
-        reached = [*recording.data.values(), *[place.value for place in recording.reach.arrays]]
+        reached = [*recording.data.values(), *[binding.value for binding in recording.dependencies.arrays]]
         owners = {owner: i for i, owner in enumerate(dict.fromkeys(map(owner_of, reached)))}
         call = f"sharing({source.constant(owners, 'owners')}, {', '.join(arrays)})"
         out.append(f"{call} == {sharing(owners, *arrays.values())}")
@@ -299,20 +299,21 @@ def conditions(source: Source, recording: Recording, leaves: Sequence[Any], writ
         out += [f"{name}.data is {source.constant(recording.data[key])}",
                 f"{name}.node is {'' if is_constant else 'not '}None",
                 f"{name}.grad is {'' if has_no_grad else 'not '}None"]  # fmt: skip
-    for container, known in recording.reach.contents:
+    for container, known in recording.dependencies.contents:
         name = source.constant(container, "container")
         out.append(
             f"len({name}) == {known}" if isinstance(known, int) else f"{name} == {source.constant(known, 'set')}"
         )
-    for place in recording.reach.places:
-        name, index = source.constant(place.container, "container"), source.expression(place.key)
-        entry = f"{name}[{index}]" if isinstance(place.container, list) else f"{name}.get({index})"
-        is_cell = isinstance(place.container, types.CellType)
-        out.append(_equal(source, f"{name}.cell_contents" if is_cell else entry, place.value))
+    for binding in recording.dependencies.bindings:
+        name, index = source.constant(binding.container, "container"), source.expression(binding.key)
+        entry = f"{name}[{index}]" if isinstance(binding.container, list) else f"{name}.get({index})"
+        is_cell = isinstance(binding.container, types.CellType)
+        out.append(_equal(source, f"{name}.cell_contents" if is_cell else entry, binding.value))
     return out
 
 
-def _equal(source: Source, place: str, value: Any) -> str:
-    """The condition that a place holds what it held: the same object or an equal number or string."""
+def _equal(source: Source, expression: str, value: Any) -> str:
+    """The condition that an expression has the recorded value: the same object, or an equal number or string."""
     name = source.constant(value, "value")
-    return f"({place} is {name} or is_same({place}, {name}))" if isinstance(value, PLAIN) else f"{place} is {name}"
+    is_it = f"{expression} is {name}"
+    return f"({is_it} or is_same({expression}, {name}))" if isinstance(value, PLAIN) else is_it

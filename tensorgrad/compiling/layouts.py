@@ -1,4 +1,4 @@
-"""Which functions return arrays whose shape or dtype depends on the values of their arguments."""
+"""Find calls that return arrays whose shape or dtype depends on the values of their arguments."""
 
 from __future__ import annotations
 

@@ -23,9 +23,9 @@ class Memory:
     outside
         Arrays that exist already.
     own
-        Arrays that have memory for themselves, such as gradients, which remain after the program.
+        Arrays whose memory is not shared with others, such as gradients, which exist after the program.
     results
-        Further arrays that are used after the program.
+        Other arrays that are used after the program.
     """
 
     def __init__(self, program: Sequence[Instruction], outside: Iterable[Traced], own: Iterable[Traced],
@@ -39,7 +39,7 @@ class Memory:
         self._last = {x.storage: i for i, step in enumerate(program) for x in step.touched()}
         self._last.update(dict.fromkeys((*self._own, *[x.storage for x in results]), len(program)))
         for i, step in enumerate(program):
-            if takes_out(step) or is_blank(step):
+            if accepts_out(step) or is_zeros(step):
                 self._place(step, i)
             elif is_view(step) and all(id(y) in self.arrays for y in step.reads()):
                 self._view(step)
@@ -82,8 +82,8 @@ class Memory:
             self.arrays[id(step.out)], self.views[id(step.out)] = view, source
 
 
-def takes_out(step: Instruction) -> bool:
-    """Whether the function can write its result into an array that it is given."""
+def accepts_out(step: Instruction) -> bool:
+    """Whether the function can write its result into an array passed as ``out``."""
     fn, x, kwargs = step.fn, step.out, step.kwargs
     if not isinstance(x, Traced) or step.writes or x.is_scalar or not x.owns_memory or step.kind != "call":
         return False
@@ -99,7 +99,7 @@ def is_view(step: Instruction) -> bool:
     return not varies(step.fn, step.args, step.kwargs) and any(x.storage == step.out.storage for x in step.reads())
 
 
-def is_blank(step: Instruction) -> bool:
+def is_zeros(step: Instruction) -> bool:
     """Whether the instruction creates an array of zeros."""
     x = step.out
     return step.fn is np.zeros_like and step.kind == "call" and not x.is_scalar and x.owns_memory

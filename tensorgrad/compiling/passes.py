@@ -1,4 +1,4 @@
-"""Passes over a recorded program: what is not needed is left out, and what changes something outside comes last.
+"""Passes over a recorded program: unneeded instructions are removed, and those with side effects are moved to the end.
 
 A program is a list of instructions in the order of the recorded call. An instruction reads and creates `Traced` arrays,
 and may write into existing ones; arrays with the same ``storage`` share memory.
@@ -22,7 +22,7 @@ _METHODS: dict[Any, Any] = {np.swapaxes: np.ndarray.swapaxes, np.transpose: np.n
 
 
 def with_direct_calls(program: Iterable[Instruction]) -> list[Instruction]:
-    """``np.sum(x)`` as ``np.add.reduce(x, axis=None)``, which is what it comes to, and other functions as methods."""
+    """``np.sum(x)`` as ``np.add.reduce(x, axis=None)``, which it calls, and other functions as methods."""
     return [step._replace(**_direct(step.fn, step.args, step.kwargs)) for step in program]
 
 
@@ -58,7 +58,7 @@ def without_dead_code(program: list[Instruction], kept: Iterable[Traced]) -> lis
 
 
 def with_changes_last(program: Sequence[Instruction], outside: set[int]) -> tuple[list[Instruction], list[Instruction]]:
-    """The instructions that change nothing outside, and after them those that do, with all that depends on these."""
+    """The instructions without side effects, and those that have some, with the instructions that depend on them."""
     early: list[Instruction] = []
     late: list[Instruction] = []
     read: set[int] = set()  # by the late ones
@@ -90,14 +90,14 @@ def with_dot_products(program: Sequence[Instruction]) -> list[Instruction]:
     return out
 
 
-Grads: TypeAlias = list[tuple[Any, Any]]  # tensors, and the gradients that the call leaves behind
+Grads: TypeAlias = list[tuple[Any, Any]]  # tensors, and their gradients after the call
 
 
 def with_products(program: list[Instruction], grads: Grads, results: Iterable[Traced]
                   ) -> tuple[list[Instruction], Grads]:  # fmt: skip
-    """Gradients that only an optimizer reads as products that are not computed, where it can add these to a parameter.
+    """Replace a gradient that only an optimizer reads by a `Product`, if the optimizer can add this to the parameter.
 
-    Such a gradient is None after the call.
+    The ``.grad`` of the parameter is then None after the call.
     """
     grads, kept = list(grads), {x.storage for x in results}
     for k, (tensor, g) in enumerate(grads):
@@ -105,30 +105,31 @@ def with_products(program: list[Instruction], grads: Grads, results: Iterable[Tr
         updates = [i for i in users if _updates(program[i], tensor)]
         if len(updates) != 1 or (product := _product(program, users, updates[0], g)) is None:
             continue
-        (at,) = updates
-        taker, (a, b, decay) = program[at], product
-        taker = taker._replace(kwargs={**taker.kwargs, "operands": [*taker.kwargs.get("operands", ()), a, b]})
-        made = program[users[0]]._replace(fn=taker.kwargs["product"], args=(a, b, decay) if decay else (a, b))
-        before = [step for i, step in enumerate(program[:at]) if i not in users or step.kind == "effect"]
-        after = [step if i not in users else _without(step, g) for i, step in enumerate(program[at + 1 :], at + 1)]
-        program, grads[k] = [*before, made, taker, *after], (tensor, None)
+        (position,) = updates
+        update, (a, b, decay) = program[position], product
+        update = update._replace(kwargs={**update.kwargs, "operands": [*update.kwargs.get("operands", ()), a, b]})
+        creation = program[users[0]]._replace(fn=update.kwargs["product"], args=(a, b, decay) if decay else (a, b))
+        before = [step for i, step in enumerate(program[:position]) if i not in users or step.kind == "effect"]
+        rest = enumerate(program[position + 1 :], position + 1)
+        after = [step if i not in users else _without(step, g) for i, step in rest]
+        program, grads[k] = [*before, creation, update, *after], (tensor, None)
     return program, grads
 
 
-def _product(program: Sequence[Instruction], users: Sequence[int], at: int, g: Traced) -> Any:
-    """The two factors of a gradient, and the multiple of the parameter in it; None if it is not that."""
-    made, decay = program[users[0]], 0.0
-    factors: Any = made.args if made.fn is np.matmul and made.out is g and not made.kwargs else ()
+def _product(program: Sequence[Instruction], users: Sequence[int], update: int, g: Traced) -> Any:
+    """The two factors of a gradient, and the multiple of the parameter that is added; None if it has another form."""
+    creation, decay = program[users[0]], 0.0
+    factors: Any = creation.args if creation.fn is np.matmul and creation.out is g and not creation.kwargs else ()
     if not all(isinstance(x, Traced) and x.ndim == 2 and x.dtype == g.dtype for x in factors):
         return None
     others = [program[i] for i in users[1:] if program[i].kind != "effect" or program[i].out[1]]
     penalty = row_of(np.square)
     if len(others) == 1 and penalty is not None and others[0].fn is penalty.add_to:  # of ``np.sum(p**2)`` in a loss
         _, scale, _, p = others[0].args
-        (parameter,) = [tensor.data for tensor, x in program[at].args if x is g]
+        (parameter,) = [tensor.data for tensor, x in program[update].args if x is g]
         if p.value is parameter and isinstance(scale, (np.ndarray, np.generic)) and not others[0].kwargs:
             factors, decay, others = (*factors, p), 2 * float(scale), []
-    if others or not factors or _written(program[users[0] : at], factors):
+    if others or not factors or _written(program[users[0] : update], factors):
         return None
     return *factors[:2], decay
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.compiling.guards import PLAIN, Reach, is_same, state_of
+from tensorgrad.compiling.guards import PLAIN, Dependencies, is_same, state_of
 from tensorgrad.compiling.layouts import layout
 from tensorgrad.compiling.trace import Trace
 from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, mapped, value_of
@@ -39,37 +39,37 @@ class Recording:
 
     def __init__(self, fn: Callable[..., Any], names: Sequence[str], leaves: Sequence[Any]) -> None:
         self.trace, self.names = Trace(), names
-        self.reach = Reach(fn, dict(zip(names, leaves, strict=True)))
+        self.dependencies = Dependencies(fn, dict(zip(names, leaves, strict=True)))
         passed = set(map(id, leaves))
         self.tensors = {
             key: tensor
-            for key, (tensor, _) in self.reach.tensors.items()
+            for key, (tensor, _) in self.dependencies.tensors.items()
             if tensor.node is not None or key not in passed
         }
         self.state = {key: state_of(tensor) for key, tensor in self.tensors.items()}
         self.data = {key: tensor.data for key, tensor in self.tensors.items()}
         self.arguments: list[Any] = []  # the stand-in of each argument; None for what has none
         self._given = [self._argument(name, x) for name, x in zip(names, leaves, strict=True)]
-        self._hidden = [g for g in self.reach.generators.values() if id(g) not in passed]
+        self._hidden = [g for g in self.dependencies.generators.values() if id(g) not in passed]
 
     def run(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Call the function with stand-ins in place of the arguments; returns its result."""
         states = [str(g.bit_generator.state) for g in self._hidden]
         given = iter(self._given)
         args, kwargs = everything = mapped(lambda _: next(given), (args, kwargs))
-        passed = list(_parts(everything))
+        before = list(_parts(everything))
         try:
             self._enter()
             result = fn(*args, **kwargs)
-            if self.trace.escaped is not None:  # the function has caught it
+            if self.trace.escaped is not None:  # caught by the function
                 raise self.trace.escaped
-            self._refuse(passed, list(_parts(everything)), states)
+            self._refuse(before, list(_parts(everything)), states)
             self.outputs = mapped(self._output, result)
             self.final_grads = {key: tensor.grad for key, tensor in self.tensors.items()}
-            replaced = [x.name for x in self.reach.arrays if x.now() is not self.trace.captured[id(x.value)]]
+            replaced = [x.name for x in self.dependencies.arrays if x.current() is not self.trace.captured[id(x.value)]]
         finally:
             self._leave()
-        if changed := next(iter(replaced), self.reach.changed()):
+        if changed := next(iter(replaced), self.dependencies.changed()):
             raise CompileError(
                 f"the compiled function sets {changed!r}, which a replay would not do: do it outside, or write into an "
                 "array, as in x[...] = y"
@@ -79,7 +79,7 @@ class Recording:
         return owned
 
     def _argument(self, name: str, x: Any) -> Any:
-        """What the function is given in place of an argument."""
+        """The object that the function is called with in place of an argument."""
         given: Any = x
         stand_in: Any = None
         if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
@@ -99,32 +99,32 @@ class Recording:
         return given
 
     def _enter(self) -> None:
-        """Put stand-ins into the tensors and in place of the arrays that the function reaches."""
+        """Replace the data of tensors, and other arrays that the function reaches, by stand-ins; observe all calls."""
         self.entry_grads: dict[int, Traced] = {}
         self.trace.tensors = self.tensors
         for key, tensor in self.tensors.items():
-            name = self.reach.tensors[key][1]
+            name = self.dependencies.tensors[key][1]
             tensor.data = self.trace.capture(tensor.data, name)  # type: ignore[assignment]
             if isinstance(tensor.grad, np.ndarray):
                 tensor.grad = self.entry_grads[key] = Traced(self.trace, tensor.grad, f"{name}.grad")
-        for place in self.reach.arrays:
-            place.put(self.trace.capture(place.value, place.name))
+        for binding in self.dependencies.arrays:
+            binding.assign(self.trace.capture(binding.value, binding.name))
         observers.append(self.trace)
         set_tracer(self.trace)
 
     def _leave(self) -> None:
-        """Put everything back."""
+        """Undo `_enter`."""
         set_tracer(None)
         observers[:] = [x for x in observers if x is not self.trace]
-        for place in self.reach.arrays:
-            if place.now() is not place.value:
-                place.put(place.value)
+        for binding in self.dependencies.arrays:
+            if binding.current() is not binding.value:
+                binding.assign(binding.value)
         for key, tensor in self.tensors.items():
             tensor.data, tensor.grad, tensor.saved = self.data[key], value_of(tensor.grad), None
 
-    def _refuse(self, passed: list[Any], left: list[Any], states: list[str]) -> None:
-        """Refuse what a replay would not do."""
-        if len(left) != len(passed) or any(x is not y for x, y in zip(left, passed, strict=True)):
+    def _refuse(self, before: list[Any], after: list[Any], states: list[str]) -> None:
+        """Raise a `CompileError` if the call has changed something that a replay would not change."""
+        if len(after) != len(before) or any(x is not y for x, y in zip(after, before, strict=True)):
             raise CompileError(
                 "the compiled function changes a list or dict among its arguments, which a replay would not do: "
                 "return the new items, or write into an array, as in x[...] = y"
@@ -157,7 +157,7 @@ class Recording:
 
 
 def _parts(tree: Any) -> Iterator[Any]:
-    """The lists, tuples and dicts in nested ones, with their keys and items."""
+    """A tree of lists, tuples and dicts, and everything in it."""
     yield tree
     if isinstance(tree, (list, tuple, dict)):
         yield from tree if isinstance(tree, dict) else ()
@@ -169,7 +169,7 @@ def _parts(tree: Any) -> Iterator[Any]:
 
 
 def check_agreement(first: Recording, second: Recording) -> None:
-    """Raise a `CompileError` if two recordings of a function differ in what no guard watches."""
+    """Raise a `CompileError` if two recordings of a function differ where no condition of a replay would show it."""
     a, b = first.trace.instructions, second.trace.instructions
     same = {id(x): y for x, y in zip(first.arguments, second.arguments, strict=True) if isinstance(x, Traced)}
     same |= {id(x): second.trace.captured.get(key) for key, x in first.trace.captured.items()}

@@ -32,7 +32,7 @@ _WRITE_FIRST = frozenset(  # functions that write into their first argument
 
 
 class EscapeError(CompileError):
-    """A value would leave the program, which a replay could not repeat."""
+    """A value computed in the program would be used outside, which a replay could not repeat."""
 
 
 class Where(NamedTuple):
@@ -71,7 +71,7 @@ class Instruction(NamedTuple):
         return traced_in(self.out)
 
     def touched(self) -> Iterator[Traced]:
-        """All of these."""
+        """All arrays that the call receives, creates or writes into."""
         return traced_in((self.args, self.kwargs, self.out, self.writes))
 
 
@@ -82,14 +82,14 @@ class Trace:
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
-        self.stand_ins: list[Traced] = []  # all of them, so that an ``id`` is not used twice
+        self.stand_ins: list[Traced] = []  # all of them: references, so that no ``id`` is reused
         self.captured: dict[int, Traced] = {}  # arrays of tensors that exist outside, by ``id``
-        self.fixed: dict[int, Traced] = {}  # other arrays, which do not change
+        self.fixed: dict[int, Traced] = {}  # constant arrays
         self.tensors: dict[int, Any] = {}  # captured tensors, by ``id``
         self.escaped: EscapeError | None = None  # the last one
-        self._record: Record | None = None  # whose rule is running,
-        self._rule_start = 0  # and how many instructions there were before it
-        self._taken: set[int] = set()  # arrays that a backward pass has for itself, by ``id``
+        self._record: Record | None = None  # whose rule is running
+        self._rule_start = 0  # the number of instructions before this rule
+        self._taken: set[int] = set()  # arrays that a backward pass owns, by ``id``
         self._depth = 0  # of calls by `run`
 
     def capture(self, array: Any, name: str) -> Traced:
@@ -153,7 +153,7 @@ class Trace:
         raise self.escape("printing it" if isinstance(ans, str) else f"a result of type {type(ans).__name__}")
 
     def run(self, fn: Callable[..., Any], args: Any, params: dict[str, Any]) -> Any:
-        """Run a function of the gradient table: traced through or, where values would leave it, as one instruction."""
+        """Run a function of the gradient table: as its NumPy calls or, if it uses values outside them, as one call."""
         if not any(True for _ in traced_in((args, params))):
             return fn(*args, **params)
         args = [self._constant(x) if type(x) is np.ndarray else x for x in args]
@@ -185,26 +185,26 @@ class Trace:
     def effect(self, fn: Callable[[], Any], sets_grad: bool, product: Any = None) -> Any:
         """Run something that updates parameters or gradients, such as an optimizer, as one instruction.
 
-        ``product`` is the class of what may be in place of a gradient that is a product; see `passes.with_products`.
+        ``product`` is the class that may replace a gradient; see `passes.with_products`.
         """
         tensors = list(self.tensors.values())
         before = [(t.data, t.grad) for t in tensors]
         for t, (data, grad) in zip(tensors, before, strict=True):
             t.data, t.grad = value_of(data), value_of(grad)
-        given = [(t.data, t.grad) for t in tensors]
+        inputs = [(t.data, t.grad) for t in tensors]
         set_tracer(None)
         try:
             ans = fn()
-            left = [(t.data, t.grad) for t in tensors]
+            outputs = [(t.data, t.grad) for t in tensors]
         finally:
             set_tracer(self)
             for t, (data, grad) in zip(tensors, before, strict=True):
                 t.data, t.grad = data, grad
-        if any(old is not new for (old, _), (new, _) in zip(given, left, strict=True)):
+        if any(old is not new for (old, _), (new, _) in zip(inputs, outputs, strict=True)):
             raise CompileError(f"tg.compile cannot replay an update at {self.where()} that replaces `.data`")
         known = [(t, t.grad) for t in tensors if t.grad is None or isinstance(t.grad, Traced)]
         results = []
-        for t, (_, old), (_, new) in zip(tensors, given, left, strict=True):
+        for t, (_, old), (_, new) in zip(tensors, inputs, outputs, strict=True):
             if sets_grad or old is not new:
                 t.grad = None if new is None else Traced(self, new)
                 results.append((t, t.grad))
@@ -242,21 +242,21 @@ class Trace:
         return run
 
     def take(self, x: Traced) -> bool:
-        """Whether the rule that was run last created this array, so that it may be modified. Answers yes once."""
+        """Whether the rule that was run last created this array, so that it may be modified; true only once."""
         is_new: bool = (
-            x.made >= self._rule_start and x.value.base is None and not x.is_scalar and id(x) not in self._taken
+            x.position >= self._rule_start and x.value.base is None and not x.is_scalar and id(x) not in self._taken
         )
         self._taken.add(id(x))
         return is_new
 
     def require(self, condition: Callable[[Any], bool], x: Traced) -> bool:
-        """A condition that a replay checks, too."""
+        """Evaluate a condition, and append it to the program: a replay checks that it has the same value."""
         value = bool(condition(x.value))
         self._append(condition, (x, value), {}, kind="guard")
         return value
 
     def branch(self, x: Traced) -> bool:
-        """A branch inside tensorgrad: the program holds as long as it goes the same way."""
+        """Record the condition of an ``if`` inside tensorgrad: the program applies only if it has the same value."""
         if tracer() is not self:
             return bool(x.value)
         if self._depth or not in_package[sys._getframe(2).f_code.co_filename]:
@@ -276,7 +276,7 @@ class Trace:
                 x.value = None  # type: ignore[assignment]
         self.stand_ins.clear()
 
-    # ------------------------------------------------------------------------------------------- places
+    # ------------------------------------------------------------------------------------------- lines and errors
 
     def where(self) -> Where:
         """The line of the user's code that runs."""
@@ -307,7 +307,7 @@ def _is_library(filename: str) -> bool:
 
 
 def _outlined(args: Any) -> tuple[Any, ...]:
-    """Arguments with outlines in place of records, which would keep others alive."""
+    """Arguments with outlines in place of records, which would keep other records alive."""
     out = []
     for x in args:
         if isinstance(x, Record):

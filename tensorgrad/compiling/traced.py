@@ -1,6 +1,6 @@
-"""What stands in for arrays and random generators while a program is recorded.
+"""Stand-ins for arrays and random generators while a program is recorded.
 
-A `Traced` computes what NumPy computes, and notes each call in its `trace.Trace`. Whatever would take a value out of
+A `Traced` computes what NumPy computes, and appends each call to its `trace.Trace`. Whatever would use a value outside
 NumPy, such as ``float(x)`` or ``if x > 0``, raises an error, because a replay would repeat it with the value of the
 recorded call.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PYTHON = (bool, int, float, complex)
 UNPACKED = (list, tuple)
-_ESCAPES = {  # what takes a value out of NumPy, as error messages name it
+_ESCAPES = {  # attributes that use a value outside NumPy, and their names in error messages
     **{name: f".{name}" for name in ("item", "tolist", "tobytes", "tofile", "dump", "dumps", "data", "ctypes")},
     "__array__": "its conversion to an ndarray", "__index__": "its use as a Python integer", "__float__": "float()",
     "__int__": "int()", "__complex__": "complex()", "__format__": "printing it", "__repr__": "printing it",
@@ -31,23 +31,23 @@ _ESCAPES = {  # what takes a value out of NumPy, as error messages name it
 
 
 class Traced(NDArrayOperatorsMixin):
-    """An array while a program is recorded: its value in the recorded call, and its place in the program."""
+    """An array while a program is recorded: its value in the recorded call, and its position in the program."""
 
     __slots__ = (
-        "__weakref__", "dtype", "made", "name", "number", "owns_memory", "shape", "storage", "strides", "trace",
+        "__weakref__", "dtype", "name", "number", "owns_memory", "position", "shape", "storage", "strides", "trace",
         "value",
     )  # fmt: skip
 
     value: np.ndarray[Any, Any]
     storage: int  # identifies the memory, which views share
     number: type | None  # the class of a NumPy scalar or a Python number; None for an array
-    made: int  # how many instructions there were before the one that creates it
+    position: int  # the number of instructions before the one that creates it
     name: str  # of an argument or a captured array; "" for a result
 
     def __init__(self, trace: Trace, value: Any, name: str = "") -> None:
         self.trace, self.name = trace, name
         self.number = None if isinstance(value, np.ndarray) else type(value)
-        self.value, self.made = np.asarray(value), len(trace.instructions)
+        self.value, self.position = np.asarray(value), len(trace.instructions)
         self.shape, self.dtype, self.strides = self.value.shape, self.value.dtype, self.value.strides
         self.owns_memory, self.storage = self.value.base is None, owner_of(self.value)
         trace.stand_ins.append(self)
@@ -113,7 +113,7 @@ class Traced(NDArrayOperatorsMixin):
 
 
 def _escaping(what: str) -> Any:
-    """A special method that would take the value out of NumPy."""
+    """A special method that raises an error, because it would use the value outside NumPy."""
 
     def escape(self: Traced, *_: Any, **__: Any) -> Any:
         raise self.trace.escape(what)
@@ -199,7 +199,7 @@ def mapped(fn: Callable[[Any], Any], tree: Any) -> Any:
 
 
 def value_of(x: Any) -> Any:
-    """What a stand-in stands for; anything else unchanged."""
+    """The array, number or generator of a stand-in; any other object unchanged."""
     if isinstance(x, Traced):
         return x.value if x.number is None else x.value.item() if x.number in PYTHON else x.value[()]
     return x._generator if isinstance(x, TracedGenerator) else x

@@ -1,4 +1,4 @@
-"""Undoing an update, where the rest of a program fails after it."""
+"""Undo an update if the rest of a program fails after it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from tensorgrad.engine.tape import Variable
 
-_SCRATCH = ("_scratch", "_blocks")  # attributes of optimizers that mean nothing after a call
+_SCRATCH = ("_scratch", "_blocks")  # attributes of optimizers that are not used after a call
 
 
-class Saved:
-    """The values that objects had: arrays, tensors with their gradients, optimizers, and what they contain."""
+class Snapshot:
+    """Copies of the values of objects: arrays, tensors with their gradients, optimizers, and what they contain."""
 
     def __init__(self, *objects: Any) -> None:
         self._values: dict[int, tuple[Any, Any]] = {}  # an object and its former content, by ``id``
@@ -34,7 +34,7 @@ class Saved:
                 todo += [item for name, item in vars(x).items() if name not in _SCRATCH]
 
     def restore(self) -> None:
-        """Put the values back."""
+        """Restore the values."""
         for x, former in self._values.values():
             if isinstance(x, np.ndarray):
                 x[...] = former

@@ -67,7 +67,7 @@ class BatchNorm1d(_BatchNorm):
     >>> norm = tg.nn.BatchNorm1d(2)
     >>> norm(np.array([[1.0, 10.0], [3.0, 30.0]], np.float32))
     Tensor([[-1., -1.],
-            [ 1.,  1.]], dtype=float32, from add)
+            [ 1.,  1.]], dtype=float32, from standardize_channels)
     """
 
     _shapes = ((), ("L",))

@@ -1,4 +1,4 @@
-"""Gradients that are products of matrices, and are added to a parameter without being computed first."""
+"""Gradients that are products of matrices, added to a parameter without an array for the product."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tensorgrad.engine.tape import Array
 
 
 class Product:
-    """The gradient ``a @ b + decay * p`` of a matrix ``p``, as `tensorgrad.compile` hands it to `SGD`."""
+    """The gradient ``a @ b + decay * p`` of a matrix ``p``, as `tensorgrad.compile` passes it to `SGD`."""
 
     def __init__(self, a: Array, b: Array, decay: float = 0.0) -> None:
         self.a, self.b, self.decay = a, b, decay

@@ -32,7 +32,9 @@ _MADE = "with like=, of lists of tensors: a stack"
 _ENDS = "PyTorch's endpoints cannot require a gradient"
 _POLYNOMIAL = "PyTorch has no polynomials"
 NOT_COMPARED = {
-    **dict.fromkeys(["array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray", "full"], _MADE),
+    **dict.fromkeys(
+        ["array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray", "empty", "full", "ones"], _MADE
+    ),
     **dict.fromkeys(["geomspace", "linspace", "logspace"], _ENDS),
     **dict.fromkeys(["polyadd", "polyder", "polyfit", "polyint", "polymul", "polysub", "polyval"], _POLYNOMIAL),
     "apply_over_axes": "PyTorch has none",

@@ -1,11 +1,11 @@
 """Tables and pictures of sweeps, compared with numbers computed by hand."""
 
 import csv
+import json
 import math
 from pathlib import Path
 
 import pytest
-import yaml
 from matplotlib.figure import Figure
 
 from training import sweep_pictures as pictures
@@ -265,7 +265,7 @@ def test_titles_name_the_data_set_and_the_recipe(tmp_path, drawn):
     pictures.draw(tmp_path, "", g, found)
     assert drawn["axis.png"].get_suptitle() == "learning rate"  # no run has begun
     options = {"dataset": "mnist", "model": None, "hidden": [400, 200], "lr": 0.1, "epochs": 3, "l2": 0.0}
-    (found[0].folders[1] / "config.yaml").write_text(yaml.safe_dump(options))
+    (found[0].folders[1] / "config.yaml").write_text(json.dumps(options))
     pictures.draw(tmp_path, "", g, found)
     for name in ("axis.png", "curves.png"):
         assert drawn[name].get_suptitle() == "MNIST: learning rate"

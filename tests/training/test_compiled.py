@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import models
 import tensorgrad as tg
-from models import network
 from tests.runs import FOLDER, STATEFUL, combined, content
-from training import rehearsal
+from training import trials
 
 pytestmark = pytest.mark.usefixtures("no_clock")
 
@@ -53,7 +53,7 @@ def test_results_are_the_same_eagerly_compiled_and_half_and_half(run_train, inte
 def test_updates_are_compiled_by_default_and_that_is_recorded(run_tiny, compiled):
     folder = run_tiny().folder
     assert tg.load(folder / "last.npz").config["options"]["decided"]["compile"] is True
-    assert len(compiled) == 2  # the rehearsal's, and the run's
+    assert len(compiled) == 2  # of the trial updates, and of the run
     folder = run_tiny("--eager").folder
     assert tg.load(folder / "last.npz").config["options"]["decided"] == {"threads": 1}
     assert len(compiled) == 2
@@ -71,7 +71,8 @@ class Counting:
 
 
 def test_network_that_cannot_be_compiled_is_trained_eagerly(run_train, monkeypatch, compiled):
-    monkeypatch.setitem(network.LAYERS, "Counting", lambda features, rng: (Counting(), features))
+    monkeypatch.setitem(models.LAYERS, "Counting", Counting)
+    monkeypatch.setattr(models.files, "TYPES", (*models.files.TYPES, "Counting"))
     layers = [("a", "Counting", {}), ("output", "Linear", {"out_features": 10})]
     Path("m.yaml").write_text(str([{"name": n, "type": t, "params": p} for n, t, p in layers]))
     found = []
@@ -82,10 +83,10 @@ def test_network_that_cannot_be_compiled_is_trained_eagerly(run_train, monkeypat
         decided = tg.load(result.folder / "last.npz").config["options"]["decided"]
         assert decided.get("compile") == (None if option == "--eager" else False)
     assert found[0] == found[1]
-    assert len(compiled) == 1  # by the rehearsal
+    assert len(compiled) == 1  # by the trial updates
 
 
-def test_a_rehearsal_finds_updates_that_differ_when_they_are_compiled(monkeypatch):
+def test_trial_updates_find_updates_that_differ_when_they_are_compiled(monkeypatch):
     def prepared(net):
         optimizer = tg.optim.SGD(tg.nn.parameters(net), 0.1)
 
@@ -100,7 +101,7 @@ def test_a_rehearsal_finds_updates_that_differ_when_they_are_compiled(monkeypatc
     x = np.random.default_rng(1).random((4, 3), np.float32)
     batches = [(x, np.zeros(4, int)), (x[:1], np.zeros(1, int))]
     before = net.weight.data.copy()
-    assert rehearsal.is_exact(prepared, net, batches)
+    assert trials.is_exact(prepared, net, batches)
     np.testing.assert_array_equal(net.weight.data, before)
     assert net.weight.grad is None
 
@@ -108,7 +109,7 @@ def test_a_rehearsal_finds_updates_that_differ_when_they_are_compiled(monkeypatc
         return lambda x, y, rng: fn(x * np.float32(1 + 2**-22), y, rng)
 
     monkeypatch.setattr(tg, "compile", off_by_a_bit)
-    assert not rehearsal.is_exact(prepared, net, batches)
+    assert not trials.is_exact(prepared, net, batches)
 
 
 @pytest.mark.parametrize("lr", [1e300, 1e30, 1e8])
@@ -122,7 +123,7 @@ def test_update_that_cannot_be_recorded_after_all_is_one_line(run_tiny, run_trai
     result = run_tiny("--epochs", 3)
     expected, cross_entropy = content(result.folder), tg.cross_entropy
     with monkeypatch.context() as patch:
-        patch.setattr(rehearsal, "decide", lambda *_: {"compile": True})
+        patch.setattr(trials, "decide", lambda *_: {"compile": True})
         patch.setattr(tg, "cross_entropy", lambda x, *y, **z: cross_entropy(x + 0 * float(x.data[0, 0]), *y, **z))
         result = run_tiny("--epochs", 3, "--out", "x")
     assert refused(result, "train.py: error: tg.compile cannot follow float()", "--resume with --eager continues")
@@ -130,10 +131,10 @@ def test_update_that_cannot_be_recorded_after_all_is_one_line(run_tiny, run_trai
     assert content("x") == expected
 
 
-def test_a_run_draws_nothing_in_its_rehearsal(run_train, monkeypatch):
+def test_trial_updates_draw_nothing_from_the_generator_of_the_run(run_train, monkeypatch):
     for name in ("with", "without"):
         if name == "without":
-            monkeypatch.setattr(rehearsal, "decide", lambda *_: {"compile": True})
+            monkeypatch.setattr(trials, "decide", lambda *_: {"compile": True})
         assert run_train(*STATEFUL, "--out", name).code == 0
     assert content("with") == content("without")
     assert FOLDER.exists() is False

@@ -72,7 +72,7 @@ def files(folder):
 
 
 def is_one_line(text):
-    return text.count("\n") == 1 and "error" in text and "Traceback" not in text
+    return text.count("\n") == 1 and ".py: " in text and "Traceback" not in text
 
 
 def problem(folder, main, ways, complete):

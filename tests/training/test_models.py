@@ -93,7 +93,7 @@ def test_run_and_checkpoint_say_which_class_they_need(run_train, run_evaluate, r
     interrupt_after(8)
     assert run_train(*SETTINGS, "net.py:Net", "--out", "run").code == 130
     (entry,) = tg.load("run/last.npz").config["options"]["layers"]
-    assert entry == models.own.entries("net.py:Net")[0]
+    assert entry == models.user_class.entries("net.py:Net")[0]
     Path("net.py").write_text(NET.replace("0.2", "0.3"))
     assert refused(run_train("--resume", "run"), "net.py:Net: its network is the class Net of", "has changed since")
     assert refused(run_evaluate("run/best.npz"), "run/best.npz: its network is the class Net of", "has changed since")

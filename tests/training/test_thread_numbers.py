@@ -12,7 +12,7 @@ import pytest
 import tensorgrad as tg
 import train
 from tests.runs import TINY, combined, content, read_metrics
-from training import rehearsal, threads
+from training import threads, trials
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def numbers(monkeypatch):
         yield used.append
 
     monkeypatch.setattr(threads, "adjustable", adjustable)
-    monkeypatch.setattr(threads, "most", lambda: 4)
+    monkeypatch.setattr(threads, "available", lambda: 4)
     return used
 
 
@@ -83,10 +83,10 @@ def test_measurement_of_slow_work_is_one_round(numbers, monkeypatch):
 
 def test_numbers_of_threads_are_those_of_the_library():
     code = (
-        "import numpy; from training import threads; print(threads.most())\n"
+        "import numpy; from training import threads; print(threads.available())\n"
         "with threads.adjustable() as use:\n"
-        "    for n in (1, 2, 1): use(n); print(threads.most())\n"
-        "print(threads.most())"
+        "    for n in (1, 2, 1): use(n); print(threads.available())\n"
+        "print(threads.available())"
     )
     command, environment = [sys.executable, "-c", code], os.environ | {"PYTHONPATH": str(Path(train.__file__).parent)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=True)
@@ -108,7 +108,7 @@ def test_slow_epochs(seconds, slow):
 
 def test_number_is_measured_at_the_start_and_after_slow_epochs(run_tiny, numbers, clock, monkeypatch):
     measured = iter([2, 4, 1])
-    monkeypatch.setattr(rehearsal.threads, "fastest", lambda *_: next(measured))
+    monkeypatch.setattr(trials.threads, "fastest", lambda *_: next(measured))
     # Each epoch reads the clock before and after it chooses the number, and at its end.
     ends = [2, 4, 9, 11, 16, 18]
     clock.times = [0] + [t for start, end in zip([0, *ends], ends, strict=False) for t in (start, start, end)]
@@ -127,7 +127,7 @@ def test_time_of_a_measurement_is_not_that_of_the_epoch(run_tiny, numbers, clock
 
 
 def test_number_is_named_in_the_first_line_and_in_the_configuration(run_tiny, numbers, monkeypatch):
-    monkeypatch.setattr(rehearsal.threads, "fastest", lambda *_: 2)
+    monkeypatch.setattr(trials.threads, "fastest", lambda *_: 2)
     result = run_tiny()
     assert result.out.splitlines()[0].endswith("; 2 threads; updates are compiled")
     assert "threads: 2\n" in (result.folder / "config.yaml").read_text()
@@ -156,7 +156,7 @@ def test_given_numbers_and_recorded_ones(run_tiny, run_train, refused, numbers):
 @pytest.mark.usefixtures("no_clock")
 def test_interrupted_epoch_is_continued_with_its_number(run_tiny, run_train, interrupt_after, numbers, monkeypatch):
     measured = iter([2, 4])
-    monkeypatch.setattr(rehearsal.threads, "fastest", lambda *_: next(measured))
+    monkeypatch.setattr(trials.threads, "fastest", lambda *_: next(measured))
     interrupt_after(8)
     assert run_tiny("--epochs", 4, "--out", "a").code == 130
     monkeypatch.setattr(threads, "is_slow", lambda history: len(history) == 3)
@@ -171,10 +171,10 @@ def test_measuring_changes_nothing_in_the_run(run_tiny, monkeypatch):
     settings = ("--dropout", 0.3, "--shift", 1, "--ema", 0.5, "--epochs", 4)
     assert run_tiny(*settings, "--threads", 1, "--out", "a").code == 0
     calls = []
-    monkeypatch.setattr(threads, "most", lambda: 2)
+    monkeypatch.setattr(threads, "available", lambda: 2)
     monkeypatch.setattr(threads, "is_slow", lambda history: True)
     monkeypatch.setattr(
-        rehearsal.threads, "fastest", lambda work, most: ([work() for _ in range(5)] and calls.append(1)) or 1
+        trials.threads, "fastest", lambda work, limit: ([work() for _ in range(5)] and calls.append(1)) or 1
     )
     assert run_tiny(*settings, "--threads", "auto", "--out", "b").code == 0
     assert len(calls) == 4

@@ -1,4 +1,4 @@
-"""A class of one's own as a network: ``train.py --model my_model.py:Net``.
+"""A class in a user's file as a network: ``train.py --model my_model.py:Net``.
 
 It is called as ``Net(shape, classes, rng)``, with the shape ``(1, H, W)`` of an image and the generator of its initial
 weights; its instance takes images ``(N, 1, H, W)``, float32, and returns logits ``(N, classes)``. Tensors in its
@@ -31,13 +31,13 @@ TYPE = "Class"
 Shape = tuple[int, ...]
 
 
-class OwnNetwork:
-    """An instance of a class of one's own, with the interface of the other networks."""
+class UserNetwork:
+    """An instance of a user's class, with the interface of the other networks."""
 
     draws = True
 
     def __init__(self, layers: Any, shape: Shape) -> None:
-        self.layers = layers  # under the name under which other networks have theirs
+        self.layers = layers  # named as in other networks
         self.shape = shape  # of the input, without the axis of the batch
         self.passes_rng = _takes_rng(layers)
 
@@ -48,12 +48,12 @@ class OwnNetwork:
 
 
 def is_class(model: str) -> bool:
-    """Whether the value of ``--model`` is that of a class, ``FILE.py:Class``, or only of its file."""
+    """Whether the value of ``--model`` is a class, ``FILE.py:Class``, or only its file."""
     return ".py:" in model or model.endswith(".py")
 
 
 def entries(model: str) -> list[dict[str, Any]]:
-    """The list, of one entry, for ``FILE.py:Class``.
+    """The list of layers for ``FILE.py:Class``, with one entry.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def entries(model: str) -> list[dict[str, Any]]:
 
 
 def complete(params: dict[str, Any], folder: Path, source: str) -> dict[str, Any]:
-    """The parameters of an entry with the absolute path and the hash of the file, which is relative to ``folder``.
+    """The parameters of an entry, whose file is relative to ``folder``, with its absolute path and its hash.
 
     Raises
     ------
@@ -85,22 +85,22 @@ def complete(params: dict[str, Any], folder: Path, source: str) -> dict[str, Any
 
 
 def digest(file: Path) -> str:
-    """A hash of a text file, whatever its line ends."""
+    """A hash of a text file, independent of its line ends."""
     return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
-def create(params: dict[str, Any], shape: Shape, classes: int, rng: np.random.Generator, source: str) -> OwnNetwork:
+def create(params: dict[str, Any], shape: Shape, classes: int, rng: np.random.Generator, source: str) -> UserNetwork:
     """Run the file of an entry, and create the network.
 
     Raises
     ------
     ConfigError
-        In one line, if the file is missing or another one, if it or the class raises an error, or if the network does
+        In one line, if the file is missing or has changed, if it or the class raises an error, or if the network does
         not return one number for each class.
     """
     if not all(isinstance(params.get(name), str) for name in ("file", "class", "sha256")):
         raise ConfigError(f"{source}: an entry of type {TYPE} needs file, class and sha256")
-    file, name = _located(params, source), params["class"]
+    file, name = _find_file(params, source), params["class"]
     label = f"{file.name}:{name}"
     kind = _load(file, name)
 
@@ -111,19 +111,19 @@ def create(params: dict[str, Any], shape: Shape, classes: int, rng: np.random.Ge
             raise ConfigError(f"{label} cannot be created: {label}(shape={shape}, classes={classes}, rng) raised "
                               f"{_reason(error, file)}") from None  # fmt: skip
 
-    _try(instance(np.random.default_rng(0)), shape, classes, label, file)
-    return OwnNetwork(instance(rng), shape)
+    _check_network(instance(np.random.default_rng(0)), shape, classes, label, file)
+    return UserNetwork(instance(rng), shape)
 
 
-def _located(params: dict[str, Any], source: str) -> Path:
-    """The file of an entry: where it was, or in the current folder; its content must be the same."""
+def _find_file(params: dict[str, Any], source: str) -> Path:
+    """The file of an entry, at its former path or in the current folder; its content must be the same."""
     recorded = Path(params["file"])
     is_remote = params["file"].startswith(("\\\\", "//"))
-    places = [place for place in (recorded, Path.cwd() / recorded.name) if not (is_remote and place == recorded)]
-    found = [place for place in places if place.is_file()]
-    for place in found:
-        if digest(place) == params["sha256"]:
-            return place
+    paths = [path for path in (recorded, Path.cwd() / recorded.name) if not (is_remote and path == recorded)]
+    found = [path for path in paths if path.is_file()]
+    for path in found:
+        if digest(path) == params["sha256"]:
+            return path
     what = f"{source}: its network is the class {params['class']} of {recorded}"
     if found:
         raise ConfigError(
@@ -156,7 +156,7 @@ def _check_class(text: str, name: str, file: Path, source: str) -> None:
 
 
 def _names(node: ast.stmt) -> set[str]:
-    """The names that a statement at the level of a module may define in another way than by ``class``."""
+    """The names that a statement of a module may define without ``class``."""
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return {alias.asname or alias.name for alias in node.names}
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)} | {getattr(node, "name", "")}
@@ -164,8 +164,8 @@ def _names(node: ast.stmt) -> set[str]:
 
 def _load(file: Path, name: str) -> Any:
     """Run a file as a module, which can import its neighbours, and return its class."""
-    place = hashlib.sha256(f"{file} {digest(file)}".encode(errors="replace")).hexdigest()
-    module_name = f"model_{place[:16]}"
+    key = hashlib.sha256(f"{file} {digest(file)}".encode(errors="replace")).hexdigest()
+    module_name = f"model_{key[:16]}"
     module = sys.modules.get(module_name)
     if module is None:
         spec = importlib.util.spec_from_file_location(module_name, file)
@@ -196,8 +196,8 @@ def _takes_rng(network: Any) -> bool:
     return "rng" in names
 
 
-def _try(network: Any, shape: Shape, classes: int, label: str, file: Path) -> None:
-    """Raise `ConfigError` unless an instance, which is thrown away, has parameters and returns logits in training."""
+def _check_network(network: Any, shape: Shape, classes: int, label: str, file: Path) -> None:
+    """Raise `ConfigError` unless an instance has parameters and returns logits, in training and evaluation mode."""
     if not callable(network):
         raise ConfigError(f"{label} cannot be called: it needs a method __call__(self, x)")
     if not any(p.requires_grad for p in tg.nn.parameters(network).values()):
@@ -208,7 +208,7 @@ def _try(network: Any, shape: Shape, classes: int, label: str, file: Path) -> No
     for mode in (tg.nn.train, tg.nn.eval):
         try:
             with tg.no_grad(), mode(network), np.errstate(all="ignore"):
-                result = OwnNetwork(network, shape)(x, rng if mode is tg.nn.train else None)
+                result = UserNetwork(network, shape)(x, rng if mode is tg.nn.train else None)
         except Exception as error:
             hint = "" if _takes_rng(network) or "needs a generator" not in str(error) else (
                 ": write __call__(self, x, rng=None), and pass rng to the layers")  # fmt: skip

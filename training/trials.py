@@ -1,6 +1,6 @@
-"""Compiled updates, and what a run decides by trying it out on copies of its network.
+"""Compiled updates, and trial updates of copies of a network, which determine settings of a run.
 
-A rehearsal has a random generator of its own, so that the run itself is not affected.
+Trial updates use a random generator of their own, so that the run itself is not affected.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Prepare = Callable[[SimpleNamespace, Any], tuple[tg.optim.Optimizer, Any, Update
 Batch = tuple[Any, Any]  # inputs and labels
 
 _UPDATES = 4  # the first ones are recorded, the last one is replayed
-_RATE = 1e-6  # the learning rate, so that no rehearsal diverges
+_RATE = 1e-6  # the learning rate of trial updates, so that they do not diverge
 
 
 def compiled(update: Update, network: Any) -> Update:
     """A function that records the first updates and replays them from then on.
 
-    An update that starts from finite weights and leaves others behind cannot be recorded. It is then made without.
+    An update after which weights are no longer finite cannot be recorded. It is then run without being compiled.
 
     Raises
     ------
@@ -37,11 +37,11 @@ def compiled(update: Update, network: Any) -> Update:
     """
     replay = tg.compile(update)
 
-    def run(*given: Any) -> Any:
+    def run(*args: Any) -> Any:
         try:
-            return replay(*given)
+            return replay(*args)
         except tg.CompileError as error:
-            loss, *others = update(*given)
+            loss, *others = update(*args)
             if np.isfinite(loss) and finite(network):
                 raise tg.CompileError(f"{error} (--resume with --eager continues the run without tg.compile)") from None
             return loss, *others
@@ -55,29 +55,29 @@ def decide(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare) ->
     if not o.eager:
         decided["compile"] = is_exact(lambda copied: prepare(o, copied), network, _batches(o, data))
     if o.threads == threads.AUTO:
-        decided["threads"] = fastest(o, data, network, prepare, decided.get("compile", False))
+        decided["threads"] = fastest_threads(o, data, network, prepare, decided.get("compile", False))
     return decided
 
 
 def describe(o: SimpleNamespace, number: int) -> str:
-    """What `decide` found, for the first line of the output; ``number`` is that of threads, if it is known already."""
-    number = number or threads.for_epoch(o, [], threads.most)
-    compiled_too = "; updates are compiled" if o.decided.get("compile") and not o.eager else ""
-    return f"; {number} thread{'s' * (number > 1)}{compiled_too}"
+    """The settings of `decide`, for the first line of the output; ``number`` is the number of threads, if known."""
+    number = number or threads.for_epoch(o, [], threads.available)
+    updates = "; updates are compiled" if o.decided.get("compile") and not o.eager else ""
+    return f"; {number} thread{'s' * (number > 1)}{updates}"
 
 
-def fastest(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare, is_compiled: bool) -> int:
+def fastest_threads(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare, is_compiled: bool) -> int:
     """The number of threads with which an update takes the least time now."""
-    if (most := threads.most()) == 1:
+    if (limit := threads.available()) == 1:
         return 1
     inputs, labels = _batches(o, data)[0]
     try:
-        update, _ = _rehearsed(lambda copied: prepare(o, copied), network, is_compiled)
+        update, _ = _trial_update(lambda copied: prepare(o, copied), network, is_compiled)
         for _ in range(_UPDATES if is_compiled else 0):
             update(inputs, labels, np.random.default_rng(0))
-    except Exception:  # the run reports it
-        return most
-    return threads.fastest(lambda: update(inputs, labels, np.random.default_rng(0)), most)
+    except Exception:  # the run reports the error
+        return limit
+    return threads.fastest(lambda: update(inputs, labels, np.random.default_rng(0)), limit)
 
 
 def is_exact(prepare: Callable[[Any], Any], network: Any, batches: list[Batch]) -> bool:
@@ -94,13 +94,13 @@ def is_exact(prepare: Callable[[Any], Any], network: Any, batches: list[Batch]) 
 
 
 def _batches(o: SimpleNamespace, data: Dataset) -> list[Batch]:
-    """Examples of batches, of the size of all, and of that of the last one in an epoch if it is smaller."""
+    """A batch of the usual size, and one of the size of the last in an epoch if that is smaller."""
     scale, count = images.pixel_scale(o.pixels, data.brightest), len(images.hold_out(data, o.validation)[0])
     sizes = dict.fromkeys([min(o.batch_size, count), count % o.batch_size or min(o.batch_size, count)])
     return [(images.rows(data.train_images[:size], scale), data.train_labels[:size]) for size in sizes]
 
 
-def _rehearsed(prepare: Callable[[Any], Any], network: Any, is_compiled: bool) -> tuple[Update, Callable[[], Any]]:
+def _trial_update(prepare: Callable[[Any], Any], network: Any, is_compiled: bool) -> tuple[Update, Callable[[], Any]]:
     """An update of a copy of the network, and a function that returns the arrays that it changes."""
     network = copy.deepcopy(network)
     optimizer, average, update = prepare(network)
@@ -115,8 +115,8 @@ def _rehearsed(prepare: Callable[[Any], Any], network: Any, is_compiled: bool) -
 
 
 def _state_after(prepare: Callable[[Any], Any], network: Any, batches: list[Batch], is_compiled: bool) -> list[Any]:
-    """What updates of a copy of the network leave behind: all arrays, as bytes, and the state of the generator."""
-    update, arrays = _rehearsed(prepare, network, is_compiled)
+    """The state after trial updates: all arrays, as bytes, and the state of the generator."""
+    update, arrays = _trial_update(prepare, network, is_compiled)
     rng = np.random.default_rng(0)
     for inputs, labels in batches:
         for _ in range(_UPDATES):

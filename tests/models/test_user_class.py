@@ -51,13 +51,13 @@ def rng():
 
 
 def created(model="net.py:Net", **changed):
-    (entry,) = models.own.entries(model)
+    (entry,) = models.user_class.entries(model)
     return models.build([{**entry, "params": {**entry["params"], **changed}}], (6, 5), 3, rng(), "best.npz")
 
 
 @pytest.mark.parametrize("model", ["net.py:Net", "./net.py:Net", "net.py:Alias"])
 def test_class_is_a_network_for_rows_and_for_images(model, folder):
-    (entry,) = models.own.entries(model)
+    (entry,) = models.user_class.entries(model)
     assert Path(entry["params"]["file"]) == folder / "net.py"
     network = created(model)
     x = rng().random((7, 30), np.float32)
@@ -88,20 +88,20 @@ def test_class_in_a_file_with_a_recipe(folder):
     )
     layers, recipe = models.read("nets/net.yaml")
     assert recipe == {"epochs": 3}
-    assert layers[0]["params"] == models.own.entries("nets/net.py:Net")[0]["params"]
+    assert layers[0]["params"] == models.user_class.entries("nets/net.py:Net")[0]["params"]
     assert models.build(layers, (6, 5), 3, rng()).layers.drop.p == 0.5
 
 
 def test_hash_does_not_depend_on_line_ends():
-    before = models.own.entries("net.py:Net")[0]["params"]["sha256"]
+    before = models.user_class.entries("net.py:Net")[0]["params"]["sha256"]
     Path("net.py").write_bytes(NET.replace("\n", "\r\n").encode())
-    assert models.own.entries("net.py:Net")[0]["params"]["sha256"] == before
+    assert models.user_class.entries("net.py:Net")[0]["params"]["sha256"] == before
     Path("net.py").write_text(NET + "#")
-    assert models.own.entries("net.py:Net")[0]["params"]["sha256"] != before
+    assert models.user_class.entries("net.py:Net")[0]["params"]["sha256"] != before
 
 
 def test_file_that_has_moved_is_found_in_the_current_folder_if_it_is_the_same(folder, monkeypatch):
-    layers = models.own.entries("net.py:Net")
+    layers = models.user_class.entries("net.py:Net")
     (folder / "new").mkdir()
     Path("net.py").rename("new/net.py")
     with pytest.raises(ConfigError, match=r"best.npz: its network is the class Net of .*net\.py, which is not there: "):
@@ -114,7 +114,7 @@ def test_file_that_has_moved_is_found_in_the_current_folder_if_it_is_the_same(fo
 
 
 def test_code_on_another_machine_is_not_run(monkeypatch):
-    sha256 = models.own.digest(Path("net.py"))
+    sha256 = models.user_class.digest(Path("net.py"))
     asked = []
     monkeypatch.setattr(Path, "is_file", lambda path: bool(asked.append(str(path))))
     for file in ("//server/share/other.py", r"\\server\share\other.py"):
