@@ -27,6 +27,7 @@ from training import images, metrics
 from training.command_line import Parser
 from training.program import run_program
 from training.run import finite, weights_in
+from training.state import check_data
 
 
 def command_line() -> Parser:
@@ -62,20 +63,11 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
         raise tg.CheckpointError(f"{path} is a folder, not a checkpoint: name the best.npz in it "
                                  f"(its .npz files: {files})")  # fmt: skip
     arrays, config = tg.load(path)
-    needed = {"options": {"layers", "pixels"}, "data": {"name", "shape", "classes", "brightest", "fingerprint"}}
-    if not all(isinstance(config.get(part), dict) and keys <= config[part].keys() for part, keys in needed.items()):
+    o, about = config.get("options"), config.get("data", {})
+    check_data(path, about)
+    if not isinstance(o, dict) or not {"layers", "pixels"} <= o.keys():
         raise tg.CheckpointError(f"{path} does not describe the network of its weights: was it written by train.py?")
-    o, about = SimpleNamespace(**config["options"]), config["data"]
-    numbers = [*about["shape"], about["classes"], about["brightest"]] if isinstance(about["shape"], list) else []
-    if len(numbers) != 4 or not all(type(number) is int and number > 0 for number in numbers):
-        raise tg.CheckpointError(f"{path} does not describe the images that its network classifies")
-    if numbers[0] * numbers[1] > 1_000_000 or numbers[2] > 100_000:  # the network is tried with images of this size
-        raise tg.CheckpointError(f"{path} describes images of {numbers[0]} x {numbers[1]} pixels in {numbers[2]} "
-                                 "classes, which are too many")  # fmt: skip
-    names = about.get("class_names", [])
-    if not isinstance(names, list) or not all(isinstance(n, str) for n in names) or (
-            "class_names" in about and len(names) != about["classes"]):  # fmt: skip
-        raise tg.CheckpointError(f"{path} does not describe the classes of its network")
+    o = SimpleNamespace(**o)
     network = models.build(o.layers, about["shape"], about["classes"], np.random.default_rng(0), str(path))
     try:
         tg.nn.load_state_dict(network, weights_in(arrays))

@@ -35,9 +35,10 @@ from training import advice, images, options, recipe, threads, trials
 from training.folders import locked, remove_temporary_files
 from training.program import run_program
 from training.progress import Display
-from training.run import Progress, Run, finite, load_weights, restore, resume
+from training.run import Run, finite, load_weights, new_folder, restore, resume
 from training.run_pictures import draw
 from training.signals import Interrupt, exit_code
+from training.state import Progress
 
 Array = Any  # an ndarray
 
@@ -195,15 +196,15 @@ def start(given: dict[str, Any]) -> int:
         trials.check_updates(o, data, network, prepare)
     if checkpoint is None or (result is None and not o.eager and "compile" not in o.decided):
         o.decided = trials.decide(o, data, network, prepare)
-    if checkpoint is None:
-        run = Run.create(o, images.about(data))
-    if not quiet and result is None:
-        print(f"{data}{trials.describe(o, checkpoint['progress'].threads if checkpoint else 0)}")
-        print(f"\n{tg.nn.summary(network, (1, data.features))}\n\nthe folder of the run is {run.folder}")
-
-    with locked(run.folder, "another program is training this run"):
-        remove_temporary_files(run.folder)
-        run.claim() if checkpoint is None else run.apply_changes()
+    folder = run.folder if checkpoint else new_folder(o)
+    with locked(folder, "another program is training this run"):
+        if checkpoint is None:
+            run = Run.create(folder, o, images.about(data))
+        if not quiet and result is None:
+            print(f"{data}{trials.describe(o, checkpoint['progress'].threads if checkpoint else 0)}")
+            print(f"\n{tg.nn.summary(network, (1, data.features))}\n\nthe folder of the run is {folder}")
+        remove_temporary_files(folder)
+        run.apply_changes()
         try:
             status, p = train(o, data, network, rng, run, checkpoint)
             if status == "finished":

@@ -7,6 +7,7 @@ Every array is an ``.npy`` member under its own name, as `numpy.load` reads it; 
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import math
@@ -104,13 +105,16 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the names of new files in a folder to disk, except on Windows, which does not support it."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+    """Write the names of new files in a folder to disk, except where systems do not support it."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)  # on Windows, this is refused
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC):
+            raise
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:

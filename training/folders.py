@@ -12,7 +12,6 @@ from filelock import FileLock, Timeout
 from tensorgrad.errors import ConfigError
 
 LOCK = ".lock"
-CONFIG_HEAD = "# All options of this run."  # the start of config.yaml
 
 
 @contextlib.contextmanager
@@ -38,16 +37,9 @@ def locked(folder: Path, refusal: str | None = None) -> Iterator[None]:
         yield
 
 
-def is_empty(folder: Path) -> bool:
-    """Whether a folder contains nothing but its lock and temporary files."""
-    return all(path.name == LOCK or is_temporary(path) for path in folder.iterdir())
-
-
-def was_never_started(folder: Path) -> bool:
-    """Whether a folder contains nothing but what a run leaves that was killed before its first checkpoint."""
-    config = folder / "config.yaml"
-    others = any(path != config and path.name != LOCK and not is_temporary(path) for path in folder.iterdir())
-    return not others and (not config.exists() or config.read_bytes().startswith(CONFIG_HEAD.encode()))
+def is_empty(folder: Path, *others: str) -> bool:
+    """Whether a folder contains nothing but its lock, temporary files, and perhaps ``others``."""
+    return all(path.name in (LOCK, *others) or is_temporary(path) for path in folder.iterdir())
 
 
 def is_temporary(path: Path) -> bool:

@@ -84,7 +84,7 @@ def pair_of(item: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
     def parse(value: Any) -> list[Any]:
         parsed = list_of(item)(value)
         if len(parsed) != 2:
-            raise ValueError(f"must be two numbers, got {value!r}")
+            raise ValueError(f"must be two numbers, got {brief(value)}")
         return parsed
 
     return parse

@@ -82,6 +82,6 @@ def freeze(network: models.Network, names: list[str]) -> None:
             tg.nn.freeze(network, f"layers.{name}")
         except ValueError:
             holders = dict.fromkeys(path.split(".")[1] for path in tg.nn.parameters(network))
-            raise tg.ConfigError(f"--freeze {name}: the layers with parameters are {', '.join(holders)}") from None
+            raise tg.ConfigError(f"--freeze {name:.80}: the layers with parameters are {', '.join(holders)}") from None
     if not any(p.requires_grad for p in tg.nn.parameters(network).values()):
         raise tg.ConfigError("--freeze leaves nothing to train")

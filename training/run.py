@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,38 +18,12 @@ import models
 import tensorgrad as tg
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
-from training.folders import CONFIG_HEAD, was_never_started
+from training.folders import is_empty
 from training.options import OPTIONS, WITH_RESUME, check
+from training.state import COLUMNS, Progress, check_data, options_in, progress_in
 
 _OPTIMIZER, _EMA = "optimizer.", "ema."  # prefixes of arrays that are not the network's
-COLUMNS = (
-    "epoch", "updates", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy", "lr", "seconds",
-    "threads", "raw_val_accuracy",
-)  # fmt: skip
-_ADDED = (  # options that runs of version 0.2.0 lack; their defaults do what such runs did
-    "optimizer", "betas", "weight_decay", "clip", "gamma", "milestones", "power", "plateau_epochs", "label_smoothing",
-    "ema", "patience", "from", "threads", "eager",
-)  # fmt: skip
-
-
-@dataclass
-class Progress:
-    """The state of a run that, together with weights and optimizer, determines how it continues."""
-
-    epoch: int = 0  # completed epochs
-    batch: int = 0  # completed batches of the current epoch
-    update: int = 0  # completed updates of the weights, over all epochs
-    loss_sum: float = 0.0  # over the images of the current epoch
-    right: int = 0  # correctly classified images of the current epoch
-    seconds: float = 0.0  # of training, over all sessions
-    best_epoch: int = 0  # whose weights are in best.npz
-    best_accuracy: float = -1.0  # on validation images, in that epoch
-    best_loss: float = math.inf  # likewise
-    threads: int = 0  # in the current epoch; 0: not chosen yet
-    extended: int = 0  # the epoch after which the run was continued with more epochs
-    plateau: dict[str, Any] = field(default_factory=dict)  # the state of the schedule of this name
-    random_state: Mapping[str, Any] = field(default_factory=dict)  # of the generator of dropout and shifts
-    history: list[dict[str, Any]] = field(default_factory=list)  # a row of metrics.csv for each epoch
+_HEADER = b"# All options of this run. The layers have the form of those in a model file.\n"  # of config.yaml
 
 
 class Run:
@@ -62,29 +36,18 @@ class Run:
         self.is_changed = False  # whether options differ from those in config.yaml
 
     @classmethod
-    def create(cls, options: SimpleNamespace, about: dict[str, Any]) -> Run:
-        """Create the folder of a new run.
+    def create(cls, folder: Path, options: SimpleNamespace, about: dict[str, Any]) -> Run:
+        """Begin a new run in a folder that `new_folder` returned, whose lock the caller holds.
 
         Raises
         ------
         ConfigError
-            If the folder of ``--out`` is not empty, or if the folder cannot be created.
+            If the folder is not free.
         """
-        try:
-            if options.out is not None:
-                folder = Path(options.out)
-                folder.mkdir(parents=True, exist_ok=True)
-                _check_unused(folder)
-            else:
-                folder = _new_folder(options)
-        except OSError as error:
-            raise ConfigError(f"cannot create a folder for the run ({error}): name another one with --out") from None
-        return cls(folder, options, about)
-
-    def claim(self) -> None:
-        """Write config.yaml of a new run. The caller holds the lock of the folder, which must still be unused."""
-        _check_unused(self.folder)
-        self.write_config()
+        check_free(folder)
+        run = cls(folder, options, about)
+        run.write_config()
+        return run
 
     @classmethod
     def reopen(cls, folder: Path) -> tuple[Run, dict[str, Any]]:
@@ -104,37 +67,17 @@ class Run:
             raise ConfigError(f"--resume {folder}: there is no run to resume (no {path}); start one without --resume")
         arrays, config = tg.load(path)
         try:
-            run = cls(folder, SimpleNamespace(**config["options"]), config["data"])
-            o = run.options
-            old = {name: OPTIONS[name].default_for(o.dataset) for name in _ADDED}
-            vars(o).update({**old, "decided": {}, **config["options"]})
-            if missing := (OPTIONS.keys() | {"layers"}) - vars(o).keys():
-                raise KeyError(*sorted(missing))
-            lists = {name: getattr(o, name) for name in ("layers", "hidden", "freeze", "betas", "milestones")}
-            for name, value in {**lists, "history": config["progress"].get("history", [])}.items():
-                if not isinstance(value, list):
-                    raise TypeError(f"{name} is not a list")
-            if not isinstance(o.decided, dict):
-                raise TypeError("decided is not a dict")
-            may_be_none = {"dropout", "input_dropout", "init"} | {o.name for o in OPTIONS.values() if o.default is None}
-            check({name: value for name, value in vars(o).items()
-                   if name in OPTIONS and not (value is None and name in may_be_none)})  # fmt: skip
-            progress = Progress(**config["progress"])
-            if not all(type(n) is int and n >= 0 for n in (progress.threads, progress.extended)):
-                raise TypeError("threads and extended are not numbers")
-            progress.best_loss = math.inf if progress.best_loss is None else progress.best_loss
-            progress.history = [
-                {key: math.nan if value is None else value for key, value in row.items()} for row in progress.history
-            ]
+            o, progress = options_in(config.get("options")), progress_in(config.get("progress"))
             has_state = o.optimizer != "sgd" or o.momentum > 0
             if bool(has_state and progress.update) != any(key.startswith(_OPTIMIZER) for key in arrays):
                 raise KeyError("the state of the optimizer")
             if bool(o.ema) != any(key.startswith(_EMA) for key in arrays):
                 raise KeyError("the averages of the weights")
-            return run, {"path": path, "arrays": arrays, "progress": progress}
-        except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        except (KeyError, ConfigError) as error:
             reason = f"missing, unknown or out of range: {error}"
             raise CheckpointError(f"{path} does not contain the state of a run ({reason})") from None
+        check_data(path, config.get("data"))
+        return cls(folder, o, config["data"]), {"path": path, "arrays": arrays, "progress": progress}
 
     def edited(self) -> dict[str, Any]:
         """The options that have other values in config.yaml than in the last checkpoint, and may have them.
@@ -209,7 +152,7 @@ class Run:
 
         yaml: Any = YAML(typ="safe", pure=True)  # its types forbid assignment of its options
         yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = False, False, 110
-        content = io.StringIO(f"{CONFIG_HEAD} The layers have the form of those in a model file.\n")
+        content = io.StringIO(_HEADER.decode())
         content.seek(0, io.SEEK_END)
         options = {name: getattr(self.options, name) for name in OPTIONS if hasattr(self.options, name)}
         yaml.dump(options | vars(self.options) | {"data_set": self.about}, content)
@@ -330,26 +273,46 @@ def _part(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
 
 
-def _check_unused(folder: Path) -> None:
-    """Raise `ConfigError` if a folder for a new run contains a run, or anything else."""
+def new_folder(options: SimpleNamespace) -> Path:
+    """Create the folder of a new run: that of ``--out``, or runs/DATASET-SIZES-seedN with a number if that exists.
+
+    Raises
+    ------
+    ConfigError
+        If the folder of ``--out`` is not free, or if the folder cannot be created.
+    """
+    try:
+        if options.out is not None:
+            folder = Path(options.out)
+            folder.mkdir(parents=True, exist_ok=True)
+            check_free(folder)  # as in `Run.create`, but before a lock is created in a folder that is no run
+            return folder
+        sizes = "-".join(map(str, options.hidden))
+        kind = Path(options.model.replace(".py:", "-")).stem + "-" if options.model else ""
+        name = f"{options.dataset}-{kind}{sizes}-seed{options.seed}".replace("--", "-")
+        for attempt in range(1, 10_000):
+            folder = Path("runs") / (name if attempt == 1 else f"{name}-{attempt}")
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            return folder
+    except OSError as error:
+        raise ConfigError(f"cannot create a folder for the run ({error}): name another one with --out") from None
+    raise ConfigError(f"runs/{name} exists, and so do 10,000 numbered folders: name another folder with --out")
+
+
+def check_free(folder: Path) -> None:
+    """Raise `ConfigError` unless a run can begin in a folder: it is empty, or a run ended before its first checkpoint.
+
+    Such a run leaves its lock, temporary files and config.yaml.
+    """
+    config = folder / "config.yaml"
+    content = config.read_bytes()[: len(_HEADER)] if config.is_file() else None
     if (folder / "last.npz").exists():
         raise ConfigError(
             f"--out {folder} contains a run: name another folder, or continue that run with --resume {folder}"
         )
-    if not was_never_started(folder):
+    is_of_a_run = content is not None and _HEADER.startswith(content)  # version 0.2.0 created an empty one first
+    if not is_empty(folder, *["config.yaml"] * is_of_a_run):
         raise ConfigError(f"--out {folder} is not empty: name another folder, or delete this one")
-
-
-def _new_folder(options: SimpleNamespace) -> Path:
-    """Create the folder runs/DATASET-SIZES-seedN, with a number appended if it exists already."""
-    sizes = "-".join(map(str, options.hidden))
-    kind = Path(options.model.replace(".py:", "-")).stem + "-" if options.model else ""
-    name = f"{options.dataset}-{kind}{sizes}-seed{options.seed}".replace("--", "-")
-    for attempt in range(1, 10_000):
-        folder = Path("runs") / (name if attempt == 1 else f"{name}-{attempt}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise ConfigError(f"runs/{name} exists, and so do 10,000 numbered folders: name another folder with --out")

@@ -10,7 +10,8 @@ import tensorgrad as tg
 from tensorgrad.data import Dataset
 from training import images
 from training.program import is_drawn
-from training.run import Progress, Run
+from training.run import Run
+from training.state import Progress
 
 
 def draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str) -> bool:

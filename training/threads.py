@@ -16,6 +16,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from models import brief
+
 AUTO = "auto"
 SLOW_FACTOR, SLOW_SECONDS = 1.5, 0.5  # an epoch is slow if it takes 1.5 times the fastest one, and 0.5 s longer
 _ROUNDS, _SECONDS = 7, 0.5  # of a measurement; a round that takes longer is the only one
@@ -97,7 +99,7 @@ def parse(value: Any) -> str | int | list[int]:
     except ValueError:
         parsed = []
     if not parsed or min(parsed) < 1 or any(isinstance(n, bool) for n in [numbers]):
-        raise ValueError(f"must be {AUTO}, an integer of at least 1, or a file metrics.csv, got {value!r}")
+        raise ValueError(f"must be {AUTO}, an integer of at least 1, or a file metrics.csv, got {brief(value)}")
     return parsed if isinstance(numbers, list) else parsed[0]
 
 

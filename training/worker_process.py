@@ -12,7 +12,6 @@ import io
 import json
 import os
 import queue
-import shutil
 import signal
 import sys
 import threading
@@ -20,8 +19,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tensorgrad.errors import ConfigError, TensorgradError
-from training.folders import LOCK, locked, remove_temporary_files
+from tensorgrad.errors import TensorgradError
+from training.folders import locked, remove_temporary_files
 from training.run import read_result
 
 Result = dict[str, Any]
@@ -51,7 +50,6 @@ def run_one(settings: Mapping[str, Any], folder: str, stop: str) -> Result:
                 if (path / "last.npz").is_file():
                     train.start({"resume": folder, "quiet": True, "data": settings.get("data")})
                 else:
-                    _empty(path)  # the run was stopped before its first checkpoint
                     train.start({**settings, "out": folder, "quiet": True})
             return read_result(path) or INTERRUPTED
     except KeyboardInterrupt:
@@ -60,17 +58,6 @@ def run_one(settings: Mapping[str, Any], folder: str, stop: str) -> Result:
         return {"status": "failed", "error": str(error)}
     except Exception as error:  # no failure of a run may end the other runs
         return {"status": "failed", "error": f"{type(error).__name__}: {error}"}
-
-
-def _empty(folder: Path) -> None:
-    """Delete what is in the folder of a run, except its lock. What a symbolic link refers to is never deleted."""
-    if folder.is_symlink():
-        raise ConfigError(f"{folder} is a symbolic link to a folder without a run: remove the link")
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.name != LOCK:
-            path.unlink()
 
 
 _orphaned = threading.Event()  # set when the parent of this process has ended

@@ -79,6 +79,8 @@ def test_damaged_run_is_refused_and_not_changed(run_train, refused, stopped, dam
 WRONG = [None, "x", -1, {}, 1e300]
 ENTRIES = ["options batch_size", "options lr", "options momentum", "options schedule", "options seed", "options freeze",
            "options warmup", "options validation", "options layers", "options eager",
+           "progress epoch", "progress batch", "progress update", "progress right", "progress best_epoch",
+           "progress threads", "progress extended", "data shape", "data classes",
            "progress history", "progress random_state", "progress random_state state"]  # fmt: skip
 
 

@@ -10,25 +10,29 @@ import pytest
 import tensorgrad as tg
 from tensorgrad.errors import ConfigError
 from training.images import predict
-from training.run import Progress, Run, finite, read_result
+from training.run import Progress, Run, finite, new_folder, read_result
 
 
 def options(**given):
     return SimpleNamespace(**{"out": None, "hidden": [400], "model": None, "dataset": "mnist", "seed": 0} | given)
 
 
+def create(options):
+    return Run.create(new_folder(options), options, {})
+
+
 def test_folders_are_named_after_the_run_and_numbered_if_they_exist():
-    names = [Run.create(options(), {}).folder for _ in range(3)]
+    names = [create(options()).folder for _ in range(3)]
     assert names == [Path("runs") / name for name in ("mnist-400-seed0", "mnist-400-seed0-2", "mnist-400-seed0-3")]
-    assert Run.create(options(hidden=[30, 20], seed=7), {}).folder.name == "mnist-30-20-seed7"
-    assert Run.create(options(model="models/report.yaml"), {}).folder.name == "mnist-report-400-seed0"
-    assert Run.create(options(model="models/two_layer.yaml", hidden=[]), {}).folder.name == "mnist-two_layer-seed0"
+    assert create(options(hidden=[30, 20], seed=7)).folder.name == "mnist-30-20-seed7"
+    assert create(options(model="models/report.yaml")).folder.name == "mnist-report-400-seed0"
+    assert create(options(model="models/two_layer.yaml", hidden=[])).folder.name == "mnist-two_layer-seed0"
 
 
 def test_name_of_a_broken_link_is_not_used():
     Path("runs").mkdir()
     (Path("runs") / "mnist-400-seed0").symlink_to("nowhere")
-    assert Run.create(options(), {}).folder.name == "mnist-400-seed0-2"
+    assert create(options()).folder.name == "mnist-400-seed0-2"
 
 
 @pytest.mark.parametrize("prepare", [lambda path: None, Path.mkdir], ids=["missing", "empty"])
@@ -37,6 +41,14 @@ def test_new_or_empty_folder_is_used(run_tiny, prepare):
     assert run_tiny("--out", "mine").code == 0
     assert (Path("mine") / "result.json").exists()
     assert not Path("runs").exists()
+
+
+def test_folder_of_a_run_that_ended_before_its_first_checkpoint_is_used(run_tiny):
+    create(options(out="mine"))
+    (Path("mine") / ".last.npz.7.tmp").touch()
+    (Path("mine") / ".lock").touch()
+    assert run_tiny("--out", "mine").code == 0
+    assert (Path("mine") / "result.json").exists()
 
 
 @pytest.mark.parametrize("content", ["config.yaml", ".hidden", "sub/file"])
@@ -112,7 +124,7 @@ def test_file_called_runs_is_refused(run_tiny, refused):
 
 
 def test_result_is_valid_json():
-    run = Run.create(options(), {})
+    run = create(options())
     run.write_result({"status": "finished", "val_accuracy": float("nan"), "test_accuracy": 0.5, "loss": np.inf})
 
     def refuse(name):
@@ -126,7 +138,7 @@ def test_result_is_valid_json():
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", "{"])
 def test_damaged_result_names_the_file(content):
-    run = Run.create(options(), {})
+    run = create(options())
     assert read_result(run.folder) is None
     (run.folder / "result.json").write_text(content)
     with pytest.raises(ConfigError, match=r"result\.json is damaged: delete it"):
@@ -148,7 +160,7 @@ def test_statistics_are_used_in_evaluation_and_saved():
     assert norm.training
     assert norm.num_batches_tracked == 0
     network(np.ones((3, 4), np.float32))
-    run = Run.create(options(), {})
+    run = create(options())
     run.save("last.npz", network, Progress())
     assert run.weights("last.npz").keys() == tg.nn.state_dict(network).keys()
     np.testing.assert_array_equal(run.weights("last.npz")["layers.0.running_mean"], norm.running_mean)
