@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+import train
 from tensorgrad.errors import ConfigError
 from training.images import predict
 from training.run import Progress, Run, finite, new_folder, read_result
@@ -82,14 +83,14 @@ def test_run_killed_before_its_first_checkpoint_is_started_again(run_tiny, files
 
 
 def test_folder_taken_by_another_program_meanwhile_is_refused(run_tiny, refused, monkeypatch):
-    original = Run.create
+    original = train.new_folder
 
-    def create(*arguments):
-        run = original(*arguments)
-        (run.folder / "last.npz").write_text("of another program")
-        return run
+    def new_folder(*arguments):
+        folder = original(*arguments)
+        (folder / "last.npz").write_text("of another program")
+        return folder
 
-    monkeypatch.setattr(Run, "create", create)
+    monkeypatch.setattr(train, "new_folder", new_folder)
     assert refused(run_tiny("--out", "mine", "--quiet"), "--out mine contains a run")
     assert not (Path("mine") / "config.yaml").exists()
 
