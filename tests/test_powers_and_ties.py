@@ -6,10 +6,26 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tensorgrad.rules.norms import even_power, odd_power
 from tests.helpers import derivatives, leaf, right_or_nan
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, for divisions by zero
 INF = np.inf
+
+
+@pytest.mark.parametrize("order", [1, 2, 2.5, 3, 4])
+def test_powers_of_magnitudes(order):
+    """Those that the derivatives of norms consist of: ``|x| ** order``, and the same with the sign of ``x``."""
+    x = np.array([[-1.3, 0.4, 2.0], [0.7, -2.1, 1.1]])
+    size, sign = np.abs(x), np.sign(x)
+    for power, signs in ((even_power, [np.ones(x.shape), sign]), (odd_power, [sign, np.ones(x.shape)])):
+        t = leaf(x)
+        first = tg.grad(np.sum(power(t, order=order)), t, create_graph=True)
+        second = tg.grad(np.sum(np.sin(first)), t)
+        np.testing.assert_allclose(power(x, order=order), signs[0] * size**order, rtol=1e-14)
+        np.testing.assert_allclose(first.data, order * signs[1] * size ** (order - 1), rtol=1e-14)
+        curvature = order * (order - 1) * signs[0] * size ** (order - 2)
+        np.testing.assert_allclose(second, np.cos(first.data) * curvature, rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize("power", [np.power, np.float_power])
