@@ -19,7 +19,8 @@ BASE = compare_report.BASE
 # Colours of Okabe and Ito: tensorgrad is blue, the contender that ratios refer to is black.
 COLOURS = {
     BASE: "#000000", "tensorgrad, compiled": "#0072B2", "tensorgrad, compiled, NumPy alone": "#0072B2",
-    "tensorgrad": "#3E9BD6", "PyTorch": "#D55E00", "torch.compile": "#D55E00", "jax.jit": "#009E73",
+    "tensorgrad, compiled, exact=False": "#0072B2", "tensorgrad": "#3E9BD6",
+    "PyTorch": "#D55E00", "torch.compile": "#D55E00", "jax.jit": "#009E73",
 }  # fmt: skip
 DASHES = {"tensorgrad": (4, 1.5), "PyTorch": (1.5, 1.5), "jax.jit": (5, 1.5, 1.5, 1.5)}
 OTHER = "0.45"
