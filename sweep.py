@@ -40,6 +40,7 @@ from training.progress import SweepDisplay
 from training.run import read_result
 from training.signals import Interrupt, exit_code
 from training.tables import cells, markdown, write_csv
+from training.values import integer
 from training.worker_process import INTERRUPTED, Result
 
 CLUSTER = """a cluster:
@@ -94,7 +95,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Gri
     for name in ("workers", "sample"):
         if getattr(given, name) is not None:
             try:
-                setattr(given, name, options.integer(1)(getattr(given, name)))
+                setattr(given, name, integer(1)(getattr(given, name)))
             except ValueError as error:
                 raise tg.ConfigError(f"--{name} {error}") from None
     axes = {name: values for name in AXES if (values := getattr(given, f"axis {name}"))}

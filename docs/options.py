@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 from training import options  # noqa: E402
 from training.command_line import flag  # noqa: E402
+from training.values import boolean  # noqa: E402
 
 PAGE = ROOT / "docs" / "options.md"
 
@@ -86,7 +87,7 @@ def page() -> str:
             value = "" if option.metavar is None else f" {option.metavar}"
             several = " ..." if isinstance(option.default, list) else ""
             name = flag(option.name) + value + several
-            if option.parse is options.boolean:
+            if option.parse is boolean:
                 name += f"`, `--no-{flag(option.name)[2:]}"
             where = "" if option.in_recipe else " Not in a recipe."
             lines.append(f"| `{name}` | {options.shown_default(option.default)} | {option.help}.{where} |")

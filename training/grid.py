@@ -20,7 +20,8 @@ import numpy as np
 from models import brief, read_yaml
 from tensorgrad.errors import ConfigError
 from training.command_line import flag, suggestion
-from training.options import OPTIONS, check, integer
+from training.options import OPTIONS, check
+from training.values import integer
 
 NOT_AXES = ("out", "quiet", "data", "eager", "threads")
 AXES = tuple(name for name in OPTIONS if name not in NOT_AXES)

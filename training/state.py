@@ -11,7 +11,8 @@ from typing import Any
 
 from models import brief
 from tensorgrad.errors import CheckpointError, ConfigError
-from training.options import OPTIONS, check, text
+from training.options import OPTIONS, check
+from training.values import text
 
 COLUMNS = (
     "epoch", "updates", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy", "lr", "seconds",
