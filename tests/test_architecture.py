@@ -78,7 +78,7 @@ MAY_IMPORT = {
     "rules": {"summation", "errors", "blas", "foreign", "engine", "frontend"},
     "transforms": {"errors", "engine", "frontend"},
     "debug": {"errors", "engine", "frontend", "transforms"},
-    "functional": {"summation", "errors", "engine", "frontend", "rules"},
+    "functional": {"summation", "errors", "blas", "engine", "frontend", "rules"},
     "scipy": {"errors", "engine", "frontend", "rules", "functional"},
     "nn": {"errors", "engine", "frontend", "functional"},
     "optim": {"errors", "blas", "engine", "frontend"},
