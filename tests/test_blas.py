@@ -25,6 +25,7 @@ def calls(monkeypatch):
             counts[i] += 1
             return function(*arguments)
 
+        call.argtypes = function.argtypes
         return call
 
     known = {dtype: [counted(i, f) for i, f in enumerate(pair)] for dtype, pair in blas._routines().items()}
