@@ -5,8 +5,8 @@
 float32, one thread. The upstream gradient of a function is a given array, so that only the function is measured; all
 inputs require a gradient, except images that are inputs of a network. A step is a forward pass, a backward pass and an
 update. Results and gradients of both libraries are compared before they are timed. ``names`` select the rows that
-contain one of them. For ``--allocator default`` see `measuring.keep_memory`; ``--clock processor`` leaves out the time during
-which other processes ran.
+contain one of them. For ``--allocator default`` see `measuring.keep_memory`; ``--clock processor`` leaves out the time
+during which other processes ran.
 """
 
 from __future__ import annotations
