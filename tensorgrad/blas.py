@@ -82,7 +82,9 @@ def products(terms: Sequence[tuple[Any, Any, Any]]) -> Callable[[], None]:
 def _layout(x: Any) -> tuple[int, int]:
     """Whether BLAS has to transpose a matrix, and the distance of its rows or columns."""
     (rows, columns), (down, across), size = x.shape, x.strides, x.itemsize
-    return (_NO_TRANS, max(down // size, columns)) if across == size else (_TRANS, max(across // size, rows))
+    if across == size or columns == 1:  # the distance of columns may be anything if there is only one
+        return _NO_TRANS, max(down // size, columns)
+    return _TRANS, max(across // size, rows)
 
 
 def _usable(x: Any, out: Any) -> bool:

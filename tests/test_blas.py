@@ -58,6 +58,7 @@ def test_products(dtype, is_used, monkeypatch, calls):
         (b[:5, 1:4].T, a[2:7, ::-1][:, ::-1], np.zeros((3, 12), dtype)),
         (b[:, :1].T, a[:3].T, c[3:4, :3]),
         (a[:, 2:3], b[3:4, :1], np.zeros((8, 1), dtype)),
+        (a[:4, :3], b[:3, ::4][:, :1], c[:4, ::3][:, 1:2]),
     ]
     run = blas.products(terms)
     start = [z.copy() for *_, z in terms] + [c.copy()]
