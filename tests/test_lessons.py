@@ -114,7 +114,7 @@ answer = 42
 
 
 @pytest.mark.lessons
-@pytest.mark.timeout(method="thread")
+@pytest.mark.timeout(1800, method="thread")
 @pytest.mark.parametrize("path", LESSONS, ids=[path.stem for path in LESSONS])
 def test_a_lesson_runs_and_its_checkers_are_right(path):
     _, wrong = execute.execute(path)
@@ -122,7 +122,7 @@ def test_a_lesson_runs_and_its_checkers_are_right(path):
 
 
 @pytest.mark.lessons
-@pytest.mark.timeout(method="thread")
+@pytest.mark.timeout(1800, method="thread")
 def test_a_checker_that_is_wrong_and_a_warning_are_found(tmp_path):
     (tmp_path / "solutions").mkdir()
     (tmp_path / "1_x.py").write_text(LESSON, encoding="utf-8")
@@ -142,7 +142,7 @@ def test_a_checker_that_is_wrong_and_a_warning_are_found(tmp_path):
 
 
 @pytest.mark.lessons
-@pytest.mark.timeout(method="thread")
+@pytest.mark.timeout(1800, method="thread")
 def test_a_cell_that_fails_stops_the_lesson(tmp_path):
     from nbclient.exceptions import CellExecutionError
 

@@ -184,10 +184,10 @@ right.set(ylabel="size of the second layer", ylim=(0, None))
 halvings(left, right)
 
 # %% [markdown]
-# Within each period of constant rate, the pull settles on the shrinkage: the weights come to rest where the forces
-# balance. Then the rate is halved. The pull is halved with it, at once; the shrinkage is not. So the weights shrink,
-# until the gradient has grown enough (the loss is larger, so it pulls harder) to balance the shrinkage again. Five
-# halvings, five steps down.
+# In the first three periods, the pull settles on the shrinkage: the weights come to rest where the forces balance. Then
+# the rate is halved. The pull is halved with it, at once; the shrinkage is not. So the weights shrink, until the
+# gradient has grown enough (the loss is larger, so it pulls harder) to balance the shrinkage again. Each halving is a
+# step down. (In the last periods, the balance is not reached any more. We shall see why.)
 #
 # **That is the whole explanation.** The gradient step is scaled by the rate, the shrinkage is not; the recipe lets one
 # go to zero and keeps the other.
@@ -302,7 +302,9 @@ assert left_over[ratios < 0.8 * sigma_some, 0].min() > 0.05
 assert left_over[ratios > 1.2 * sigma_some, 0].max() < 0.02
 
 # %% [markdown]
-# The network dies where the formula says. And it gets worse long before: half of its accuracy is lost before the end.
+# The network dies where the formula says. And it gets worse long before: more than half of its accuracy is lost by
+# then. In our recipe, the rate falls below the critical one at the fourth halving, after epoch 20. This is why the pull
+# did not come up to the shrinkage any more.
 #
 # What about the report? If MNIST is on this computer, we can compute its critical rate; otherwise, take the value from
 # an earlier run.

@@ -60,13 +60,13 @@ def critical_rate(shrink, sigma, batch):
 # ## Exercise 3: repair the recipe
 #
 # Let the shrinkage go to zero, and keep the rate long enough to learn what the shrinkage had prevented. Here the
-# shrinkage is halved every 100 updates; the rate is halved twice near the end, which calms the last updates.
+# shrinkage is halved every 50 updates; the rate is halved twice near the end, which calms the last updates.
 
 
 # %% tags=["solution-3"]
 def mine(update):
     rate = RATE * (1 if update < 1200 else 0.5 if update < 1500 else 0.25)
-    return rate, SHRINK * 0.5 ** (update / 100)
+    return rate, SHRINK * 0.5 ** (update / 50)
 
 
 # %% [markdown]
