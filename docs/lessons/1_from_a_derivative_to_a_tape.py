@@ -261,16 +261,18 @@ for n in sizes:
         moved[i] += 1e-7
         quotients[i] = (f_of_many(moved) - start) / 1e-7
         calls += 1
-    counts["difference quotients"].append(calls)
     x = Tensor(point)
-    backward(f_of_many(x))
-    counts["tape"].append(2)  # once forward, once back
+    loss = f_of_many(x)
+    operations = len(tape)
+    backward(loss)
+    counts["difference quotients"].append(calls * operations)
+    counts["tape"].append(2 * operations)  # forward, and back over each record
     close("the gradient", x.grad, quotients, 1e-5)
 
 figure, axes = plt.subplots()
 for name, count in counts.items():
     axes.loglog(sizes, count, "o-", label=name)
-axes.set(xlabel="inputs", ylabel="passes through the function")
+axes.set(xlabel="inputs", ylabel="operations on arrays")
 axes.legend()
 plt.show()
 

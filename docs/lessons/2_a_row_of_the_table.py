@@ -163,7 +163,7 @@ else:
 
 # %% [markdown]
 # Choose the points with care. At $x = 0$ alone, both rows give 0, and the check passes. And do not check *at* a kink:
-# there the difference quotient is the mean of two slopes, and no rule is right.
+# there the difference quotient is the mean of two slopes, which need not be the value that the rule has chosen.
 
 # %%
 assert tg.gradcheck(careless, [np.zeros(3)])
@@ -212,9 +212,9 @@ def solve_kepler(M, e):
 
 
 # %% [markdown]
-# What is the derivative of the *result of a loop*? We could record all 20 iterations; that works, and it keeps 20 times
-# as many values in memory. But the derivative does not depend on how $E$ was found. Only the equation matters. Change
-# $M$ by $dM$ and $e$ by $de$, and the equation must still hold:
+# What is the derivative of the *result of a loop*? We could record all 20 iterations; that works, and it keeps the
+# values of all of them in memory. But the derivative does not depend on how $E$ was found. Only the equation matters.
+# Change $M$ by $dM$ and $e$ by $de$, and the equation must still hold:
 #
 # $$ dE - e \cos E\, dE - \sin E\, de = dM \qquad\Longrightarrow\qquad
 #    \frac{\partial E}{\partial M} = \frac{1}{1 - e \cos E}, \qquad

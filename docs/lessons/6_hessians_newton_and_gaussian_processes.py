@@ -294,6 +294,7 @@ def predict(theta, kernel=smooth):
     return cross @ np.linalg.solve(K, flow) + FLOW.mean(), np.sqrt(variance)
 
 
+# a map of the log density, at a height between those of the two answers
 lengths, noises = np.geomspace(1.2, 120, 30), np.geomspace(90, 200, 30)
 levels = [[-surprise(np.array([np.log(115), np.log(a), np.log(b)])) for a in lengths] for b in noises]
 
@@ -303,7 +304,7 @@ left.plot(year, FLOW, "k.", ms=4)
 right.contourf(
     lengths, noises, levels, levels=[-660, -655, -650, -647, -644, -642, -641, -640, -639, -638], cmap="Blues"
 )
-for (name, fit), colour in zip(fits.items(), ("C1", "C0"), strict=True):
+for (name, fit), colour in zip(fits.items(), ("C1", "C3"), strict=True):
     mean, deviation = predict(fit.x)
     left.plot(at, mean, colour, label=name)
     left.fill_between(at, mean - 2 * deviation, mean + 2 * deviation, alpha=0.2, color=colour, lw=0)
@@ -316,8 +317,8 @@ right.set(xscale="log", xlabel="length, years", ylabel="noise", title="log densi
 plt.show()
 
 # %% [markdown]
-# After the last measurement, the bands open: the model knows what it does not know. `examples/gaussian_process.py` is
-# this fit as a program.
+# After the last measurement, the bands open: the model knows what it does not know. The fast curve returns to the mean
+# within a few years, the slow one takes decades. `examples/gaussian_process.py` is this fit as a program.
 #
 # ## Exercises
 #
