@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+import train
 from training import augmentation, images, options
 
 SETTINGS = [[], ["--shift", "2"], ["--augment", "affine,elastic"], ["--augment", "elastic"]]
@@ -109,3 +110,19 @@ def test_a_recipe_may_have_warps(tmp_path):
     assert augmentation.warps(o) == tg.data.Warps(5, 0.12, 0.12, 0.5, 34, 2)
     o = options.resolve(options.parse(["--model", str(path), "--augment", "none"]), "mnist", 10)
     assert (o.augment, o.shift) == ([], 1)
+
+
+@pytest.mark.parametrize("way", ["finished", "interrupted", "diverged", "failed"])
+def test_the_thread_ends_with_the_training(run_tiny, interrupt_after, monkeypatch, way):
+    words = ["--augment", "affine,elastic", "--batch-size", 16, "--epochs", 2]
+    if way == "interrupted":
+        interrupt_after(5)
+    elif way == "failed":
+        monkeypatch.setattr(train.Display, "batch", lambda *_: 1 / 0)
+    rate = ["--lr", "1e30", "--optimizer", "sgd"] if way == "diverged" else []
+    if way == "failed":
+        with pytest.raises(ZeroDivisionError):
+            run_tiny(*words)
+    else:
+        assert run_tiny(*words, *rate).code == {"finished": 0, "interrupted": 130, "diverged": 1}[way]
+    assert not [thread for thread in threading.enumerate() if thread.name == "Prefetch"]
