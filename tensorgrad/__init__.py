@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from tensorgrad.checkpoints import Checkpoint, load, save
     from tensorgrad.compiling import compile
     from tensorgrad.drawing import Drawing, draw
+    from tensorgrad.exporting import Imported, export, import_model
 
 __version__ = "0.2.0"
 
 __all__ = [
     "Checkpoint",
     "Drawing",
+    "Imported",
     "Tensor",
     "array",
     "checkpoint",
@@ -44,11 +46,13 @@ __all__ = [
     "data",
     "detect_anomaly",
     "draw",
+    "export",
     "grad",
     "gradcheck",
     "gradgradcheck",
     "hessian",
     "hvp",
+    "import_model",
     "jacobian",
     "jvp",
     "load",
@@ -68,7 +72,8 @@ __all__ += functional.__all__
 # Imported at first use: layers, and files and drawings, which import the slowest modules of the standard library.
 _ON_USE = {"data": "data", "nn": "nn", "Checkpoint": "checkpoints", "load": "checkpoints", "save": "checkpoints",
            "Drawing": "drawing", "draw": "drawing",
-           "compile": "compiling"}  # fmt: skip
+           "compile": "compiling",
+           "Imported": "exporting", "export": "exporting", "import_model": "exporting"}  # fmt: skip
 
 
 if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name
