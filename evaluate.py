@@ -1,7 +1,8 @@
-"""Measure a trained network on the test images, or classify pictures of your own handwriting.
+"""Measure a trained network on the test images, classify pictures of your own handwriting, or export the network.
 
     python evaluate.py checkpoints/mnist-400.npz                         # the test images
     python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # pictures of single digits
+    python evaluate.py checkpoints/mnist-400.npz --export digits.onnx    # for onnxruntime; .safetensors for PyTorch
 
 For each picture, the classes are printed with their probabilities.
 """
@@ -37,12 +38,20 @@ def command_line() -> Parser:
     parser.add_argument("--data", metavar="DIR", help="folder or file with the data set, as for train.py")
     parser.add_argument("--image", metavar="FILE", nargs="+", help="pictures of one digit each, of any size, dark on "
                         "light or light on dark")  # fmt: skip
+    parser.add_argument("--export", metavar="FILE", help="write the network to FILE.onnx or FILE.safetensors, with "
+                        "a model card")  # fmt: skip
     return parser
 
 
 def start(given: argparse.Namespace) -> int:
-    """Evaluate the network on the test images, or classify the given pictures; return the exit code of the program."""
+    """Evaluate the network on the test images, classify pictures, or export it; return the exit code of the program."""
     network, o, about = restore(given.checkpoint)
+    if given.export:
+        from training import exporting
+
+        exporting.write(network, o, about, given.checkpoint, given.export)
+        print(f"{given.export}, and its model card {given.export}.md")
+        return 0
     if given.image:
         return classify_pictures(network, o, about, given.image)
     return measure(network, o, about, given.data)
