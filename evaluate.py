@@ -1,8 +1,9 @@
-"""Measure a trained network on the test images, classify pictures of your own handwriting, or export the network.
+"""Measure a trained network on the test images, classify pictures, export the network, or make a page to draw for it.
 
     python evaluate.py checkpoints/mnist-400.npz                         # the test images
     python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # pictures of single digits
     python evaluate.py checkpoints/mnist-400.npz --export digits.onnx    # for onnxruntime; .safetensors for PyTorch
+    python evaluate.py checkpoints/mnist-400.npz --page digit.html       # a page to draw a digit
 
 For each picture, the classes are printed with their probabilities.
 """
@@ -24,6 +25,7 @@ import numpy as np
 
 import models
 import tensorgrad as tg
+from tensorgrad.checkpoints import write_whole
 from training import images, metrics
 from training.command_line import Parser
 from training.program import run_program
@@ -40,6 +42,8 @@ def command_line() -> Parser:
                         "light or light on dark")  # fmt: skip
     parser.add_argument("--export", metavar="FILE", help="write the network to FILE.onnx or FILE.safetensors, with "
                         "a model card")  # fmt: skip
+    parser.add_argument("--page", metavar="FILE", help="write a page in HTML on which to draw for the network, which "
+                        "needs no other file and no connection")  # fmt: skip
     return parser
 
 
@@ -54,6 +58,8 @@ def start(given: argparse.Namespace) -> int:
         return 0
     if given.image:
         return classify_pictures(network, o, about, given.image)
+    if given.page:
+        return write_page(network, o, about, given)
     return measure(network, o, about, given.data)
 
 
@@ -87,6 +93,15 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
     return network, o, about
 
 
+def load_data(o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> tg.data.Dataset:
+    """The data set of the training, by default from the folder of the training."""
+    recorded: Any = getattr(o, "data", None)
+    is_local = isinstance(recorded, str) and not recorded.startswith(("\\\\", "//"))
+    if folder is None and is_local and Path(recorded).exists():
+        folder = recorded
+    return tg.data.load(about["name"], folder)
+
+
 def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> int:
     """Print accuracy, precision, recall and the confusion matrix for the test images; return the exit code.
 
@@ -95,11 +110,7 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
     DataError
         If the images do not have the shape that the network expects.
     """
-    recorded: Any = getattr(o, "data", None)
-    is_local = isinstance(recorded, str) and not recorded.startswith(("\\\\", "//"))
-    if folder is None and is_local and Path(recorded).exists():
-        folder = recorded  # that of the training
-    data = tg.data.load(about["name"], folder)
+    data = load_data(o, about, folder)
     if data.classes != about["classes"]:
         raise tg.DataError(f"the network has {about['classes']} classes, these data {data.classes}")
     if list(data.shape) != about["shape"]:
@@ -145,6 +156,34 @@ def classify_pictures(network: Any, o: SimpleNamespace, about: dict[str, Any], f
         print(f"{file}: {names[ranked[0]]}")
         print("   " + "   ".join(f"{names[label]} {probabilities[label]:.1%}" for label in ranked))
     return code
+
+
+def write_page(network: Any, o: SimpleNamespace, about: dict[str, Any], given: argparse.Namespace) -> int:
+    """Write a page on which one draws for the network; return the exit code.
+
+    Raises
+    ------
+    ConfigError
+        If the page cannot run one of the layers.
+    """
+    from training import page
+
+    data = None
+    try:
+        data = load_data(o, about, given.data)
+        if images.about(data)["fingerprint"] != about["fingerprint"]:
+            data = None
+        missing = "the data set that is at hand is not that of the training"
+    except (tg.DataError, OSError) as error:
+        if given.data:
+            raise
+        missing = str(error)
+    if data is None:
+        print(f"without test images, and without a network that has no hidden layer: {missing}")
+    document = page.page(page.content(network, o, about, given.checkpoint, data)).encode()
+    write_whole(Path(given.page), lambda file: file.write(document))
+    print(f"{given.page}: {len(document) / 1e6:.2f} MB")
+    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:
