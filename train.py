@@ -75,6 +75,7 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     done = p.epoch * len(y) + min(p.batch * o.batch_size, len(y))
     with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet, o.patience) as display, \
             threads.adjustable() as use_threads:  # fmt: skip
+        display.best(p.best_epoch, p.best_accuracy, waited(p))
         while p.epoch < o.epochs and not (o.patience and waited(p) >= o.patience):
             if p.batch == 0:
                 measurement = time.monotonic()
@@ -94,9 +95,9 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
 
                 p.batch += 1
                 p.update += 1
-                p.loss_sum += (batch_loss := float(losses.sum()))
+                p.loss_sum += float(losses.sum())
                 p.right += int(np.count_nonzero(logits.argmax(axis=1) == labels))
-                display.batch(p.epoch + 1, len(batch), batch_loss / len(batch))
+                display.batch(p.epoch + 1, len(batch), p.loss_sum / min(p.batch * o.batch_size, len(y)))
                 if interrupt and finite(network):
                     p.seconds = earlier_seconds + time.monotonic() - start_time
                     p.random_state = rng.bit_generator.state
@@ -129,7 +130,8 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
                     run.save("best.npz", network, p)
             run.write_metrics(p)
             run.save("last.npz", network, p, optimizer, average)  # last: a run killed before this repeats the epoch
-            display.epoch(row, waited(p))
+            display.best(p.best_epoch, p.best_accuracy, waited(p))
+            display.epoch(row)
     return "finished", p
 
 
