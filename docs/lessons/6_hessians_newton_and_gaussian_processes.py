@@ -125,7 +125,7 @@ assert max(result.fun for name, result in found.items() if name[0] != "N") < 1e-
 #
 # $$ H v = \nabla \left( g \cdot v \right) $$
 #
-# is the gradient of one number: two backward passes, as cheap as two gradients. That is `tg.hvp(f, x, v)`, which one of
+# is the gradient of one number. It costs about as much as a few gradients. That is `tg.hvp(f, x, v)`, which one of
 # the runs above used.
 
 # %%
