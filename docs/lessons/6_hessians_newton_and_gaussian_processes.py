@@ -125,8 +125,8 @@ assert max(result.fun for name, result in found.items() if name[0] != "N") < 1e-
 #
 # $$ H v = \nabla \left( g \cdot v \right) $$
 #
-# is the gradient of one number. It costs about as much as a few gradients. That is `tg.hvp(f, x, v)`, which one of
-# the runs above used.
+# is the gradient of one number. It costs about as much as a few gradients. That is `tg.hvp(f, x, v)`, which one of the
+# runs above used.
 
 # %%
 direction = np.random.default_rng(0).standard_normal(20)
