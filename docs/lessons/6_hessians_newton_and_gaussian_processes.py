@@ -31,9 +31,9 @@ import tensorgrad as tg
 # %% [markdown]
 # ## The second derivative of a function of many variables
 #
-# is a matrix, the Hessian: $H_{ij} = \partial^2 f / \partial x_i \partial x_j$. Row $i$ is the gradient of the $i$-th
-# component of the gradient: so we need a gradient of a gradient. The rules of the gradient table are NumPy code, and
-# are recorded in turn.
+# It is a matrix, the Hessian: $H_{ij} = \partial^2 f / \partial x_i \partial x_j$. Row $i$ is the gradient of the
+# $i$-th component of the gradient: so we need a gradient of a gradient. The rules of the gradient table are NumPy code,
+# and are recorded in turn.
 #
 # Our first function is a valley with a curved floor, by Rosenbrock (1960), a test for optimizers ever since.
 
@@ -138,8 +138,8 @@ close("Hv as the gradient of a number", product, inner(far), 1e-9)
 # %% [markdown]
 # ## The Hessian of a network, and its learning rate
 #
-# Train a small network of 6 hidden units, by such products, and compute all second derivatives of its loss. A vector of
-# 460 parameters, a matrix of 460 x 460.
+# Train a small network of 6 hidden units, by such products, and compute all second derivatives of its loss. It has 460
+# parameters, so the matrix is 460 x 460.
 
 # %%
 data = tg.data.digits()
@@ -169,10 +169,10 @@ assert largest > 50 * np.median(curvatures)
 # A few directions are steep, and most are almost flat. (Most have a curvature of about 0.001, which is that of the
 # penalty.)
 #
-# This explains the learning rate of lesson 3. Along a direction of curvature $c$, the loss is $\frac{c}{2} t^2$, and
-# gradient descent does $t \leftarrow t - \eta c t = (1 - \eta c)\, t$. It shrinks if $|1 - \eta c| < 1$, that is, if
-# $\eta < 2 / c$. **The steepest direction sets the limit: $\eta < 2 / c_{\max}$.** Let us see: start a little beside
-# the minimum, in the steepest direction, with a rate slightly below and slightly above.
+# This explains why the learning rate has a limit, as seen in lesson 3. Along a direction of curvature $c$, the loss is
+# $\frac{c}{2} t^2$, and gradient descent does $t \leftarrow t - \eta c t = (1 - \eta c)\, t$. It shrinks if
+# $|1 - \eta c| < 1$, that is, if $\eta < 2 / c$. **The steepest direction sets the limit: $\eta < 2 / c_{\max}$.** Let
+# us see: start a little beside the minimum, in the steepest direction, with a rate slightly below and slightly above.
 
 # %%
 steepest = np.linalg.eigh(H)[1][:, -1]

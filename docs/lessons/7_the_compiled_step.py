@@ -205,8 +205,8 @@ for ordinary, replayed in zip(*runs, strict=True):
 # ## What it saves
 #
 # What is left out in a replay is Python: making tensors and records, finding rules, sorting the tape. This takes the
-# same time for a small array as for a large one. So small steps gain most, and large ones little, where
-# the time goes into the products. (These are times on your computer; run the cell again if something else was running.)
+# same time for a small array as for a large one. So small steps gain most, and large ones little, where the time goes
+# into the products. (These are times on your computer; run the cell again if something else was running.)
 
 # %%
 sizes = [1, 4, 16, 64, 256, 1024]
