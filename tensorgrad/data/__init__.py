@@ -6,6 +6,7 @@
     known.py         the data sets that are known by name: files, folders, names of classes
     mnist_files.py   finds, checks and loads their four files; mnist
     other_files.py   .npz and .csv files, and folders of pictures
+    class_names.py   names of classes in a file labels.json
     tidy.py          images and labels of any form as bytes and classes
     download.py      download of known data sets from mirrors
     idx.py           the file format of MNIST
