@@ -55,7 +55,8 @@ NETWORK = (
     Option("hidden", list_of(integer(1)), [400], "N",
            "sizes of the hidden layers; with --model, they replace those in the file", in_recipe=False),
     Option("dropout", number(0, 1), 0.2, "P",
-           "probability of dropping a hidden unit, drawn anew for each image", in_recipe=False),
+           "probability of dropping a hidden unit, drawn anew for each image; by default 0 with --augment",
+           in_recipe=False),
     Option("input_dropout", number(0, 1), 0.0, "P",
            "probability of dropping a pixel, likewise", in_recipe=False),
     Option("init", one_of("he", "glorot", "small"), "he", "NAME",
@@ -66,7 +67,7 @@ NETWORK = (
            "start from the weights in this .npz file, such as best.npz of a run with the same layers", in_recipe=False),
 )
 TRAINING = (
-    Option("epochs", integer(1), {"mnist": 15, "digits": 100}, "N",
+    Option("epochs", integer(1), {"mnist": 20, "digits": 100}, "N",
            "passes over the training images"),
     Option("batch_size", integer(1), {"mnist": 128, "digits": 32}, "N",
            "images per update"),
@@ -132,8 +133,8 @@ DATA = (
     Option("pixels", one_of("unit", "raw"), "unit", "NAME",
            "range of the network's inputs: unit (0 to 1), or raw (as stored, 0 to 255 in MNIST)"),
     Option("shift", integer(0, 7), {"mnist": 1, "digits": 0}, "N",
-           "shift each training image by up to N pixels in both directions, drawn anew in every epoch, in place of "
-           "warping it"),
+           "shift each training image by up to N pixels in both directions, drawn anew in every epoch; it replaces "
+           "--augment, and is 0 with it"),
     Option("augment", names_of(*WARPS), {name: list(WARPS) if name == "mnist" else [] for name in NAMES}, "NAME",
            "warp each training image at random, anew in every epoch, in a second thread: affine (rotated, scaled, "
            "sheared and translated), elastic (distorted by a smooth random field), or affine,elastic; or none"),
@@ -306,8 +307,8 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
     values = {name: option.default_for(dataset, optimizer) for name, option in OPTIONS.items()} | chosen
     if "shift" in chosen and "augment" not in chosen:  # each replaces the other's default
         values["augment"] = []
-    elif values["augment"] and "shift" not in chosen:
-        values["shift"] = 0
+    elif values["augment"]:  # which is regularization enough
+        values |= {name: 0 for name in ("shift", "dropout") if name not in chosen}
     o = SimpleNamespace(**values)
     _check_combination(o, given)
     if layers is None:

@@ -104,6 +104,7 @@ def test_warps_and_shifts_replace_each_other(monkeypatch, words, augment, shift)
     monkeypatch.chdir(Path(train.__file__).parent)
     o = options.resolve(options.parse(words), "mnist", 10)
     assert (o.augment, o.shift) == (augment, shift)
+    assert o.dropout == (None if o.model else 0 if augment else 0.2)
 
 
 def test_a_recipe_may_have_warps(tmp_path):
