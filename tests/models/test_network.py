@@ -31,7 +31,7 @@ def test_file_of_the_default_network_is_the_list_of_hidden_400():
     layers, recipe = models.read(FOLDER / "mlp.yaml")
     assert recipe == {}
     assert layers == options.resolve(options.parse(["--hidden", "400"]), "mnist", 10).layers
-    assert layers == models.mlp([400], 10, dropout=0.2)
+    assert layers == models.mlp([400], 10, dropout=0.0)
 
 
 def test_file_of_the_report_contains_its_network_and_recipe():
