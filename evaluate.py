@@ -1,7 +1,9 @@
-"""Measure a trained network on the test images, classify pictures of your own handwriting, or compare runs.
+"""Measure a trained network on the test images, classify pictures with it, export it, or compare runs.
 
     python evaluate.py checkpoints/mnist-400.npz                         # the test images
     python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # pictures of single digits
+    python evaluate.py checkpoints/mnist-400.npz --page digit.html       # a page to draw a digit
+    python evaluate.py checkpoints/mnist-400.npz --export digits.onnx    # for onnxruntime; .safetensors for PyTorch
     python evaluate.py --compare runs/mnist-400-seed0 runs/mnist-800-seed0 ...
 
 For each picture, the classes are printed with their probabilities. A comparison prints the settings that differ and
@@ -26,6 +28,7 @@ import numpy as np
 
 import models
 import tensorgrad as tg
+from tensorgrad.checkpoints import write_whole
 from training import comparison, images, metrics
 from training.command_line import Parser
 from training.program import is_drawn, run_program
@@ -40,6 +43,10 @@ def command_line() -> Parser:
     parser.add_argument("--data", metavar="DIR", help="folder or file with the data set, as for train.py")
     parser.add_argument("--image", metavar="FILE", nargs="+", help="pictures of one digit each, of any size, dark on "
                         "light or light on dark")  # fmt: skip
+    parser.add_argument("--export", metavar="FILE", help="write the network to FILE.onnx or FILE.safetensors, with "
+                        "a model card")  # fmt: skip
+    parser.add_argument("--page", metavar="FILE", help="write a page in HTML on which to draw for the network, which "
+                        "needs no other file and no connection")  # fmt: skip
     parser.add_argument("--compare", metavar="RUN", nargs="+", help="folders of runs, or checkpoints, to be compared")
     parser.add_argument("--out", metavar="FILE", help="with --compare: the file of the picture (comparison.png)")
     parser.add_argument("--json", action="store_true", help="with --compare: print the results as JSON")
@@ -58,8 +65,16 @@ def start(given: argparse.Namespace) -> int:
     if given.checkpoint is None:
         raise tg.ConfigError("name a checkpoint, such as best.npz in the folder of a run, or runs to --compare")
     network, o, about = restore(given.checkpoint)
+    if given.export:
+        from training import exporting
+
+        exporting.write(network, o, about, given.checkpoint, given.export)
+        print(f"{given.export}, and its model card {given.export}.md")
+        return 0
     if given.image:
         return classify_pictures(network, o, about, given.image)
+    if given.page:
+        return write_page(network, o, about, given)
     return measure(network, o, about, given.data)
 
 
@@ -93,6 +108,15 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
     return network, o, about
 
 
+def load_data(o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> tg.data.Dataset:
+    """The data set of the training, by default from the folder of the training."""
+    recorded: Any = getattr(o, "data", None)
+    is_local = isinstance(recorded, str) and not recorded.startswith(("\\\\", "//"))
+    if folder is None and is_local and Path(recorded).exists():
+        folder = recorded
+    return tg.data.load(about["name"], folder)
+
+
 def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> int:
     """Print accuracy, precision, recall and the confusion matrix for the test images; return the exit code.
 
@@ -101,11 +125,7 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
     DataError
         If the images do not have the shape that the network expects.
     """
-    recorded: Any = getattr(o, "data", None)
-    is_local = isinstance(recorded, str) and not recorded.startswith(("\\\\", "//"))
-    if folder is None and is_local and Path(recorded).exists():
-        folder = recorded  # that of the training
-    data = tg.data.load(about["name"], folder)
+    data = load_data(o, about, folder)
     if data.classes != about["classes"]:
         raise tg.DataError(f"the network has {about['classes']} classes, these data {data.classes}")
     if list(data.shape) != about["shape"]:
@@ -151,6 +171,34 @@ def classify_pictures(network: Any, o: SimpleNamespace, about: dict[str, Any], f
         print(f"{file}: {names[ranked[0]]}")
         print("   " + "   ".join(f"{names[label]} {probabilities[label]:.1%}" for label in ranked))
     return code
+
+
+def write_page(network: Any, o: SimpleNamespace, about: dict[str, Any], given: argparse.Namespace) -> int:
+    """Write a page on which one draws for the network; return the exit code.
+
+    Raises
+    ------
+    ConfigError
+        If the page cannot run one of the layers.
+    """
+    from training import page
+
+    data = None
+    try:
+        data = load_data(o, about, given.data)
+        if images.about(data)["fingerprint"] != about["fingerprint"]:
+            data = None
+        missing = "the data set that is at hand is not that of the training"
+    except (tg.DataError, OSError) as error:
+        if given.data:
+            raise
+        missing = str(error)
+    if data is None:
+        print(f"without test images, and without a network that has no hidden layer: {missing}")
+    document = page.page(page.content(network, o, about, given.checkpoint, data)).encode()
+    write_whole(Path(given.page), lambda file: file.write(document))
+    print(f"{given.page}: {len(document) / 1e6:.2f} MB")
+    return 0
 
 
 def compare(given: argparse.Namespace) -> int:

@@ -30,8 +30,8 @@ import numpy as np
 
 import models
 import tensorgrad as tg
-from tensorgrad.data import Dataset, batches
-from training import advice, images, options, recipe, threads, trials
+from tensorgrad.data import Dataset
+from training import advice, augmentation, images, options, recipe, threads, trials
 from training.event_log import check_installed, event_log
 from training.folders import locked, remove_temporary_files
 from training.program import run_program
@@ -55,8 +55,8 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     """
     # The images: part of the training set is held out for validation; the test set is not used.
     train_on, validate_on = images.hold_out(data, o.validation)
-    x, y = images.Shifted(data.train_images[train_on], o.shift), data.train_labels[train_on]
-    x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]  # (N, H, W) uint8, (N,)
+    x, y = data.train_images[train_on], data.train_labels[train_on]  # (N, H, W) uint8, (N,)
+    x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]
     scale = images.pixel_scale(o.pixels, data.brightest)
 
     # The update of the weights, compiled where that is exact, and the schedule of the learning rate.
@@ -76,7 +76,8 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     earlier_seconds, start_time = p.seconds, time.monotonic()
     done = p.epoch * len(y) + min(p.batch * o.batch_size, len(y))
     with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet, o.patience) as display, \
-            threads.adjustable() as use_threads, event_log(run.folder, o, p.history) as log:  # fmt: skip
+            threads.adjustable() as use_threads, event_log(run.folder, o, p.history) as log, \
+            augmentation.Inputs(o, x, scale, p.epoch, p.batch) as augmented:  # fmt: skip
         display.best(p.best_epoch, p.best_accuracy, waited(p))
         while p.epoch < o.epochs and not (o.patience and waited(p) >= o.patience):
             if p.batch == 0:
@@ -87,9 +88,8 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
                 start_time += time.monotonic() - measurement
             use_threads(p.threads or threads.available())
 
-            order = np.random.default_rng((o.seed, p.epoch + 1))  # draws the order of the images, separately from rng
-            for batch in batches(len(y), o.batch_size, order, start=p.batch):
-                inputs, labels = images.rows(x.draw(batch, rng), scale), y[batch]  # (B, H * W) float32, (B,)
+            for batch, inputs in augmented.epoch(p.epoch, p.batch, rng):  # (B,), (B, H * W) float32
+                labels = y[batch]
                 optimizer.lr = o.lr * schedule(p.update)
                 loss, losses, logits = update(inputs, labels, rng)
                 if not math.isfinite(loss):
