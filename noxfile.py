@@ -32,8 +32,8 @@ IN_WHEEL = ("tensorgrad/py.typed", "tensorgrad/data/digits.npz", "tensorgrad/dat
             "tensorgrad/engine/tape.py", "tensorgrad/frontend/signatures.pyi",
             "tensorgrad/functional/__init__.pyi")  # fmt: skip
 IN_SDIST = ("train.py", "evaluate.py", "models/report.yaml", "training/run.py", "tests/cases/__init__.py", "README.md",
-            "LICENSE", "noxfile.py", "docs/how-it-works.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md",
-            "examples/gaussian_process.py", "tensorgrad/py.typed")  # fmt: skip
+            "LICENSE", "noxfile.py", "docs/how-it-works.md", "docs/lessons/lesson.py", "CONTRIBUTING.md",
+            "CHANGELOG.md", "examples/README.md", "examples/gaussian_process.py", "tensorgrad/py.typed")  # fmt: skip
 BARE = """
 import numpy as np, tensorgrad as tg
 w = tg.Tensor(np.ones(3), requires_grad=True)
@@ -44,7 +44,19 @@ assert tg.data.digits().train_images.shape == (1437, 8, 8)
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "types", "docs", "site", "dist", "train", "tests", "coverage", "slow", "compare"]
+nox.options.sessions = [
+    "lint",
+    "types",
+    "docs",
+    "site",
+    "lessons",
+    "dist",
+    "train",
+    "tests",
+    "coverage",
+    "slow",
+    "compare",
+]
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
@@ -98,6 +110,13 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/gradients.py", "--check", "--fast")
     pages = ("readme", "how_it_works", "from_autograd")
     session.run("python", "-m", "pytest", "-n0", *(f"tests/test_{name}.py" for name in pages))
+
+
+@nox.session(venv_backend="venv")
+def lessons(session: nox.Session) -> None:
+    """The notebooks of docs/lessons, with mistakes in and solutions of their exercises."""
+    session.install("-e", ".[test,lessons]")
+    session.run("python", "-m", "pytest", "-m", "lessons", "tests/test_lessons.py", *session.posargs)
 
 
 @nox.session(venv_backend="venv")

@@ -21,7 +21,8 @@ DOCS = (
 )
 PAGES = [README, *(ROOT / "docs" / name for name in DOCS),
          *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
-         ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md"]  # fmt: skip
+         ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md",
+         ROOT / "docs" / "lessons" / "README.md"]  # fmt: skip
 FOLDERS = "models|checkpoints|docs|studies|tensorgrad|benchmarks|examples"
 
 
@@ -85,7 +86,7 @@ def test_figures_have_a_command_each():
 def names_nothing(text, folder):
     """The files and sections that a page in this folder mentions or links to and that do not exist."""
     for name in re.findall(r"python (\S+\.py)", text) + re.findall(r"`(\w+\.py)`", text):
-        folders = [ROOT / top for top in ("tensorgrad", "tests", "examples", "benchmarks")]
+        folders = [ROOT / top for top in ("tensorgrad", "tests", "examples", "benchmarks", "docs")]
         if not (ROOT / name).exists() and not any(list(top.rglob(name)) for top in folders):
             yield name
     for name in re.findall(rf"(?<![\w/])(?:{FOLDERS})/[\w./-]*\w", text):
