@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,10 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECL
 from tensorgrad.functional import *  # noqa: E402, F403
 from tensorgrad.rules import fft  # noqa: E402, F401
 from tensorgrad.transforms import recompute  # noqa: E402, F401
+
+# Programs that tests start, and the next run, find compiled files, even if Python was told not to write them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Hypothesis prints how to reproduce a failure, and has no deadline, since the machine may be busy.
 settings.register_profile("tensorgrad", deadline=None, print_blob=True, max_examples=40)
@@ -67,7 +72,6 @@ def pytest_collection():
 
 
 def pytest_collection_finish():
-    gc.collect()
     gc.freeze()
     gc.enable()
 
