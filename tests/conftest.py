@@ -1,7 +1,9 @@
 """Settings for all tests: the number of processes and threads, time limits, and ids."""
 
 import gc
+import itertools
 import os
+import re
 import signal
 import sys
 
@@ -29,6 +31,7 @@ settings.load_profile("tensorgrad")
 
 PROCESSES = 4  # at most: each collects all tests first, which takes seconds
 SLOW_SECONDS = 3600
+numbers = itertools.count()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -80,6 +83,15 @@ def pytest_configure():
     """Restore the handling of Ctrl-C, which shells disable for background jobs and which tested programs need."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory, request):
+    """A new folder, like pytest's own fixture, which compares its number with those of all folders before it."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    path = tmp_path_factory.getbasetemp() / f"{name}-{next(numbers)}"
+    path.mkdir(mode=0o700)
+    return path
 
 
 @pytest.fixture
