@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tensorgrad.debug.anomaly import detect_anomaly
     from tensorgrad.debug.gradcheck import gradcheck, gradgradcheck
     from tensorgrad.drawing import Drawing, draw
+    from tensorgrad.exporting import Imported, export, import_model
     from tensorgrad.functional import *  # noqa: F403
     from tensorgrad.transforms.derivatives import hessian, hvp, jacobian, jvp, vjp
     from tensorgrad.transforms.functions import grad, value_and_grad
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-__all__ = ["Checkpoint", "Drawing", "Tensor", "array", "checkpoint", "compile", "data", "detect_anomaly", "draw",
-           "grad", "gradcheck", "gradgradcheck", "hessian", "hvp", "jacobian", "jvp", "load", "nn", "no_grad", "optim",
-           "primitive", "rule", "save", "schedules", "value_and_grad", "vjp"]  # fmt: skip
+__all__ = ["Checkpoint", "Drawing", "Imported", "Tensor", "array", "checkpoint", "compile", "data", "detect_anomaly",
+           "draw", "export", "grad", "gradcheck", "gradgradcheck", "hessian", "hvp", "import_model", "jacobian", "jvp",
+           "load", "nn", "no_grad", "optim", "primitive", "rule", "save", "schedules", "value_and_grad",
+           "vjp"]  # fmt: skip
 __all__ += errors.__all__
 __all__ += functional.__all__
 
@@ -48,6 +50,7 @@ _NAMES = {
     "debug.anomaly": ("detect_anomaly",),
     "debug.gradcheck": ("gradcheck", "gradgradcheck"),
     "drawing": ("Drawing", "draw"),
+    "exporting": ("Imported", "export", "import_model"),
     "functional": functional.__all__,
     "transforms.derivatives": ("hessian", "hvp", "jacobian", "jvp", "vjp"),
     "transforms.functions": ("grad", "value_and_grad"),

@@ -1,5 +1,6 @@
 """Arrays in .npz files, whatever the type and shape of pixels and labels."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,10 @@ BAD_ARRAYS = {
     "text": (b"no archive", "is damaged, or not an .npz file"),
     "empty": (b"", "is damaged, or not an .npz file"),
     "other names": ({"a": IMAGES}, "expected the arrays x_train, y_train, x_test and y_test, or x and y; got a"),
-    "objects": (FOUR | {"y_train": np.array([{}], object)}, "without Python objects"),
+    "objects": (FOUR | {"y_train": np.array([{}], object)}, "(y_train) cannot be read: it contains Python objects"),
+    "texts as objects": (FOUR | {"y_train": np.array(["a", None], object)}, "numbers or of texts instead"),
+    "objects elsewhere": ({"a": np.array([{}], object)}, "expected the arrays x_train, y_train, x_test and y_test"),
+    "a pickle": (pickle.dumps({}), "it contains Python objects, which are never loaded"),
     "a number": (FOUR | {"y_train": np.array(3)}, "y_train must be an array, got a single number"),
     "fewer labels": (FOUR | {"y_train": LABELS[:3]},
                      "(x_train) contains 24 images, but a.npz (y_train) contains 3 labels"),
@@ -153,6 +157,7 @@ def test_malformed_arrays_are_one_line_with_file_and_reason(case):
     assert str(raised.value).startswith("a.npz")
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+    assert "pickle" not in str(raised.value)  # which could run any code
 
 
 def test_labels_that_are_names_have_the_order_of_the_names():

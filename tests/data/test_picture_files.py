@@ -60,6 +60,12 @@ def test_malformed_pictures_are_named():
     with pytest.raises(DataError, match="1001 x 1001 pixels are too many"):
         load(None, "d")
     Path("d/bee/x.png").unlink()
+    shutil.copytree("d/bee", "single/bee")
+    for place in ("single", "single/bee"):
+        message = "all pictures are of one class, in the folder bee" if place == "single" else "of unknown classes"
+        for name in (None, "files", "mnist"):
+            with pytest.raises(DataError, match=message):
+                load(name, place)
     Path("d").rename("train")
     pictures("all/test", names=("ant", "bee", "dog"))
     shutil.move("train", "all/train")
