@@ -37,7 +37,8 @@ __version__ = "0.2.0"
 
 __all__ = ["Checkpoint", "Drawing", "Imported", "Tensor", "array", "checkpoint", "compile", "data", "detect_anomaly",
            "draw", "export", "grad", "gradcheck", "gradgradcheck", "hessian", "hvp", "import_model", "jacobian", "jvp",
-           "load", "nn", "no_grad", "optim", "primitive", "rule", "save", "schedules", "value_and_grad", "vjp"]  # fmt: skip
+           "load", "nn", "no_grad", "optim", "primitive", "rule", "save", "schedules", "value_and_grad",
+           "vjp"]  # fmt: skip
 __all__ += errors.__all__
 __all__ += functional.__all__
 
