@@ -24,6 +24,7 @@ from pathlib import Path
 import nox
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 TORCH = "torch==2.13.0"  # pinned, and installed first
 # The accuracy that a short training run must reach: (data set, epochs, minimum accuracy on the test images).
 TRAINING = [("digits", 20, 0.93), ("mnist", 1, 0.95)]
@@ -43,7 +44,7 @@ assert tg.data.digits().train_images.shape == (1437, 8, 8)
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "types", "docs", "dist", "train", "tests", "coverage", "slow", "compare"]
+nox.options.sessions = ["lint", "types", "docs", "dist", "train", "tests", "coverage", "slow", "page", "compare"]
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
@@ -89,6 +90,17 @@ def compare(session: nox.Session) -> None:
     session.install("-e", ".[compare]")
     tests = ("tests/compare", "tests/test_from_pytorch.py", "tests/test_from_autograd.py", "tests/test_benchmarks.py")
     session.run("python", "-m", "pytest", "-m", "compare", *tests, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session(venv_backend="venv")
+def page(session: nox.Session) -> None:
+    """The page to draw on, in Chromium; without it, the session says so."""
+    browser = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        session.skip(f"no Chromium: none of {', '.join(BROWSERS)} is in $PATH, and $CHROMIUM is not set")
+    session.install("-e", ".[page]")
+    tests = ("-m", "page", "-n0", "tests/page")
+    session.run("python", "-m", "pytest", *tests, *session.posargs, env={"CHROMIUM": browser})
 
 
 @nox.session(venv_backend="none")
