@@ -31,7 +31,7 @@ TRAINING = [("digits", 20, 0.93), ("mnist", 1, 0.95)]
 IN_WHEEL = ("tensorgrad/py.typed", "tensorgrad/data/digits.npz", "tensorgrad/data/digits.txt",
             "tensorgrad/engine/tape.py", "tensorgrad/frontend/signatures.pyi",
             "tensorgrad/functional/__init__.pyi")  # fmt: skip
-IN_SDIST = ("train.py", "evaluate.py", "models/report.yaml", "training/run.py", "tests/cases/__init__.py", "README.md",
+IN_SDIST = ("train.py", "evaluate.py", "models/report.yaml", "training/run.py", "training/page/page.html", "docs/digit.html", "tests/cases/__init__.py", "README.md",
             "LICENSE", "noxfile.py", "docs/how-it-works.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md",
             "examples/gaussian_process.py", "tensorgrad/py.typed")  # fmt: skip
 BARE = """

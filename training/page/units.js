@@ -110,7 +110,7 @@ function showSum(network, adds, what) {
 function showField(network, adds) {
   const columns = Math.min(network.units, 40);
   const height = Math.ceil(network.units / columns);
-  const most = adds.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
+  const most = magnitude(adds);
   const values = Array.from({ length: columns * height }, (_, unit) => (adds[unit] ?? 0) / most);
   const root = (value) => Math.sign(value) * Math.sqrt(Math.abs(value)); // small ones are seen, too
   paint($("field"), values.map(root), height, columns, signedColour);
@@ -119,7 +119,7 @@ function showField(network, adds) {
 function showMaps(network) {
   $("layers").hidden = network.isLinear || !network.body.some((layer) => layer.kind === "conv");
   if ($("layers").hidden || !$("layers").open) return;
-  const maps = state.values ? network.maps(state.values) : [];
+  const maps = state.values ? network.maps(state.values).filter(({ shape }) => shape[1] * shape[2] > 1) : [];
   $("maps").replaceChildren(...maps.map(mapRow));
 }
 
@@ -127,7 +127,7 @@ function mapRow({ shape: [channels, height, width], data }) {
   const area = height * width;
   const pictures = Array.from({ length: Math.min(channels, 32) }, (_, channel) => {
     const canvas = create("canvas");
-    paintSigned(canvas, data.subarray(channel * area, (channel + 1) * area), height, width);
+    paintSigned(canvas, data.subarray(channel * area, (channel + 1) * area), height, width, magnitude(data));
     return canvas;
   });
   const title = create("p", { className: "note", textContent: `${channels} channels of ${height} × ${width}` });
