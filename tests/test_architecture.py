@@ -87,6 +87,7 @@ MAY_IMPORT = {
     "checkpoints": {"errors", "engine"},
     "data": {"errors"},
     "drawing": {"errors", "engine", "frontend", "checkpoints", "nn"},
+    "exporting": {"errors", "frontend", "functional", "checkpoints", "nn"},
 }
 """For each layer of the package, the layers that it may import from. New layers are added here."""
 

@@ -1,5 +1,6 @@
 """The examples of the README and the guide run, and the files, sections and figures that pages mention exist."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ DOCS = (
     "models.md",
     "data.md",
     "compile.md",
+    "export.md",
     "figures.md",
     "how-it-works.md",
     "from-autograd.md",
@@ -29,7 +31,8 @@ def blocks(page):
 
 BLOCKS = [
     block
-    for page in (README, ROOT / "docs" / "guide.md", ROOT / "docs" / "layers.md", ROOT / "docs" / "models.md")
+    for page in (README, *(ROOT / "docs" / f"{name}.md" for name in ("guide", "layers", "models", "export")))
+    if page.name != "export.md" or importlib.util.find_spec("onnxruntime")  # of the extra `test`
     for block in blocks(page)
 ]
 
