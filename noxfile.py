@@ -32,9 +32,10 @@ TRAINING = [("digits", 20, 0.93), ("mnist", 1, 0.95)]
 IN_WHEEL = ("tensorgrad/py.typed", "tensorgrad/data/digits.npz", "tensorgrad/data/digits.txt",
             "tensorgrad/engine/tape.py", "tensorgrad/frontend/signatures.pyi",
             "tensorgrad/functional/__init__.pyi")  # fmt: skip
-IN_SDIST = ("train.py", "evaluate.py", "models/report.yaml", "training/run.py", "training/page/page.html", "docs/digit.html", "tests/cases/__init__.py", "README.md",
-            "LICENSE", "noxfile.py", "docs/how-it-works.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md",
-            "examples/gaussian_process.py", "tensorgrad/py.typed")  # fmt: skip
+IN_SDIST = ("train.py", "evaluate.py", "models/report.yaml", "training/run.py", "training/page/page.html",
+            "tests/cases/__init__.py", "README.md", "LICENSE", "noxfile.py", "docs/how-it-works.md", "docs/digit.html",
+            "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "examples/gaussian_process.py",
+            "tensorgrad/py.typed")  # fmt: skip
 BARE = """
 import numpy as np, tensorgrad as tg
 w = tg.Tensor(np.ones(3), requires_grad=True)

@@ -63,7 +63,9 @@ function showHidden(network) {
   const adds = units.map((unit) => (values ? network.adds(values, unit, label) : weight(unit)));
   units.sort((a, b) => Math.abs(adds[b]) - Math.abs(adds[a]));
   const fixed = [...network.off];
-  const others = units.filter((unit) => !network.off.has(unit)).slice(0, Math.max(CARDS - fixed.length, CARDS / 2));
+  const others = units
+    .filter((unit) => adds[unit] && !network.off.has(unit))
+    .slice(0, Math.max(CARDS - fixed.length, CARDS / 2));
   const listed = [...others, ...fixed].slice(0, CARDS);
   cards.forEach((card, i) => {
     const unit = listed[i];

@@ -49,11 +49,12 @@ function describe() {
     .map(({ kind, weight }) => (kind === "conv" ? `${weight.shape[0]} filters` : `${weight.shape[1]} hidden units`))
     .slice(0, -1);
   const steps = [`${HEIGHT} × ${WIDTH} pixels`, ...sizes, `${names.length} classes`].join(" → ");
+  const data = content.data ? `, trained on ${content.data}` : "";
   const number = (n) => n.toLocaleString("en");
   const rate = (100 * content.accuracy).toFixed(2);
   const tests = content.accuracy && `; it classifies ${rate}\u00a0% of ${number(content.tests)} test images correctly`;
   $("summary").textContent =
-    `${steps}. A network with ${number(content.parameters)} weights, trained on ${content.data}${tests ?? ""}.`;
+    `${steps}. A network with ${number(content.parameters)} weights${data}${tests ?? ""}.`;
   $("linear").disabled = !networks.linear;
   $("linear-text").textContent = networks.linear
     ? `One linear layer, trained on the same images: ${percent(content.linear.accuracy)} of the test images right in ` +
