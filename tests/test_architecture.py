@@ -81,6 +81,7 @@ MAY_IMPORT = {
     "functional": {"summation", "errors", "engine", "frontend", "rules"},
     "scipy": {"errors", "engine", "frontend", "rules", "functional"},
     "nn": {"errors", "engine", "frontend", "functional"},
+    "sklearn": {"errors", "frontend", "functional", "nn", "optim", "schedules"},
     "optim": {"errors", "blas", "engine", "frontend"},
     "compiling": {"errors", "foreign", "engine"},
     "schedules": {"errors", "engine"},

@@ -18,6 +18,7 @@ RUNS = {
     "networks": ["--seconds", "0.001", "--allocator", "default", "gelu", "3x3, 14x14", "step"],
     "functions": ["--rounds", "1", "--calls", "1"],
     "importing": ["--rounds", "1"],
+    "classifier": ["--dataset", "digits", "--epochs", "1", "--rounds", "1", "--hidden", "4"],
     "memory": None,  # takes no arguments
 }
 SMALLER = {  # smaller values for constants that determine the time
