@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tensorgrad.compiling import compile
     from tensorgrad.drawing import Drawing, draw
     from tensorgrad.exporting import Imported, export, import_model
+    from tensorgrad.minimizing import minimize
 
 __version__ = "0.2.0"
 
@@ -56,6 +57,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "load",
+    "minimize",
     "nn",
     "no_grad",
     "optim",
@@ -73,7 +75,8 @@ __all__ += functional.__all__
 _ON_USE = {"data": "data", "nn": "nn", "Checkpoint": "checkpoints", "load": "checkpoints", "save": "checkpoints",
            "Drawing": "drawing", "draw": "drawing",
            "compile": "compiling",
-           "Imported": "exporting", "export": "exporting", "import_model": "exporting"}  # fmt: skip
+           "Imported": "exporting", "export": "exporting", "import_model": "exporting",
+           "minimize": "minimizing"}  # fmt: skip
 
 
 if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name

@@ -77,6 +77,7 @@ MAY_IMPORT = {
     "frontend": {"errors", "foreign", "engine"},
     "rules": {"summation", "errors", "blas", "foreign", "engine", "frontend"},
     "transforms": {"errors", "engine", "frontend"},
+    "minimizing": {"errors", "engine", "frontend", "transforms"},
     "debug": {"errors", "engine", "frontend", "transforms"},
     "functional": {"summation", "errors", "engine", "frontend", "rules"},
     "scipy": {"errors", "engine", "frontend", "rules", "functional"},

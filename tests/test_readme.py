@@ -26,8 +26,8 @@ PAGES = [README, *(ROOT / "docs" / name for name in DOCS),
 FOLDERS = "models|checkpoints|docs|studies|tensorgrad|benchmarks|examples"
 
 
-WITH_EXAMPLES = ("guide", "layers", "models", "export", "scikit-learn")
-NEEDED = {"export.md": ("onnx", "onnxruntime", "safetensors"), "scikit-learn.md": ("sklearn",)}
+WITH_EXAMPLES = ("guide", "layers", "models", "export", "scikit-learn", "scipy")
+NEEDED = {"export.md": ("onnx", "onnxruntime", "safetensors"), "scikit-learn.md": ("sklearn",), "scipy.md": ("scipy",)}
 
 
 def blocks(page):
