@@ -15,6 +15,7 @@ DOCS = (
     "data.md",
     "compile.md",
     "export.md",
+    "scikit-learn.md",
     "figures.md",
     "how-it-works.md",
     "from-autograd.md",
@@ -26,14 +27,18 @@ PAGES = [README, *(ROOT / "docs" / name for name in DOCS),
 FOLDERS = "models|checkpoints|docs|studies|tensorgrad|benchmarks|examples"
 
 
+WITH_EXAMPLES = ("guide", "layers", "models", "export", "scikit-learn", "scipy")
+NEEDED = {"export.md": ("onnx", "onnxruntime", "safetensors"), "scikit-learn.md": ("sklearn",), "scipy.md": ("scipy",)}
+
+
 def blocks(page):
     return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
 BLOCKS = [
     block
-    for page in (README, *(ROOT / "docs" / f"{name}.md" for name in ("guide", "layers", "models", "export")))
-    if page.name != "export.md" or importlib.util.find_spec("onnxruntime")  # of the extra `test`
+    for page in (README, *(ROOT / "docs" / f"{name}.md" for name in WITH_EXAMPLES))
+    if all(getattr(importlib.util.find_spec(package), "origin", None) for package in NEEDED.get(page.name, ()))
     for block in blocks(page)
 ]
 
