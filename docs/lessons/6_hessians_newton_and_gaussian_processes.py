@@ -118,6 +118,17 @@ assert max(result.fun for name, result in found.items() if name[0] != "N") < 1e-
 # The gradient saves a factor of about twenty: for a difference quotient in twenty dimensions, the function is evaluated
 # 21 times. The second derivatives save another factor of several. Nelder-Mead did not arrive: its minimum should be 0.
 #
+# `tg.minimize` puts the two together: it hands each of SciPy's methods the derivatives that it can use. The variables
+# may be an array, or a dict or list of arrays.
+
+# %%
+result = tg.minimize(
+    lambda p: 100 * (p["v"] - p["u"] ** 2) ** 2 + (1 - p["u"]) ** 2, {"u": -1.2, "v": 1.0}, method="trust-exact"
+)
+print(result.x)
+close("the minimum", list(result.x.values()), [1, 1], 1e-5)
+
+# %% [markdown]
 # ## A product with the Hessian, without the Hessian
 #
 # A network with a million weights has a Hessian with $10^{12}$ entries. But many methods only need $Hv$ for some
