@@ -23,7 +23,7 @@ from training.command_line import flag, suggestion
 from training.options import OPTIONS, check
 from training.values import integer
 
-NOT_AXES = ("out", "quiet", "data", "eager", "threads")
+NOT_AXES = ("out", "quiet", "data", "eager", "threads", "log")
 AXES = tuple(name for name in OPTIONS if name not in NOT_AXES)
 MOST_RUNS = 100_000
 LONGEST_NAME = 120  # file systems allow 255 bytes

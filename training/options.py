@@ -16,7 +16,7 @@ import models
 from tensorgrad.data import NAMES
 from tensorgrad.data.known import KNOWN
 from tensorgrad.errors import ConfigError
-from training import threads
+from training import event_log, threads
 from training.augmentation import AMPLITUDES
 from training.augmentation import NAMES as WARPS
 from training.command_line import Parser, flag
@@ -166,13 +166,16 @@ RUN = (
            "slower, with bitwise the same result", in_recipe=False),
     Option("watch_test", boolean, False, None,
            "record the test accuracy after every epoch, too (it does not influence the training)"),
+    Option("log", one_of(event_log.NONE, event_log.TENSORBOARD), event_log.NONE, "NAME",
+           "tensorboard: also write the metrics of each epoch as events for TensorBoard, into the folder tensorboard "
+           "of the run (needs tensorboardX); none", in_recipe=False),
     Option("quiet", boolean, False, None,
            "print the result only, without progress", in_recipe=False),
 )
 # fmt: on
 GROUPS = {"network": NETWORK, "training": TRAINING, "data": DATA, "run": RUN}
 OPTIONS = {option.name: option for group in GROUPS.values() for option in group}
-WITH_RESUME = ("data", "eager", "epochs", "quiet", "threads")  # options that may be given when a run is continued
+WITH_RESUME = ("data", "eager", "epochs", "log", "quiet", "threads")  # the options that may be given with --resume
 
 EXAMPLES = """examples:
   python train.py --hidden 400                     two layers; 98.8 % on MNIST in about half a minute

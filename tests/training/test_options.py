@@ -31,6 +31,7 @@ REFUSED = {
     "weight_decay": NOT_NEGATIVE, "clip": NOT_NEGATIVE,
     "gamma": ("must be a number greater than 0 and less than 1", ["0", "1", "nan", ""]),
     "optimizer": ("must be one of sgd, adam, adamw, nadam, radam, rmsprop, adagrad", ["SGD", "lbfgs", ""]),
+    "log": ("must be one of none, tensorboard", ["wandb", "", "TensorBoard"]),
     "threads": ("must be auto, an integer of at least 1, or a file metrics.csv", ["0", "-1", "2.5", "all", ""]),
     "dropout": FRACTION, "input_dropout": FRACTION, "momentum": FRACTION, "shrink": FRACTION,
     "validation": ("must be a number of at least 0 and less than 0.9", ["0.9", "-0.1", "nan"]),
