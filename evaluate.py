@@ -54,10 +54,12 @@ def command_line() -> Parser:
 
 
 def start(given: argparse.Namespace) -> int:
-    """Evaluate the network on the test images, or classify the given pictures; return the exit code of the program."""
+    """Do what the options ask for, by default evaluate the network on the test images; return the exit code."""
     if given.compare:
-        if given.checkpoint or given.image:
-            raise tg.ConfigError(f"--compare names all runs: leave out {given.checkpoint or '--image'}")
+        if others := [f"--{name}" for name in ("image", "export", "page") if getattr(given, name)]:
+            raise tg.ConfigError(f"--compare cannot be combined with {others[0]}")
+        if given.checkpoint:
+            raise tg.ConfigError(f"--compare names all runs: leave out {given.checkpoint}, or name it after --compare")
         return compare(given)
     for name in ("out", "json"):
         if getattr(given, name):

@@ -32,6 +32,7 @@ import models
 import tensorgrad as tg
 from tensorgrad.data import Dataset
 from training import advice, augmentation, images, options, recipe, threads, trials
+from training.event_log import check_installed, event_log
 from training.folders import locked, remove_temporary_files
 from training.program import run_program
 from training.progress import Display
@@ -75,7 +76,7 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     earlier_seconds, start_time = p.seconds, time.monotonic()
     done = p.epoch * len(y) + min(p.batch * o.batch_size, len(y))
     with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet, o.patience) as display, \
-            threads.adjustable() as use_threads, \
+            threads.adjustable() as use_threads, event_log(run.folder, o, p.history) as log, \
             augmentation.Inputs(o, x, scale, p.epoch, p.batch) as augmented:  # fmt: skip
         display.best(p.best_epoch, p.best_accuracy, waited(p))
         while p.epoch < o.epochs and not (o.patience and waited(p) >= o.patience):
@@ -130,7 +131,8 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
                     p.best_epoch, p.best_accuracy, p.best_loss = p.epoch, val_accuracy, val_loss
                     run.save("best.npz", network, p)
             run.write_metrics(p)
-            run.save("last.npz", network, p, optimizer, average)  # last: a run killed before this repeats the epoch
+            run.save("last.npz", network, p, optimizer, average)  # a run killed before this repeats the epoch
+            log(row)
             display.best(p.best_epoch, p.best_accuracy, waited(p))
             display.epoch(row)
     return "finished", p
@@ -193,6 +195,7 @@ def start(given: dict[str, Any]) -> int:
             o = options.resolve(given, data.name, data.classes)
             images.hold_out(data, o.validation)
 
+        check_installed(o)
         rng = np.random.default_rng(o.seed)
         network = models.build(o.layers, data.shape, data.classes, rng, o.model or "the network")
         recipe.freeze(network, o.freeze)

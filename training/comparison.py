@@ -20,7 +20,7 @@ from training.run import read_result, weights_in
 from training.state import Progress, check_data, options_in, progress_in
 
 PICTURE = "comparison.png"
-_NOT_COMPARED = ("out", "quiet", "data", "eager")  # options that do not change what is learned
+_NOT_COMPARED = ("out", "quiet", "data", "eager", "log")  # options that do not change what is learned
 _HEADINGS = ("run", "validation", "test", "best epoch", "epochs", "time", "parameters")
 
 

@@ -128,7 +128,7 @@ MISTAKES = [
     (["--compare", "one", "one/"],              ["one/ is named twice"]),
     (["--compare", "one", "broken"],            ["broken/last.npz is not a checkpoint of train.py", "epoch"]),
     (["one/best.npz", "--compare", "one"],      ["leave out one/best.npz"]),
-    (["--compare", "one", "--image", "x.png"],  ["leave out --image"]),
+    (["--compare", "one", "--image", "x.png"],  ["cannot be combined with --image"]),
     (["one/best.npz", "--json"],                ["--json is an option of --compare"]),
     (["one/best.npz", "--out", "x"],            ["--out is an option of --compare"]),
     ([],                                        ["name a checkpoint"]),

@@ -31,6 +31,7 @@ REFUSED = {
     "weight_decay": NOT_NEGATIVE, "clip": NOT_NEGATIVE,
     "gamma": ("must be a number greater than 0 and less than 1", ["0", "1", "nan", ""]),
     "optimizer": ("must be one of sgd, adam, adamw, nadam, radam, rmsprop, adagrad", ["SGD", "lbfgs", ""]),
+    "log": ("must be one of none, tensorboard", ["wandb", "", "TensorBoard"]),
     "threads": ("must be auto, an integer of at least 1, or a file metrics.csv", ["0", "-1", "2.5", "all", ""]),
     "dropout": FRACTION, "input_dropout": FRACTION, "momentum": FRACTION, "shrink": FRACTION,
     "validation": ("must be a number of at least 0 and less than 0.9", ["0.9", "-0.1", "nan"]),
@@ -103,7 +104,7 @@ def test_help_describes_every_option(capsys):
         # argparse breaks lines at hyphens, so white space is ignored
         assert option.help.replace(" ", "") in text.replace(" ", "")
     for piece in (
-        "(15 on mnist, 100 on digits)",
+        "(20 on mnist, 100 on digits)",
         "(0.1 with sgd, 0.002 with nadam, ",
         "(400)",
         "(cosine)",
