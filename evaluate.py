@@ -1,10 +1,13 @@
-"""Measure a trained network on the test images, classify pictures of your own handwriting, or export the network.
+"""Measure a trained network on the test images, classify pictures with it, export it, or compare runs.
 
     python evaluate.py checkpoints/mnist-400.npz                         # the test images
     python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # pictures of single digits
+    python evaluate.py checkpoints/mnist-400.npz --page digit.html       # a page to draw a digit
     python evaluate.py checkpoints/mnist-400.npz --export digits.onnx    # for onnxruntime; .safetensors for PyTorch
+    python evaluate.py --compare runs/mnist-400-seed0 runs/mnist-800-seed0 ...
 
-For each picture, the classes are printed with their probabilities.
+For each picture, the classes are printed with their probabilities. A comparison prints the settings that differ and
+what was reached, and draws the curves.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the progra
     startup.prepare("evaluate.py")
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,9 +28,10 @@ import numpy as np
 
 import models
 import tensorgrad as tg
-from training import images, metrics
+from tensorgrad.checkpoints import write_whole
+from training import comparison, images, metrics
 from training.command_line import Parser
-from training.program import run_program
+from training.program import is_drawn, run_program
 from training.run import finite, weights_in
 from training.state import check_data
 
@@ -34,17 +39,31 @@ from training.state import check_data
 def command_line() -> Parser:
     """The command line."""
     parser = Parser("evaluate.py", description=__doc__)
-    parser.add_argument("checkpoint", help="a file written by train.py, such as best.npz in the folder of a run")
+    parser.add_argument("checkpoint", nargs="?", help="a file written by train.py, such as best.npz of a run")
     parser.add_argument("--data", metavar="DIR", help="folder or file with the data set, as for train.py")
     parser.add_argument("--image", metavar="FILE", nargs="+", help="pictures of one digit each, of any size, dark on "
                         "light or light on dark")  # fmt: skip
     parser.add_argument("--export", metavar="FILE", help="write the network to FILE.onnx or FILE.safetensors, with "
                         "a model card")  # fmt: skip
+    parser.add_argument("--page", metavar="FILE", help="write a page in HTML on which to draw for the network, which "
+                        "needs no other file and no connection")  # fmt: skip
+    parser.add_argument("--compare", metavar="RUN", nargs="+", help="folders of runs, or checkpoints, to be compared")
+    parser.add_argument("--out", metavar="FILE", help="with --compare: the file of the picture (comparison.png)")
+    parser.add_argument("--json", action="store_true", help="with --compare: print the results as JSON")
     return parser
 
 
 def start(given: argparse.Namespace) -> int:
-    """Evaluate the network on the test images, classify pictures, or export it; return the exit code of the program."""
+    """Evaluate the network on the test images, or classify the given pictures; return the exit code of the program."""
+    if given.compare:
+        if given.checkpoint or given.image:
+            raise tg.ConfigError(f"--compare names all runs: leave out {given.checkpoint or '--image'}")
+        return compare(given)
+    for name in ("out", "json"):
+        if getattr(given, name):
+            raise tg.ConfigError(f"--{name} is an option of --compare")
+    if given.checkpoint is None:
+        raise tg.ConfigError("name a checkpoint, such as best.npz in the folder of a run, or runs to --compare")
     network, o, about = restore(given.checkpoint)
     if given.export:
         from training import exporting
@@ -54,6 +73,8 @@ def start(given: argparse.Namespace) -> int:
         return 0
     if given.image:
         return classify_pictures(network, o, about, given.image)
+    if given.page:
+        return write_page(network, o, about, given)
     return measure(network, o, about, given.data)
 
 
@@ -87,6 +108,15 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
     return network, o, about
 
 
+def load_data(o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> tg.data.Dataset:
+    """The data set of the training, by default from the folder of the training."""
+    recorded: Any = getattr(o, "data", None)
+    is_local = isinstance(recorded, str) and not recorded.startswith(("\\\\", "//"))
+    if folder is None and is_local and Path(recorded).exists():
+        folder = recorded
+    return tg.data.load(about["name"], folder)
+
+
 def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> int:
     """Print accuracy, precision, recall and the confusion matrix for the test images; return the exit code.
 
@@ -95,11 +125,7 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
     DataError
         If the images do not have the shape that the network expects.
     """
-    recorded: Any = getattr(o, "data", None)
-    is_local = isinstance(recorded, str) and not recorded.startswith(("\\\\", "//"))
-    if folder is None and is_local and Path(recorded).exists():
-        folder = recorded  # that of the training
-    data = tg.data.load(about["name"], folder)
+    data = load_data(o, about, folder)
     if data.classes != about["classes"]:
         raise tg.DataError(f"the network has {about['classes']} classes, these data {data.classes}")
     if list(data.shape) != about["shape"]:
@@ -145,6 +171,59 @@ def classify_pictures(network: Any, o: SimpleNamespace, about: dict[str, Any], f
         print(f"{file}: {names[ranked[0]]}")
         print("   " + "   ".join(f"{names[label]} {probabilities[label]:.1%}" for label in ranked))
     return code
+
+
+def write_page(network: Any, o: SimpleNamespace, about: dict[str, Any], given: argparse.Namespace) -> int:
+    """Write a page on which one draws for the network; return the exit code.
+
+    Raises
+    ------
+    ConfigError
+        If the page cannot run one of the layers.
+    """
+    from training import page
+
+    data = None
+    try:
+        data = load_data(o, about, given.data)
+        if images.about(data)["fingerprint"] != about["fingerprint"]:
+            data = None
+        missing = "the data set that is at hand is not that of the training"
+    except (tg.DataError, OSError) as error:
+        if given.data:
+            raise
+        missing = str(error)
+    if data is None:
+        print(f"without test images, and without a network that has no hidden layer: {missing}")
+    document = page.page(page.content(network, o, about, given.checkpoint, data)).encode()
+    write_whole(Path(given.page), lambda file: file.write(document))
+    print(f"{given.page}: {len(document) / 1e6:.2f} MB")
+    return 0
+
+
+def compare(given: argparse.Namespace) -> int:
+    """Print the settings that differ between runs and what they reached, and draw their curves; return the exit code.
+
+    Raises
+    ------
+    ConfigError, CheckpointError
+        If there are fewer than two runs, or one of them is not a run.
+    """
+    entries = comparison.read(given.compare)
+    comparison.add_test_accuracies(entries, given.data)
+    different = comparison.differences(entries)
+    path = Path(given.out or "comparison.png")
+
+    def draw() -> None:
+        from training import comparison_pictures  # matplotlib takes a second to import
+
+        comparison_pictures.draw(path, entries, different)
+
+    if given.json:
+        print(json.dumps({"runs": comparison.as_dicts(entries, different), "picture": str(path)}, indent=2))
+    else:
+        print(comparison.text(entries, different), end=f"\n\nthe curves are in {path}\n")
+    return 0 if is_drawn("evaluate.py", draw) else 1
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tarfile
 import zipfile
@@ -43,7 +44,7 @@ assert tg.data.digits().train_images.shape == (1437, 8, 8)
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "types", "docs", "dist", "train", "tests", "coverage", "slow", "compare"]
+nox.options.sessions = ["lint", "types", "docs", "site", "dist", "train", "tests", "coverage", "slow", "compare"]
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
@@ -97,6 +98,22 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/gradients.py", "--check", "--fast")
     pages = ("readme", "how_it_works", "from_autograd")
     session.run("python", "-m", "pytest", "-n0", *(f"tests/test_{name}.py" for name in pages))
+
+
+@nox.session(venv_backend="venv")
+def site(session: nox.Session) -> None:
+    """The documentation as a site: every link and every public name is found, and nothing is loaded from elsewhere."""
+    session.install("-e", ".[docs]")
+    folder = Path(session.create_tmp()).resolve() / "site"
+    session.run("mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder), env={"NO_MKDOCS_2_WARNING": "1"})
+    loaded = re.compile(
+        r"<(?:script|img|iframe)[^>]+src=.?https?:|<link[^>]+rel=.?(?:stylesheet|preconnect)[^>]+https?:"
+    )
+    pages = [*folder.rglob("*.html")]
+    external = [page for page in pages if loaded.search(page.read_text(encoding="utf-8"))]
+    if external or len(pages) < 25:
+        session.error(f"{len(pages)} pages; these load files of other sites: {external}")
+    session.log(f"{len(pages)} pages")
 
 
 @nox.session(venv_backend="none")

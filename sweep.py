@@ -115,8 +115,7 @@ def start(given: argparse.Namespace, grids: list[Grid]) -> int:
     runs = all_settings(grids)
     complete, data = prepare(given, runs)
     records = sweep_folder.merge(sweep_folder.read_records(folder), runs, data, folder)
-    runs = {name: record["settings"] for name, record in records.items()}  # under the names they have in the folder
-    unfinished = sum(read_result(folder / "runs" / name) is None for name in runs)
+    unfinished = sum(read_result(folder / "runs" / name) is None for name in records)
     with contextlib.ExitStack() as stack:
         if unfinished:  # first of all: if a cluster does not answer, no folder is created
             count = min(given.workers or workers.cores(), unfinished)
@@ -126,7 +125,10 @@ def start(given: argparse.Namespace, grids: list[Grid]) -> int:
         stack.push(_say_how_to_continue)
         stack.enter_context(locked(folder, "another sweep.py is using this folder"))
         sweep_folder.clean(folder)
-        sweep_folder.write_records(folder, sweep_folder.read_records(folder) | records)
+        known = sweep_folder.read_records(folder)  # again: before this one had the lock, another sweep may have written
+        records = sweep_folder.merge(known, runs, data, folder)
+        sweep_folder.write_records(folder, known | records)
+        runs = {name: record["settings"] for name, record in records.items()}  # under the names they have in the folder
         results = {name: result for name in runs if (result := read_result(folder / "runs" / name))}
         if not given.quiet:
             print(f"{len(runs)} runs in {folder}, {len(results)} of them have ended before")

@@ -13,6 +13,11 @@ from ids import value_id
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+# These parts of the package are imported at their first use, and tests of the gradient table need all of its rows.
+from tensorgrad.functional import *  # noqa: E402, F403
+from tensorgrad.rules import fft  # noqa: E402, F401
+from tensorgrad.transforms import recompute  # noqa: E402, F401
+
 # Hypothesis prints how to reproduce a failure, and has no deadline, since the machine may be busy.
 settings.register_profile("tensorgrad", deadline=None, print_blob=True, max_examples=40)
 settings.load_profile("tensorgrad")

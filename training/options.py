@@ -17,9 +17,11 @@ from tensorgrad.data import NAMES
 from tensorgrad.data.known import KNOWN
 from tensorgrad.errors import ConfigError
 from training import threads
+from training.augmentation import AMPLITUDES
+from training.augmentation import NAMES as WARPS
 from training.command_line import Parser, flag
 from training.recipe import OPTIMIZERS, PLATEAU, SCHEDULES, SPECIFIC, by_optimizer
-from training.values import boolean, integer, list_of, number, one_of, pair_of, text
+from training.values import boolean, integer, list_of, names_of, number, one_of, pair_of, text
 
 
 class Option(NamedTuple):
@@ -125,7 +127,23 @@ DATA = (
     Option("pixels", one_of("unit", "raw"), "unit", "NAME",
            "range of the network's inputs: unit (0 to 1), or raw (as stored, 0 to 255 in MNIST)"),
     Option("shift", integer(0, 7), {"mnist": 1, "digits": 0}, "N",
-           "shift each training image by up to N pixels in both directions, drawn anew in every epoch"),
+           "shift each training image by up to N pixels in both directions, drawn anew in every epoch; 0 with "
+           "--augment"),
+    Option("augment", names_of(*WARPS), [], "NAME",
+           "warp each training image at random, anew in every epoch, in a second thread: affine (rotated, scaled, "
+           "sheared and translated), elastic (distorted by a smooth random field), or affine,elastic; or none"),
+    Option("rotation", number(0, 180), 12.0, "DEGREES",
+           "affine: the largest angle, in both directions"),
+    Option("scaling", number(0, 1), 0.12, "FRACTION",
+           "affine: the largest relative change of height and of width, each drawn by itself"),
+    Option("shear", number(0), 0.12, "SLOPE",
+           "affine: the largest slope of vertical lines, in both directions"),
+    Option("translation", number(0), {"mnist": 0.5, "digits": 0.15}, "PIXELS",
+           "affine: the largest displacement, in all directions"),
+    Option("elastic_amplitude", number(0), {"mnist": 34.0, "digits": 3.0}, "PIXELS",
+           "elastic: the largest displacement before the field is smoothed, which makes it much smaller"),
+    Option("elastic_sigma", number(0, open=True), {"mnist": 5.0, "digits": 1.5}, "PIXELS",
+           "elastic: standard deviation of the Gaussian that smooths the field"),
 )
 RUN = (
     Option("seed", integer(0), 0, "N",
@@ -279,6 +297,8 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
     chosen = recipe | dict(given)
     optimizer = chosen.get("optimizer", OPTIONS["optimizer"].default)
     values = {name: option.default_for(dataset, optimizer) for name, option in OPTIONS.items()} | chosen
+    if values["augment"] and "shift" not in chosen:
+        values["shift"] = 0
     o = SimpleNamespace(**values)
     _check_combination(o, given)
     if layers is None:
@@ -299,6 +319,11 @@ def _check_combination(o: SimpleNamespace, given: Mapping[str, Any]) -> None:
         if name in given and name not in OPTIMIZERS[o.optimizer][1]:
             having = ", ".join(kind for kind, (_, names) in OPTIMIZERS.items() if name in names)
             raise ConfigError(f"{flag(name)} is an option of {having}, not of --optimizer {o.optimizer}")
+    for name, amplitudes in AMPLITUDES.items():
+        if name not in o.augment and (unused := [amplitude for amplitude in amplitudes if amplitude in given]):
+            raise ConfigError(f"{flag(unused[0])} needs --augment {name}")
+    if o.augment and o.shift:
+        raise ConfigError("--shift cannot be combined with --augment: use --translation")
     if o.schedule == "multi_step" and not o.milestones:
         raise ConfigError("--schedule multi_step needs --milestones")
     for is_given, name in ((o.schedule == PLATEAU, "--schedule plateau"), (o.patience, "--patience")):

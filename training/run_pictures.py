@@ -26,7 +26,7 @@ def draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str) 
 def training_differs(o: Any) -> str:
     """How training differs from validation, which is why it may have more errors."""
     dropout = any(layer["type"] == "Dropout" and layer["params"].get("p", 0.5) for layer in o.layers)
-    parts = ["dropout"] * dropout + ["shifts"] * bool(o.shift)
+    parts = ["dropout"] * dropout + ["shifts"] * bool(o.shift) + ["warps"] * bool(o.augment)
     return f"with {' and '.join(parts)}, mean over the epoch" if parts else "mean over the epoch"
 
 

@@ -21,10 +21,11 @@ COLUMNS = (
 _COUNTS = ("epoch", "updates", "threads")  # columns of integers
 _ADDED = (  # options that runs of version 0.2.0 lack; their defaults do what such runs did
     "optimizer", "betas", "weight_decay", "clip", "gamma", "milestones", "power", "plateau_epochs", "label_smoothing",
-    "ema", "patience", "from", "threads", "eager",
+    "ema", "patience", "from", "threads", "eager", "augment", "rotation", "scaling", "shear", "translation",
+    "elastic_amplitude", "elastic_sigma",
 )  # fmt: skip
 _MAY_BE_NONE = {"dropout", "input_dropout", "init"} | {o.name for o in OPTIONS.values() if o.default is None}
-_LISTS = ("layers", "hidden", "freeze", "betas", "milestones")
+_LISTS = ("layers", "hidden", "freeze", "betas", "milestones", "augment")
 _MOST = 2**53  # of a count
 
 

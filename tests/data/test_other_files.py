@@ -1,5 +1,7 @@
 """Files of other programs: arrays, tables and pictures, whatever the type of pixels and labels."""
 
+import json
+import pickle
 import re
 import shutil
 from pathlib import Path
@@ -141,7 +143,10 @@ BAD_ARRAYS = {
     "text": (b"no archive", "is damaged, or not an .npz file"),
     "empty": (b"", "is damaged, or not an .npz file"),
     "other names": ({"a": IMAGES}, "expected the arrays x_train, y_train, x_test and y_test, or x and y; got a"),
-    "objects": (FOUR | {"y_train": np.array([{}], object)}, "without Python objects"),
+    "objects": (FOUR | {"y_train": np.array([{}], object)}, "(y_train) cannot be read: it contains Python objects"),
+    "texts as objects": (FOUR | {"y_train": np.array(["a", None], object)}, "numbers or of texts instead"),
+    "objects elsewhere": ({"a": np.array([{}], object)}, "expected the arrays x_train, y_train, x_test and y_test"),
+    "a pickle": (pickle.dumps({}), "it contains Python objects, which are never loaded"),
     "a number": (FOUR | {"y_train": np.array(3)}, "y_train must be an array, got a single number"),
     "fewer labels": (FOUR | {"y_train": LABELS[:3]},
                      "(x_train) contains 24 images, but a.npz (y_train) contains 3 labels"),
@@ -180,6 +185,7 @@ def test_malformed_arrays_are_one_line_with_file_and_reason(case):
     assert str(raised.value).startswith("a.npz")
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+    assert "pickle" not in str(raised.value)  # which could run any code
 
 
 def test_labels_that_are_names_have_the_order_of_the_names():
@@ -230,14 +236,74 @@ def test_test_table_without_labels_is_not_used():
         assert data.source == place
 
 
+TEXTS = np.array(["bee", "a,nt", "cat"])
+SORTED = ("a,nt", "bee", "cat")
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("label_first", [True, False])
+def test_labels_of_tables_may_be_texts(header, label_first):
+    if not (header or label_first):
+        return  # without a heading, the label is the first column
+    for name, part in (("train", slice(24)), ("test", slice(24, None))):
+        quoted = np.array([f'"{text}"' for text in TEXTS[LABELS[part]]])
+        csv(f"d/{name}.csv", IMAGES[part], quoted, header, label_first)
+    data = load(None, "d")
+    assert data.class_names == SORTED
+    labels = np.concatenate([data.train_labels, data.test_labels])
+    assert [SORTED[label] for label in labels] == TEXTS[LABELS].tolist()
+    np.testing.assert_array_equal(np.concatenate([data.train_images, data.test_images]), IMAGES)
+
+
+def test_numbers_and_texts_may_be_mixed_among_labels():
+    csv("a.csv", IMAGES, np.array(["7", "x", "10"])[LABELS])
+    assert load(None, "a.csv").class_names == ("10", "7", "x")
+
+
+NAMED = {
+    "a list": (["ant", "bee", "cat"], LABELS),
+    "a list of labels from 1": (["ant", "bee", "cat"], LABELS + 1),
+    "by label": ({"3": "ant", "7": "bee", "9": "cat", "11": "dog"}, np.array([3, 7, 9])[LABELS]),
+    "by name": ({"cat": 2, "ant": 0, "bee": 1}, LABELS),
+    "by text": ({"x": "ant", "y": "bee", "z": "cat"}, np.array(["x", "y", "z"])[LABELS]),
+    "some": ({"0": "ant", "1": "bee"}, np.array(["0", "1", "cat"])[LABELS]),
+}
+
+
+@pytest.mark.parametrize("file", ["labels.json", "class_names.json"])
+@pytest.mark.parametrize("case", NAMED)
+def test_names_of_classes_in_a_file_beside_the_data(case, file):
+    names, labels = NAMED[case]
+    csv("d/train.csv", IMAGES[:24], labels[:24])
+    csv("d/test.csv", IMAGES[24:], labels[24:])
+    Path("d", file).write_text(json.dumps(names))
+    assert check(load(None, "d"), ("ant", "bee", "cat"))
+    assert load("files", "d/train.csv").class_names == ("ant", "bee", "cat")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "cannot be read"), ("3", "expected a list of names"), ('["a", 1]', "expected a list of names"),
+     ('{"a": "b", "c": 1}', "expected a list of names"), ('["a", "a", "b"]', "two classes have the same name"),
+     ("[" * 100_000, "cannot be read")],
+)  # fmt: skip
+def test_malformed_names_of_classes_are_one_line(content, message):
+    csv("a.csv", IMAGES, LABELS)
+    Path("labels.json").write_text(content)
+    with pytest.raises(DataError, match=rf"^labels.json:? .*{message}|^labels.json: {message}"):
+        load(None, "a.csv")
+
+
 BAD_TABLES = {
-    "a text": ("label,a\n1,2\n1,x\n", "all of them numbers"),
+    "an empty label": ("label,a\nx,2\n,1\n", "the label of row 3 is empty"),
+    "texts of images": ("label,a\nx,2\ny,z\n", "the pixels must be numbers: could not convert string 'z'"),
+    "a text": ("label,a\n1,2\n1,x\n", "the pixels must be numbers"),
     "fewer pixels": ("label,a,b\n1,2,3\n1,2\n", "the same number of pixels"),
     "a header alone": ("label,a\n", "expected rows with a label and pixels"),
     "one column": ("1\n2\n", "expected rows with a label and pixels"),
     "empty": ("", "expected rows with a label and pixels"),
     "no square": ("1,2,3\n0,1,2\n", "rows of 2 pixels are not those of a square image"),
-    "not UTF-8": (b"\xff\xfe1,2\n", "all of them numbers"),
+    "not UTF-8": (b"\xff\xfe1,2\n", "the pixels must be numbers"),
 }  # fmt: skip
 
 
@@ -311,6 +377,12 @@ def test_malformed_pictures_are_named():
     with pytest.raises(DataError, match="1001 x 1001 pixels are too many"):
         load(None, "d")
     Path("d/bee/x.png").unlink()
+    shutil.copytree("d/bee", "single/bee")
+    for place in ("single", "single/bee"):
+        message = "all pictures are of one class, in the folder bee" if place == "single" else "of unknown classes"
+        for name in (None, "files", "mnist"):
+            with pytest.raises(DataError, match=message):
+                load(name, place)
     Path("d").rename("train")
     pictures("all/test", names=("ant", "bee", "dog"))
     shutil.move("train", "all/train")

@@ -32,7 +32,7 @@ MISTAKES = [
     ("train",    "--quiet=yes",                      "--quiet/--no-quiet: ignored explicit argument 'yes'"),
     ("train",    "runs/x",                           "unexpected argument 'runs/x'"),
     ("train",    "--lr 0",                           "--lr must be a number greater than 0, got '0'"),
-    ("evaluate", "",                                 "the following arguments are required: checkpoint"),
+    ("evaluate", "--compare",                        "--compare needs at least one value"),
     ("evaluate", "--images x.png",                   "--images is not an option; did you mean --image?"),
     ("evaluate", "a.npz b.npz",                      "unexpected argument 'b.npz'"),
     ("evaluate", "a.npz --image",                    "--image needs at least one value"),
