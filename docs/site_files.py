@@ -34,8 +34,8 @@ REFERENCE = {  # pages: the title, and packages with public names
     "data": ("Data sets", ["tensorgrad.data"]),
 }
 ORDER = [  # of what `tensorgrad` itself contains
-    "frontend.tensor", "rules", "transforms", "frontend", "engine", "debug", "compiling", "checkpoints", "exporting",
-    "drawing", "errors",
+    "frontend.tensor", "rules", "transforms", "frontend", "engine", "debug", "compiling", "checkpoints", "drawing",
+    "exporting", "minimizing", "errors",
 ]  # fmt: skip
 _LINK = re.compile(r"(\]\(|\bsrc=\"|\bhref=\")([^)\s\"#]+)(#[^)\s\"]*)?")  # of Markdown and HTML
 _CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
