@@ -98,7 +98,7 @@ def page() -> str:
         lines += [f"## {title.capitalize()}", "", "| option | default | meaning |", "|---|---|---|"]
         for option in group:
             value = "" if option.metavar is None else f" {option.metavar}"
-            several = " ..." if isinstance(option.default, list) else ""
+            several = " ..." if option.takes_several else ""
             name = flag(option.name) + value + several
             if option.parse is boolean:
                 name += f"`, `--no-{flag(option.name)[2:]}"

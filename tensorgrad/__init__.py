@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tensorgrad.drawing import Drawing, draw
     from tensorgrad.exporting import Imported, export, import_model
     from tensorgrad.functional import *  # noqa: F403
+    from tensorgrad.minimizing import minimize
     from tensorgrad.transforms.derivatives import hessian, hvp, jacobian, jvp, vjp
     from tensorgrad.transforms.functions import grad, value_and_grad
     from tensorgrad.transforms.recompute import checkpoint
@@ -37,7 +38,8 @@ __version__ = "0.2.0"
 
 __all__ = ["Checkpoint", "Drawing", "Imported", "Tensor", "array", "checkpoint", "compile", "data", "detect_anomaly",
            "draw", "export", "grad", "gradcheck", "gradgradcheck", "hessian", "hvp", "import_model", "jacobian", "jvp",
-           "load", "nn", "no_grad", "optim", "primitive", "rule", "save", "schedules", "value_and_grad", "vjp"]  # fmt: skip
+           "load", "minimize", "nn", "no_grad", "optim", "primitive", "rule", "save", "schedules", "value_and_grad",
+           "vjp"]  # fmt: skip
 __all__ += errors.__all__
 __all__ += functional.__all__
 
@@ -51,6 +53,7 @@ _NAMES = {
     "drawing": ("Drawing", "draw"),
     "exporting": ("Imported", "export", "import_model"),
     "functional": functional.__all__,
+    "minimizing": ("minimize",),
     "transforms.derivatives": ("hessian", "hvp", "jacobian", "jvp", "vjp"),
     "transforms.functions": ("grad", "value_and_grad"),
     "transforms.recompute": ("checkpoint",),

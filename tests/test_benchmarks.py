@@ -19,6 +19,7 @@ RUNS = {
     "functions": ["--rounds", "1", "--calls", "1"],
     "compiling": ["--rounds", "1", "batch 16", "CNN", "LSTM", "chain"],
     "importing": ["--rounds", "1"],
+    "classifier": ["--dataset", "digits", "--epochs", "1", "--rounds", "1", "--hidden", "4"],
     "memory": None,  # takes no arguments
 }
 SMALLER = {  # smaller values for constants that determine the time

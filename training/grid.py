@@ -110,7 +110,7 @@ def grid_of(given: Mapping[str, Any], source: str = "", **about: Any) -> Grid:
 
 def _parse(name: str, value: Any, where: str) -> Any:
     """One value of an option: ``400,200`` is a list, ``none`` an empty list, ``true`` and ``false`` are booleans."""
-    default = OPTIONS[name].default
+    default = OPTIONS[name].default_for("mnist")
     if isinstance(value, str):
         if isinstance(default, list):
             value = [] if value == "none" and not default else value.split(",")

@@ -82,3 +82,12 @@ def test_weights_of_pytorch_are_read(tmp_path, name):
     again = files.load_file(tmp_path / "again.safetensors")
     assert again.keys() == theirs.state_dict().keys()
     assert all(torch.equal(value, again[key]) for key, value in theirs.state_dict().items())
+
+
+def test_memory_is_shared_with_pytorch():
+    t = tg.Tensor(np.arange(3.0))
+    torch.from_dlpack(t)[0] = 5
+    assert t.data[0] == 5
+    assert np.array_equal(tg.Tensor(np.from_dlpack(torch.arange(3))).data, [0, 1, 2])
+    with pytest.raises(tg.GradientLostError):
+        torch.from_dlpack(tg.Tensor([1.0], requires_grad=True))

@@ -32,7 +32,7 @@ def thinned(bitmap):
             around = np.array([np.roll(bitmap, (-y, -x), (0, 1)) for y, x in NEIGHBOURS])
             rises = ((around == 0) & (np.roll(around, -1, axis=0) == 1)).sum(axis=0)
             count = around.sum(axis=0)
-            removed = (2 <= count) & (count <= 6) & (rises == 1)
+            removed = (count >= 2) & (count <= 6) & (rises == 1)
             removed &= (around[list(first)].prod(axis=0) == 0) & (around[list(second)].prod(axis=0) == 0)
             bitmap[removed] = 0
         if bitmap.sum() == before:
@@ -59,8 +59,9 @@ def followed(bitmap):
             heading = 0.7 * heading + 0.3 * np.array(step)
             stroke.append((y + step[0], x + step[1]))
             left.discard(stroke[-1])
-        closing = [p for p in everything - set(stroke[-4:]) if max(abs(p[0] - stroke[-1][0]), abs(p[1] - stroke[-1][1])) == 1]
-        stroke += closing[:1]  # to the line that it meets
+        y, x = stroke[-1]
+        met = [(y + dy, x + dx) for dy, dx in NEIGHBOURS if (y + dy, x + dx) in everything - set(stroke[-4:])]
+        stroke += met[:1]  # the line that it meets
         if len(stroke) > 4:
             strokes.append(stroke)
     return strokes

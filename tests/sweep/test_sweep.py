@@ -10,7 +10,7 @@ import evaluate
 import train
 from tests import runs
 
-TINY = (*runs.TINY, "--out", "s")
+TINY = (*runs.COMPILED, "--out", "s")
 
 
 # ------------------------------------------------------------------------------------------ from start to end
@@ -40,7 +40,7 @@ def test_a_sweep_from_start_to_end(run_sweep, look):
 
     # A run is the same as one of train.py.
     before = look.stamps()
-    assert train.main([*runs.TINY, "--out", "alone", "--lr", "0.1", "--seed", "1", "--quiet"]) == 0
+    assert train.main([*runs.COMPILED, "--out", "alone", "--lr", "0.1", "--seed", "1", "--quiet"]) == 0
     ours, theirs = (json.loads(Path(p, "result.json").read_text()) for p in ("s/runs/lr-0.1_seed-1", "alone"))
     assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
     assert evaluate.main(["s/runs/lr-0.1_seed-1/best.npz"]) == 0

@@ -1,6 +1,7 @@
 """Inputs of a training: every image once in an epoch, and the same warps with and without a thread."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,9 +77,9 @@ def test_warped_images_are_nearest_to_their_originals():
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--augment", "affine"], tg.data.Warps(12, 0.12, 0.12, 0.15)),
-        (["--augment", "elastic", "--elastic-sigma", "2"], tg.data.Warps(elastic_amplitude=3, elastic_sigma=2)),
-        (["--augment", "elastic,affine", "--rotation", "5"], tg.data.Warps(5, 0.12, 0.12, 0.15, 3, 1.5)),
+        (["--augment", "affine"], tg.data.Warps(8, 0.08, 0.08, 0.1)),
+        (["--augment", "elastic", "--elastic-sigma", "2"], tg.data.Warps(elastic_amplitude=2, elastic_sigma=2)),
+        (["--augment", "elastic,affine", "--rotation", "5"], tg.data.Warps(5, 0.08, 0.08, 0.1, 2, 1.5)),
     ],
 )
 def test_warps_have_the_amplitudes_of_the_options(words, expected):
@@ -88,16 +89,22 @@ def test_warps_have_the_amplitudes_of_the_options(words, expected):
 @pytest.mark.parametrize(
     ("words", "augment", "shift"),
     [
-        ([], [], 1),
+        ([], ["affine", "elastic"], 0),
+        (["--shift", "2"], [], 2),
+        (["--shift", "0"], [], 0),
+        (["--model", "models/report.yaml"], [], 0),
+        (["--model", "models/cnn.yaml"], ["affine", "elastic"], 0),
         (["--augment", "none"], [], 1),
         (["--augment", "elastic", "affine"], ["affine", "elastic"], 0),
         (["--augment", "elastic,affine"], ["affine", "elastic"], 0),
         (["--augment", "elastic", "--shift", "0"], ["elastic"], 0),
     ],
 )
-def test_warps_replace_shifts(words, augment, shift):
+def test_warps_and_shifts_replace_each_other(monkeypatch, words, augment, shift):
+    monkeypatch.chdir(Path(train.__file__).parent)
     o = options.resolve(options.parse(words), "mnist", 10)
     assert (o.augment, o.shift) == (augment, shift)
+    assert o.dropout == (None if o.model else 0 if augment else 0.2)
 
 
 def test_a_recipe_may_have_warps(tmp_path):
@@ -107,7 +114,7 @@ def test_a_recipe_may_have_warps(tmp_path):
         "- {name: output, type: Linear}\n"
     )
     o = options.resolve(options.parse(["--model", str(path), "--elastic-sigma", "2"]), "mnist", 10)
-    assert augmentation.warps(o) == tg.data.Warps(5, 0.12, 0.12, 0.5, 34, 2)
+    assert augmentation.warps(o) == tg.data.Warps(5, 0.08, 0.08, 0.3, 22, 2)
     o = options.resolve(options.parse(["--model", str(path), "--augment", "none"]), "mnist", 10)
     assert (o.augment, o.shift) == ([], 1)
 
@@ -126,3 +133,9 @@ def test_the_thread_ends_with_the_training(run_tiny, interrupt_after, monkeypatc
     else:
         assert run_tiny(*words, *rate).code == {"finished": 0, "interrupted": 130, "diverged": 1}[way]
     assert not [thread for thread in threading.enumerate() if thread.name == "Prefetch"]
+
+
+@pytest.mark.parametrize("dataset", tg.data.NAMES)
+def test_only_mnist_is_warped_by_default(dataset):
+    o = options.resolve({}, dataset, 10)
+    assert bool(o.augment) == (dataset == "mnist")

@@ -14,6 +14,7 @@ from tensorgrad.data.known import DIGITS, KNOWN
 from training import images
 from training.page.description import Entry, describe
 
+TITLES = {"digits": "the small digits"} | {name: known.title for name, known in KNOWN.items()}
 SAMPLES = 10  # test images, one of each class
 EPOCHS, BATCH, RATE = 4, 128, 0.1  # of the network without hidden layers; enough for its best accuracy
 
@@ -29,7 +30,7 @@ def content(network: Any, o: SimpleNamespace, about: dict[str, Any], source: str
     height, width = about["shape"]
     scale = images.pixel_scale(o.pixels, about["brightest"])
     result: Entry = {
-        "data": KNOWN[about["name"]].title if about["name"] in KNOWN else about["name"],
+        "data": TITLES.get(about["name"]),
         "shape": [height, width],
         "brightest": about["brightest"],
         "scale": scale,

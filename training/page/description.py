@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import tensorgrad as tg
-from models.layers import ACTIVATIONS, Reshape, Shape, WithOptions, result_shape
+from models.layers import ACTIVATIONS, Reshape, Sequences, Shape, WithOptions, result_shape
 from models.two_layer import TwoLayer
 from tensorgrad.errors import ConfigError
 from tensorgrad.functional.arguments import per_axis
@@ -48,12 +48,19 @@ def _sequence(network: tg.nn.Sequential, shape: Shape, source: str) -> list[Entr
         try:
             entries += _entries(layer, shape, source)
         except _UnsupportedError as error:
-            kind = layer.name if isinstance(layer, WithOptions) else getattr(layer, "__name__", type(layer).__name__)
             reason = f" with {error}" if str(error) else ""
-            raise ConfigError(f"{source}: the page cannot run the layer {name!r} ({kind}{reason}); it runs "
+            raise ConfigError(f"{source}: the page cannot run the layer {name!r} ({_type(layer)}{reason}); it runs "
                               f"{', '.join(LAYERS_OF_PAGES)}") from None  # fmt: skip
         shape = result_shape(layer, shape)
     return entries
+
+
+def _type(layer: Any) -> str:
+    """The type of a layer as it is written in a list of layers."""
+    names = [name for name, function in ACTIVATIONS.items() if layer is function]
+    if names or isinstance(layer, WithOptions):
+        return layer.name if isinstance(layer, WithOptions) else names[0]
+    return type(layer.layer if isinstance(layer, Sequences) else layer).__name__
 
 
 class _UnsupportedError(Exception):

@@ -9,7 +9,9 @@ from pathlib import Path
 from training.page.description import Entry
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("network.js", "explain.js", "ink.js", "pictures.js", "pad.js", "view.js")
+SCRIPTS = (
+    "network.js", "explain.js", "ink.js", "pictures.js", "pad.js", "state.js", "answer.js", "units.js", "view.js"
+)  # fmt: skip
 
 
 def page(content: Entry) -> str:

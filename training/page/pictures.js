@@ -50,8 +50,9 @@ function paintImage(canvas, pixels, [height, width], brightest) {
   paint(canvas, pixels.map((value) => value / brightest), height, width, inkColour);
 }
 
+const magnitude = (values) => values.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
+
 // Signed numbers, relative to the largest magnitude.
-function paintSigned(canvas, values, height, width) {
-  const most = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
+function paintSigned(canvas, values, height, width, most = magnitude(values)) {
   paint(canvas, values.map((value) => value / most), height, width, signedColour);
 }
