@@ -10,9 +10,11 @@ For each picture, the classes are printed with their probabilities. A comparison
 what was reached, and draws the curves.
 """
 
-from __future__ import annotations
+if __name__ == "__main__":  # before other imports, so that Ctrl-C ends the program without a traceback
+    import _signal as signals  # type: ignore[import-not-found]  # built in: its import reads no file
 
-if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the program in one line
+    if signals.getsignal(signals.SIGINT) is signals.default_int_handler:
+        signals.signal(signals.SIGINT, signals.SIG_DFL)
     from training import startup
 
     startup.prepare("evaluate.py")

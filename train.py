@@ -9,9 +9,11 @@ To be read from top to bottom: the loss and the update are in `train`, the rest 
 and run folders are handled in `training/`; networks are in `models/`, and the engine is in `tensorgrad/`.
 """
 
-from __future__ import annotations
-
 if __name__ == "__main__":  # before other imports, so that Ctrl-C ends the program without a traceback
+    import _signal as signals  # type: ignore[import-not-found]  # built in: its import reads no file
+
+    if signals.getsignal(signals.SIGINT) is signals.default_int_handler:
+        signals.signal(signals.SIGINT, signals.SIG_DFL)
     from training import startup
 
     startup.prepare("train.py")
