@@ -1,9 +1,9 @@
 """Measure a trained network on the test images, or classify pictures of your own handwriting.
 
     python evaluate.py checkpoints/mnist-400.npz                         # the test images
-    python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # pictures of single digits
+    python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # photographs or scans of handwritten digits
 
-For each picture, the classes are printed with their probabilities.
+For each picture, the digits are printed from left to right, then the classes with their probabilities for each digit.
 """
 
 from __future__ import annotations
@@ -33,19 +33,39 @@ from training.state import check_data
 def command_line() -> Parser:
     """The command line."""
     parser = Parser("evaluate.py", description=__doc__)
-    parser.add_argument("checkpoint", help="a file written by train.py, such as best.npz in the folder of a run")
+    parser.add_argument(
+        "checkpoint", nargs="?", help="a file written by train.py, such as best.npz in the folder of a run"
+    )
     parser.add_argument("--data", metavar="DIR", help="folder or file with the data set, as for train.py")
-    parser.add_argument("--image", metavar="FILE", nargs="+", help="pictures of one digit each, of any size, dark on "
-                        "light or light on dark")  # fmt: skip
+    parser.add_argument("--image", metavar="FILE", nargs="+", action="extend", help="pictures of handwritten digits: files, "
+                        "folders or patterns such as 'photos/*.jpg'; can be repeated")  # fmt: skip
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the answers for the pictures as JSON")
+    form.add_argument("--csv", action="store_true", help="print them as CSV, a row for each digit")
+    parser.add_argument("--show", metavar="DIR", help="write to this folder, for each picture, what was found and what "
+                        "the network saw")  # fmt: skip
     return parser
 
 
 def start(given: argparse.Namespace) -> int:
-    """Evaluate the network on the test images, or classify the given pictures; return the exit code of the program."""
-    network, o, about = restore(given.checkpoint)
+    """Evaluate the network on the test images, or read the given pictures; return the exit code of the program."""
+    checkpoint = given.checkpoint or checkpoint_among(given.image or [])
+    if not given.image and (given.json or given.csv or given.show is not None):
+        raise tg.errors.ConfigError("--json, --csv and --show are about pictures: add --image FILE")
+    network, o, about = restore(checkpoint)
     if given.image:
-        return classify_pictures(network, o, about, given.image)
+        from training import reading
+
+        form = "json" if given.json else "csv" if given.csv else "text"
+        return reading.read_pictures(reading.Reader(network, o, about), given.image, form, given.show)
     return measure(network, o, about, given.data)
+
+
+def checkpoint_among(pictures: list[str]) -> str:
+    """Take the checkpoint out of ``pictures``, whose last name it is in ``--image a.png b.png best.npz``."""
+    if not pictures or not pictures[-1].endswith(".npz"):
+        command_line().error("the following arguments are required: checkpoint")
+    return pictures.pop()
 
 
 def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
@@ -106,36 +126,6 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
     print("\nconfusion matrix (rows: true class, columns: predicted class)\n")
     print(metrics.confusion_text(confusion, data.class_names))
     return 0
-
-
-def classify_pictures(network: Any, o: SimpleNamespace, about: dict[str, Any], files: list[str]) -> int:
-    """Print the classes of each picture with their probabilities, the most likely first; return the exit code.
-
-    Raises
-    ------
-    DataError
-        If the network expects images of another shape than MNIST or the small digits.
-    """
-    from training import handwriting
-
-    conversions = {(28, 28): handwriting.to_mnist, (8, 8): handwriting.to_digits}
-    shape = tuple(about["shape"])
-    if shape not in conversions:
-        raise tg.DataError(f"pictures can be converted to 28x28 or 8x8; this network needs {shape[0]}x{shape[1]}")
-    code, names = 0, about.get("class_names") or [str(label) for label in range(about["classes"])]
-    for file in files:
-        try:
-            image = conversions[shape](handwriting.read_image(Path(file)))
-        except (tg.DataError, OSError) as error:
-            sys.stderr.write(f"evaluate.py: error: {error}\n")
-            code = 2
-            continue
-        scale = images.pixel_scale(o.pixels, about["brightest"])
-        probabilities = tg.softmax(images.predict(network, image[None], scale).astype(np.float64))[0]
-        ranked = np.argsort(-probabilities, kind="stable")
-        print(f"{file}: {names[ranked[0]]}")
-        print("   " + "   ".join(f"{names[label]} {probabilities[label]:.1%}" for label in ranked))
-    return code
 
 
 def main(arguments: list[str] | None = None) -> int:
