@@ -37,8 +37,8 @@ def command_line() -> Parser:
         "checkpoint", nargs="?", help="a file written by train.py, such as best.npz in the folder of a run"
     )
     parser.add_argument("--data", metavar="DIR", help="folder or file with the data set, as for train.py")
-    parser.add_argument("--image", metavar="FILE", nargs="+", action="extend", help="pictures of handwritten digits: files, "
-                        "folders or patterns such as 'photos/*.jpg'; can be repeated")  # fmt: skip
+    parser.add_argument("--image", metavar="FILE", nargs="+", action="extend", help="pictures of handwritten "
+                        "digits: files, folders or patterns such as 'photos/*.jpg'; can be repeated")  # fmt: skip
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the answers for the pictures as JSON")
     form.add_argument("--csv", action="store_true", help="print them as CSV, a row for each digit")

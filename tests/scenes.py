@@ -1,7 +1,7 @@
 """Pictures of handwritten digits in scenes: paper, light, camera and clutter, drawn by a seed.
 
-``draw(kind, digits, rng)`` draws images of a data set, (H, W) in 0..1, as a photograph or a scan. A kind is a list of steps,
-each of which changes a `Sheet`: some its paper, some its ink, some the light and the camera.
+``draw(kind, digits, rng)`` draws images of a data set, (H, W) in 0..1, as a photograph or a scan. A kind is a list of
+steps, each of which changes a `Sheet`: some its paper, some its ink, some the light and the camera.
 """
 
 import io
@@ -415,7 +415,7 @@ def glare(sheet):
 def desk(lowest, highest, grain=0.0):
     def step(sheet):
         colour = sheet.rng.uniform(lowest, highest) * np.array([1.15, 1.0, 0.85])
-        y, x = coordinates(sheet)
+        y = coordinates(sheet)[0]
         wood = grain * np.sin(y / sheet.rng.uniform(3, 9) + 3 * noise(sheet.rng, sheet.shape, 120))
         beyond = border(sheet)
         if sheet.rng.random() < 0.5:

@@ -12,6 +12,7 @@ DOCS = (
     "layers.md",
     "models.md",
     "data.md",
+    "pictures.md",
     "compile.md",
     "figures.md",
     "how-it-works.md",

@@ -29,13 +29,12 @@ COLUMNS = ("file", "reading", "doubtful", "digit", "label", "probability", "left
 
 @dataclass
 class Answer:
-    """What the network says of one digit: probabilities of the classes, the picture it saw, and where that was found."""
+    """What the network says of one digit: the probabilities of the classes, the image it saw, and where that was."""
 
     names: Sequence[str]
     probabilities: Any
     seen: Any
     box: tuple[int, int, int, int] | None = None  # left, top, right, bottom, in pixels of the file
-    is_wide: bool = False
 
     @property
     def ranked(self) -> list[int]:
@@ -53,10 +52,18 @@ class Answer:
         return float(self.probabilities.max())
 
     @property
+    def may_be_several(self) -> bool:
+        """Whether this may be two digits that touch: it is wide for a digit, the more so the surer the network is."""
+        if self.box is None:
+            return False
+        left, top, right, bottom = self.box
+        return right - left > (1.5 if self.probability > 0.9 else 1.2) * (bottom - top)
+
+    @property
     def doubt(self) -> str:
         """Why the answer is doubtful, or nothing."""
         first, second = (self.names[label] for label in self.ranked[:2])
-        if self.is_wide:
+        if self.may_be_several:
             return "digits that touch?"
         return f"{first} or {second}" if self.probability < DOUBTFUL else ""
 
@@ -136,7 +143,7 @@ class Reader:
         for digit in findings.digits:
             seen = self._convert(digit.ink)
             top, left, bottom, right = (round(float(side)) for side in digit.box * scale)
-            answers.append(Answer(self._names, self._classify(seen), seen, (left, top, right, bottom), digit.is_wide))
+            answers.append(Answer(self._names, self._classify(seen), seen, (left, top, right, bottom)))
         return Reading(file, answers, picture=picture, findings=findings)
 
     def _classify(self, seen: Any) -> Any:

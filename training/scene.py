@@ -21,7 +21,6 @@ Mask = npt.NDArray[np.bool_]
 
 SMALLEST_SIDE = 400  # pixels; smaller pictures are enlarged, so that lengths in pixels mean the same
 WIDEST_STROKE = 0.25  # of the shorter side of the picture: whatever is wider is part of the background
-WIDEST_DIGIT = 1.35  # times its height; what is wider may be two digits that touch
 EVERYWHERE = np.ones((3, 3), dtype=bool)  # neighbours include the diagonal ones
 
 
@@ -31,7 +30,6 @@ class Digit:
 
     box: tuple[int, int, int, int]
     ink: Floats
-    is_wide: bool  # as two digits that touch are
 
 
 @dataclass
@@ -56,6 +54,8 @@ class Findings:
 def find_digits(picture: Floats) -> Findings:
     """Find the digits in a picture of grey levels (H, W), 0 black and 1 white, or of colours (H, W, 3)."""
     grey = picture if picture.ndim == 2 else clearest_channel(picture)
+    if float(np.mean(np.abs(grey - ndimage.uniform_filter(grey, 3)))) > 0.1:
+        grey = ndimage.gaussian_filter(grey, 1.5)  # dithered: black and white dots
     size = max(grey.shape)
     if size < SMALLEST_SIDE:
         scale = SMALLEST_SIDE / size
@@ -106,8 +106,8 @@ def denoised(grey: Floats) -> Floats:
 def light_on_dark(grey: Floats) -> bool:
     """Whether the strokes are lighter than what surrounds them.
 
-    Most pictures are decided by the skewness of the differences from a median. Otherwise, as beside a dark frame, the more
-    prominent one of the strokes that are found in both cases decides.
+    Most pictures are decided by the skewness of the differences from a median. Otherwise, as beside a dark frame, the
+    more prominent one of the strokes that are found in both cases decides.
     """
     small = reduced(grey, 80)
     skewness = []
@@ -117,8 +117,13 @@ def light_on_dark(grey: Floats) -> bool:
     if abs(np.mean(skewness)) > 0.6:
         return bool(np.mean(skewness) > 0)
     small = reduced(grey, 250)
-    dark, light = (most_prominent(picture) for picture in (small, 1 - small))
-    return light > 1.5 * dark if max(dark, light) > 0 else bool(np.mean(skewness) > 0)
+    dark, light = candidates(small), candidates(1 - small)
+    most = [0.0, 0.0]
+    for i, (own, other) in enumerate(((dark, light), (light, dark))):
+        for part in own:
+            is_inside = any(encloses(ring, part) and likeness(ring) >= likeness(part) for ring in other)  # as in a zero
+            most[i] = max(most[i], 0.0 if is_inside else prominence(part, small.shape))
+    return most[1] > 1.3 * most[0] if max(most) > 0 else bool(np.mean(skewness) > 0)
 
 
 def reduced(grey: Floats, side: int) -> Floats:
@@ -129,15 +134,12 @@ def reduced(grey: Floats, side: int) -> Floats:
     return np.asarray(cells.reshape(height, cells.shape[0] // height, width, -1).mean(axis=(1, 3)))
 
 
-def most_prominent(grey: Floats) -> float:
-    """The prominence of the most prominent dark part that may be a digit and does not touch the edge, or 0."""
+def candidates(grey: Floats) -> list[Part]:
+    """The dark parts that may be digits and do not touch the edge."""
     depth, noise = darkness(grey)
     threshold, peak = levels(depth, noise)
-    if peak == 0:
-        return 0.0
-    parts = parts_of(depth > threshold, depth)[1]
-    return max((prominence(part, grey.shape) for part in parts if is_stroke(part, grey.shape) and not part.at_edge),
-               default=0.0)  # fmt: skip
+    parts = parts_of(depth > threshold, depth)[1] if peak else []
+    return [part for part in parts if is_stroke(part, grey.shape) and not part.at_edge]
 
 
 def darkness(grey: Floats) -> tuple[Floats, float]:
@@ -201,12 +203,12 @@ def is_rule(line: straight.Line, width: int) -> bool:
     """Whether a line is too long and thin for a stroke of a digit."""
     ratio = line.thickness / line.length
     through = line.start <= 2 and line.stop >= width - 2
-    return ratio < 0.015 or (ratio < 0.03 and (line.length > 0.8 * width or through))
+    return ratio < 0.015 or (ratio < 0.03 and line.length > 0.8 * width) or (ratio < 0.045 and through)
 
 
 @dataclass
 class Part:
-    """A connected part of the ink."""
+    """A connected part of the ink: its box, and measures of it."""
 
     number: int
     top: int
@@ -215,7 +217,8 @@ class Part:
     right: int
     area: int
     mass: float
-    thickness: float
+    thickness: float  # of its thickest place
+    outline: float  # the share of the sides of its box that is ink
     at_edge: bool
 
     @property
@@ -246,10 +249,13 @@ def parts_of(mask: Mask, depth: Floats) -> tuple[Any, list[Part]]:
     height, width = mask.shape
     for i, (rows, columns) in enumerate(ndimage.find_objects(numbers)):
         edge = rows.start <= 1 or columns.start <= 1 or rows.stop >= height - 1 or columns.stop >= width - 1
-        parts.append(
-            Part(i + 1, rows.start, columns.start, rows.stop, columns.stop, int(areas[i + 1]), float(masses[i + 1]),
-                 2 * float(thickest[i]), edge)
-        )  # fmt: skip
+        inside = numbers[rows, columns] == i + 1
+        sides = [
+            side.mean() for side in (inside[:3].any(0), inside[-3:].any(0), inside[:, :3].any(1), inside[:, -3:].any(1))
+        ]
+        box = rows.start, columns.start, rows.stop, columns.stop
+        measures = int(areas[i + 1]), float(masses[i + 1]), 2 * float(thickest[i]), float(np.mean(sides))
+        parts.append(Part(i + 1, *box, *measures, edge))
     return numbers, parts
 
 
@@ -259,17 +265,23 @@ def is_stroke(part: Part, shape: tuple[int, ...]) -> bool:
         return False
     if part.thickness > 0.5 * part.size and part.area > 0.6 * part.height * part.width:
         return False
-    return part.area < 0.85 * part.height * part.width or part.height > 3 * part.width
+    if part.height > 2.5 * part.width:  # a one may fill its box
+        return True
+    return part.area < 0.85 * part.height * part.width and part.outline < 0.65
 
 
 def prominence(part: Part, shape: tuple[int, ...]) -> float:
     """How likely a part is the main thing in a picture: dark, large, near the middle, a stroke rather than a patch."""
     y = (part.top + part.bottom) / 2 / shape[0] - 0.5
     x = (part.left + part.right) / 2 / shape[1] - 0.5
+    return part.mass / part.area * part.size * likeness(part) * float(np.exp(-2 * (x * x + y * y)))
+
+
+def likeness(part: Part) -> float:
+    """How much a part is like a stroke rather than a patch, in 0..1."""
     patch = max(0.0, part.thickness / part.size - 0.3) / 0.07
     length = part.area / part.thickness**2  # of the stroke, in units of its thickness; a square has 1
-    likeness = float(np.clip((length - 1.5) / 2, 0.05, 1)) * float(np.exp(-patch * patch))
-    return part.mass / part.area * part.size * likeness * float(np.exp(-2 * (x * x + y * y)))
+    return float(np.clip((length - 1.5) / 2, 0.05, 1)) * float(np.exp(-patch * patch))
 
 
 def encloses(outer: Part, inner: Part) -> bool:
@@ -353,4 +365,4 @@ def extract(mask: Mask, lines: Mask, depth: Floats, noise: float) -> Digit:
     near = ndimage.binary_dilation(inside, EVERYWHERE, iterations=2) & (~lines[window] | inside)
     ink = np.where(near, np.clip((depth[window] - floor) / (peak - floor), 0, 1), 0.0)
     box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-    return Digit(box, ink, box[3] - box[1] > WIDEST_DIGIT * (box[2] - box[0]))
+    return Digit(box, ink)
