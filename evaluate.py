@@ -62,10 +62,12 @@ def start(given: argparse.Namespace) -> int:
 
 
 def checkpoint_among(pictures: list[str]) -> str:
-    """Take the checkpoint out of ``pictures``, whose last name it is in ``--image a.png b.png best.npz``."""
-    if not pictures or not pictures[-1].endswith(".npz"):
+    """Take the checkpoint out of ``pictures``, where it is in ``--image a.png b.png best.npz``."""
+    checkpoints = [name for name in pictures if name.endswith(".npz")]
+    if not checkpoints:
         command_line().error("the following arguments are required: checkpoint")
-    return pictures.pop()
+    pictures.remove(checkpoints[-1])
+    return checkpoints[-1]
 
 
 def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:

@@ -60,15 +60,20 @@ def main() -> None:
                 least = min((answer.probability for answer in found.answers), default=0)
                 answer = f"{found.text} {least:.3f} {found.error or found.doubt}"
                 print(kind, number, which, bare[which], answer, flush=True)
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, after = text.split(MARK)
-    PAGE.write_text(f"{before}{MARK}{table(counts, given.count)}{MARK}{after}", encoding="utf-8")
+            write_table(table(counts, number + 1))  # after each round, so that the program can be stopped
+
+
+def write_table(text: str) -> None:
+    """Replace the table of the page."""
+    before, _, after = PAGE.read_text(encoding="utf-8").split(MARK)
+    PAGE.write_text(f"{before}{MARK}{text}{MARK}{after}", encoding="utf-8")
 
 
 def table(counts: dict[str, Counter[str]], number: int) -> str:
     """The table of all kinds, and their sum."""
     total: Counter[str] = sum(counts.values(), Counter())
-    lines = [f"\n{number} scenes of each kind, drawn with the seed {SEED}: `python docs/pictures.py --count {number}`.\n",
+    command = f"`python docs/pictures.py --count {number}`"
+    lines = [f"\nScenes of each kind: {number}, drawn with the seed {SEED}: {command}.\n",
              "| scene | as the bare digit | doubtful | wrong or not found |", "|---|---:|---:|---:|"]  # fmt: skip
     for name, count in [*counts.items(), ("**all**", total)]:
         shares = (f"{count[key] / count.total():.0%}".replace("%", " %") for key in ("same", "doubtful", "wrong"))

@@ -157,7 +157,8 @@ def read_pictures(reader: Reader, names: Sequence[str], form: str, show: str | N
     """
     if show is not None:
         Path(show).mkdir(parents=True, exist_ok=True)
-    failed, records, drawn = False, [], set[str]()
+    failed, drawn = False, set[str]()
+    records: list[dict[str, Any]] = []
     if form == "csv":
         csv.writer(sys.stdout, lineterminator="\n").writerow(COLUMNS)
     for file, error in files(names):
@@ -201,7 +202,8 @@ def files(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def is_picture(file: Path) -> bool:
     """Whether a file in a folder is a picture, by its name."""
-    known = {*Image.registered_extensions(), ".heic", ".heif"}
+    known = {suffix for suffix, form in Image.registered_extensions().items() if form in Image.OPEN}
+    known |= {".heic", ".heif"}
     return file.suffix.lower() in known and not file.name.startswith(".") and file.is_file()
 
 

@@ -39,7 +39,7 @@ class Findings:
     ``shape`` is that of the picture in which boxes and masks are measured.
     """
 
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     digits: list[Digit]
     removed: dict[str, Mask]
 
