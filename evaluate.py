@@ -1,9 +1,13 @@
-"""Measure a trained network on the test images, or classify pictures of your own handwriting.
+"""Measure a trained network on the test images, classify pictures with it, export it, or compare runs.
 
     python evaluate.py checkpoints/mnist-400.npz                         # the test images
     python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # photographs or scans of handwritten digits
+    python evaluate.py checkpoints/mnist-400.npz --page digit.html       # a page to draw a digit
+    python evaluate.py checkpoints/mnist-400.npz --export digits.onnx    # for onnxruntime; .safetensors for PyTorch
+    python evaluate.py --compare runs/mnist-400-seed0 runs/mnist-800-seed0 ...
 
 For each picture, the digits are printed from left to right, then the classes with their probabilities for each digit.
+A comparison prints the settings that differ and what was reached, and draws the curves.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the progra
     startup.prepare("evaluate.py")
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,9 +28,10 @@ import numpy as np
 
 import models
 import tensorgrad as tg
-from training import images, metrics
+from tensorgrad.checkpoints import write_whole
+from training import comparison, images, metrics
 from training.command_line import Parser
-from training.program import run_program
+from training.program import is_drawn, run_program
 from training.run import finite, weights_in
 from training.state import check_data
 
@@ -33,39 +39,69 @@ from training.state import check_data
 def command_line() -> Parser:
     """The command line."""
     parser = Parser("evaluate.py", description=__doc__)
-    parser.add_argument(
-        "checkpoint", nargs="?", help="a file written by train.py, such as best.npz in the folder of a run"
-    )
+    parser.add_argument("checkpoint", nargs="?", help="a file written by train.py, such as best.npz of a run")
     parser.add_argument("--data", metavar="DIR", help="folder or file with the data set, as for train.py")
     parser.add_argument("--image", metavar="FILE", nargs="+", action="extend", help="pictures of handwritten "
                         "digits: files, folders or patterns such as 'photos/*.jpg'; can be repeated")  # fmt: skip
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print the answers for the pictures as JSON")
-    form.add_argument("--csv", action="store_true", help="print them as CSV, a row for each digit")
     parser.add_argument("--show", metavar="DIR", help="write to this folder, for each picture, what was found and what "
                         "the network saw")  # fmt: skip
+    parser.add_argument("--export", metavar="FILE", help="write the network to FILE.onnx or FILE.safetensors, with "
+                        "a model card")  # fmt: skip
+    parser.add_argument("--page", metavar="FILE", help="write a page in HTML on which to draw for the network, which "
+                        "needs no other file and no connection")  # fmt: skip
+    parser.add_argument("--compare", metavar="RUN", nargs="+", help="folders of runs, or checkpoints, to be compared")
+    parser.add_argument("--out", metavar="FILE", help="with --compare: the file of the picture (comparison.png)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="with --image and --compare: print the results as JSON")
+    form.add_argument("--csv", action="store_true", help="with --image: print them as CSV, a row for each digit")
     return parser
 
 
 def start(given: argparse.Namespace) -> int:
-    """Evaluate the network on the test images, or read the given pictures; return the exit code of the program."""
-    checkpoint = given.checkpoint or checkpoint_among(given.image or [])
-    if not given.image and (given.json or given.csv or given.show is not None):
-        raise tg.errors.ConfigError("--json, --csv and --show are about pictures: add --image FILE")
-    network, o, about = restore(checkpoint)
+    """Do what the options ask for, by default evaluate the network on the test images; return the exit code."""
+    if given.compare:
+        if others := [f"--{name}" for name in ("image", "export", "page") if getattr(given, name)]:
+            raise tg.ConfigError(f"--compare cannot be combined with {others[0]}")
+        if given.checkpoint:
+            raise tg.ConfigError(f"--compare names all runs: leave out {given.checkpoint}, or name it after --compare")
+        return compare(given)
+    check_options_of_pictures(given)
+    if given.checkpoint is None and given.image:
+        given.checkpoint = checkpoint_among(given.image)
+    if given.checkpoint is None:
+        raise tg.ConfigError("name a checkpoint, such as best.npz in the folder of a run, or runs to --compare")
+    network, o, about = restore(given.checkpoint)
+    if given.export:
+        from training import exporting
+
+        exporting.write(network, o, about, given.checkpoint, given.export)
+        print(f"{given.export}, and its model card {given.export}.md")
+        return 0
     if given.image:
         from training import reading
 
         form = "json" if given.json else "csv" if given.csv else "text"
         return reading.read_pictures(reading.Reader(network, o, about), given.image, form, given.show)
+    if given.page:
+        return write_page(network, o, about, given)
     return measure(network, o, about, given.data)
 
 
-def checkpoint_among(pictures: list[str]) -> str:
+def check_options_of_pictures(given: argparse.Namespace) -> None:
+    """Refuse options that have no effect because there are no pictures, or no comparison."""
+    if given.out:
+        raise tg.ConfigError("--out is an option of --compare")
+    for name in ("json", "csv", "show"):
+        if not given.image and getattr(given, name):
+            others = "--image and --compare" if name == "json" else "--image"
+            raise tg.ConfigError(f"--{name} is an option of {others}")
+
+
+def checkpoint_among(pictures: list[str]) -> str | None:
     """Take the checkpoint out of ``pictures``, where it is in ``--image a.png b.png best.npz``."""
     checkpoints = [name for name in pictures if name.endswith(".npz")]
     if not checkpoints:
-        command_line().error("the following arguments are required: checkpoint")
+        return None
     pictures.remove(checkpoints[-1])
     return checkpoints[-1]
 
@@ -100,6 +136,15 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
     return network, o, about
 
 
+def load_data(o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> tg.data.Dataset:
+    """The data set of the training, by default from the folder of the training."""
+    recorded: Any = getattr(o, "data", None)
+    is_local = isinstance(recorded, str) and not recorded.startswith(("\\\\", "//"))
+    if folder is None and is_local and Path(recorded).exists():
+        folder = recorded
+    return tg.data.load(about["name"], folder)
+
+
 def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> int:
     """Print accuracy, precision, recall and the confusion matrix for the test images; return the exit code.
 
@@ -108,11 +153,7 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
     DataError
         If the images do not have the shape that the network expects.
     """
-    recorded: Any = getattr(o, "data", None)
-    is_local = isinstance(recorded, str) and not recorded.startswith(("\\\\", "//"))
-    if folder is None and is_local and Path(recorded).exists():
-        folder = recorded  # that of the training
-    data = tg.data.load(about["name"], folder)
+    data = load_data(o, about, folder)
     if data.classes != about["classes"]:
         raise tg.DataError(f"the network has {about['classes']} classes, these data {data.classes}")
     if list(data.shape) != about["shape"]:
@@ -128,6 +169,59 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
     print("\nconfusion matrix (rows: true class, columns: predicted class)\n")
     print(metrics.confusion_text(confusion, data.class_names))
     return 0
+
+
+def write_page(network: Any, o: SimpleNamespace, about: dict[str, Any], given: argparse.Namespace) -> int:
+    """Write a page on which one draws for the network; return the exit code.
+
+    Raises
+    ------
+    ConfigError
+        If the page cannot run one of the layers.
+    """
+    from training import page
+
+    data = None
+    try:
+        data = load_data(o, about, given.data)
+        if images.about(data)["fingerprint"] != about["fingerprint"]:
+            data = None
+        missing = "the data set that is at hand is not that of the training"
+    except (tg.DataError, OSError) as error:
+        if given.data:
+            raise
+        missing = str(error)
+    if data is None:
+        print(f"without test images, and without a network that has no hidden layer: {missing}")
+    document = page.page(page.content(network, o, about, given.checkpoint, data)).encode()
+    write_whole(Path(given.page), lambda file: file.write(document))
+    print(f"{given.page}: {len(document) / 1e6:.2f} MB")
+    return 0
+
+
+def compare(given: argparse.Namespace) -> int:
+    """Print the settings that differ between runs and what they reached, and draw their curves; return the exit code.
+
+    Raises
+    ------
+    ConfigError, CheckpointError
+        If there are fewer than two runs, or one of them is not a run.
+    """
+    entries = comparison.read(given.compare)
+    comparison.add_test_accuracies(entries, given.data)
+    different = comparison.differences(entries)
+    path = Path(given.out or "comparison.png")
+
+    def draw() -> None:
+        from training import comparison_pictures  # matplotlib takes a second to import
+
+        comparison_pictures.draw(path, entries, different)
+
+    if given.json:
+        print(json.dumps({"runs": comparison.as_dicts(entries, different), "picture": str(path)}, indent=2))
+    else:
+        print(comparison.text(entries, different), end=f"\n\nthe curves are in {path}\n")
+    return 0 if is_drawn("evaluate.py", draw) else 1
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import importlib.util
 import inspect
 
 import numpy as np
@@ -53,6 +54,8 @@ def public():
 
 
 PUBLIC = public()
+if not importlib.util.find_spec("onnx"):  # in the extra `export`
+    PUBLIC = {name: thing for name, thing in PUBLIC.items() if name not in ("tg.export", "tg.import_model")}
 ATTRIBUTES = {"Dataset.classes", "Dataset.shape", "Dataset.features", "Methods.ndim", "Methods.size", "Methods.nbytes"}
 """Attributes with a docstring of one line: those of data sets, which the class shows, and those of every ndarray."""
 

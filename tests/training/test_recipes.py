@@ -27,6 +27,7 @@ RECIPES = {
     "averages of adamw": "--optimizer adamw --ema 0.5 --clip 1 --label-smoothing 0.1",
     "patience": "--patience 2 --lr 1e-9 --epochs 9",
     **{name: f"--schedule {name} --every 4 --gamma 0.5 --milestones 5 11" for name in recipe.SCHEDULES},
+    "warps": "--augment affine,elastic --shift 0 --batch-size 64",
     "plateau": "--schedule plateau --plateau-epochs 0 --gamma 0.5 --lr 1e-9 --epochs 5",
 }
 
