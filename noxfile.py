@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tarfile
 import zipfile
@@ -24,14 +25,16 @@ from pathlib import Path
 import nox
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 TORCH = "torch==2.13.0"  # pinned, and installed first
 # The accuracy that a short training run must reach: (data set, epochs, minimum accuracy on the test images).
 TRAINING = [("digits", 20, 0.93), ("mnist", 1, 0.95)]
 IN_WHEEL = ("tensorgrad/py.typed", "tensorgrad/data/digits.npz", "tensorgrad/data/digits.txt",
             "tensorgrad/engine/tape.py", "tensorgrad/frontend/signatures.pyi",
             "tensorgrad/functional/__init__.pyi")  # fmt: skip
-IN_SDIST = ("train.py", "evaluate.py", "models/report.yaml", "training/run.py", "tests/cases/__init__.py", "README.md",
-            "LICENSE", "noxfile.py", "docs/how-it-works.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md",
+IN_SDIST = ("train.py", "evaluate.py", "models/report.yaml", "training/run.py", "training/page/page.html",
+            "tests/cases/__init__.py", "README.md", "LICENSE", "noxfile.py", "docs/how-it-works.md", "docs/digit.html",
+            "docs/lessons/lesson.py", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md",
             "examples/gaussian_process.py", "tensorgrad/py.typed")  # fmt: skip
 BARE = """
 import numpy as np, tensorgrad as tg
@@ -43,7 +46,9 @@ assert tg.data.digits().train_images.shape == (1437, 8, 8)
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "types", "docs", "dist", "train", "tests", "coverage", "slow", "compare"]
+nox.options.sessions = [
+    "lint", "types", "docs", "site", "lessons", "dist", "train", "tests", "coverage", "slow", "page", "compare",
+]  # fmt: skip
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
@@ -91,12 +96,46 @@ def compare(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-m", "compare", *tests, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
+@nox.session(venv_backend="venv")
+def page(session: nox.Session) -> None:
+    """The page to draw on, in Chromium; without it, the session says so."""
+    browser = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        session.skip(f"no Chromium: none of {', '.join(BROWSERS)} is in $PATH, and $CHROMIUM is not set")
+    session.install("-e", ".[page]")
+    tests = ("-m", "page", "-n0", "tests/page")
+    session.run("python", "-m", "pytest", *tests, *session.posargs, env={"CHROMIUM": browser})
+
+
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
     """The pages: examples run, links exist, docs/gradients.md is up to date."""
     session.run("python", "docs/gradients.py", "--check", "--fast")
     pages = ("readme", "how_it_works", "from_autograd")
     session.run("python", "-m", "pytest", "-n0", *(f"tests/test_{name}.py" for name in pages))
+
+
+@nox.session(venv_backend="venv")
+def lessons(session: nox.Session) -> None:
+    """The notebooks of docs/lessons, with mistakes in and solutions of their exercises."""
+    session.install("-e", ".[test,lessons]")
+    session.run("python", "-m", "pytest", "-m", "lessons", "tests/test_lessons.py", *session.posargs)
+
+
+@nox.session(venv_backend="venv")
+def site(session: nox.Session) -> None:
+    """The documentation as a site: every link and every public name is found, and nothing is loaded from elsewhere."""
+    session.install("-e", ".[docs]")
+    folder = Path(session.create_tmp()).resolve() / "site"
+    session.run("mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder), env={"NO_MKDOCS_2_WARNING": "1"})
+    loaded = re.compile(
+        r"<(?:script|img|iframe)[^>]+src=.?https?:|<link[^>]+rel=.?(?:stylesheet|preconnect)[^>]+https?:"
+    )
+    pages = [*folder.rglob("*.html")]
+    external = [page for page in pages if loaded.search(page.read_text(encoding="utf-8"))]
+    if external or len(pages) < 25:
+        session.error(f"{len(pages)} pages; these load files of other sites: {external}")
+    session.log(f"{len(pages)} pages")
 
 
 @nox.session(venv_backend="none")

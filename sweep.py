@@ -9,9 +9,11 @@ The folder of a sweep contains the folder of each run, results.csv, table.md wit
 the seeds, and pictures. Ctrl-C saves the runs in progress; the same command continues the sweep.
 """
 
-from __future__ import annotations
+if __name__ == "__main__":  # before other imports, so that Ctrl-C ends the program without a traceback
+    import _signal as signals  # type: ignore[import-not-found]  # built in: its import reads no file
 
-if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the program in one line
+    if signals.getsignal(signals.SIGINT) is signals.default_int_handler:
+        signals.signal(signals.SIGINT, signals.SIG_DFL)
     from training import startup
 
     startup.prepare("sweep.py")
@@ -38,6 +40,7 @@ from training.grid import AXES, Grid, Settings, all_settings, as_text, file_name
 from training.program import is_drawn, run_program
 from training.progress import SweepDisplay
 from training.run import read_result
+from training.run_pictures import lacks_pictures
 from training.signals import Interrupt, exit_code
 from training.tables import cells, markdown, write_csv
 from training.values import integer
@@ -115,8 +118,7 @@ def start(given: argparse.Namespace, grids: list[Grid]) -> int:
     runs = all_settings(grids)
     complete, data = prepare(given, runs)
     records = sweep_folder.merge(sweep_folder.read_records(folder), runs, data, folder)
-    runs = {name: record["settings"] for name, record in records.items()}  # under the names they have in the folder
-    unfinished = sum(read_result(folder / "runs" / name) is None for name in runs)
+    unfinished = sum(not has_ended(folder / "runs" / name) for name in records)
     with contextlib.ExitStack() as stack:
         if unfinished:  # first of all: if a cluster does not answer, no folder is created
             count = min(given.workers or workers.cores(), unfinished)
@@ -126,14 +128,18 @@ def start(given: argparse.Namespace, grids: list[Grid]) -> int:
         stack.push(_say_how_to_continue)
         stack.enter_context(locked(folder, "another sweep.py is using this folder"))
         sweep_folder.clean(folder)
-        sweep_folder.write_records(folder, sweep_folder.read_records(folder) | records)
+        known = sweep_folder.read_records(folder)  # again: before this one had the lock, another sweep may have written
+        records = sweep_folder.merge(known, runs, data, folder)
+        sweep_folder.write_records(folder, known | records)
+        runs = {name: record["settings"] for name, record in records.items()}  # under the names they have in the folder
         results = {name: result for name in runs if (result := read_result(folder / "runs" / name))}
+        undrawn = {name for name in results if lacks_pictures(folder / "runs" / name)}
         if not given.quiet:
             print(f"{len(runs)} runs in {folder}, {len(results)} of them have ended before")
         stop = (folder / "stop").absolute()
         jobs = {
             name: {"settings": complete[key(settings)], "folder": str(folder / "runs" / name), "stop": str(stop)}
-            for name, settings in runs.items() if name not in results
+            for name, settings in runs.items() if name not in results or name in undrawn
         }  # fmt: skip
         number = None
         if jobs:
@@ -142,7 +148,7 @@ def start(given: argparse.Namespace, grids: list[Grid]) -> int:
                 for ended in workers.run_all(jobs, executor, task, lambda: bool(interrupt)):
                     if ended is None:
                         display.refresh()
-                    elif ended[1] != INTERRUPTED:
+                    elif ended[1] != INTERRUPTED and ended[0] not in undrawn:
                         results[ended[0]] = ended[1]
                         display.run_ended(*ended)
                         write_csv(folder / "results.csv", runs, results)
@@ -151,6 +157,11 @@ def start(given: argparse.Namespace, grids: list[Grid]) -> int:
         write_csv(folder / "results.csv", runs, results)
         has_pictures = publish(folder, grids, runs, results)
     return report(runs, results, number) or int(not has_pictures)
+
+
+def has_ended(run: Path) -> bool:
+    """Whether nothing is left to do for a run."""
+    return read_result(run) is not None and not lacks_pictures(run)
 
 
 def _say_how_to_continue(kind: type[BaseException] | None, *_: object) -> None:

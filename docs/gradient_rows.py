@@ -26,6 +26,7 @@ from tensorgrad.engine import record, registry  # noqa: E402
 from tensorgrad.engine.registry import entries, row_of  # noqa: E402
 from tensorgrad.engine.tape import value_of  # noqa: E402
 from tensorgrad.frontend import assign, dispatch, methods, tensor  # noqa: E402
+from tensorgrad.rules import fft  # noqa: E402, F401  (the whole table)
 
 _RUNS = {
     entry.run.__code__ for entry in entries.values() if hasattr(entry.run, "row")

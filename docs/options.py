@@ -71,6 +71,19 @@ Sums may be rounded differently with another number of threads. A run is therefo
 N`, or with the numbers of an earlier run: `--threads RUN/metrics.csv`. An epoch that is interrupted is continued with
 its number.
 
+## TensorBoard
+
+```sh
+python -m pip install -e ".[tensorboard]"
+python train.py --hidden 400 --log tensorboard
+tensorboard --logdir runs
+```
+
+With `--log tensorboard`, each epoch is an event in `RUN/tensorboard`, with the columns of `metrics.csv`. Whenever the
+run is continued, the events are written anew from its last checkpoint: each epoch is in the log once. `--resume RUN
+--log tensorboard` also logs the earlier epochs of a run that was not logged; `--log none` ends the log. The command
+`tensorboard` is part of another package, of the same name.
+
 ## What is evaluated
 
 `val_loss`, `val_accuracy` and `test_accuracy` in `metrics.csv`, `best.npz` and `result.json` are those of the weights
@@ -85,7 +98,7 @@ def page() -> str:
         lines += [f"## {title.capitalize()}", "", "| option | default | meaning |", "|---|---|---|"]
         for option in group:
             value = "" if option.metavar is None else f" {option.metavar}"
-            several = " ..." if isinstance(option.default, list) else ""
+            several = " ..." if option.takes_several else ""
             name = flag(option.name) + value + several
             if option.parse is boolean:
                 name += f"`, `--no-{flag(option.name)[2:]}"

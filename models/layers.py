@@ -7,6 +7,7 @@ shape of a layer's result is found by calling it. So every layer of `tensorgrad.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
@@ -41,6 +42,11 @@ class Reshape:
         """The same numbers in another shape."""
         return np.reshape(x, (len(x), *self.shape))
 
+    def to_onnx(self, graph: Any, x: Any) -> Any:
+        """Add its node to a graph of ONNX: see `tensorgrad.export`."""
+        shape = np.array((-1, *self(x.example).shape[1:]), np.int64)
+        return graph.node("Reshape", x, graph.constant(shape, "shape"))
+
     def __repr__(self) -> str:
         return f"Reshape({', '.join(map(str, self.shape))})"
 
@@ -54,6 +60,10 @@ class WithOptions:
     def __call__(self, x: Any) -> Any:
         """Call the function."""
         return self.function(x, **self.options)
+
+    def to_onnx(self, graph: Any, x: Any) -> Any:
+        """Add its nodes to a graph of ONNX: see `tensorgrad.export`."""
+        return graph.layer(functools.partial(self.function, **self.options), x)
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.options.items())})"
@@ -70,6 +80,10 @@ class Sequences:
     def __call__(self, x: Any, rng: np.random.Generator | None = None) -> Any:
         """From ``(N, T, input_size)`` to ``(N, T, hidden_size)``."""
         return self.layer(x, rng=rng)[0]
+
+    def to_onnx(self, graph: Any, x: Any) -> Any:
+        """Add its nodes to a graph of ONNX: see `tensorgrad.export`."""
+        return graph.layer(self.layer, x)
 
     def __repr__(self) -> str:
         return repr(self.layer)

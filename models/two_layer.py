@@ -25,3 +25,8 @@ class TwoLayer:
         """Compute the logits ``(N, out_features)`` of inputs ``(N, in_features)``."""
         h = tg.relu(x @ self.w1 + self.b1)  # (N, hidden)
         return h @ self.w2 + self.b2  # (N, out_features)
+
+    def to_onnx(self, graph: Any, x: Any) -> Any:
+        """Add its nodes to a graph of ONNX: see `tensorgrad.export`."""
+        h = graph.node("Gemm", x, graph.constant(self.w1, "w1"), graph.constant(self.b1, "b1"))
+        return graph.node("Gemm", graph.node("Relu", h), graph.constant(self.w2, "w2"), graph.constant(self.b2, "b2"))

@@ -54,6 +54,12 @@ class UserNetwork:
                 f"{self.label} failed with x of shape {images.shape}: {_reason(error, self.file)}"
             ) from error
 
+    def to_onnx(self, graph: Any, x: Any) -> Any:
+        """Add its nodes to a graph of ONNX, if its class has such a method: see `tensorgrad.export`."""
+        images = np.reshape(x.example, (len(x.example), *self.shape))
+        sizes = graph.constant(np.array((-1, *self.shape), np.int64), "shape")
+        return graph.layer(self.layers, type(x)(graph.node("Reshape", x, sizes), images))
+
 
 def is_class(model: str) -> bool:
     """Whether the value of ``--model`` is a class, ``FILE.py:Class``, or only its file."""

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
-from glob import glob
 from itertools import product
 from typing import Any
 
@@ -102,6 +101,8 @@ def _address(x: Any, read: _Reader = ctypes.c_size_t.from_address, head: int = o
 @cache
 def _routines() -> dict[Any, list[Any]]:
     """The functions for `axpby` and `gemm` by dtype; empty if there is no usable BLAS."""
+    from glob import glob  # takes 0.5 ms to import
+
     package, found = os.path.dirname(np.__file__), {}  # noqa: PTH120  (pathlib takes 4 ms to import)
     if os.environ.get("TENSORGRAD_BLAS") != "0" and sys.implementation.name == "cpython":
         paths = [*glob(f"{package}/../numpy.libs/*openblas*"), *glob(f"{package}/.dylibs/*openblas*")]  # noqa: PTH207

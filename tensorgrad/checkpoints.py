@@ -173,6 +173,8 @@ def _array(content: bytes) -> np.ndarray[Any, Any]:
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(file)
+    if dtype.hasobject:
+        raise ValueError("an array contains Python objects, which are never loaded")
     if math.prod(shape) * dtype.itemsize > len(content):
         raise ValueError(f"an array has the shape {shape}, but only {len(content)} bytes")
     file.seek(0)

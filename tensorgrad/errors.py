@@ -15,13 +15,14 @@
     ├── DataError (ValueError)             a data file is malformed
     │   └── DataNotFoundError              a data set was not found and could not be downloaded
     ├── CheckpointError (ValueError)       a checkpoint is damaged, or does not match the network it is loaded into
+    ├── ExportError (ValueError)           a network that cannot be written to, or read from, a file of another library
     └── ConfigError (ValueError)           an option, or an entry of a network file, is invalid
 
 Each also derives from the built-in exception in parentheses, so that it can be caught without importing tensorgrad.
 """
 
 __all__ = ["AnomalyError", "AssignmentError", "CheckpointError", "CompileError", "ConfigError", "DataError",
-           "DataNotFoundError", "FreedGraphError", "GradcheckError", "GradientLostError", "NoRuleError",
+           "DataNotFoundError", "ExportError", "FreedGraphError", "GradcheckError", "GradientLostError", "NoRuleError",
            "OverwriteError", "ShapeError", "TensorgradError"]  # fmt: skip
 
 
@@ -75,6 +76,10 @@ class DataNotFoundError(DataError):
 
 class CheckpointError(TensorgradError, ValueError):
     """A checkpoint is damaged, or does not match the network it is loaded into."""
+
+
+class ExportError(TensorgradError, ValueError):
+    """A network cannot be written to, or read from, a file of another library."""
 
 
 class ConfigError(TensorgradError, ValueError):

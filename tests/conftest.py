@@ -1,8 +1,11 @@
 """Settings for all tests: the number of processes and threads, time limits, and ids."""
 
 import gc
+import itertools
 import os
+import re
 import signal
+import sys
 
 import pytest
 from hypothesis import settings
@@ -13,12 +16,22 @@ from ids import value_id
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+# These parts of the package are imported at their first use, and tests of the gradient table need all of its rows.
+from tensorgrad.functional import *  # noqa: E402, F403
+from tensorgrad.rules import fft  # noqa: E402, F401
+from tensorgrad.transforms import recompute  # noqa: E402, F401
+
+# Programs that tests start, and the next run, find compiled files, even if Python was told not to write them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # Hypothesis prints how to reproduce a failure, and has no deadline, since the machine may be busy.
 settings.register_profile("tensorgrad", deadline=None, print_blob=True, max_examples=40)
 settings.load_profile("tensorgrad")
 
 PROCESSES = 4  # at most: each collects all tests first, which takes seconds
 SLOW_SECONDS = 3600
+numbers = itertools.count()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -62,7 +75,6 @@ def pytest_collection():
 
 
 def pytest_collection_finish():
-    gc.collect()
     gc.freeze()
     gc.enable()
 
@@ -71,6 +83,15 @@ def pytest_configure():
     """Restore the handling of Ctrl-C, which shells disable for background jobs and which tested programs need."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory, request):
+    """A new folder, like pytest's own fixture, which compares its number with those of all folders before it."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    path = tmp_path_factory.getbasetemp() / f"{name}-{next(numbers)}"
+    path.mkdir(mode=0o700)
+    return path
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import numpy as np
 import models
 import tensorgrad as tg
 
-# Six updates per epoch, the last one with fewer images; such a run takes a twentieth of a second.
-TINY = ("--dataset", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256")
+# Six updates per epoch, the last one with fewer images; such a run takes a twentieth of a second, if it is eager.
+COMPILED = ("--dataset", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256")
+TINY = (*COMPILED, "--eager")
 
 # Three epochs of six updates in which everything that has a state changes until the end.
 STATEFUL = shlex.split(

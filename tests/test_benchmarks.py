@@ -17,12 +17,15 @@ RUNS = {
     "optimizers": ["--rounds", "1", "--steps", "1"],
     "networks": ["--seconds", "0.001", "--allocator", "default", "gelu", "3x3, 14x14", "step"],
     "functions": ["--rounds", "1", "--calls", "1"],
+    "compiling": ["--rounds", "1", "batch 16", "CNN", "LSTM", "chain"],
     "importing": ["--rounds", "1"],
+    "classifier": ["--dataset", "digits", "--epochs", "1", "--rounds", "1", "--hidden", "4"],
     "memory": None,  # takes no arguments
 }
 SMALLER = {  # smaller values for constants that determine the time
     "step": {"IMAGES": 100, "WIDTHS": (12, 8, 10)},
     "networks": {"ROUNDS": 1, "SMALL": 32, "BATCH": 2, "CONTEXT": 4, "WIDTH": 8, "UNITS": 4, "STEPS": 3},
+    "compiling": {"CHAIN": 4, "BATCH": 2, "TEXTS": 1},
     "memory": {"LAYERS": 16, "UNITS": 4, "BATCH": 8, "ROUNDS": 1},
 }
 

@@ -281,3 +281,14 @@ def test_configurations_pass_through_a_primitive():
     np.testing.assert_array_equal(tg.grad(np.sum(scaled(t, options, math.sqrt)), t), [3, 3])
     assert seen == [(options, math.sqrt)]
     assert seen[0][0] is options
+
+
+def test_dlpack_shares_memory_without_a_gradient_only():
+    t = tg.Tensor(np.arange(6.0).reshape(2, 3))
+    shared = np.from_dlpack(t)
+    assert shared.shape == (2, 3)
+    assert np.shares_memory(shared, t.data)
+    for tracked in (tg.Tensor([1.0], requires_grad=True), tg.Tensor([1.0], requires_grad=True) * 2):
+        with pytest.raises(tg.GradientLostError, match=r"t\.data or t\.detach"):
+            np.from_dlpack(tracked)
+        assert np.from_dlpack(tracked.detach()).shape == (1,)

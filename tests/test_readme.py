@@ -1,5 +1,6 @@
 """The examples of the README and the guide run, and the files, sections and figures that pages mention exist."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -12,15 +13,23 @@ DOCS = (
     "layers.md",
     "models.md",
     "data.md",
+    "pictures.md",
     "compile.md",
+    "export.md",
+    "scikit-learn.md",
     "figures.md",
     "how-it-works.md",
     "from-autograd.md",
 )
 PAGES = [README, *(ROOT / "docs" / name for name in DOCS),
          *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
-         ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md"]  # fmt: skip
+         ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md",
+         ROOT / "docs" / "lessons" / "README.md"]  # fmt: skip
 FOLDERS = "models|checkpoints|docs|studies|tensorgrad|benchmarks|examples"
+
+
+WITH_EXAMPLES = ("guide", "layers", "models", "export", "scikit-learn", "scipy")
+NEEDED = {"export.md": ("onnx", "onnxruntime", "safetensors"), "scikit-learn.md": ("sklearn",), "scipy.md": ("scipy",)}
 
 
 def blocks(page):
@@ -29,7 +38,8 @@ def blocks(page):
 
 BLOCKS = [
     block
-    for page in (README, ROOT / "docs" / "guide.md", ROOT / "docs" / "layers.md", ROOT / "docs" / "models.md")
+    for page in (README, *(ROOT / "docs" / f"{name}.md" for name in WITH_EXAMPLES))
+    if all(getattr(importlib.util.find_spec(package), "origin", None) for package in NEEDED.get(page.name, ()))
     for block in blocks(page)
 ]
 
@@ -82,7 +92,7 @@ def test_figures_have_a_command_each():
 def names_nothing(text, folder):
     """The files and sections that a page in this folder mentions or links to and that do not exist."""
     for name in re.findall(r"python (\S+\.py)", text) + re.findall(r"`(\w+\.py)`", text):
-        folders = [ROOT / top for top in ("tensorgrad", "tests", "examples", "benchmarks")]
+        folders = [ROOT / top for top in ("tensorgrad", "tests", "examples", "benchmarks", "docs")]
         if not (ROOT / name).exists() and not any(list(top.rglob(name)) for top in folders):
             yield name
     for name in re.findall(rf"(?<![\w/])(?:{FOLDERS})/[\w./-]*\w", text):

@@ -23,7 +23,7 @@ from training.command_line import flag, suggestion
 from training.options import OPTIONS, check
 from training.values import integer
 
-NOT_AXES = ("out", "quiet", "data", "eager", "threads")
+NOT_AXES = ("out", "quiet", "data", "eager", "threads", "log")
 AXES = tuple(name for name in OPTIONS if name not in NOT_AXES)
 MOST_RUNS = 100_000
 LONGEST_NAME = 120  # file systems allow 255 bytes
@@ -110,7 +110,7 @@ def grid_of(given: Mapping[str, Any], source: str = "", **about: Any) -> Grid:
 
 def _parse(name: str, value: Any, where: str) -> Any:
     """One value of an option: ``400,200`` is a list, ``none`` an empty list, ``true`` and ``false`` are booleans."""
-    default = OPTIONS[name].default
+    default = OPTIONS[name].default_for("mnist")
     if isinstance(value, str):
         if isinstance(default, list):
             value = [] if value == "none" and not default else value.split(",")

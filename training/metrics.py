@@ -69,7 +69,7 @@ def table(confusion: npt.ArrayLike, names: Sequence[str] | None = None) -> str:
     rows = [("class", "precision", "recall", "count")]
     for label, (precision, recall, count) in enumerate(zip(*precision_recall(counts), counts.sum(axis=1), strict=True)):
         rows.append((shown[label], _percent(precision), _percent(recall), f"{count:,}"))
-    lines = _aligned(rows, gap="   ")
+    lines = aligned(rows, gap="   ")
     rule = "-" * len(lines[0])
     overall = f"accuracy {_percent(accuracy(counts))} ({np.trace(counts):,} of {counts.sum():,})"
     return "\n".join([lines[0], rule, *lines[1:], rule, overall])
@@ -88,7 +88,7 @@ def confusion_text(confusion: npt.ArrayLike, names: Sequence[str] | None = None)
     rows = [("true \\ predicted", *(name.rjust(width) for name in heading))]
     for label, row in enumerate(counts):
         rows.append((shown[label], *((str(count) if count else ".").rjust(width) for count in row)))
-    return "\n".join(_aligned(rows, gap="  "))
+    return "\n".join(aligned(rows, gap="  "))
 
 
 def _names(names: Sequence[str] | None, classes: int) -> list[str]:
@@ -115,7 +115,7 @@ def _percent(fraction: float) -> str:
     return "-" if np.isnan(fraction) else f"{100 * fraction:.2f} %"
 
 
-def _aligned(rows: Sequence[Sequence[str]], gap: str) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], gap: str) -> list[str]:
     """Join rows of cells into lines, with right-aligned columns."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return [gap.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

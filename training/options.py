@@ -16,10 +16,12 @@ import models
 from tensorgrad.data import NAMES
 from tensorgrad.data.known import KNOWN
 from tensorgrad.errors import ConfigError
-from training import threads
+from training import event_log, threads
+from training.augmentation import AMPLITUDES
+from training.augmentation import NAMES as WARPS
 from training.command_line import Parser, flag
 from training.recipe import OPTIMIZERS, PLATEAU, SCHEDULES, SPECIFIC, by_optimizer
-from training.values import boolean, integer, list_of, number, one_of, pair_of, text
+from training.values import boolean, integer, list_of, names_of, number, one_of, pair_of, text
 
 
 class Option(NamedTuple):
@@ -31,6 +33,11 @@ class Option(NamedTuple):
     metavar: str | None
     help: str
     in_recipe: bool = True  # whether the recipe of a model file may contain it
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether its value is a list."""
+        return isinstance(self.default_for("mnist"), list)
 
     def default_for(self, dataset: str, optimizer: str = "sgd") -> Any:
         """The default on a data set, by default that on MNIST, or with an optimizer."""
@@ -48,7 +55,8 @@ NETWORK = (
     Option("hidden", list_of(integer(1)), [400], "N",
            "sizes of the hidden layers; with --model, they replace those in the file", in_recipe=False),
     Option("dropout", number(0, 1), 0.2, "P",
-           "probability of dropping a hidden unit, drawn anew for each image", in_recipe=False),
+           "probability of dropping a hidden unit, drawn anew for each image; by default 0 with --augment",
+           in_recipe=False),
     Option("input_dropout", number(0, 1), 0.0, "P",
            "probability of dropping a pixel, likewise", in_recipe=False),
     Option("init", one_of("he", "glorot", "small"), "he", "NAME",
@@ -59,7 +67,7 @@ NETWORK = (
            "start from the weights in this .npz file, such as best.npz of a run with the same layers", in_recipe=False),
 )
 TRAINING = (
-    Option("epochs", integer(1), {"mnist": 15, "digits": 100}, "N",
+    Option("epochs", integer(1), {"mnist": 20, "digits": 100}, "N",
            "passes over the training images"),
     Option("batch_size", integer(1), {"mnist": 128, "digits": 32}, "N",
            "images per update"),
@@ -125,7 +133,23 @@ DATA = (
     Option("pixels", one_of("unit", "raw"), "unit", "NAME",
            "range of the network's inputs: unit (0 to 1), or raw (as stored, 0 to 255 in MNIST)"),
     Option("shift", integer(0, 7), {"mnist": 1, "digits": 0}, "N",
-           "shift each training image by up to N pixels in both directions, drawn anew in every epoch"),
+           "shift each training image by up to N pixels in both directions, drawn anew in every epoch; it replaces "
+           "--augment, and is 0 with it"),
+    Option("augment", names_of(*WARPS), {name: list(WARPS) if name == "mnist" else [] for name in NAMES}, "NAME",
+           "warp each training image at random, anew in every epoch, in a second thread: affine (rotated, scaled, "
+           "sheared and translated), elastic (distorted by a smooth random field), or affine,elastic; or none"),
+    Option("rotation", number(0, 180), 8.0, "DEGREES",
+           "affine: the largest angle, in both directions"),
+    Option("scaling", number(0, 1), 0.08, "FRACTION",
+           "affine: the largest relative change of height and of width, each drawn by itself"),
+    Option("shear", number(0), 0.08, "SLOPE",
+           "affine: the largest slope of vertical lines, in both directions"),
+    Option("translation", number(0), {"mnist": 0.3, "digits": 0.1}, "PIXELS",
+           "affine: the largest displacement, in all directions"),
+    Option("elastic_amplitude", number(0), {"mnist": 22.0, "digits": 2.0}, "PIXELS",
+           "elastic: the largest displacement before the field is smoothed, which makes it much smaller"),
+    Option("elastic_sigma", number(0, open=True), {"mnist": 5.0, "digits": 1.5}, "PIXELS",
+           "elastic: standard deviation of the Gaussian that smooths the field"),
 )
 RUN = (
     Option("seed", integer(0), 0, "N",
@@ -142,16 +166,19 @@ RUN = (
            "slower, with bitwise the same result", in_recipe=False),
     Option("watch_test", boolean, False, None,
            "record the test accuracy after every epoch, too (it does not influence the training)"),
+    Option("log", one_of(event_log.NONE, event_log.TENSORBOARD), event_log.NONE, "NAME",
+           "tensorboard: also write the metrics of each epoch as events for TensorBoard, into the folder tensorboard "
+           "of the run (needs tensorboardX); none", in_recipe=False),
     Option("quiet", boolean, False, None,
            "print the result only, without progress", in_recipe=False),
 )
 # fmt: on
 GROUPS = {"network": NETWORK, "training": TRAINING, "data": DATA, "run": RUN}
 OPTIONS = {option.name: option for group in GROUPS.values() for option in group}
-WITH_RESUME = ("data", "eager", "epochs", "quiet", "threads")  # options that may be given when a run is continued
+WITH_RESUME = ("data", "eager", "epochs", "log", "quiet", "threads")  # the options that may be given with --resume
 
 EXAMPLES = """examples:
-  python train.py --hidden 400                     two layers; 98.8 % on MNIST in about half a minute
+  python train.py --hidden 400                     two layers; 99.0 % on MNIST in about half a minute
   python train.py --hidden 400 200 --dropout 0.3   three layers
   python train.py --model models/report.yaml       the recipe of the report that this project is based on
   python train.py --dataset digits                 1,797 small digits, part of the package: seconds
@@ -177,7 +204,7 @@ def parser() -> Parser:
             if option.parse is boolean:
                 section.add_argument(flag(option.name), action=argparse.BooleanOptionalAction, help=note)
             else:
-                nargs = "+" if isinstance(option.default, list) else None
+                nargs = "+" if option.takes_several else None
                 section.add_argument(flag(option.name), metavar=option.metavar, nargs=nargs, help=note)
         if title == "run":
             section.add_argument(
@@ -199,6 +226,8 @@ def shown_default(default: Any) -> str:
         usual = max(values, key=values.count)
         if values.count(usual) == 1:
             return ", ".join(f"{value} on {name}" for name, value in default.items())
+        if isinstance(usual, list):
+            return ", ".join(f"{','.join(value)} on {name}" for name, value in default.items() if value)
         special = [f"{value:g} with {name}, " for name, value in default.items() if value != usual]
         return f"{''.join(special)}otherwise {usual:g}"
     if isinstance(default, list):
@@ -279,6 +308,10 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
     chosen = recipe | dict(given)
     optimizer = chosen.get("optimizer", OPTIONS["optimizer"].default)
     values = {name: option.default_for(dataset, optimizer) for name, option in OPTIONS.items()} | chosen
+    if "shift" in chosen and "augment" not in chosen:  # each replaces the other's default
+        values["augment"] = []
+    elif values["augment"]:  # which is regularization enough
+        values |= {name: 0 for name in ("shift", "dropout") if name not in chosen}
     o = SimpleNamespace(**values)
     _check_combination(o, given)
     if layers is None:
@@ -299,6 +332,11 @@ def _check_combination(o: SimpleNamespace, given: Mapping[str, Any]) -> None:
         if name in given and name not in OPTIMIZERS[o.optimizer][1]:
             having = ", ".join(kind for kind, (_, names) in OPTIMIZERS.items() if name in names)
             raise ConfigError(f"{flag(name)} is an option of {having}, not of --optimizer {o.optimizer}")
+    for name, amplitudes in AMPLITUDES.items():
+        if name not in o.augment and (unused := [amplitude for amplitude in amplitudes if amplitude in given]):
+            raise ConfigError(f"{flag(unused[0])} needs --augment {name}")
+    if o.augment and o.shift:
+        raise ConfigError("--shift cannot be combined with --augment: use --translation")
     if o.schedule == "multi_step" and not o.milestones:
         raise ConfigError("--schedule multi_step needs --milestones")
     for is_given, name in ((o.schedule == PLATEAU, "--schedule plateau"), (o.patience, "--patience")):

@@ -1,4 +1,4 @@
-"""Progress of a run and of a sweep: a bar on a terminal, otherwise lines of text."""
+"""Progress of a run and of a sweep: lines of text, and a bar on a terminal."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from tqdm import tqdm
 
 
 class Display:
-    """The progress of a run on standard error.
+    """The progress of a run on standard error: a line for each epoch, and below them, on a terminal, a bar.
 
-    On a terminal, a bar over the images of all epochs with loss, validation accuracy and speed; otherwise a line for
-    each epoch; nothing if ``quiet``. ``images`` is the number of images in an epoch, ``done`` the number of images of
-    all epochs that an earlier session processed, ``patience`` that of the run.
+    The bar covers the images of all epochs. It shows the mean loss of the current epoch so far, which becomes the
+    training loss in metrics.csv, the best epoch, and the remaining time. Nothing is shown if ``quiet``. ``images`` is
+    the number of images in an epoch, ``done`` the number of images of all epochs that an earlier session processed,
+    ``patience`` that of the run.
     """
 
     def __init__(self, epochs: int, images: int, done: int, quiet: bool, patience: int = 0) -> None:
-        self._epochs, self._patience, self._waited = epochs, patience, 0
-        self._lines = not quiet and not sys.stderr.isatty()
-        self._val = math.nan
-        self._loss = math.nan
+        self._epochs, self._patience, self._quiet = epochs, patience, quiet
+        self._best, self._best_epoch, self._left = "", 0, ""
         self._shown = 0.0
         self._bar = tqdm(
             total=epochs * images, initial=done, unit=" images", unit_scale=True, smoothing=0.1, file=sys.stderr,
-            disable=quiet or self._lines, dynamic_ncols=True,
+            disable=quiet or not sys.stderr.isatty(), dynamic_ncols=True,
         )  # fmt: skip
 
     def __enter__(self) -> Display:
@@ -37,36 +36,40 @@ class Display:
         self._bar.close()
 
     def batch(self, epoch: int, images: int, loss: float) -> None:
-        """Show that ``images`` more images of an epoch were processed, with this mean loss."""
+        """Show that ``images`` more images of an epoch were processed, and its mean loss so far."""
         if self._bar.disable:
             return
-        self._loss = loss if math.isnan(self._loss) else 0.98 * self._loss + 0.02 * loss
         now = time.monotonic()
         if now - self._shown > 0.1:
             self._shown = now
-            self._describe(epoch)
+            self._describe(epoch, loss)
         self._bar.update(images)
 
-    def epoch(self, row: Mapping[str, Any], waited: int = 0) -> None:
-        """Show the results of an epoch, a row of metrics.csv, ``waited`` epochs after the best one."""
-        self._val, self._waited = row["val_accuracy"], waited
-        if not self._bar.disable:
-            self._describe(row["epoch"])
-        if self._lines:
-            val = "" if math.isnan(self._val) else f"  val loss {row['val_loss']:.4f}  val accuracy {self._val:7.2%}"
-            sys.stderr.write(
-                f"epoch {row['epoch']:3d}/{self._epochs}  loss {row['train_loss']:.4f}{val}  {row['seconds']:6.1f} s"
-                f"{self._patience_left('  ')}\n"
-            )
+    def best(self, epoch: int, accuracy: float, waited: int) -> None:
+        """Show the accuracy on the validation images of the best epoch, ``waited`` epochs ago; 0: there is none."""
+        self._best_epoch = 0 if math.isnan(accuracy) else epoch
+        self._best = f", best val {accuracy:.2%} (epoch {epoch})" if self._best_epoch else ""
+        self._left = f"patience {waited}/{self._patience}" if self._patience else ""
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        """Show the results of an epoch, a row of metrics.csv, after `best`."""
+        if self._quiet:
+            return
+        validated = not math.isnan(row["val_accuracy"])
+        parts = [f"epoch {row['epoch']:3d}/{self._epochs}", f"loss {row['train_loss']:.4f}"]
+        parts += [f"val loss {row['val_loss']:.4f}", f"val accuracy {row['val_accuracy']:7.2%}"] if validated else []
+        parts += [f"{row['seconds']:6.1f} s", self._left, "best" if row["epoch"] == self._best_epoch else ""]
+        line = "  ".join(filter(None, parts))
+        if self._bar.disable:
+            sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
+        else:
+            self._describe(row["epoch"], row["train_loss"])
+            self._bar.write(line, file=sys.stderr)  # above the bar
 
-    def _describe(self, epoch: int) -> None:
+    def _describe(self, epoch: int, loss: float) -> None:
         self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
-        val = "" if math.isnan(self._val) else f", val {self._val:.2%}"
-        self._bar.set_postfix_str(f"loss {self._loss:.4f}{val}{self._patience_left(', ')}", refresh=False)
-
-    def _patience_left(self, separator: str) -> str:
-        return f"{separator}patience {self._waited}/{self._patience}" if self._patience else ""
+        self._bar.set_postfix_str(f"loss {loss:.4f}{self._best}{self._left and ', '}{self._left}", refresh=False)
 
 
 class SweepDisplay:

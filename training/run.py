@@ -51,20 +51,16 @@ class Run:
 
     @classmethod
     def reopen(cls, folder: Path) -> tuple[Run, dict[str, Any]]:
-        """The run of an existing folder, and its last checkpoint: path, arrays and progress, for `restore`.
+        """The run of a folder that `folder_of_run` returned, whose lock the caller holds, and its last checkpoint.
+
+        The checkpoint consists of path, arrays and progress, for `restore`.
 
         Raises
         ------
-        ConfigError
-            If the folder contains no checkpoint to resume from.
         CheckpointError
             If that checkpoint is damaged, or is not that of a run.
         """
         path = folder / "last.npz"
-        if folder.is_file() and (folder.parent / "last.npz").is_file():
-            raise ConfigError(f"--resume {folder} is a file: name the folder of the run, {folder.parent}")
-        if not path.is_file():
-            raise ConfigError(f"--resume {folder}: there is no run to resume (no {path}); start one without --resume")
         arrays, config = tg.load(path)
         try:
             o, progress = options_in(config.get("options")), progress_in(config.get("progress"))
@@ -159,6 +155,17 @@ class Run:
         write_whole(self.folder / "config.yaml", lambda file: file.write(content.getvalue().encode()))
 
 
+def folder_of_run(place: str) -> Path:
+    """The folder of ``--resume``; raises `ConfigError` if it contains no checkpoint to resume from."""
+    folder = Path(place)
+    path = folder / "last.npz"
+    if folder.is_file() and (folder.parent / "last.npz").is_file():
+        raise ConfigError(f"--resume {folder} is a file: name the folder of the run, {folder.parent}")
+    if not path.is_file():
+        raise ConfigError(f"--resume {folder}: there is no run to resume (no {path}); start one without --resume")
+    return folder
+
+
 def resume(given: Mapping[str, Any]) -> tuple[Run, dict[str, Any], dict[str, Any] | None]:
     """The run in the folder ``given["resume"]`` with the options in ``given``, its last checkpoint, and its result.
 
@@ -169,7 +176,7 @@ def resume(given: Mapping[str, Any]) -> tuple[Run, dict[str, Any], dict[str, Any
     ConfigError, CheckpointError
         If there is no such run, it is damaged, or it has trained for more epochs already.
     """
-    run, checkpoint = Run.reopen(Path(given["resume"]))
+    run, checkpoint = Run.reopen(folder_of_run(given["resume"]))
     edited = run.edited()
     given = {**edited, **given}
     o, progress, result = run.options, checkpoint["progress"], read_result(run.folder)

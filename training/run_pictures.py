@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,17 @@ import tensorgrad as tg
 from tensorgrad.data import Dataset
 from training import images
 from training.program import is_drawn
-from training.run import Run
+from training.run import Run, read_result
 from training.state import Progress
+
+LAST = "mistakes.png"  # the picture that is drawn last
+
+
+def lacks_pictures(folder: Path) -> bool:
+    """Whether a run has finished but was stopped before its pictures were drawn, which resuming it would do."""
+    result = read_result(folder)
+    finished = result is not None and result["status"] == "finished"
+    return finished and not (folder / LAST).is_file() and (folder / "last.npz").is_file()
 
 
 def draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str) -> bool:
@@ -26,7 +36,7 @@ def draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str) 
 def training_differs(o: Any) -> str:
     """How training differs from validation, which is why it may have more errors."""
     dropout = any(layer["type"] == "Dropout" and layer["params"].get("p", 0.5) for layer in o.layers)
-    parts = ["dropout"] * dropout + ["shifts"] * bool(o.shift)
+    parts = ["dropout"] * dropout + ["shifts"] * bool(o.shift) + ["warps"] * bool(o.augment)
     return f"with {' and '.join(parts)}, mean over the epoch" if parts else "mean over the epoch"
 
 
@@ -52,7 +62,7 @@ def _draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str)
     predicted = probabilities.argmax(axis=1)
     matrix = metrics.confusion_matrix(labels, predicted, data.classes)
     pictures.confusion(run.folder / "confusion.png", matrix, f"{title}: {which} images", data.class_names)
-    pictures.mistakes(run.folder / "mistakes.png", shown, labels, predicted, np.max(probabilities, axis=1),
+    pictures.mistakes(run.folder / LAST, shown, labels, predicted, np.max(probabilities, axis=1),
                       f"{title}: misclassified {which} images", data.class_names)  # fmt: skip
 
 

@@ -19,12 +19,13 @@ COLUMNS = (
     "threads", "raw_val_accuracy",
 )  # fmt: skip
 _COUNTS = ("epoch", "updates", "threads")  # columns of integers
-_ADDED = (  # options that runs of version 0.2.0 lack; their defaults do what such runs did
+_ADDED = (  # options that runs of version 0.2.0 lack; their defaults do what such runs did, but for augment
     "optimizer", "betas", "weight_decay", "clip", "gamma", "milestones", "power", "plateau_epochs", "label_smoothing",
-    "ema", "patience", "from", "threads", "eager",
+    "ema", "patience", "from", "threads", "eager", "log", "augment", "rotation", "scaling", "shear", "translation",
+    "elastic_amplitude", "elastic_sigma",
 )  # fmt: skip
 _MAY_BE_NONE = {"dropout", "input_dropout", "init"} | {o.name for o in OPTIONS.values() if o.default is None}
-_LISTS = ("layers", "hidden", "freeze", "betas", "milestones")
+_LISTS = ("layers", "hidden", "freeze", "betas", "milestones", "augment")
 _MOST = 2**53  # of a count
 
 
@@ -53,6 +54,7 @@ def options_in(saved: Any) -> SimpleNamespace:
     _require(isinstance(saved, dict), "options", saved)
     dataset = saved.get("dataset")
     added = {name: OPTIONS[name].default_for(dataset if isinstance(dataset, str) else "mnist") for name in _ADDED}
+    added["augment"] = []
     options = {**added, "decided": {}, **saved}
     if missing := sorted((OPTIONS.keys() | {"layers"}) - options.keys()):
         raise ConfigError(f"{missing[0]} is missing")

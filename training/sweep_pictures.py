@@ -65,7 +65,7 @@ def curves(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     several = any(len(runs) > 1 for runs in histories)
     varied = [*textwrap.wrap(", ".join(map(heading, grid.varied)), 40), *["(mean and range of seeds)"] * several]
 
-    figure, (left, right) = _panels(title, note, 0.25 + 0.075 * max(map(len, [*labels, *varied])), 0.17 * len(varied))
+    figure, (left, right) = panels(title, note, 0.25 + 0.075 * max(map(len, [*labels, *varied])), 0.17 * len(varied))
     for axes, column, convert in ((left, "train_loss", _unchanged), (right, accuracy, error_rate)):
         for runs, label, colour, dash, marker in zip(histories, labels, COLOURS, DASHES, MARKERS, strict=False):
             style = {"color": colour, "linestyle": dash, "marker": marker, "linewidth": 1.6, "markersize": 4.5}
@@ -74,10 +74,10 @@ def curves(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         if max((len(h[column]) for runs in histories for h in runs if h), default=0) < 2:
             axes.set(xlim=(0.5, 1.5), xticks=[1])
-        _style(axes)
+        style_axes(axes)
     left.set_ylabel("training loss (nats per image)")
     right.set_ylabel(f"{name} error rate (%)")
-    _loss_range(left)
+    loss_range(left)
     error_scale(right)
     right.annotate("\n".join(varied), (1, 1), (16, 4), xycoords="axes fraction", textcoords="offset points",
                    fontsize=9, va="bottom")  # fmt: skip
@@ -127,7 +127,7 @@ def axis(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     axes.set_xticks(positions, labels, **_rotation(labels))
     axes.set_xlabel(heading(name))
     axes.set_ylabel("test error rate (%)")
-    _style(axes)
+    style_axes(axes)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
     save(figure, path)
 
@@ -224,7 +224,7 @@ def note_of(grid: Grid, cells: Sequence[Cell]) -> str:
     return ", ".join([*parts, *[f"{seeds} seeds"] * (seeds > 1)])
 
 
-def _panels(title: str, note: str, names: float, varied: float) -> tuple[Figure, tuple[Axes, Axes]]:
+def panels(title: str, note: str, names: float, varied: float) -> tuple[Figure, tuple[Axes, Axes]]:
     """A figure with two panels, with ``names`` inches for names on the right and ``varied`` inches above them."""
     width = 9.0 + names
     figure = Figure(figsize=(width, 4.4), dpi=DPI)
@@ -256,15 +256,21 @@ def error_scale(axes: Axes) -> None:
     """Set a logarithmic scale for all lines, dots and shaded ranges, with zero at its lower edge."""
     lines = axes.get_lines()
     values = [np.asarray(line.get_ydata(), float) for line in lines]
-    ranges = [np.asarray(path.vertices)[:, 1] for shade in axes.collections for path in shade.get_paths()]
-    for line, shown in zip(lines, log_scale(axes, [*values, *ranges], always=True), strict=False):
+    for line, shown in zip(lines, log_scale(axes, [*values, *_ranges(axes)], always=True), strict=False):
         line.set_ydata(shown)
+
+
+def _ranges(axes: Axes) -> list[Any]:
+    """The values at the edges of the shaded ranges."""
+    return [np.asarray(path.vertices)[:, 1] for shade in axes.collections for path in shade.get_paths()]
 
 
 def name_lines(axes: Axes) -> None:
     """Write the labels of lines at their ends; those of lines without values below the others."""
     ends = []
     for line in axes.get_lines():
+        if str(line.get_label()).startswith("_"):  # as matplotlib calls lines without a name
+            continue
         x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
         known = np.flatnonzero(np.isfinite(y))
         end = (x[known[-1]], y[known[-1]]) if known.size else (axes.get_xlim()[1], axes.get_ylim()[0])
@@ -286,7 +292,8 @@ def _rotation(labels: Sequence[str]) -> dict[str, Any]:
     return {"rotation": 30, "ha": "right"} if max(map(len, labels)) > 9 else {}
 
 
-def _style(axes: Axes) -> None:
+def style_axes(axes: Axes) -> None:
+    """Draw horizontal grid lines, and no frame above and on the right."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -320,10 +327,10 @@ def _status_note(cell: Cell) -> str:
     return "" if cell.count("finished") else f" ({_status(cell)})"
 
 
-def _loss_range(axes: Axes) -> None:
+def loss_range(axes: Axes) -> None:
     """Set a logarithmic scale if the losses differ much; losses above `MOST_LOSS` are outside, and a note says so."""
     lines = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
-    values = np.concatenate(lines) if lines else np.array([])
+    values = np.concatenate([*lines, *_ranges(axes)]) if lines else np.array([])
     values = values[np.isfinite(values)]
     if not values.size:
         return

@@ -86,7 +86,8 @@ def describe(o: SimpleNamespace, number: int) -> str:
 
 def fastest_threads(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare, is_compiled: bool) -> int:
     """The number of threads with which an update takes the least time now."""
-    if (limit := threads.available()) == 1:
+    limit = threads.available() - bool(o.augment)  # images are warped on another core
+    if limit <= 1:
         return 1
     inputs, labels = _batches(o, data)[0]
     try:

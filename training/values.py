@@ -56,6 +56,17 @@ def one_of(*names: str) -> Callable[[Any], str]:
     return parse
 
 
+def names_of(*names: str) -> Callable[[Any], list[str]]:
+    """A parser of a list of some of these names, which may also be separated by commas; ``none`` is an empty list."""
+
+    def parse(value: Any) -> list[str]:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        found = [one_of(*names, "none")(name) for item in items for name in str(item).split(",")]
+        return [name for name in names if name in found]
+
+    return parse
+
+
 def list_of(item: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
     """A parser of a list, or of a single value, whose items ``item`` parses."""
 

@@ -1,8 +1,8 @@
 """A process of a sweep that trains: it receives runs, one after another, and answers with their results.
 
-A run that has ended is not run again, and the folder of a run is locked while a process works in it. All processes,
-on all machines, save the state of their runs and stop once a file named ``stop`` exists in the sweep's folder; so
-does a process whose parent, which waits for the results, has ended.
+A run that has ended is not run again, but its pictures are drawn if they are missing. The folder of a run is locked
+while a process works in it. All processes, on all machines, save the state of their runs and stop once a file named
+``stop`` exists in the sweep's folder; so does a process whose parent, which waits for the results, has ended.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 from tensorgrad.errors import TensorgradError
 from training.folders import locked, remove_temporary_files
 from training.run import read_result
+from training.run_pictures import lacks_pictures
 
 Result = dict[str, Any]
 
@@ -46,7 +47,10 @@ def run_one(settings: Mapping[str, Any], folder: str, stop: str) -> Result:
             _stoppable(Path(stop)), locked(path),  # waits, perhaps for hours, for a process that trains this run
         ):  # fmt: skip
             remove_temporary_files(path)
-            if read_result(path) is None:
+            if lacks_pictures(path):
+                with contextlib.suppress(TensorgradError, OSError):  # the result is known
+                    train.start({"resume": folder, "quiet": True, "data": settings.get("data")})
+            elif read_result(path) is None:
                 if (path / "last.npz").is_file():
                     train.start({"resume": folder, "quiet": True, "data": settings.get("data")})
                 else:

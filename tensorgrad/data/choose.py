@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tensorgrad.data.class_names import renamed
 from tensorgrad.data.dataset import Dataset
 from tensorgrad.data.known import KNOWN
 from tensorgrad.data.mnist_files import find, load_known, mnist, read_known
@@ -63,7 +64,9 @@ def load(
             raise ConfigError(f"the digits are part of the package: omit the folder {folder}")
         return digits()
     if folder is not None:
-        return _load_folder(name, Path(folder).expanduser())
+        place = Path(folder).expanduser()
+        data = _load_folder(name, place)
+        return data if name in KNOWN else renamed(data, place)
     if name == "files":
         raise ConfigError('the data set "files" needs a folder or a file')
     if name is not None:

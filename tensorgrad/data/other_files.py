@@ -3,7 +3,8 @@
 ::
 
     x.npz                            arrays x_train, y_train, x_test, y_test, as Keras has them; or x and y
-    x.csv                            a column called label, or the first one, and a column for each pixel
+    x.csv                            a column called label, or the first one, and a column for each pixel; labels
+                                     may be texts
     folder/mnist.npz                 a folder with such a file
     folder/train.csv, test.csv       or mnist_train.csv and mnist_test.csv; test files without labels are not used
     folder/train/CLASS/*.png         a folder with a picture file for each image, in a folder for each class
@@ -34,6 +35,7 @@ _NAMES = [  # of the arrays in an .npz file
     ("train_images", "train_labels", "test_images", "test_labels"),
     ("X_train", "y_train", "X_test", "y_test"),
 ]
+_LABELS = ("label", "class", "target", "y")  # names of a column of labels
 _PAIRS = [("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target")]
 
 
@@ -93,12 +95,13 @@ def _read_npz(path: Path) -> tuple[Part, Part, tuple[str, ...] | None]:
             if four is None and pair is None:
                 raise DataError(f"{path}: expected the arrays x_train, y_train, x_test and y_test, or x and y; got "
                                 f"{', '.join(names) or 'none'}")  # fmt: skip
-            arrays = {name: archive[name] for name in four or pair or ()}
-            classes = archive["class_names"] if "class_names" in names else None
+            needed = [*(four or pair or ()), *[name for name in ("class_names",) if name in names]]
+            arrays = {name: _read_array(archive, name, path) for name in needed}
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy raise errors of many kinds for a damaged file
-        raise DataError(f"{path} is damaged, or not an .npz file without Python objects: {_said(error)}") from None
+        raise DataError(f"{path} is damaged, or not an .npz file: {_without_advice(error)}") from None
+    classes = arrays.pop("class_names", None)
     for name, array in arrays.items():
         if array.ndim == 0:
             raise DataError(f"{path}: {name} must be an array, got a single number")
@@ -108,6 +111,21 @@ def _read_npz(path: Path) -> tuple[Part, Part, tuple[str, ...] | None]:
     ]
     named = None if classes is None else tuple(map(str, classes.ravel()))
     return (parts[0], parts[1], named) if four else (*_split(*parts), named)
+
+
+def _read_array(archive: Any, name: str, path: Path) -> Array:
+    """One array of an .npz file."""
+    try:
+        return np.asarray(archive[name])
+    except ValueError as error:
+        raise DataError(f"{path} ({name}) cannot be read: {_without_advice(error)}") from None
+
+
+def _without_advice(error: Exception) -> str:
+    """What an error says, but not NumPy's advice to unpickle a file, which may run any code."""
+    if "pickle" in str(error):
+        return "it contains Python objects, which are never loaded; save arrays of numbers or of texts instead"
+    return _said(error)
 
 
 def _read_csv_files(files: list[Path]) -> tuple[Part, Part]:
@@ -129,36 +147,65 @@ def _read_csv_files(files: list[Path]) -> tuple[Part, Part]:
 
 
 def _header(path: Path) -> list[str] | None:
-    """The names of the columns of a CSV file, or None if its first line consists of numbers."""
+    """The names of the columns of a CSV file, or None if its first line consists of a label and numbers."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         words = [word.strip().strip('"') for word in file.readline().split(",")]
+    first, *others = words
+    if others and first and first.lower() not in _LABELS and all(map(_is_number, others)):
+        return None
+    return None if all(map(_is_number, words)) else words
+
+
+def _is_number(word: str) -> bool:
     try:
-        [float(word) for word in words]
+        float(word)
     except ValueError:
-        return words
-    return None
+        return False
+    return True
 
 
 def _has_labels(path: Path) -> bool:
     header = _header(path)
-    return header is None or any(word.lower() in ("label", "class", "target", "y") for word in header)
+    return header is None or any(word.lower() in _LABELS for word in header)
 
 
 def _read_csv(path: Path) -> Part:
+    """The labels, numbers or texts, and the pixels of a CSV file."""
     header = _header(path)
     names = [word.lower() for word in header or ()]
-    label = next((names.index(name) for name in ("label", "class", "target", "y") if name in names), 0)
+    label = next((names.index(name) for name in _LABELS if name in names), 0)
+    skipped = 0 if header is None else 1
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy warns of files without numbers
-            skipped = 0 if header is None else 1
-            table = np.loadtxt(path, np.float32, delimiter=",", skiprows=skipped, ndmin=2, encoding="utf-8-sig")
+            table = _columns(path, np.float32, skipped)
     except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: the rows must have a label and the same number of pixels, all of them numbers: "
-                        f"{_said(error)}") from None  # fmt: skip
+        return _read_csv_with_texts(path, label, skipped, error)
     if table.shape[1] < 2 or not len(table):
         raise DataError(f"{path}: expected rows with a label and pixels, got a table of shape {table.shape}")
     return Part(np.delete(table, label, axis=1), table[:, label], str(path), str(path))
+
+
+def _read_csv_with_texts(path: Path, label: int, skipped: int, error: Exception) -> Part:
+    """The content of a CSV file whose labels are texts; ``error`` says why it could not be read as numbers alone."""
+    try:
+        labels = np.char.strip(_columns(path, str, skipped, [label])[:, 0])
+        count = len(_columns(path, str, skipped, max_rows=1)[0])
+        pixels = _columns(path, np.float32, skipped, [i for i in range(count) if i != label])
+    except (ValueError, UnicodeDecodeError, IndexError) as other:
+        reason = error if isinstance(other, IndexError) else other
+        raise DataError(f"{path}: the rows must have a label and the same number of pixels, and the pixels must be "
+                        f"numbers: {_said(reason)}") from None  # fmt: skip
+    if not labels.all():
+        raise DataError(f"{path}: the label of row {int(np.flatnonzero(labels == '')[0]) + skipped + 1} is empty")
+    return Part(pixels, labels, str(path), str(path))
+
+
+def _columns(path: Path, dtype: Any, skipped: int, columns: list[int] | None = None,
+             max_rows: int | None = None) -> Array:  # fmt: skip
+    """Columns of a CSV file, by default all of them, ``(rows, columns)``."""
+    return np.loadtxt(path, dtype, delimiter=",", skiprows=skipped, ndmin=2, usecols=columns, max_rows=max_rows,
+                      encoding="utf-8-sig", quotechar='"', comments=None)  # fmt: skip
 
 
 def _read_pictures(folder: Path, inner: list[Path]) -> tuple[Part, Part, tuple[str, ...]] | None:
@@ -168,6 +215,7 @@ def _read_pictures(folder: Path, inner: list[Path]) -> tuple[Part, Part, tuple[s
     test = next((by_name[name] for name in _TEST if name in by_name), None)
     classes = _classes(train or folder)
     if len(classes) < 2:
+        _refuse_pictures(train or folder, classes)
         return None
     part = _pictures(train or folder, classes)
     if train is None or test is None:
@@ -176,6 +224,16 @@ def _read_pictures(folder: Path, inner: list[Path]) -> tuple[Part, Part, tuple[s
     if unknown:
         raise DataError(f"{test / unknown[0]}: there is no such class in {train}")
     return part, _pictures(test, classes), tuple(classes)
+
+
+def _refuse_pictures(folder: Path, classes: list[str]) -> None:
+    """Raise `DataError` if there are pictures, but of one class, or in no folder of a class."""
+    if classes:
+        raise DataError(f"{folder}: all pictures are of one class, in the folder {classes[0]}: there must be a folder "
+                        "for each of two classes or more")  # fmt: skip
+    if found := _files(folder):
+        raise DataError(f"{folder} contains pictures, such as {found[0].name}, of unknown classes: put those of each "
+                        "class into a folder with the name of the class")  # fmt: skip
 
 
 def _classes(folder: Path) -> list[str]:

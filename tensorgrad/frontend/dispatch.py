@@ -35,7 +35,7 @@ _SIMPLE = frozenset((int, float, bool, str, type(None)))
 
 
 families: dict[str, str] = {}
-"""Rules loaded when a ufunc of another library is first called with a tensor: from its module to that of the rules."""
+"""Rules loaded when a function of these modules is first called with a tensor: from the module to that of the rules."""
 
 
 def call_ufunc(kind: type[Variable], ufunc: np.ufunc, method: str, inputs: Any, out: Any, kwargs: Any) -> Any:
@@ -141,16 +141,18 @@ _SEVERAL_AXES = frozenset((
 
 
 def _load_family(func: Any) -> bool:
-    """Load the rules for the library that a ufunc belongs to. Return whether any were loaded."""
+    """Load the rules for the module that a function belongs to, except where users have registered their own."""
     for module, family in families.items():
-        if family not in sys.modules and _is_in(module, func):
-            import_module(family)
+        if _is_in(module, func):
+            own = {} if family in sys.modules else {fn: entries.pop(fn) for fn in tuple(entries) if _is_in(module, fn)}
+            import_module(family)  # waits for another thread that imports it
+            entries.update(own)
             return True
     return False
 
 
 def _is_in(module: str, func: Any) -> bool:
-    return isinstance(func, np.ufunc) and getattr(sys.modules.get(module), func.__name__, None) is func
+    return getattr(sys.modules.get(module), getattr(func, "__name__", ""), None) is func
 
 
 def _name_of(func: Any) -> str:

@@ -1,12 +1,13 @@
 """NumPy's methods: ``t.sum(axis=0)`` is ``np.sum(t, axis=0)``, with NumPy's names, keywords and order of arguments.
 
 Unlike an ndarray, a tensor also has elementwise methods such as ``t.exp()``, as in PyTorch, and methods such as
-``t.relu()`` that `attach` adds.
+``t.relu()``, which are functions of `tensorgrad.functional`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
@@ -27,13 +28,17 @@ else:
 _np = cast("_NumPy", np)  # for calls with tensors, which NumPy's types do not describe; its functions become methods
 
 
-def attach(*functions: Callable[..., Any]) -> None:
-    """Make functions available as methods, which `Methods` declares: ``t.relu()`` is ``tg.relu(t)``."""
-    for function in functions:
-        setattr(Methods, function.__name__, function)
+class _OfFunctional:
+    """A method that is a function of `tensorgrad.functional`, and takes its place when it is first used."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, tensor: Any, owner: type) -> Any:
+        setattr(Methods, self._name, getattr(import_module("tensorgrad.functional"), self._name))
+        return getattr(owner if tensor is None else tensor, self._name)
 
 
-_attached: Any = None  # in place of a function of `functional`, until that attaches it
 _sum: Callable[..., Tensor] = declare(np.sum)
 _mean: Callable[..., Tensor] = declare(np.mean)
 _transpose: Callable[..., Tensor] = declare(np.transpose)
@@ -137,7 +142,8 @@ class Methods(Signatures):
         sqrt, square, abs, sign = map(declare, (np.sqrt, np.square, np.absolute, np.sign))
         sin, cos, tan, sinh, cosh, tanh = map(declare, (np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh))
 
-        relu = sigmoid = softmax = log_softmax = logsumexp = erf = erfc = _attached
+        relu, sigmoid, softmax, log_softmax = _OfFunctional(), _OfFunctional(), _OfFunctional(), _OfFunctional()
+        logsumexp, erf, erfc = _OfFunctional(), _OfFunctional(), _OfFunctional()
 
     # ------------------------------------------------------------------------------------------- shapes
 

@@ -305,6 +305,14 @@ class Tensor(Methods, metaclass=_TensorType):
                 raise array_conversion_error()
             return np.array(self.data, dtype, copy=copy)
 
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.node is not None:
+            raise array_conversion_error()
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.data.__dlpack_device__()
+
     # ------------------------------------------------------------------------------------------- elements
 
     def __getitem__(self, index: Any) -> Tensor:

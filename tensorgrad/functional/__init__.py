@@ -2,71 +2,44 @@
 
 All of them accept arrays or tensors, and return arrays for arrays. Names, parameters and results follow PyTorch
 (``torch.nn.functional``), except that axes are called ``axis`` and random numbers come from an explicit generator.
+
+Each file is imported when one of its functions is first used. For type checkers, ``__init__.pyi`` has the signatures.
 """
 
-from tensorgrad.frontend.methods import attach
-from tensorgrad.functional import (
-    activations,
-    adaptive_pooling,
-    attention,
-    classification,
-    convolution,
-    cumulative,
-    embeddings,
-    error_function,
-    interpolation,
-    losses,
-    normalization,
-    pooling,
-    probabilities,
-    regularization,
-    sliding_blocks,
-    vectors,
-)
-from tensorgrad.functional.activations import *  # noqa: F403
-from tensorgrad.functional.adaptive_pooling import *  # noqa: F403
-from tensorgrad.functional.attention import *  # noqa: F403
-from tensorgrad.functional.classification import *  # noqa: F403
-from tensorgrad.functional.convolution import *  # noqa: F403
-from tensorgrad.functional.cumulative import *  # noqa: F403
-from tensorgrad.functional.embeddings import *  # noqa: F403
-from tensorgrad.functional.error_function import *  # noqa: F403
-from tensorgrad.functional.interpolation import *  # noqa: F403
-from tensorgrad.functional.losses import *  # noqa: F403
-from tensorgrad.functional.normalization import *  # noqa: F403
-from tensorgrad.functional.pooling import *  # noqa: F403
-from tensorgrad.functional.probabilities import *  # noqa: F403
-from tensorgrad.functional.regularization import *  # noqa: F403
-from tensorgrad.functional.sliding_blocks import *  # noqa: F403
-from tensorgrad.functional.vectors import *  # noqa: F403
+from importlib import import_module
+from typing import Any
 
-__all__: list[str] = []  # for type checkers, __init__.pyi has the names and signatures
-__all__ += activations.__all__
-__all__ += adaptive_pooling.__all__
-__all__ += attention.__all__
-__all__ += classification.__all__
-__all__ += convolution.__all__
-__all__ += cumulative.__all__
-__all__ += embeddings.__all__
-__all__ += error_function.__all__
-__all__ += interpolation.__all__
-__all__ += losses.__all__
-__all__ += normalization.__all__
-__all__ += pooling.__all__
-__all__ += probabilities.__all__
-__all__ += regularization.__all__
-__all__ += sliding_blocks.__all__
-__all__ += vectors.__all__
+_BY_FILE = {
+    "activations": ("celu", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log_sigmoid",
+                    "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign"),
+    "adaptive_pooling": ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+                         "adaptive_max_pool2d", "adaptive_max_pool3d"),
+    "attention": ("scaled_dot_product_attention",),
+    "classification": ("cross_entropy", "nll_loss"),
+    "convolution": ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
+    "cumulative": ("cummax", "cummin"),
+    "embeddings": ("embedding", "one_hot"),
+    "error_function": ("erf", "erfc"),
+    "interpolation": ("interpolate",),
+    "losses": ("binary_cross_entropy", "binary_cross_entropy_with_logits", "huber_loss", "kl_div", "l1_loss",
+               "mse_loss", "smooth_l1_loss"),
+    "normalization": ("batch_norm", "group_norm", "layer_norm", "rms_norm"),
+    "pooling": ("avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"),
+    "probabilities": ("log_softmax", "logsumexp", "softmax"),
+    "regularization": ("dropout",),
+    "sliding_blocks": ("fold", "unfold"),
+    "vectors": ("cosine_similarity", "lerp", "normalize"),
+}  # fmt: skip
+_FILES = {name: file for file, names in _BY_FILE.items() for name in names}
 
-attach(  # those that PyTorch's tensors have as methods
-    activations.relu,
-    activations.sigmoid,
-    error_function.erf,
-    error_function.erfc,
-    probabilities.log_softmax,
-    probabilities.logsumexp,
-    probabilities.softmax,
-)
+__all__ = list(_FILES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module 'tensorgrad.functional' has no attribute {name!r}")
+    globals()[name] = function = getattr(import_module(f"tensorgrad.functional.{_FILES[name]}"), name)
+    return function
 
 
 def __dir__() -> list[str]:

@@ -16,27 +16,6 @@ from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import check_choice, floating, in_precision_of
 from tensorgrad.functional.error_function import computed_gelu, gelu_and_slope, normal_cdf
 
-__all__ = [
-    "celu",
-    "elu",
-    "gelu",
-    "glu",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "leaky_relu",
-    "log_sigmoid",
-    "mish",
-    "prelu",
-    "relu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softplus",
-    "softsign",
-]
-
 
 @primitive
 def relu(x: Array) -> Array:

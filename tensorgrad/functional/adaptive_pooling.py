@@ -21,15 +21,6 @@ from tensorgrad.functional.pooling import avg_pool1d, avg_pool2d, avg_pool3d, ma
 from tensorgrad.rules.reductions import of_dtype
 from tensorgrad.summation import widened
 
-__all__ = [
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
-]
-
 _AVG = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
 _MAX = {1: max_pool1d, 2: max_pool2d, 3: max_pool3d}
 

@@ -12,8 +12,6 @@ from tensorgrad.functional.arguments import check_broadcastable, floating, in_pr
 from tensorgrad.functional.probabilities import softmax
 from tensorgrad.functional.regularization import dropout
 
-__all__ = ["scaled_dot_product_attention"]
-
 
 def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_mask: Array = None,
                                  dropout_p: float = 0.0, is_causal: bool = False, *, scale: float | None = None,

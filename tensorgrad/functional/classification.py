@@ -18,8 +18,6 @@ from tensorgrad.functional.probabilities import log_softmax
 from tensorgrad.rules.reductions import of_dtype
 from tensorgrad.summation import wide
 
-__all__ = ["cross_entropy", "nll_loss"]
-
 
 def cross_entropy(logits: Array, targets: Array, weight: Array = None, *, ignore_index: int = -100,
                   reduction: str = "mean", label_smoothing: float = 0.0) -> Array:  # fmt: skip

@@ -21,8 +21,6 @@ from tensorgrad.functional.arguments import check_images, floating, in_precision
 from tensorgrad.functional.convolution_products import convolution, convolution_transposed
 from tensorgrad.functional.folding import Ints, numbers_of_windows
 
-__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
-
 
 def conv1d(x: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Array:  # fmt: skip

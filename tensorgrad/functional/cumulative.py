@@ -10,8 +10,6 @@ from numpy.lib.array_utils import normalize_axis_index
 from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.functional.arguments import floating
 
-__all__ = ["cummax", "cummin"]
-
 
 class Extremes(NamedTuple):
     """Values, and their indices in the input."""

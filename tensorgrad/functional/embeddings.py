@@ -11,9 +11,6 @@ from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import floating
 from tensorgrad.summation import widened
 
-__all__ = ["embedding", "one_hot"]
-
-
 _MANY = 1 << 22  # float32 terms: larger sums are computed in float64, as for indexing
 
 

@@ -24,8 +24,6 @@ from tensorgrad.engine.registry import primitive, rule
 from tensorgrad.engine.tape import Array, Variable
 from tensorgrad.functional.arguments import floating
 
-__all__ = ["erf", "erfc"]
-
 _NEAR = 0.46875  # where erf itself is approximated; beyond, erfc is
 _FAR = 4.0
 _VANISHED = 30.0  # erfc(30) underflows in float64

@@ -14,8 +14,6 @@ from tensorgrad.functional.arguments import check_choice, floating, per_axis
 from tensorgrad.rules.reductions import of_dtype
 from tensorgrad.summation import widened
 
-__all__ = ["interpolate"]
-
 _LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3}  # and the number of spatial axes
 _MODES = ("nearest", "nearest-exact", *_LINEAR, "area")
 _MEANS = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}

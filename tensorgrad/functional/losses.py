@@ -24,16 +24,6 @@ from tensorgrad.functional.arguments import (
 from tensorgrad.rules.reductions import of_dtype
 from tensorgrad.summation import wide
 
-__all__ = [
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "huber_loss",
-    "kl_div",
-    "l1_loss",
-    "mse_loss",
-    "smooth_l1_loss",
-]
-
 REDUCTIONS = ("mean", "sum", "none")
 
 

@@ -19,8 +19,6 @@ from tensorgrad.functional.standardized import standardize, standardize_rows
 from tensorgrad.functional.standardized_channels import channel_statistics, standardize_channels
 from tensorgrad.summation import widened
 
-__all__ = ["batch_norm", "group_norm", "layer_norm", "rms_norm"]
-
 
 def layer_norm(x: Array, normalized_shape: Any, weight: Array = None, bias: Array = None, eps: float = 1e-5) -> Array:
     """Standardize ``x`` over its last axes, which must have lengths ``normalized_shape``, an int or a tuple.

@@ -20,8 +20,6 @@ from tensorgrad.functional.pooled_windows import Pooled, largest, sum_windows
 from tensorgrad.rules.reductions import of_dtype
 from tensorgrad.summation import widened
 
-__all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]
-
 
 def max_pool1d(x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False) -> Array:  # fmt: skip

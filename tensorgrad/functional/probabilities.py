@@ -15,8 +15,6 @@ from tensorgrad.functional.arguments import floating
 from tensorgrad.rules.reductions import restore
 from tensorgrad.summation import widened
 
-__all__ = ["log_softmax", "logsumexp", "softmax"]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 

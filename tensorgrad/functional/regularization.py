@@ -7,8 +7,6 @@ import numpy as np
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional.arguments import floating
 
-__all__ = ["dropout"]
-
 
 def dropout(x: Array, p: float, rng: np.random.Generator) -> Array:
     """Set each element of ``x``, of any shape, to 0 with probability ``p`` and scale the rest by ``1 / (1 - p)``.

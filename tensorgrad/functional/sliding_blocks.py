@@ -18,8 +18,6 @@ from tensorgrad.errors import ShapeError
 from tensorgrad.functional import folding
 from tensorgrad.functional.arguments import check_images, floating, per_axis
 
-__all__ = ["fold", "unfold"]
-
 
 def unfold(x: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Array:
     """All blocks of ``x`` ``(N, C, H, W)``, padded with zeros, as columns ``(N, C * kh * kw, L)``.

@@ -12,8 +12,6 @@ from tensorgrad.functional.arguments import floating, in_precision_of
 from tensorgrad.rules.reductions import of_dtype
 from tensorgrad.summation import widened
 
-__all__ = ["cosine_similarity", "lerp", "normalize"]
-
 
 def cosine_similarity(x1: Array, x2: Array, axis: int = 1, eps: float = 1e-8) -> Array:
     """The cosine of the angle between ``x1`` and ``x2``, vectors along ``axis``; norms are at least ``eps``.

@@ -21,7 +21,6 @@ from tensorgrad.rules import (  # noqa: F401  (each fills the table)
     domains,
     einsum,
     elementwise,
-    fft,
     joining,
     linalg,
     matrices,
@@ -45,4 +44,4 @@ for _row in filter(None, map(row_of, tuple(entries))):
     # The rules of ufuncs are elementwise, so they accept a g that only broadcasts to the shape of the result.
     _row.accepts_unbroadcast_g = _row.elementwise
 
-families["scipy.special"] = "tensorgrad.rules.special"
+families |= {"numpy.fft": "tensorgrad.rules.fft", "scipy.special": "tensorgrad.rules.special"}

@@ -19,12 +19,9 @@ import numpy as np
 from tensorgrad.engine.registry import implements, primitive, rule
 from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.rules.kinks import abs_slope
-from tensorgrad.rules.linalg import symmetric, t, without_gradient
+from tensorgrad.rules.linalg import result_class, symmetric, t, without_gradient
 
 cholesky = primitive(np.linalg.cholesky)
-EighResult: Any = type(np.linalg.eigh(np.eye(1)))
-SVDResult: Any = type(np.linalg.svd(np.eye(1)))
-QRResult: Any = type(np.linalg.qr(np.eye(1)))
 
 
 def pack(*parts: Array) -> Array:
@@ -195,7 +192,7 @@ def _cholesky(a: Array, /, *, upper: bool = False) -> Array:
 def _eigh(a: Array, UPLO: Any = "L") -> Any:  # noqa: N803
     packed = eigh(a, UPLO=UPLO)
     n = np.shape(a)[-1]
-    return EighResult(*unpack(packed, (n,), (n, n)))
+    return result_class(np.linalg.eigh)(*unpack(packed, (n,), (n, n)))
 
 
 @implements(np.linalg.svd)
@@ -211,7 +208,7 @@ def _svd(a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitia
             np.linalg.svd, a, "the vectors that full_matrices=True adds are not determined by the matrix: pass "
                               "full_matrices=False, or compute_uv=False for the singular values only.")  # fmt: skip
     k = min(m, n)
-    return SVDResult(*unpack(svd(a), (m, k), (k,), (k, n)))
+    return result_class(np.linalg.svd)(*unpack(svd(a), (m, k), (k,), (k, n)))
 
 
 @implements(np.linalg.qr)
@@ -225,4 +222,4 @@ def _qr(a: Array, mode: str = "reduced") -> Any:
     q, r = unpack(qr(a if n == k else a[..., :k]), (m, k), (k, k))
     if n > k:  # Q depends on the first k columns only; the others are expressed in it
         r = np.concatenate([r, t(q) @ a[..., k:]], axis=-1)
-    return r if mode == "r" else QRResult(q, r)
+    return r if mode == "r" else result_class(np.linalg.qr)(q, r)

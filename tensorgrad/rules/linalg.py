@@ -5,11 +5,11 @@ For factorizations (Cholesky, QR, eigenvalues, singular values) see `decompositi
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import operator
-import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,12 @@ nondifferentiable(np.linalg.matrix_rank)
 t = np.matrix_transpose
 solve = primitive(np.linalg.solve)
 pinv = primitive(np.linalg.pinv)
-SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
+
+
+@functools.cache
+def result_class(function: Callable[..., Any]) -> Any:
+    """The class of the results of a function such as `numpy.linalg.eigh`, which NumPy does not export."""
+    return type(function(np.eye(1)))
 
 
 @primitive
@@ -49,7 +54,7 @@ def cofactors(x: Array, *changes: Array) -> Array:
     changes = tuple(t(u) @ change @ t(vh) for change in changes)
     n, m = x.shape[-1], len(changes) + 1
     products = _products_of_others(s, m)
-    labels = string.ascii_lowercase[:m]
+    labels = "abcdefghijklmnopqrstuvwxyz"[:m]
     out = np.zeros(np.broadcast_shapes(u.shape, *(change.shape for change in changes)), x.dtype)
     for order in itertools.permutations(range(m)):
         row, column = labels[-1], labels[order[-1]]
@@ -126,7 +131,7 @@ def _logdet_dx(g: Array, ans: Array, x: Array) -> Array:
 @implements(np.linalg.slogdet)
 def _slogdet(a: Array) -> Any:
     packed = slogdet(a)
-    return SlogdetResult(packed[..., 0], packed[..., 1])
+    return result_class(np.linalg.slogdet)(packed[..., 0], packed[..., 1])
 
 
 # ------------------------------------------------------------------------------------------- equations and inverses

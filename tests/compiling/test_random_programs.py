@@ -7,7 +7,7 @@ import pytest
 
 import tensorgrad as tg
 from tests.compiling.steps import programs
-from tests.test_programs import Program, apply_step
+from tests.random_programs import Program, apply_step
 
 START = int(os.environ.get("PROGRAM_SEED", "0"))
 

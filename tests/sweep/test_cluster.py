@@ -21,7 +21,17 @@ from training import cluster, workers
 
 distributed = pytest.importorskip("distributed")
 
+# On a busy machine, Dask does not close all of its connections within the short limits of these tests.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
 RUNS = ("--dataset", "digits", "--hidden", "8", "--epochs", "4", "--batch-size", "256", "--out", "s")
+
+
+@pytest.fixture(autouse=True)
+def no_open_sockets():
+    """Let the garbage collector close the sockets of a test here, where it may warn of them."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

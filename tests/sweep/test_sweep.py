@@ -10,7 +10,7 @@ import evaluate
 import train
 from tests import runs
 
-TINY = (*runs.TINY, "--out", "s")
+TINY = (*runs.COMPILED, "--out", "s")
 
 
 # ------------------------------------------------------------------------------------------ from start to end
@@ -40,7 +40,7 @@ def test_a_sweep_from_start_to_end(run_sweep, look):
 
     # A run is the same as one of train.py.
     before = look.stamps()
-    assert train.main([*runs.TINY, "--out", "alone", "--lr", "0.1", "--seed", "1", "--quiet"]) == 0
+    assert train.main([*runs.COMPILED, "--out", "alone", "--lr", "0.1", "--seed", "1", "--quiet"]) == 0
     ours, theirs = (json.loads(Path(p, "result.json").read_text()) for p in ("s/runs/lr-0.1_seed-1", "alone"))
     assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
     assert evaluate.main(["s/runs/lr-0.1_seed-1/best.npz"]) == 0
@@ -55,6 +55,22 @@ def test_a_sweep_from_start_to_end(run_sweep, look):
     more = run_sweep(*TINY, "--lr", "0.01", "0.1", "1", "--seed", "0", "1", pictures=False)
     assert "6 runs in s, 4 of them have ended before" in more.out
     assert {name: stamp for name, stamp in look.stamps().items() if name in before} == before
+
+
+def test_pictures_of_runs_that_were_stopped_before_them_are_drawn_by_the_same_command(run_sweep, look):
+    arguments = (*TINY, "--lr", "0.01", "0.1", "1", "--workers", "1")
+    assert run_sweep(*arguments, pictures=False).code == 0
+    pictures = [Path(f"s/runs/lr-{lr}/mistakes.png") for lr in ("0.01", "0.1", "1")]
+    pictures[0].unlink()
+    pictures[1].unlink()
+    Path("s/runs/lr-0.1/last.npz").unlink()  # by the user, to save space: its result remains
+    before = look.stamps()
+    again = run_sweep(*arguments, pictures=False)
+    assert (again.code, again.err) == (0, "")
+    assert "3 runs in s, 3 of them have ended before" in again.out
+    assert [path.exists() for path in pictures] == [True, False, True]
+    assert look.stamps() == before
+    assert set(look.endings().values()) == {"finished"}
 
 
 def test_failed_and_diverged_runs_are_reported_and_the_others_continue(run_sweep, look):

@@ -15,7 +15,7 @@ import evaluate
 from tests import runs
 from training import workers
 
-TINY = (*runs.TINY, "--out", "s")
+TINY = (*runs.COMPILED, "--out", "s")
 # Runs that can be held in their second epoch.
 LONG = runs.combined(*TINY, "--epochs", 4, "--workers", 2)
 

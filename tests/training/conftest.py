@@ -1,7 +1,9 @@
 """Fixtures that call the programs as a user would, in an empty folder and without the internet."""
 
 import gzip
+import itertools
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -166,9 +168,32 @@ def interrupt_after(monkeypatch):
     return arm
 
 
+@pytest.fixture(scope="session")
+def once_stopped(tmp_path_factory):
+    """The folder of a run with the settings `STATEFUL` that was stopped in its second epoch, without a clock."""
+    updates, batch = itertools.count(1), train.Display.batch
+
+    def step(*arguments):
+        if next(updates) == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+        return batch(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "time", SimpleNamespace(monotonic=lambda: 0.0))
+        patch.setattr(train.Display, "batch", step)
+        patch.chdir(tmp_path_factory.mktemp("stopped"))
+        assert train.main(STATEFUL) == 130
+        return FOLDER.resolve()
+
+
 @pytest.fixture
-def stopped(run_train, interrupt_after):
-    """The folder of a run that was stopped in its second epoch."""
-    interrupt_after(8)
-    assert run_train(*STATEFUL).code == 130
+def stopped(once_stopped, workplace):  # noqa: F811  (a fixture)
+    """A copy of the folder of a run that was stopped in its second epoch."""
+    shutil.copytree(once_stopped, FOLDER)
     return FOLDER
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """Files that are to survive a loss of power need not do so here; tests/test_npz.py checks that they are flushed."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)

@@ -26,7 +26,7 @@ def drawn(monkeypatch):
 def boxes(figure, texts):
     """The rectangles of texts, in pixels; all of them within the figure."""
     renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
+    figure.draw_without_rendering()
     found = [text.get_window_extent(renderer) for text in texts if text.get_text()]
     for box in found:
         assert 0 <= box.x0 <= box.x1 <= figure.bbox.width, box

@@ -7,7 +7,7 @@ import pytest
 
 import models
 import tensorgrad as tg
-from tests.runs import FOLDER, STATEFUL, combined, content
+from tests.runs import COMPILED, FOLDER, STATEFUL, combined, content
 from training import trials
 
 pytestmark = pytest.mark.usefixtures("no_clock")
@@ -50,11 +50,11 @@ def test_results_are_the_same_eagerly_compiled_and_half_and_half(run_train, inte
         assert content(folder) == expected["eager"]
 
 
-def test_updates_are_compiled_by_default_and_that_is_recorded(run_tiny, compiled):
-    folder = run_tiny().folder
+def test_updates_are_compiled_by_default_and_that_is_recorded(run_train, compiled):
+    folder = run_train(*COMPILED).folder
     assert tg.load(folder / "last.npz").config["options"]["decided"]["compile"] is True
     assert len(compiled) == 2  # of the trial updates, and of the run
-    folder = run_tiny("--eager").folder
+    folder = run_train(*COMPILED, "--eager").folder
     assert tg.load(folder / "last.npz").config["options"]["decided"] == {"threads": 1}
     assert len(compiled) == 2
 
@@ -113,19 +113,21 @@ def test_trial_updates_find_updates_that_differ_when_they_are_compiled(monkeypat
 
 
 @pytest.mark.parametrize("lr", [1e300, 1e30, 1e8])
-def test_divergence_while_updates_are_recorded_is_reported_as_in_eager_runs(run_tiny, lr):
-    results = [run_tiny("--lr", lr, "--quiet", option, "--out", option[2:]) for option in ("--eager", "--no-eager")]
+def test_divergence_while_updates_are_recorded_is_reported_as_in_eager_runs(run_train, lr):
+    settings = (*COMPILED, "--lr", lr, "--quiet")
+    results = [run_train(*settings, option, "--out", option[2:]) for option in ("--eager", "--no-eager")]
     assert [result.code for result in results] == [1, 1]
     assert results[0].err == results[1].err.replace("no-eager", "eager")
 
 
-def test_update_that_cannot_be_recorded_after_all_is_one_line(run_tiny, run_train, refused, monkeypatch):
-    result = run_tiny("--epochs", 3)
+def test_update_that_cannot_be_recorded_after_all_is_one_line(run_train, refused, monkeypatch):
+    settings = combined(*COMPILED, "--epochs", 3)
+    result = run_train(*settings)
     expected, cross_entropy = content(result.folder), tg.cross_entropy
     with monkeypatch.context() as patch:
         patch.setattr(trials, "decide", lambda *_: {"compile": True})
         patch.setattr(tg, "cross_entropy", lambda x, *y, **z: cross_entropy(x + 0 * float(x.data[0, 0]), *y, **z))
-        result = run_tiny("--epochs", 3, "--out", "x")
+        result = run_train(*settings, "--out", "x")
     assert refused(result, "train.py: error: tg.compile cannot follow float()", "--resume with --eager continues")
     assert run_train("--resume", "x", "--eager").code == 0
     assert content("x") == expected

@@ -48,7 +48,7 @@ def in_this_process(count):
 
 
 def draw_quickly(run, *_):
-    pictures.save(Figure(figsize=(0.2, 0.2)), run.folder / "curves.png")
+    pictures.save(Figure(figsize=(0.2, 0.2)), run.folder / run_pictures.LAST)
 
 
 def prepare():
@@ -64,14 +64,10 @@ def call(folder, main, arguments, at=0, error=None):
 
 
 def files(folder):
-    """The content of the files in a folder by name, without locks.
-
-    Nor the pictures of a sweep's runs: a run whose result is complete is not continued, and `train.py --resume`
-    draws its pictures.
-    """
+    """The content of the files in a folder by name, without locks."""
     return {
         str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*")
-        if path.is_file() and path.name != ".lock" and not ("runs" in path.parts and path.suffix == ".png")
+        if path.is_file() and path.name != ".lock"
     }  # fmt: skip
 
 

@@ -155,6 +155,9 @@ def checkpoint(rng, folder):
             archive.writestr("config.json", json.dumps(config))
     if kind != "files" and rng.random() < 0.4:
         return evaluate, [str(path)]
+    if rng.random() < 0.15:
+        runs = rng.sample([run, run / "last.npz", run / "best.npz"], 2)
+        return evaluate, ["--compare", *map(str, runs), "--out", str(folder / "c.png")]
     if rng.random() < 0.1:
         return train, ["--from", str(path), "--dataset", "digits", "--hidden", "4", "--epochs", "1", "--quiet"]
     return train, ["--resume", str(run), "--quiet", *rng.choice([[], ["--epochs", "3"]])]
@@ -201,7 +204,56 @@ def data_file(rng, folder):
     return train, ["--data", str(path), "--hidden", "4", "--epochs", "1", "--quiet", "--validation", "0.2"]
 
 
-KINDS = (command_line, yaml_file, checkpoint, picture, data_file)
+def idx_files(rng, folder):
+    """The four files of a data set, damaged or of other types and sizes."""
+    parts = {"train": rng.choice([20, 60]), "t10k": 10}
+    others = [(9, "i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8"), (7, "u1")]
+    code, kind = rng.choice([(8, "u1"), rng.choice(others)])
+    damaged = rng.choice([None, *(f"{part}-{what}" for part in parts for what in ("images", "labels"))])
+    for part, count in parts.items():
+        x = np.frombuffer(rng.randbytes(count * 64), np.uint8).reshape(count, 8, 8).astype(kind)
+        y = (np.arange(count) % rng.choice([1, 2, 10])).astype("u1")
+        for what, array, number in (("images", x, code), ("labels", y, 8)):
+            shape = list(array.shape)
+            if f"{part}-{what}" == damaged and rng.random() < 0.3:
+                shape[rng.randrange(len(shape))] = rng.choice([0, 1, 2**31 - 1, 2**32 - 1])
+            content = struct.pack(f">HBB{len(shape)}I", 0, number, len(shape), *shape) + array.tobytes()
+            content = gzip.compress(content) if rng.random() < 0.3 else content
+            content = flipped(rng, content) if f"{part}-{what}" == damaged else content
+            name = f"{part}-{what}-idx{array.ndim}-ubyte" + (".gz" if content[:2] == b"\x1f\x8b" else "")
+            if rng.random() < 0.97:
+                (folder / name).write_bytes(content)
+    return folder
+
+
+def picture_folders(rng, folder):
+    """A folder of pictures for each class, with pictures that are damaged or unlike the others."""
+    place = folder / "pictures"
+    classes = rng.sample(["0", "1", "10", "cat", "é", "a b", "train", "test", ".x", "-"], rng.choice([1, 2, 2, 3]))
+    for name in classes:
+        inner = place / rng.choice(["", "", "train"]) / name
+        inner.mkdir(parents=True, exist_ok=True)
+        for i in range(rng.choice([0, 1, 8, 8])):
+            size = (8, 8) if rng.random() < 0.97 else rng.choice([(1, 1), (9, 7), (2000, 1)])
+            pixels = np.frombuffer(rng.randbytes(size[0] * size[1] * 3), np.uint8).reshape(size[1], size[0], 3)
+            image = Image.fromarray(pixels).convert(rng.choice(["L", "L", "L", "RGB", "1", "P", "RGBA", "I", "F"]))
+            content, form = io.BytesIO(), "TIFF" if image.mode == "F" else "PNG"
+            image.save(content, form)
+            damaged = content.getvalue() if rng.random() < 0.97 else flipped(rng, content.getvalue())
+            (inner / f"{i}.{rng.choice(['png', 'PNG', 'jpg', 'tif'])}").write_bytes(damaged)
+    return place
+
+
+def data_folder(rng, folder):
+    """A folder with a data set, and perhaps with names of classes, with mistakes."""
+    place = rng.choice([idx_files, picture_folders])(rng, folder)
+    if rng.random() < 0.3:
+        text = json.dumps(rng.choice([["a", "b"], ["é"] * 10, {"0": "a", "cat": "b"}, {"a": 1}, VALUES, [0], "x", {}]))
+        (folder / rng.choice(["labels.json", "class_names.json"])).write_text(edited(rng, text), errors="replace")
+    return train, ["--data", str(place), "--hidden", "4", "--epochs", "1", "--quiet", "--validation", "0.2"]
+
+
+KINDS = (command_line, yaml_file, checkpoint, picture, data_file, data_folder)
 
 
 def prepare():

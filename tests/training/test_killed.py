@@ -94,7 +94,12 @@ def test_run_that_another_process_trains_is_refused(run_train, refused, stopped,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as other:  # fmt: skip
         assert other.stdout.readline() == "locked\n"
-        assert refused(run_train("--resume", stopped, "--quiet"), f"{stopped}: another program is training this run")
+        content = (stopped / "last.npz").read_bytes()
+        (stopped / "last.npz").write_bytes(b"not read before the lock is held")
+        for more in ([], ["--epochs", 9]):
+            result = run_train("--resume", stopped, "--quiet", *more)
+            assert refused(result, f"{stopped}: another program is training this run")
+        (stopped / "last.npz").write_bytes(content)
         other.kill()
     assert run_train("--resume", stopped, "--quiet").code == 0
     assert_same(uninterrupted)

@@ -65,12 +65,13 @@ def test_run_is_resumed_bitwise_and_evaluated(model, run_train, run_evaluate, in
 
 
 def test_penalty_and_freezing_reach_filters(model, run_train):
+    settings = (*SETTINGS, model, "--eager")
     name = "layers.conv.weight"
     for penalty in (0, 0.5):
-        assert run_train(*SETTINGS, model, "--l2", penalty, "--out", f"penalty {penalty}").code == 0
+        assert run_train(*settings, "--l2", penalty, "--out", f"penalty {penalty}").code == 0
     plain, penalized = (np.linalg.norm(weights(f"penalty {penalty}")[name]) for penalty in (0, 0.5))
     assert penalized < 0.9 * plain
-    assert run_train(*SETTINGS, model, "--freeze", "conv", "--out", "run").code == 0
+    assert run_train(*settings, "--freeze", "conv", "--out", "run").code == 0
     before, after = (weights("run", file)[name] for file in ("last.npz", "best.npz"))
     np.testing.assert_array_equal(before, after)
 
@@ -83,7 +84,7 @@ def test_summary_is_printed_with_shapes(model, run_train):
 
 
 def test_pictures_show_the_filters(model, run_train):
-    assert run_train(*SETTINGS, model, "--out", "run", pictures=True).code == 0
+    assert run_train(*SETTINGS, model, "--eager", "--out", "run", pictures=True).code == 0
     assert {path.name for path in Path("run").glob("*.png")} == {"curves.png", "confusion.png", "mistakes.png",
                                                                "weights.png"}  # fmt: skip
 
@@ -127,7 +128,8 @@ def test_folder_of_a_run_is_named_after_the_class(run_train):
     assert result.folder.name == "digits-net-Net-seed0"
 
 
-def test_sweep_over_files_and_classes(capsys):
+def test_sweep_over_files_and_classes(capsys, undrawn, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", undrawn["PYTHONPATH"])  # the runs draw no pictures, the sweep does
     Path("cnn.yaml").write_text(CNN)
     Path("net.py").write_text(NET)
     result = called(capsys, sweep.main, shlex.split(

@@ -31,6 +31,7 @@ REFUSED = {
     "weight_decay": NOT_NEGATIVE, "clip": NOT_NEGATIVE,
     "gamma": ("must be a number greater than 0 and less than 1", ["0", "1", "nan", ""]),
     "optimizer": ("must be one of sgd, adam, adamw, nadam, radam, rmsprop, adagrad", ["SGD", "lbfgs", ""]),
+    "log": ("must be one of none, tensorboard", ["wandb", "", "TensorBoard"]),
     "threads": ("must be auto, an integer of at least 1, or a file metrics.csv", ["0", "-1", "2.5", "all", ""]),
     "dropout": FRACTION, "input_dropout": FRACTION, "momentum": FRACTION, "shrink": FRACTION,
     "validation": ("must be a number of at least 0 and less than 0.9", ["0.9", "-0.1", "nan"]),
@@ -40,6 +41,10 @@ REFUSED = {
     "pixels": ("must be one of unit, raw", ["1", ""]),
     "dataset": (f"must be one of {', '.join(tg.data.NAMES)}", ["cifar", ""]),
     "model": ("must not be empty", [""]), "data": ("must not be empty", [""]), "out": ("must not be empty", [""]),
+    "augment": ("must be one of affine, elastic, none", ["cutout", "affine elastic", ""]),
+    "rotation": ("must be a number of at least 0 and less than 180", ["180", "-1", "nan", ""]),
+    "scaling": FRACTION, "shear": NOT_NEGATIVE, "translation": NOT_NEGATIVE,
+    "elastic_amplitude": NOT_NEGATIVE, "elastic_sigma": POSITIVE,
     "from": ("must not be empty", [""]), "freeze": ("must not be empty", [""]),
 }  # fmt: skip
 BOOLEANS = {"eager", "nesterov", "watch_test", "quiet"}
@@ -74,6 +79,9 @@ def test_value_out_of_range_is_refused_with_name_and_range(run_train, refused, n
         (["--schedule", "multi_step"], "--schedule multi_step needs --milestones"),
         (["--schedule", "plateau", "--validation", "0"], "--schedule plateau needs images to validate on"),
         (["--patience", "2", "--validation", "0"], "--patience needs images to validate on"),
+        (["--augment", "affine", "--elastic-sigma", "5"], "--elastic-sigma needs --augment elastic"),
+        (["--rotation", "5"], "--rotation needs --augment affine"),
+        (["--augment", "elastic", "--shift", "1"], "--shift cannot be combined with --augment: use --translation"),
         (["--from", "nowhere.npz"], "--from nowhere.npz: no checkpoint at nowhere.npz"),
         (["--from", "."], "--from .: . is a folder"),
         (["--threads", "nowhere.csv"], "--threads cannot be read from nowhere.csv"),
@@ -96,7 +104,7 @@ def test_help_describes_every_option(capsys):
         # argparse breaks lines at hyphens, so white space is ignored
         assert option.help.replace(" ", "") in text.replace(" ", "")
     for piece in (
-        "(15 on mnist, 100 on digits)",
+        "(20 on mnist, 100 on digits)",
         "(0.1 with sgd, 0.002 with nadam, ",
         "(400)",
         "(cosine)",

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+import train
+from tests.runs import read_metrics
 from training.progress import Display
 
 ROW = {"epoch": 1, "train_loss": 0.5, "val_loss": 0.25, "val_accuracy": 0.875, "seconds": 1.5}
@@ -24,15 +26,24 @@ def terminal(monkeypatch):
     return screen
 
 
-def test_bar_shows_loss_accuracy_and_speed(monkeypatch):
+def shown(screen):
+    """What a terminal shows at last: complete lines, and the bar."""
+    return [line.rsplit("\r", 1)[-1].rstrip() for line in screen.getvalue().split("\n")]
+
+
+def test_bar_shows_mean_loss_best_epoch_patience_and_time_below_a_line_for_each_epoch(monkeypatch):
     screen = terminal(monkeypatch)
-    with Display(2, 100, 0, quiet=False) as display:
-        for epoch in (1, 2):
-            for _ in range(2):
-                display.batch(epoch, 50, 0.75)
-            display.epoch(ROW | {"epoch": epoch, "val_accuracy": 0.5 + epoch / 10})
-    last = screen.getvalue().rsplit("\r", 1)[-1]
-    assert re.search(r"epoch 2/2: 100%.*200/200.*images/s.*loss 0\.7500, val 70\.00%", last), last
+    with Display(3, 100, 0, False, 2) as display:
+        for epoch, accuracy in ((1, 0.75), (2, 0.5)):
+            display.batch(epoch, 50, 0.75)
+            display.batch(epoch, 50, 0.5)
+            display.best(1, 0.75, epoch - 1)
+            display.epoch(ROW | {"epoch": epoch, "val_accuracy": accuracy, "train_loss": epoch / 8})
+    first, second, bar, *_ = shown(screen)
+    assert first == "epoch   1/3  loss 0.1250  val loss 0.2500  val accuracy  75.00%     1.5 s  patience 0/2  best"
+    assert second == "epoch   2/3  loss 0.2500  val loss 0.2500  val accuracy  50.00%     1.5 s  patience 1/2"
+    pattern = r"epoch 2/3: +67%.*200/300 \[.*<.*images/s, loss 0\.2500, best val 75\.00% \(epoch 1\), patience 1/2"
+    assert re.search(pattern, bar), bar
 
 
 def test_bar_of_a_resumed_run_starts_where_it_stopped(monkeypatch):
@@ -45,13 +56,14 @@ def test_bar_of_a_resumed_run_starts_where_it_stopped(monkeypatch):
 @pytest.mark.parametrize(
     ("row", "line"),
     [
-        (ROW, "epoch   1/2  loss 0.5000  val loss 0.2500  val accuracy  87.50%     1.5 s\n"),
+        (ROW, "epoch   1/2  loss 0.5000  val loss 0.2500  val accuracy  87.50%     1.5 s  best\n"),
         (ROW | {"val_accuracy": float("nan")}, "epoch   1/2  loss 0.5000     1.5 s\n"),
     ],
 )
 def test_without_a_terminal_each_epoch_is_a_line(capsys, row, line):
     with Display(2, 100, 0, quiet=False) as display:
         display.batch(1, 100, 0.5)
+        display.best(1, row["val_accuracy"], 0)
         display.epoch(row)
     assert capsys.readouterr().err == line
 
@@ -79,7 +91,14 @@ def test_quiet_run_prints_only_its_result(run_tiny):
     )
 
 
-def test_run_on_a_terminal_ends_with_a_full_bar(run_tiny, monkeypatch):
-    screen = terminal(monkeypatch)
-    assert run_tiny().code == 0
-    assert re.search(r"epoch 2/2: 100%.*loss \d\.\d{4}, val +[\d.]+%", screen.getvalue().rsplit("\r", 1)[-1])
+def test_run_on_a_terminal_ends_with_a_full_bar_and_the_loss_in_metrics(run_tiny, monkeypatch, capsys):
+    screen, described = terminal(monkeypatch), []
+    batch = train.Display.batch
+    monkeypatch.setattr(train.Display, "batch", lambda *given: described.append(given[3]) or batch(*given))
+    result = run_tiny()
+    assert result.code == 0
+    losses = [float(row["train_loss"]) for row in read_metrics(result.folder)]
+    assert described[5::6] == losses  # after the six updates of each epoch
+    *lines, bar, _ = shown(screen)
+    assert [line[:11] for line in lines] == ["epoch   1/2", "epoch   2/2"]
+    assert re.search(rf"epoch 2/2: 100%.*loss {losses[-1]:.4f}, best val [\d.]+% \(epoch \d\)", bar), bar

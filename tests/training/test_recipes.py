@@ -27,6 +27,7 @@ RECIPES = {
     "averages of adamw": "--optimizer adamw --ema 0.5 --clip 1 --label-smoothing 0.1",
     "patience": "--patience 2 --lr 1e-9 --epochs 9",
     **{name: f"--schedule {name} --every 4 --gamma 0.5 --milestones 5 11" for name in recipe.SCHEDULES},
+    "warps": "--augment affine,elastic --shift 0 --batch-size 64",
     "plateau": "--schedule plateau --plateau-epochs 0 --gamma 0.5 --lr 1e-9 --epochs 5",
 }
 
@@ -48,15 +49,16 @@ def ended(folder):
 
 
 @pytest.mark.usefixtures("no_clock")
+@pytest.mark.parametrize("legs", [[8], pytest.param([3, 5, 6], marks=pytest.mark.slow)], ids=str)
 @pytest.mark.parametrize("settings", RECIPES.values(), ids=RECIPES)
-def test_every_recipe_is_resumed_bitwise_and_does_not_depend_on_compilation(run_train, interrupt_after, settings):
+def test_every_recipe_is_resumed_bitwise_and_does_not_depend_on_compilation(run_train, interrupt_after, settings, legs):
     words = arguments(settings)
     assert run_train(*words, "--out", "whole").code == 0
     expected = ended("whole")
     assert run_train(*words, "--eager", "--out", "eager").code == 0
     assert ended("eager") == expected
     resume = [*words, "--out", "parts"]
-    for leg in (3, 5, 6):
+    for leg in legs:
         interrupt_after(leg)
         assert run_train(*resume).code == 130
         resume = ["--resume", "parts", "--quiet"]

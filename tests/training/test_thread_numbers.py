@@ -11,7 +11,7 @@ import pytest
 
 import tensorgrad as tg
 import train
-from tests.runs import TINY, combined, content, read_metrics
+from tests.runs import COMPILED, TINY, combined, content, read_metrics
 from training import threads, trials
 
 
@@ -126,12 +126,12 @@ def test_time_of_a_measurement_is_not_that_of_the_epoch(run_tiny, numbers, clock
     assert [float(row["seconds"]) for row in read_metrics(run_tiny("--epochs", 1).folder)] == [1]
 
 
-def test_number_is_named_in_the_first_line_and_in_the_configuration(run_tiny, numbers, monkeypatch):
+def test_number_is_named_in_the_first_line_and_in_the_configuration(run_tiny, run_train, numbers, monkeypatch):
     monkeypatch.setattr(trials.threads, "fastest", lambda *_: 2)
-    result = run_tiny()
+    result = run_train(*COMPILED)
     assert result.out.splitlines()[0].endswith("; 2 threads; updates are compiled")
     assert "threads: 2\n" in (result.folder / "config.yaml").read_text()
-    assert run_tiny("--threads", 3, "--eager").out.splitlines()[0].endswith("; 3 threads")
+    assert run_tiny("--threads", 3).out.splitlines()[0].endswith("; 3 threads")
 
 
 def test_given_numbers_and_recorded_ones(run_tiny, run_train, refused, numbers):
