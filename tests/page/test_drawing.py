@@ -253,6 +253,10 @@ def test_noise_has_the_strength_of_the_slider_and_is_the_same_each_time(fresh):
     assert np.mean(background == 0) == pytest.approx(0.5, abs=0.1)  # half of the noise is negative
     assert np.sqrt(np.mean(background**2)) == pytest.approx(0.5 * 255 / np.sqrt(2), rel=0.15)
     assert fresh.evaluate(DRAW, THREE)["seen"] == noisy.tolist()
+    first = (1664525 + 1013904223) % 2**32  # a linear congruential generator from 1, so that all pages have the same
+    second = (1664525 * first + 1013904223) % 2**32
+    a, b = ((number + 0.5) / 2**32 for number in (first, second))
+    assert fresh.evaluate("() => normal[0]") == pytest.approx(np.sqrt(-2 * np.log(a)) * np.cos(2 * np.pi * b))
 
 
 # -------------------------------------------------------------------------------------------- legible for all
