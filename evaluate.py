@@ -1,13 +1,13 @@
 """Measure a trained network on the test images, classify pictures with it, export it, or compare runs.
 
     python evaluate.py checkpoints/mnist-400.npz                         # the test images
-    python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # pictures of single digits
+    python evaluate.py checkpoints/mnist-400.npz --image three.png ...   # photographs or scans of handwritten digits
     python evaluate.py checkpoints/mnist-400.npz --page digit.html       # a page to draw a digit
     python evaluate.py checkpoints/mnist-400.npz --export digits.onnx    # for onnxruntime; .safetensors for PyTorch
     python evaluate.py --compare runs/mnist-400-seed0 runs/mnist-800-seed0 ...
 
-For each picture, the classes are printed with their probabilities. A comparison prints the settings that differ and
-what was reached, and draws the curves.
+For each picture, the digits are printed from left to right, then the classes with their probabilities for each digit.
+A comparison prints the settings that differ and what was reached, and draws the curves.
 """
 
 if __name__ == "__main__":  # before other imports, so that Ctrl-C ends the program without a traceback
@@ -43,43 +43,68 @@ def command_line() -> Parser:
     parser = Parser("evaluate.py", description=__doc__)
     parser.add_argument("checkpoint", nargs="?", help="a file written by train.py, such as best.npz of a run")
     parser.add_argument("--data", metavar="DIR", help="folder or file with the data set, as for train.py")
-    parser.add_argument("--image", metavar="FILE", nargs="+", help="pictures of one digit each, of any size, dark on "
-                        "light or light on dark")  # fmt: skip
+    parser.add_argument("--image", metavar="FILE", nargs="+", action="extend", help="pictures of handwritten "
+                        "digits: files, folders or patterns such as 'photos/*.jpg'; can be repeated")  # fmt: skip
+    parser.add_argument("--show", metavar="DIR", help="write to this folder, for each picture, what was found and what "
+                        "the network saw")  # fmt: skip
     parser.add_argument("--export", metavar="FILE", help="write the network to FILE.onnx or FILE.safetensors, with "
                         "a model card")  # fmt: skip
     parser.add_argument("--page", metavar="FILE", help="write a page in HTML on which to draw for the network, which "
                         "needs no other file and no connection")  # fmt: skip
     parser.add_argument("--compare", metavar="RUN", nargs="+", help="folders of runs, or checkpoints, to be compared")
     parser.add_argument("--out", metavar="FILE", help="with --compare: the file of the picture (comparison.png)")
-    parser.add_argument("--json", action="store_true", help="with --compare: print the results as JSON")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="with --image and --compare: print the results as JSON")
+    form.add_argument("--csv", action="store_true", help="with --image: print them as CSV, a row for each digit")
     return parser
 
 
 def start(given: argparse.Namespace) -> int:
     """Do what the options ask for, by default evaluate the network on the test images; return the exit code."""
+    check_options(given)
     if given.compare:
-        if others := [f"--{name}" for name in ("image", "export", "page") if getattr(given, name)]:
-            raise tg.ConfigError(f"--compare cannot be combined with {others[0]}")
-        if given.checkpoint:
-            raise tg.ConfigError(f"--compare names all runs: leave out {given.checkpoint}, or name it after --compare")
         return compare(given)
-    for name in ("out", "json"):
-        if getattr(given, name):
-            raise tg.ConfigError(f"--{name} is an option of --compare")
+    if given.checkpoint is None and given.image:
+        given.checkpoint = checkpoint_among(given.image)
     if given.checkpoint is None:
         raise tg.ConfigError("name a checkpoint, such as best.npz in the folder of a run, or runs to --compare")
     network, o, about = restore(given.checkpoint)
+    if given.image:
+        from training import reading
+
+        form = "json" if given.json else "csv" if given.csv else "text"
+        return reading.read_pictures(reading.Reader(network, o, about), given.image, form, given.show)
+    if given.page:
+        return write_page(network, o, about, given)
     if given.export:
         from training import exporting
 
         exporting.write(network, o, about, given.checkpoint, given.export)
         print(f"{given.export}, and its model card {given.export}.md")
         return 0
-    if given.image:
-        return classify_pictures(network, o, about, given.image)
-    if given.page:
-        return write_page(network, o, about, given)
     return measure(network, o, about, given.data)
+
+
+def check_options(given: argparse.Namespace) -> None:
+    """Refuse options that would have no effect."""
+    tasks = [f"--{name}" for name in ("image", "export", "page", "compare") if getattr(given, name)]
+    if len(tasks) > 1:
+        raise tg.ConfigError(f"{tasks[0]} cannot be combined with {tasks[1]}")
+    if given.compare and given.checkpoint:
+        raise tg.ConfigError(f"--compare names all runs: leave out {given.checkpoint}, or name it after --compare")
+    for name, users in {"out": ["--compare"], "json": ["--image", "--compare"], "csv": ["--image"],
+                        "show": ["--image"]}.items():  # fmt: skip
+        if getattr(given, name) and not {*tasks} & {*users}:
+            raise tg.ConfigError(f"--{name} is an option of {' and '.join(users)}")
+
+
+def checkpoint_among(pictures: list[str]) -> str | None:
+    """Take the checkpoint out of ``pictures``, where it is in ``--image a.png b.png best.npz``."""
+    checkpoints = [name for name in pictures if name.endswith(".npz")]
+    if not checkpoints:
+        return None
+    pictures.remove(checkpoints[-1])
+    return checkpoints[-1]
 
 
 def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
@@ -145,36 +170,6 @@ def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str
     print("\nconfusion matrix (rows: true class, columns: predicted class)\n")
     print(metrics.confusion_text(confusion, data.class_names))
     return 0
-
-
-def classify_pictures(network: Any, o: SimpleNamespace, about: dict[str, Any], files: list[str]) -> int:
-    """Print the classes of each picture with their probabilities, the most likely first; return the exit code.
-
-    Raises
-    ------
-    DataError
-        If the network expects images of another shape than MNIST or the small digits.
-    """
-    from training import handwriting
-
-    conversions = {(28, 28): handwriting.to_mnist, (8, 8): handwriting.to_digits}
-    shape = tuple(about["shape"])
-    if shape not in conversions:
-        raise tg.DataError(f"pictures can be converted to 28x28 or 8x8; this network needs {shape[0]}x{shape[1]}")
-    code, names = 0, about.get("class_names") or [str(label) for label in range(about["classes"])]
-    for file in files:
-        try:
-            image = conversions[shape](handwriting.read_image(Path(file)))
-        except (tg.DataError, OSError) as error:
-            sys.stderr.write(f"evaluate.py: error: {error}\n")
-            code = 2
-            continue
-        scale = images.pixel_scale(o.pixels, about["brightest"])
-        probabilities = tg.softmax(images.predict(network, image[None], scale).astype(np.float64))[0]
-        ranked = np.argsort(-probabilities, kind="stable")
-        print(f"{file}: {names[ranked[0]]}")
-        print("   " + "   ".join(f"{names[label]} {probabilities[label]:.1%}" for label in ranked))
-    return code
 
 
 def write_page(network: Any, o: SimpleNamespace, about: dict[str, Any], given: argparse.Namespace) -> int:

@@ -1,14 +1,15 @@
 """Pictures of handwritten digits in scenes: paper, light, camera and clutter, drawn by a seed.
 
-``draw(kind, digits, rng)`` draws images of a data set, (H, W) in 0..1, as a photograph or a scan. A kind is a list of steps,
-each of which changes a `Sheet`: some its paper, some its ink, some the light and the camera.
+``draw(kind, digits, rng)`` draws images of a data set, (H, W) in 0..1, as a photograph or a scan. A kind is a list of
+steps, each of which changes a `Sheet`: some its paper, some its ink, some the light and the camera.
 """
 
 import io
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 
@@ -180,6 +181,7 @@ def grid(darkness, lowest, highest):
         lines += [(x, 0, x, height) for x in np.arange(x0, width, gap)]
         shade = sheet.rng.choice([0, 1]) * np.array([-0.1, 0, 0.25]) + sheet.rng.uniform(lowest, highest)
         sheet.under(strokes(sheet, lines, sheet.rng.uniform(1, darkness)), np.clip(shade, 0, 1))
+
     return step  # fmt: skip
 
 
@@ -190,6 +192,7 @@ def ruled(lowest, highest, thickest=3.0):
         lines = [(0, y, width, y) for y in np.arange(sheet.rng.uniform(0, gap), height, gap)]
         shade = sheet.rng.choice([0, 1]) * np.array([-0.1, 0, 0.2]) + sheet.rng.uniform(lowest, highest)
         sheet.under(strokes(sheet, lines, sheet.rng.uniform(1, thickest)), np.clip(shade, 0, 1))
+
     return step  # fmt: skip
 
 
@@ -223,6 +226,7 @@ def box(lowest, highest):
         lines = [(left, top, right, top), (left, bottom, right, bottom), (left, top, left, bottom),
                  (right, top, right, bottom)]  # fmt: skip
         sheet.under(strokes(sheet, lines, sheet.rng.uniform(1.5, 5)), tint(sheet.rng, 0.05, 0.5))
+
     return step  # fmt: skip
 
 
@@ -342,6 +346,7 @@ def skeleton(mask):
 
 def pen(lowest, highest):
     """The digit redrawn with strokes of another width, as a fraction of its height."""
+
     def step(sheet):
         shrink = max(1, round((sheet.box[2] - sheet.box[0]) / 80))
         small = sheet.ink[::shrink, ::shrink] > 0.5
@@ -350,6 +355,7 @@ def pen(lowest, highest):
         distance = np.asarray(Image.fromarray((distance * shrink).astype(np.float32)).resize(size, Image.BICUBIC))
         width = sheet.rng.uniform(lowest, highest) * (sheet.box[2] - sheet.box[0])
         sheet.ink = np.clip(width / 2 - distance + 0.5, 0, 1).astype(float)
+
     return step  # fmt: skip
 
 
@@ -409,7 +415,7 @@ def glare(sheet):
 def desk(lowest, highest, grain=0.0):
     def step(sheet):
         colour = sheet.rng.uniform(lowest, highest) * np.array([1.15, 1.0, 0.85])
-        y, x = coordinates(sheet)
+        y = coordinates(sheet)[0]
         wood = grain * np.sin(y / sheet.rng.uniform(3, 9) + 3 * noise(sheet.rng, sheet.shape, 120))
         beyond = border(sheet)
         if sheet.rng.random() < 0.5:
@@ -417,11 +423,13 @@ def desk(lowest, highest, grain=0.0):
         sheet.flatten()
         texture = np.clip(colour + (wood + 0.02 * noise(sheet.rng, sheet.shape, 3))[..., None], 0, 1)
         sheet.paper += (texture - sheet.paper) * beyond[..., None]
+
     return step  # fmt: skip
 
 
 def frame(lowest, highest, paper=None):
     """A plain border on all sides, as ``axis("off")`` of matplotlib leaves it."""
+
     def step(sheet):
         if paper:
             sheet.paper *= sheet.rng.uniform(*paper)
@@ -433,6 +441,7 @@ def frame(lowest, highest, paper=None):
         whole = np.ones((*shape, 3)) * shade
         whole[edges[0] : edges[0] + height, edges[2] : edges[2] + width] = sheet.paper
         sheet.paper, sheet.ink = whole, np.zeros(shape)
+
     return step  # fmt: skip
 
 
@@ -442,7 +451,7 @@ def binding(sheet):
     side = int(sheet.rng.integers(2))
     depth = border(sheet, softness=0.025 * sheet.shape[1], most=0.2, tilt=3, near=side)
     sheet.paper *= (1 - 0.85 * depth)[..., None]
-    y, x = coordinates(sheet)
+    x = coordinates(sheet)[1]
     distance = x if side == 0 else sheet.shape[1] - x
     if sheet.rng.random() < 0.5:
         page = np.clip(0.02 * sheet.shape[1] - distance, 0, 1)
@@ -460,7 +469,7 @@ def scrap(sheet):
     points = [(x + (1 if x == 0 else -1) * sheet.rng.uniform(-0.3, 1) * reach, y + sheet.rng.uniform(-0.5, 0.5) * size)
               for _ in range(4)]  # fmt: skip
     points = [(x, points[0][1]), *points, (x, points[-1][1])]
-    lines = [(*a, *b) for a, b in zip(points, points[1:], strict=False)]
+    lines = [(*a, *b) for a, b in pairwise(points)]
     sheet.under(strokes(sheet, lines, 0.07 * (bottom - top)), sheet.colour)
 
 

@@ -13,6 +13,7 @@ DOCS = (
     "layers.md",
     "models.md",
     "data.md",
+    "pictures.md",
     "compile.md",
     "export.md",
     "scikit-learn.md",

@@ -15,7 +15,7 @@ from tensorgrad.errors import ConfigError
 class Parser(argparse.ArgumentParser):
     """An `argparse.ArgumentParser` with ``--version``, whose errors are `ConfigError`.
 
-    Options have to be written out, and each can be given once.
+    Options have to be written out, and each can be given once, unless its action is ``"extend"``.
     """
 
     def __init__(self, program: str, **settings: Any) -> None:
@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
                 similar = difflib.get_close_matches(name, known, 1)
                 self.error(f"{name} is not an option" + (f"; did you mean {similar[0]}?" if similar else ""))
             action = known[name]
-            if action.dest in seen:
+            if action.dest in seen and type(action).__name__ != "_ExtendAction":
                 several = action.nargs == "+"
                 self.error(f"{name} is given twice" + (": put all its values after one" if several else ""))
             seen.add(action.dest)

@@ -6,6 +6,7 @@ sets, so that the result resembles the training images.
 
 import os
 import warnings
+from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -17,10 +18,12 @@ from tensorgrad.errors import DataError, ShapeError
 Floats: TypeAlias = npt.NDArray[np.float64]
 Path: TypeAlias = str | os.PathLike[str]
 Cell = TypeVar("Cell", bound=np.generic)
+Result = TypeVar("Result")
 
 MAX_PIXELS = 100_000_000  # a larger picture is refused after its header was read, before it is decoded
 WORKING_SIDE = 800  # pixels; larger pictures are averaged down to this size, which also reduces their noise
 FAINTEST_INK = 0.08  # as a fraction of the range from black to white; what is fainter is a blank sheet
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 ROUNDING = 1e-6  # levels that differ by less are considered equal: Pillow resizes in single precision
 
 
@@ -239,18 +242,40 @@ def _quadratic(shape: tuple[int, ...]) -> Floats:
     return np.stack([np.ones_like(y), y, x, y * y, y * x, x * x], axis=-1)
 
 
+def read_colours(path: Path) -> tuple[Floats, tuple[int, int]]:
+    """Read a picture as colours (H, W, 3) in 0..1, or as grey levels (H, W) if it has none; and its width and height.
+
+    It is rotated by its EXIF orientation, transparent pixels become paper, and large pictures are averaged down. Of an
+    animation, the first picture is read.
+
+    Raises
+    ------
+    DataError
+        Naming the file, if it is missing, not a picture, damaged or too large.
+    """
+    return _opened(path, lambda image: (_colours(image), _size(image)))
+
+
 def _read_grey(path: Path) -> Floats:
     """Read a picture as grey levels (H, W), 0 black and 1 white, rotated by its EXIF orientation, without alpha."""
+    return _opened(path, lambda image: _grey(ImageOps.exif_transpose(image)), "L")
+
+
+def _opened(path: Path, convert: Callable[[Image.Image], Result], mode: str = "RGB") -> Result:
+    """Open a picture and convert it; any failure is a `DataError` that names the file."""
     name = os.fspath(path)
     try:
+        _support_heic(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures and of malformed metadata
             with Image.open(path) as image:
                 if image.width * image.height > MAX_PIXELS:
                     size = f"{image.width} x {image.height}"
                     raise DataError(f"{name}: {size} pixels are too many; the limit is {MAX_PIXELS:,}")
-                image.draft("L", (WORKING_SIDE, WORKING_SIDE))  # a JPEG is decoded at a reduced size
-                return _grey(ImageOps.exif_transpose(image))
+                full = image.size
+                image.draft(mode, (WORKING_SIDE, WORKING_SIDE))  # a JPEG is decoded at a reduced size
+                image.info["full size"] = full
+                return convert(image)
     except DataError:
         raise
     except FileNotFoundError:
@@ -262,6 +287,36 @@ def _read_grey(path: Path) -> Floats:
     except Exception as error:  # decoders raise errors of many kinds for a damaged file
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(f"{name}: the picture cannot be read: {' '.join(reason.split())}") from error
+
+
+def _support_heic(path: Path) -> None:
+    """Let Pillow read HEIC, the format of many phones, which needs another package."""
+    with open(path, "rb") as file:  # noqa: PTH123
+        start = file.read(12)
+    if start[4:8] != b"ftyp" or start[8:12] not in HEIC_BRANDS or ".heic" in Image.registered_extensions():
+        return
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        message = 'HEIC pictures need pillow-heif: python -m pip install -e ".[heic]", or save it as JPEG'
+        raise DataError(f"{os.fspath(path)}: {message}") from None
+    register_heif_opener()
+
+
+def _size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of a picture after rotation by its EXIF orientation."""
+    width, height = image.info["full size"]
+    return (height, width) if image.getexif().get(0x0112, 1) in (5, 6, 7, 8) else (width, height)
+
+
+def _colours(image: Image.Image) -> Floats:
+    """The colours (H, W, 3) of a decoded picture, or its grey levels (H, W)."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("1", "L", "LA", "PA", "RGBA") or image.mode[0] in "IF" or "transparency" in image.info:
+        return _grey(image)
+    image = image.convert("RGB")
+    image.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX, reducing_gap=None)
+    return np.asarray(image, dtype=np.float64) / 255
 
 
 def _grey(image: Image.Image) -> Floats:

@@ -1,4 +1,4 @@
-"""Straight lines in a mask of ink: rules, squared paper, margins and boxes, which are removed without what crosses them."""
+"""Straight lines in a mask of ink: rules, squares, margins and boxes, which are removed without what crosses them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy.typing as npt
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
+
+Pair = tuple[list["Line"], list["Line"]]
 
 STEEPEST = 20.0  # degrees between a line and the rows or columns of the picture
 STEP = 0.5  # degrees between the directions that are tried
@@ -77,7 +79,8 @@ def _fit(mask: Mask, row: float, slope: float, shortest: float) -> Line | None:
     height, width = mask.shape
     start, stop = 0, width
     rows = row + slope * np.arange(width)
-    for reach in (6, 4, 3):
+    reach = max(6, width // 50)
+    for attempt in range(3):
         columns = np.arange(start, stop)
         places = np.rint(rows[start:stop]).astype(np.intp)[:, None] + np.arange(-reach, reach + 1)
         near = mask[np.clip(places, 0, height - 1), columns[:, None]] & (places >= 0) & (places < height)
@@ -86,13 +89,14 @@ def _fit(mask: Mask, row: float, slope: float, shortest: float) -> Line | None:
         if last - first < 0.9 * shortest:
             return None
         here = slice(first, last)
-        used = (count[here] > 0) & (count[here] <= 2 * reach - 1)  # a crossing stroke fills the whole column
+        used = (count[here] > 0) & (count[here] < 2 * reach)  # a crossing stroke fills the whole column
         if used.sum() < 0.4 * shortest:
             return None
         start, stop = start + first, start + last
         centres = (places * near).sum(axis=1)[here][used] / count[here][used]
-        degree = 2 if reach < 6 and stop - start > 0.5 * width else 1
+        degree = 2 if attempt and stop - start > 0.5 * width else 1
         rows = np.polyval(np.polyfit(columns[here][used] / width, centres, degree), np.arange(width) / width)
+        reach = min(reach, 3 + int(np.median(count[here][used])) // 2)
     if stop - start < shortest or (count[here] > 0).mean() < 0.85:
         return None
     runs = vertical_runs(mask, rows, start, stop)
@@ -155,11 +159,11 @@ def erase(mask: Mask, line: Line) -> Mask:
     return removed
 
 
-def frames(across: list[Line], down: list[Line], rules: tuple[list[Line], list[Line]]) -> tuple[list[Line], list[Line]]:
+def frames(across: list[Line], down: list[Line], rules: Pair) -> Pair:
     """The lines that begin and end at lines of the other direction, as the sides of boxes and tables do.
 
-    ``across`` are nearly horizontal and ``down`` nearly vertical lines, which are found in the transposed mask; ``rules`` are
-    lines of both directions that are known already.
+    ``across`` are nearly horizontal and ``down`` nearly vertical lines, which are found in the transposed mask;
+    ``rules`` are lines of both directions that are known already.
     """
     while True:
         ends = (down + rules[1], across + rules[0])

@@ -6,7 +6,7 @@ that are left to digits. It needs SciPy (the extra ``images``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,38 +30,69 @@ class Digit:
 
     box: tuple[int, int, int, int]
     ink: Floats
-    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Findings:
-    """The digits of a picture from left to right, and masks (H, W) of what was removed, by reason."""
+    """The digits of a picture from left to right, and masks (H, W) of what was removed, by reason.
 
-    grey: Floats
+    ``shape`` is that of the picture in which boxes and masks are measured.
+    """
+
+    shape: tuple[int, ...]
     digits: list[Digit]
     removed: dict[str, Mask]
 
+    @property
+    def reason(self) -> str:
+        """Why there are no digits."""
+        if not self.removed:
+            return "the picture is blank, too faint, or has no empty margin"
+        return "what is dark has neither the size nor the shape of a digit"
 
-def find_digits(grey: Floats) -> Findings:
-    """Find the digits in a picture of grey levels (H, W), 0 black and 1 white."""
+
+def find_digits(picture: Floats) -> Findings:
+    """Find the digits in a picture of grey levels (H, W), 0 black and 1 white, or of colours (H, W, 3)."""
+    grey = picture if picture.ndim == 2 else clearest_channel(picture)
+    if float(np.mean(np.abs(grey - ndimage.uniform_filter(grey, 3)))) > 0.1:
+        grey = ndimage.gaussian_filter(grey, 1.5)  # dithered: black and white dots
     size = max(grey.shape)
     if size < SMALLEST_SIDE:
         scale = SMALLEST_SIDE / size
         width, height = (max(8, round(n * scale)) for n in grey.shape[::-1])
-        picture = Image.fromarray(grey.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
-        grey = np.clip(np.asarray(picture, dtype=np.float64), 0, 1)
-    smooth = denoised(grey)
+        larger = Image.fromarray(grey.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
+        grey = np.clip(np.asarray(larger, dtype=np.float64), 0, 1)
+    brightest = float(grey.max())
+    smooth = denoised(grey / brightest if 0 < brightest < 0.5 else grey)
     if light_on_dark(smooth):
         smooth = 1 - smooth
     depth, noise = darkness(smooth)
     threshold, peak = levels(depth, noise)
     removed: dict[str, Mask] = {}
     if peak == 0:
-        return Findings(grey, [], removed)
+        return Findings(smooth.shape, [], removed)
     mask = depth > threshold
     removed["lines"] = remove_lines(mask)
     digits = group(mask, depth, noise, removed)
-    return Findings(grey, digits, removed)
+    return Findings(smooth.shape, digits, removed)
+
+
+def clearest_channel(colours: Floats) -> Floats:
+    """The grey levels of a picture (H, W, 3), or one of its colours if the ink is much clearer in it."""
+    grey = colours @ [0.299, 0.587, 0.114]
+    channels = [grey, *np.moveaxis(colours, -1, 0)]
+    small = [reduced(channel, 80) for channel in channels]
+    contrast = [float(np.percentile(np.abs(one - without_strokes(one, 0.4)), 98)) for one in small]
+    best = int(np.argmax(contrast))
+    return channels[best] if contrast[best] > 1.6 * contrast[0] else grey
+
+
+def without_strokes(grey: Floats, share: float) -> Floats:
+    """The medians of a picture (H, W) over rows and then columns, in windows of a share of its shorter side."""
+    window = int(share * min(grey.shape)) | 1
+    padded = np.pad(grey, window, mode="edge")
+    medians = ndimage.median_filter(ndimage.median_filter(padded, (window, 1)), (1, window))
+    return np.asarray(medians[window:-window, window:-window])
 
 
 def denoised(grey: Floats) -> Floats:
@@ -75,22 +106,24 @@ def denoised(grey: Floats) -> Floats:
 def light_on_dark(grey: Floats) -> bool:
     """Whether the strokes are lighter than what surrounds them.
 
-    Most pictures are decided by the skewness of the differences from a median. Otherwise, as beside a dark frame, the more
-    prominent one of the strokes that are found in both cases decides.
+    Most pictures are decided by the skewness of the differences from a median. Otherwise, as beside a dark frame, the
+    more prominent one of the strokes that are found in both cases decides.
     """
     small = reduced(grey, 80)
     skewness = []
     for share in (0.25, 0.4, 0.6):
-        window = int(share * min(small.shape)) | 1
-        padded = np.pad(small, window, mode="edge")
-        paper = ndimage.median_filter(ndimage.median_filter(padded, (window, 1)), (1, window))
-        contrast = (small - paper[window:-window, window:-window]) ** 3
+        contrast = (small - without_strokes(small, share)) ** 3
         skewness.append(contrast.sum() / (np.abs(contrast).sum() + 1e-12))
     if abs(np.mean(skewness)) > 0.6:
         return bool(np.mean(skewness) > 0)
     small = reduced(grey, 250)
-    dark, light = (most_prominent(picture) for picture in (small, 1 - small))
-    return light > dark if max(dark, light) > 0 else bool(np.mean(skewness) > 0)
+    dark, light = candidates(small), candidates(1 - small)
+    most = [0.0, 0.0]
+    for i, (own, other) in enumerate(((dark, light), (light, dark))):
+        for part in own:
+            is_inside = any(encloses(ring, part) and likeness(ring) >= likeness(part) for ring in other)  # as in a zero
+            most[i] = max(most[i], 0.0 if is_inside else prominence(part, small.shape))
+    return most[1] > 1.3 * most[0] if max(most) > 0 else bool(np.mean(skewness) > 0)
 
 
 def reduced(grey: Floats, side: int) -> Floats:
@@ -101,15 +134,12 @@ def reduced(grey: Floats, side: int) -> Floats:
     return np.asarray(cells.reshape(height, cells.shape[0] // height, width, -1).mean(axis=(1, 3)))
 
 
-def most_prominent(grey: Floats) -> float:
-    """The prominence of the most prominent dark part that may be a digit and does not touch the edge, or 0."""
+def candidates(grey: Floats) -> list[Part]:
+    """The dark parts that may be digits and do not touch the edge."""
     depth, noise = darkness(grey)
     threshold, peak = levels(depth, noise)
-    if peak == 0:
-        return 0.0
-    parts = parts_of(depth > threshold, depth)[1]
-    return max((prominence(part, grey.shape) for part in parts if is_stroke(part, grey.shape) and not part.at_edge),
-               default=0.0)  # fmt: skip
+    parts = parts_of(depth > threshold, depth)[1] if peak else []
+    return [part for part in parts if is_stroke(part, grey.shape) and not part.at_edge]
 
 
 def darkness(grey: Floats) -> tuple[Floats, float]:
@@ -173,12 +203,12 @@ def is_rule(line: straight.Line, width: int) -> bool:
     """Whether a line is too long and thin for a stroke of a digit."""
     ratio = line.thickness / line.length
     through = line.start <= 2 and line.stop >= width - 2
-    return ratio < 0.015 or (ratio < 0.03 and (line.length > 0.8 * width or through))
+    return ratio < 0.015 or (ratio < 0.03 and line.length > 0.8 * width) or (ratio < 0.045 and through)
 
 
 @dataclass
 class Part:
-    """A connected part of the ink."""
+    """A connected part of the ink: its box, and measures of it."""
 
     number: int
     top: int
@@ -187,19 +217,23 @@ class Part:
     right: int
     area: int
     mass: float
-    thickness: float
+    thickness: float  # of its thickest place
+    outline: float  # the share of the sides of its box that is ink
     at_edge: bool
 
     @property
     def height(self) -> int:
+        """Rows."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
+        """Columns."""
         return self.right - self.left
 
     @property
     def size(self) -> int:
+        """The longer side."""
         return max(self.height, self.width)
 
 
@@ -215,10 +249,13 @@ def parts_of(mask: Mask, depth: Floats) -> tuple[Any, list[Part]]:
     height, width = mask.shape
     for i, (rows, columns) in enumerate(ndimage.find_objects(numbers)):
         edge = rows.start <= 1 or columns.start <= 1 or rows.stop >= height - 1 or columns.stop >= width - 1
-        parts.append(
-            Part(i + 1, rows.start, columns.start, rows.stop, columns.stop, int(areas[i + 1]), float(masses[i + 1]),
-                 2 * float(thickest[i]), edge)
-        )  # fmt: skip
+        inside = numbers[rows, columns] == i + 1
+        sides = [
+            side.mean() for side in (inside[:3].any(0), inside[-3:].any(0), inside[:, :3].any(1), inside[:, -3:].any(1))
+        ]
+        box = rows.start, columns.start, rows.stop, columns.stop
+        measures = int(areas[i + 1]), float(masses[i + 1]), 2 * float(thickest[i]), float(np.mean(sides))
+        parts.append(Part(i + 1, *box, *measures, edge))
     return numbers, parts
 
 
@@ -228,14 +265,23 @@ def is_stroke(part: Part, shape: tuple[int, ...]) -> bool:
         return False
     if part.thickness > 0.5 * part.size and part.area > 0.6 * part.height * part.width:
         return False
-    return part.area < 0.85 * part.height * part.width or part.height > 3 * part.width
+    if part.height > 2.5 * part.width:  # a one may fill its box
+        return True
+    return part.area < 0.85 * part.height * part.width and part.outline < 0.65
 
 
 def prominence(part: Part, shape: tuple[int, ...]) -> float:
-    """How likely a part is the main thing in a picture: dark, large, near the middle."""
+    """How likely a part is the main thing in a picture: dark, large, near the middle, a stroke rather than a patch."""
     y = (part.top + part.bottom) / 2 / shape[0] - 0.5
     x = (part.left + part.right) / 2 / shape[1] - 0.5
-    return part.mass / part.area * part.size * float(np.exp(-2 * (x * x + y * y)))
+    return part.mass / part.area * part.size * likeness(part) * float(np.exp(-2 * (x * x + y * y)))
+
+
+def likeness(part: Part) -> float:
+    """How much a part is like a stroke rather than a patch, in 0..1."""
+    patch = max(0.0, part.thickness / part.size - 0.3) / 0.07
+    length = part.area / part.thickness**2  # of the stroke, in units of its thickness; a square has 1
+    return float(np.clip((length - 1.5) / 2, 0.05, 1)) * float(np.exp(-patch * patch))
 
 
 def encloses(outer: Part, inner: Part) -> bool:
@@ -247,39 +293,57 @@ def encloses(outer: Part, inner: Part) -> bool:
 def group(mask: Mask, depth: Floats, noise: float, removed: dict[str, Mask]) -> list[Digit]:
     """The digits among the connected parts of the ink, from left to right."""
     numbers, parts = parts_of(mask, depth)
-    likely = [part for part in parts if is_stroke(part, mask.shape)]
-    inner = [part for part in likely if not part.at_edge]
-    likely = inner or likely
+    heads = largest_strokes(parts, mask.shape)
+    members = {head.number: [head.number] for head in heads}
+    for part in parts:
+        if heads and part not in heads and not part.at_edge:
+            head = min(heads, key=lambda head: gap(part, head))
+            if belongs(part, head):
+                members[head.number].append(part.number)
+    removed["other"] = mask & ~np.isin(numbers, [number for several in members.values() for number in several])
+    return [
+        extract(np.isin(numbers, members[head.number]), removed["lines"], depth, noise)
+        for head in sorted(heads, key=lambda part: part.left + part.right)
+    ]
+
+
+def largest_strokes(parts: list[Part], shape: tuple[int, ...]) -> list[Part]:
+    """The largest part of each digit: the most prominent part, and those in a row with it that are like it."""
+    likely = [part for part in parts if is_stroke(part, shape)]
+    likely = [part for part in likely if not part.at_edge] or likely
     likely = [part for part in likely if not any(encloses(part, other) for other in likely)]
     if not likely:
         return []
-    main = max(likely, key=lambda part: prominence(part, mask.shape))
+    main = max(likely, key=lambda part: prominence(part, shape))
     heads = [main]
     for part in sorted(likely, key=lambda part: -part.size):
-        alike = 0.55 * main.height < part.height < 1.8 * main.height
-        level = min(part.bottom, main.bottom) - max(part.top, main.top) > 0.5 * min(part.height, main.height)
-        apart = all(
-            min(part.right, head.right) - max(part.left, head.left) < 0.3 * min(part.width, head.width)
-            for head in heads
-        )
-        ink = part.mass / part.area > 0.6 * main.mass / main.area
-        near = min(abs(part.left - head.right) for head in heads) < 3 * main.height or \
-            min(abs(head.left - part.right) for head in heads) < 3 * main.height
-        if part is not main and alike and level and apart and ink and near:
+        if part is not main and is_like(part, main) and all(is_beside(part, head) for head in heads):
             heads.append(part)
-    members = {head.number: [head] for head in heads}
-    for part in parts:
-        if part in heads or part.at_edge or part.area < 0.015 * main.area:
-            continue
-        head = min(heads, key=lambda head: gap(part, head))
-        reach = 0.2 if part.size < 0.8 * head.size else 0.1 if part.size < 1.2 * head.size else 0.0
-        if gap(part, head) < reach * head.size and part.mass / part.area > 0.6 * head.mass / head.area:
-            members[head.number].append(part)
-    kept = np.isin(numbers, [part.number for several in members.values() for part in several])
-    removed["other"] = mask & ~kept
-    heads.sort(key=lambda part: part.left)
-    gone = removed["lines"]
-    return [extract(np.isin(numbers, [p.number for p in members[head.number]]), gone, depth, noise) for head in heads]
+    return heads
+
+
+def is_like(part: Part, main: Part) -> bool:
+    """Whether a part may be a digit in a row with the main one: as high, as dark and as thick, and not far away."""
+    level = min(part.bottom, main.bottom) - max(part.top, main.top)
+    return (
+        0.55 * main.height < part.height < 1.8 * main.height
+        and level > 0.5 * min(part.height, main.height)
+        and part.mass / part.area > 0.6 * main.mass / main.area
+        and 0.4 * main.thickness < part.thickness < 2.5 * main.thickness
+        and gap(part, main) < 6 * main.height
+    )
+
+
+def is_beside(part: Part, head: Part) -> bool:
+    """Whether two parts are beside each other rather than one below the other."""
+    return min(part.right, head.right) - max(part.left, head.left) < 0.3 * min(part.width, head.width)
+
+
+def belongs(part: Part, head: Part) -> bool:
+    """Whether a part is a stroke of the digit whose largest stroke is ``head``."""
+    reach = 0.2 if part.size < 0.8 * head.size else 0.1 if part.size < 1.2 * head.size else 0.0
+    near = gap(part, head) < reach * head.size
+    return near and part.area > 0.015 * head.area and part.mass / part.area > 0.6 * head.mass / head.area
 
 
 def gap(a: Part, b: Part) -> float:
@@ -300,4 +364,5 @@ def extract(mask: Mask, lines: Mask, depth: Floats, noise: float) -> Digit:
     floor = max(3 * noise, 0.15 * peak)
     near = ndimage.binary_dilation(inside, EVERYWHERE, iterations=2) & (~lines[window] | inside)
     ink = np.where(near, np.clip((depth[window] - floor) / (peak - floor), 0, 1), 0.0)
-    return Digit((int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1), ink)
+    box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    return Digit(box, ink)
