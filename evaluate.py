@@ -67,7 +67,7 @@ def start(given: argparse.Namespace) -> int:
     if given.checkpoint is None and given.image:
         given.checkpoint = checkpoint_among(given.image)
     if given.checkpoint is None:
-        raise tg.ConfigError("name a checkpoint, such as best.npz in the folder of a run, or runs to --compare")
+        command_line().error("name a checkpoint, such as best.npz in the folder of a run, or runs to --compare")
     network, o, about = restore(given.checkpoint)
     if given.image:
         from training import reading
