@@ -93,7 +93,7 @@ def check_options_of_pictures(given: argparse.Namespace) -> None:
         raise tg.ConfigError("--out is an option of --compare")
     for name in ("json", "csv", "show"):
         if not given.image and getattr(given, name):
-            others = "--image and --compare" if name == "json" else "--image"
+            others = "--compare and --image" if name == "json" else "--image"
             raise tg.ConfigError(f"--{name} is an option of {others}")
 
 
