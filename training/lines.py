@@ -95,7 +95,10 @@ def _fit(mask: Mask, row: float, slope: float, shortest: float) -> Line | None:
         start, stop = start + first, start + last
         centres = (places * near).sum(axis=1)[here][used] / count[here][used]
         degree = 2 if attempt and stop - start > 0.5 * width else 1
-        rows = np.polyval(np.polyfit(columns[here][used] / width, centres, degree), np.arange(width) / width)
+        rows = np.asarray(
+            np.polyval(np.polyfit(columns[here][used] / width, centres, degree), np.arange(width) / width),
+            dtype=np.float64,
+        )
         reach = min(reach, 3 + int(np.median(count[here][used])) // 2)
     if stop - start < shortest or (count[here] > 0).mean() < 0.85:
         return None
