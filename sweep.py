@@ -9,9 +9,11 @@ The folder of a sweep contains the folder of each run, results.csv, table.md wit
 the seeds, and pictures. Ctrl-C saves the runs in progress; the same command continues the sweep.
 """
 
-from __future__ import annotations
+if __name__ == "__main__":  # before other imports, so that Ctrl-C ends the program without a traceback
+    import _signal as signals  # type: ignore[import-not-found]  # built in: its import reads no file
 
-if __name__ == "__main__":  # first of all: from here on, Ctrl-C ends the program in one line
+    if signals.getsignal(signals.SIGINT) is signals.default_int_handler:
+        signals.signal(signals.SIGINT, signals.SIG_DFL)
     from training import startup
 
     startup.prepare("sweep.py")

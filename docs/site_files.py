@@ -35,7 +35,7 @@ REFERENCE = {  # pages: the title, and packages with public names
 }
 ORDER = [  # of what `tensorgrad` itself contains
     "frontend.tensor", "rules", "transforms", "frontend", "engine", "debug", "compiling", "checkpoints", "drawing",
-    "errors",
+    "exporting", "minimizing", "errors",
 ]  # fmt: skip
 _LINK = re.compile(r"(\]\(|\bsrc=\"|\bhref=\")([^)\s\"#]+)(#[^)\s\"]*)?")  # of Markdown and HTML
 _CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -98,7 +98,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
             target, anchor = target.removesuffix("?plain=1"), ""
         path = posixpath.normpath(posixpath.join(folder, target))
         in_site = PAGES.get(path, path.removeprefix("docs/"))
-        if (path in PAGES or path.startswith("docs/")) and files.get_file_from_path(in_site):
+        found = files.get_file_from_path(in_site) if path in PAGES or path.startswith("docs/") else None
+        if found and not found.inclusion.is_excluded():  # excluded: programs and notebooks
             return before + posixpath.relpath(in_site, place or ".") + anchor
         kind = "tree" if (ROOT / path).is_dir() else "blob"
         if not (ROOT / path).exists():

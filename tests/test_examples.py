@@ -54,8 +54,9 @@ def public():
 
 
 PUBLIC = public()
-if not importlib.util.find_spec("onnx"):  # in the extra `export`
-    PUBLIC = {name: thing for name, thing in PUBLIC.items() if name not in ("tg.export", "tg.import_model")}
+for package, needing in {"onnx": ("tg.export", "tg.import_model"), "scipy": ("tg.minimize",)}.items():
+    if not getattr(importlib.util.find_spec(package), "origin", None):  # in the extras `export` and `scipy`
+        PUBLIC = {name: thing for name, thing in PUBLIC.items() if name not in needing}
 ATTRIBUTES = {"Dataset.classes", "Dataset.shape", "Dataset.features", "Methods.ndim", "Methods.size", "Methods.nbytes"}
 """Attributes with a docstring of one line: those of data sets, which the class shows, and those of every ndarray."""
 

@@ -119,13 +119,18 @@ def test_differences(name, fixed, points, exact, edges):
     assert tg.gradgradcheck(of(name, *fixed), [np.array(points)], rtol=1e-4)
 
 
+def central_difference(f, x, h):
+    """The derivative; `mpmath.diff` would compute with four times as many digits."""
+    return float((f(x + h) - f(x - h)) / (2 * h))
+
+
 @pytest.mark.parametrize(("name", "fixed", "points", "exact", "edges"), ONE, ids=IDS)
 def test_edges(name, fixed, points, exact, edges):
     if exact is None:
         return
     with mpmath.workdps(60):
         for x in edges:
-            expected = float(mpmath.diff(exact, mp.mpf(x), h=mp.mpf(10) ** -25 * (min(1, abs(x)) or 1)))
+            expected = central_difference(exact, mp.mpf(x), mp.mpf(10) ** -20 * (min(1, abs(x)) or 1))
             np.testing.assert_allclose(gradient(of(name, *fixed), [x])[0], expected, rtol=2e-11, atol=1e-290, err_msg=x)
 
 

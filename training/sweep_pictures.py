@@ -256,9 +256,13 @@ def error_scale(axes: Axes) -> None:
     """Set a logarithmic scale for all lines, dots and shaded ranges, with zero at its lower edge."""
     lines = axes.get_lines()
     values = [np.asarray(line.get_ydata(), float) for line in lines]
-    ranges = [np.asarray(path.vertices)[:, 1] for shade in axes.collections for path in shade.get_paths()]
-    for line, shown in zip(lines, log_scale(axes, [*values, *ranges], always=True), strict=False):
+    for line, shown in zip(lines, log_scale(axes, [*values, *_ranges(axes)], always=True), strict=False):
         line.set_ydata(shown)
+
+
+def _ranges(axes: Axes) -> list[Any]:
+    """The values at the edges of the shaded ranges."""
+    return [np.asarray(path.vertices)[:, 1] for shade in axes.collections for path in shade.get_paths()]
 
 
 def name_lines(axes: Axes) -> None:
@@ -326,7 +330,7 @@ def _status_note(cell: Cell) -> str:
 def loss_range(axes: Axes) -> None:
     """Set a logarithmic scale if the losses differ much; losses above `MOST_LOSS` are outside, and a note says so."""
     lines = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
-    values = np.concatenate(lines) if lines else np.array([])
+    values = np.concatenate([*lines, *_ranges(axes)]) if lines else np.array([])
     values = values[np.isfinite(values)]
     if not values.size:
         return

@@ -155,7 +155,7 @@ for name, a, b in zip(("W1", "b1", "W2", "b2"), gradient_by_hand(w, x, y), by_ta
     close(name, a, b, 1e-14)
 
 # %% [markdown]
-# Six lines for two layers, and each is a chance for a mistake. From here on the tape does it.
+# A few lines for two layers, and each is a chance for a mistake. From here on the tape does it.
 #
 # ## Before the training: one batch
 #

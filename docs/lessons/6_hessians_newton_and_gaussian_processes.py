@@ -31,9 +31,9 @@ import tensorgrad as tg
 # %% [markdown]
 # ## The second derivative of a function of many variables
 #
-# is a matrix, the Hessian: $H_{ij} = \partial^2 f / \partial x_i \partial x_j$. Row $i$ is the gradient of the $i$-th
-# component of the gradient: so we need a gradient of a gradient. The rules of the gradient table are NumPy code, and
-# are recorded in turn.
+# It is a matrix, the Hessian: $H_{ij} = \partial^2 f / \partial x_i \partial x_j$. Row $i$ is the gradient of the
+# $i$-th component of the gradient: so we need a gradient of a gradient. The rules of the gradient table are NumPy code,
+# and are recorded in turn.
 #
 # Our first function is a valley with a curved floor, by Rosenbrock (1960), a test for optimizers ever since.
 
@@ -118,6 +118,17 @@ assert max(result.fun for name, result in found.items() if name[0] != "N") < 1e-
 # The gradient saves a factor of about twenty: for a difference quotient in twenty dimensions, the function is evaluated
 # 21 times. The second derivatives save another factor of several. Nelder-Mead did not arrive: its minimum should be 0.
 #
+# `tg.minimize` puts the two together: it hands each of SciPy's methods the derivatives that it can use. The variables
+# may be an array, or a dict or list of arrays.
+
+# %%
+result = tg.minimize(
+    lambda p: 100 * (p["v"] - p["u"] ** 2) ** 2 + (1 - p["u"]) ** 2, {"u": -1.2, "v": 1.0}, method="trust-exact"
+)
+print(result.x)
+close("the minimum", list(result.x.values()), [1, 1], 1e-5)
+
+# %% [markdown]
 # ## A product with the Hessian, without the Hessian
 #
 # A network with a million weights has a Hessian with $10^{12}$ entries. But many methods only need $Hv$ for some
@@ -125,8 +136,8 @@ assert max(result.fun for name, result in found.items() if name[0] != "N") < 1e-
 #
 # $$ H v = \nabla \left( g \cdot v \right) $$
 #
-# is the gradient of one number: two backward passes, as cheap as two gradients. That is `tg.hvp(f, x, v)`, which one of
-# the runs above used.
+# is the gradient of one number. It costs about as much as a few gradients. That is `tg.hvp(f, x, v)`, which one of the
+# runs above used.
 
 # %%
 direction = np.random.default_rng(0).standard_normal(20)
@@ -138,8 +149,8 @@ close("Hv as the gradient of a number", product, inner(far), 1e-9)
 # %% [markdown]
 # ## The Hessian of a network, and its learning rate
 #
-# Train a small network of 6 hidden units, by such products, and compute all second derivatives of its loss. A vector of
-# 460 parameters, a matrix of 460 x 460.
+# Train a small network of 6 hidden units, by such products, and compute all second derivatives of its loss. It has 460
+# parameters, so the matrix is 460 x 460.
 
 # %%
 data = tg.data.digits()
@@ -169,10 +180,10 @@ assert largest > 50 * np.median(curvatures)
 # A few directions are steep, and most are almost flat. (Most have a curvature of about 0.001, which is that of the
 # penalty.)
 #
-# This explains the learning rate of lesson 3. Along a direction of curvature $c$, the loss is $\frac{c}{2} t^2$, and
-# gradient descent does $t \leftarrow t - \eta c t = (1 - \eta c)\, t$. It shrinks if $|1 - \eta c| < 1$, that is, if
-# $\eta < 2 / c$. **The steepest direction sets the limit: $\eta < 2 / c_{\max}$.** Let us see: start a little beside
-# the minimum, in the steepest direction, with a rate slightly below and slightly above.
+# This explains why the learning rate has a limit, as seen in lesson 3. Along a direction of curvature $c$, the loss is
+# $\frac{c}{2} t^2$, and gradient descent does $t \leftarrow t - \eta c t = (1 - \eta c)\, t$. It shrinks if
+# $|1 - \eta c| < 1$, that is, if $\eta < 2 / c$. **The steepest direction sets the limit: $\eta < 2 / c_{\max}$.** Let
+# us see: start a little beside the minimum, in the steepest direction, with a rate slightly below and slightly above.
 
 # %%
 steepest = np.linalg.eigh(H)[1][:, -1]

@@ -159,6 +159,11 @@ def test_curves_are_the_mean_and_the_range_of_the_seeds(tmp_path, drawn):
     ranges = [shade.get_paths()[0].vertices[:, 1] for shade in right.collections]
     assert [(r.min(), r.max()) for r in ranges] == [pytest.approx((46, 50)), pytest.approx((45, 49))]
     assert right.get_ylim()[0] < 45 < 50 < right.get_ylim()[1]
+    for axes in (left, right):  # no range is cut at the axes
+        low, high = axes.get_ylim()
+        for shade in axes.collections:
+            for path in shade.get_paths():
+                assert low <= path.vertices[:, 1].min() <= path.vertices[:, 1].max() <= high
 
 
 def test_many_cells_and_long_names_fit_into_the_picture(tmp_path, drawn):

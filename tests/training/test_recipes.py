@@ -49,15 +49,16 @@ def ended(folder):
 
 
 @pytest.mark.usefixtures("no_clock")
+@pytest.mark.parametrize("legs", [[8], pytest.param([3, 5, 6], marks=pytest.mark.slow)], ids=str)
 @pytest.mark.parametrize("settings", RECIPES.values(), ids=RECIPES)
-def test_every_recipe_is_resumed_bitwise_and_does_not_depend_on_compilation(run_train, interrupt_after, settings):
+def test_every_recipe_is_resumed_bitwise_and_does_not_depend_on_compilation(run_train, interrupt_after, settings, legs):
     words = arguments(settings)
     assert run_train(*words, "--out", "whole").code == 0
     expected = ended("whole")
     assert run_train(*words, "--eager", "--out", "eager").code == 0
     assert ended("eager") == expected
     resume = [*words, "--out", "parts"]
-    for leg in (3, 5, 6):
+    for leg in legs:
         interrupt_after(leg)
         assert run_train(*resume).code == 130
         resume = ["--resume", "parts", "--quiet"]
