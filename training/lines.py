@@ -78,7 +78,7 @@ def _fit(mask: Mask, row: float, slope: float, shortest: float) -> Line | None:
     """The line near a proposal, or None if it is not covered by thin ink over ``shortest`` columns."""
     height, width = mask.shape
     start, stop = 0, width
-    rows = row + slope * np.arange(width)
+    rows: Floats = np.asarray(row + slope * np.arange(width), dtype=np.float64)
     reach = max(6, width // 50)
     for attempt in range(3):
         columns = np.arange(start, stop)
