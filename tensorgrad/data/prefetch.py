@@ -45,7 +45,7 @@ class Prefetch(Generic[T]):
             try:
                 item, error = self._made.get(timeout=_CHECK_SECONDS)
             except queue.Empty:
-                if self._thread.is_alive():
+                if self._thread.is_alive() or not self._made.empty():
                     continue
                 break  # for example after os.fork
             if error is not None or item is _END:
@@ -58,7 +58,16 @@ class Prefetch(Generic[T]):
         raise StopIteration
 
     def close(self) -> None:
-        """Stop the thread, and wait until it has ended."""
+        """Stop the thread, and wait until it has ended.
+
+        Examples
+        --------
+        >>> import itertools
+        >>> numbers = tg.data.Prefetch(itertools.count())
+        >>> next(numbers)
+        0
+        >>> numbers.close()
+        """
         self._is_closed.set()
         while self._thread.is_alive():
             try:

@@ -50,7 +50,14 @@ class Warps:
     elastic_sigma: float = 1.0
 
     def draw(self, count: int, shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
-        """Draw coordinates ``(count, 2, H, W)`` for `warp`: for each pixel, the row and column that it is read from."""
+        """Draw coordinates ``(count, 2, H, W)`` for `warp`: for each pixel, the row and column that it is read from.
+
+        Examples
+        --------
+        >>> coordinates = tg.data.Warps(translation=2).draw(1, (3, 4), np.random.default_rng(0))
+        >>> coordinates[0, 0, 1] - coordinates[0, 0, 0]
+        array([1., 1., 1., 1.], dtype=float32)
+        """
         height, width = shape
         angle, slope, *others = rng.uniform(-1, 1, (6, count))
         angle, slope = np.deg2rad(self.rotation) * angle, self.shear * slope

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 
 from tensorgrad.sklearn import NetworkClassifier, NetworkRegressor  # noqa: E402
+from tests.ids import written
 
 DIGITS = tg.data.digits()
 X, Y = DIGITS.train_images.reshape(-1, 64) / np.float32(16), DIGITS.train_labels
@@ -164,7 +165,7 @@ WRONG = [
 
 
 @pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
-@pytest.mark.parametrize(("options", "message"), WRONG, ids=[str(options) for options, _ in WRONG])
+@pytest.mark.parametrize(("options", "message"), WRONG, ids=[written(options) for options, _ in WRONG])
 def test_wrong_options(options, message):
     with pytest.raises(ValueError, match=message):
         NetworkClassifier(**SHORT | options).fit(X, Y)

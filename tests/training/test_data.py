@@ -44,7 +44,7 @@ def test_names_of_classes_are_in_the_run_and_in_reports(run_train, run_evaluate)
         assert sum(line.split("  ")[0].strip() == name or line.strip().startswith(name)
                    for line in report.splitlines()) == 2  # fmt: skip
     assert "in 4 classes (a cat, dog, T-shirt/top, ...)" in report
-    Image.fromarray(np.pad(np.full((40, 20), 255, np.uint8), 20)).save("one.png")
+    Image.fromarray(np.pad(np.full((40, 6), 255, np.uint8), 20)).save("one.png")
     lines = run_evaluate(result.folder / "best.npz", "--image", "one.png").out.splitlines()
     assert lines[0].removeprefix("one.png: ") in NAMES
     assert all(name in lines[1] for name in NAMES)
