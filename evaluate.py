@@ -61,24 +61,14 @@ def command_line() -> Parser:
 
 def start(given: argparse.Namespace) -> int:
     """Do what the options ask for, by default evaluate the network on the test images; return the exit code."""
+    check_options(given)
     if given.compare:
-        if others := [f"--{name}" for name in ("image", "export", "page") if getattr(given, name)]:
-            raise tg.ConfigError(f"--compare cannot be combined with {others[0]}")
-        if given.checkpoint:
-            raise tg.ConfigError(f"--compare names all runs: leave out {given.checkpoint}, or name it after --compare")
         return compare(given)
-    check_options_of_pictures(given)
     if given.checkpoint is None and given.image:
         given.checkpoint = checkpoint_among(given.image)
     if given.checkpoint is None:
-        raise tg.ConfigError("name a checkpoint, such as best.npz in the folder of a run, or runs to --compare")
+        command_line().error("name a checkpoint, such as best.npz in the folder of a run, or runs to --compare")
     network, o, about = restore(given.checkpoint)
-    if given.export:
-        from training import exporting
-
-        exporting.write(network, o, about, given.checkpoint, given.export)
-        print(f"{given.export}, and its model card {given.export}.md")
-        return 0
     if given.image:
         from training import reading
 
@@ -86,17 +76,26 @@ def start(given: argparse.Namespace) -> int:
         return reading.read_pictures(reading.Reader(network, o, about), given.image, form, given.show)
     if given.page:
         return write_page(network, o, about, given)
+    if given.export:
+        from training import exporting
+
+        exporting.write(network, o, about, given.checkpoint, given.export)
+        print(f"{given.export}, and its model card {given.export}.md")
+        return 0
     return measure(network, o, about, given.data)
 
 
-def check_options_of_pictures(given: argparse.Namespace) -> None:
-    """Refuse options that have no effect because there are no pictures, or no comparison."""
-    if given.out:
-        raise tg.ConfigError("--out is an option of --compare")
-    for name in ("json", "csv", "show"):
-        if not given.image and getattr(given, name):
-            others = "--image and --compare" if name == "json" else "--image"
-            raise tg.ConfigError(f"--{name} is an option of {others}")
+def check_options(given: argparse.Namespace) -> None:
+    """Refuse options that would have no effect."""
+    tasks = [f"--{name}" for name in ("image", "export", "page", "compare") if getattr(given, name)]
+    if len(tasks) > 1:
+        raise tg.ConfigError(f"{tasks[0]} cannot be combined with {tasks[1]}")
+    if given.compare and given.checkpoint:
+        raise tg.ConfigError(f"--compare names all runs: leave out {given.checkpoint}, or name it after --compare")
+    for name, users in {"out": ["--compare"], "json": ["--image", "--compare"], "csv": ["--image"],
+                        "show": ["--image"]}.items():  # fmt: skip
+        if getattr(given, name) and not {*tasks} & {*users}:
+            raise tg.ConfigError(f"--{name} is an option of {' and '.join(users)}")
 
 
 def checkpoint_among(pictures: list[str]) -> str | None:

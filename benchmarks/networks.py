@@ -1,11 +1,12 @@
 """The functions of neural networks, forward and backward, compared with PyTorch; and whole training steps.
 
-    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/networks.py [names] [--allocator default]
+    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/networks.py [names] [options]
 
 float32, one thread. The upstream gradient of a function is a given array, so that only the function is measured; all
 inputs require a gradient, except images that are inputs of a network. A step is a forward pass, a backward pass and an
 update. Results and gradients of both libraries are compared before they are timed. ``names`` select the rows that
-contain one of them. For ``--allocator default`` see `measuring.keep_memory`.
+contain one of them. For ``--allocator default`` see `measuring.keep_memory`; ``--clock processor`` leaves out the time
+during which other processes ran.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -316,7 +318,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="rows whose names contain one of these; by default, all")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each contender, for a row")
     parser.add_argument("--allocator", choices=("keep", "default"), default="keep", help="whether freed memory is kept")
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall", help="processor: on a busy machine")
     args = parser.parse_args(arguments)
+    measuring.clock = time.thread_time if args.clock == "processor" else time.perf_counter
     torch = measuring.pytorch()
     kept = args.allocator == "keep" and measuring.keep_memory()
     measuring.header()

@@ -8,7 +8,7 @@ floating-point warnings.
 import ctypes
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import product
@@ -47,6 +47,43 @@ def gemm(alpha: float, a: Any, b: Any, beta: float, c: Any) -> None:
         routines[1](_ROW_MAJOR, trans_a, trans_b, m, n, k, alpha, at_a, lda, at_b, ldb, beta, at_c, n)
         return
     np.add(alpha * (a @ b), beta * c if beta else 0, out=c)
+
+
+def products(terms: Sequence[tuple[Any, Any, Any]]) -> Callable[[], None]:
+    """A function that computes ``c += a @ b`` for each ``(a, b, c)``, one after the other.
+
+    These are matrices of one dtype. Their rows are contiguous, but may be apart; ``a`` and ``b`` may be transposed.
+    What BLAS needs to know is determined here, so that the function adds only 1 µs to the time of a product.
+    """
+    routines = _routines().get(terms[0][2].dtype)
+    if routines is None or any(0 in (*a.shape, *b.shape) for a, b, _ in terms):
+
+        def by_numpy() -> None:
+            for a, b, c in terms:
+                np.add(c, a @ b, out=c)
+
+        return by_numpy
+
+    calls, gemm = [], routines[1]
+    for a, b, c in terms:
+        (trans_a, lda), (trans_b, ldb), (_, ldc) = map(_layout, (a, b, c))
+        at_a, at_b, at_c = map(_address, (a, b, c))
+        call = (_ROW_MAJOR, trans_a, trans_b, len(a), b.shape[1], len(b), 1, at_a, lda, at_b, ldb, 1, at_c, ldc)
+        calls.append([convert(x) for convert, x in zip(gemm.argtypes, call, strict=True)])
+
+    def by_blas(_used: Any = terms) -> None:  # a reference, so that the arrays are kept
+        for call in calls:
+            gemm(*call)
+
+    return by_blas
+
+
+def _layout(x: Any) -> tuple[int, int]:
+    """Whether BLAS has to transpose a matrix, and the distance of its rows or columns."""
+    (rows, columns), (down, across), size = x.shape, x.strides, x.itemsize
+    if across == size or columns == 1:  # the distance of columns may be anything if there is only one
+        return _NO_TRANS, max(down // size, columns)
+    return _TRANS, max(across // size, rows)
 
 
 def _usable(x: Any, out: Any) -> bool:

@@ -79,7 +79,7 @@ MAY_IMPORT = {
     "transforms": {"errors", "engine", "frontend"},
     "minimizing": {"errors", "engine", "frontend", "transforms"},
     "debug": {"errors", "engine", "frontend", "transforms"},
-    "functional": {"summation", "errors", "engine", "frontend", "rules"},
+    "functional": {"summation", "errors", "blas", "engine", "frontend", "rules"},
     "scipy": {"errors", "engine", "frontend", "rules", "functional"},
     "nn": {"errors", "engine", "frontend", "functional"},
     "sklearn": {"errors", "frontend", "functional", "nn", "optim", "schedules"},

@@ -25,6 +25,7 @@ def calls(monkeypatch):
             counts[i] += 1
             return function(*arguments)
 
+        call.argtypes = function.argtypes
         return call
 
     known = {dtype: [counted(i, f) for i, f in enumerate(pair)] for dtype, pair in blas._routines().items()}
@@ -40,6 +41,43 @@ def assert_near(actual, expected):
     """Equal up to rounding: BLAS may round a product and a sum once instead of twice."""
     eps = np.finfo(actual.dtype).eps
     np.testing.assert_allclose(actual, expected, rtol=32 * eps, atol=32 * eps)
+
+
+# ------------------------------------------------------------------------------------------------ products
+
+
+@DTYPES
+@pytest.mark.parametrize("is_used", [pytest.param(True, marks=needs_blas), False])
+def test_products(dtype, is_used, monkeypatch, calls):
+    if not is_used:
+        monkeypatch.setattr(blas, "_routines", dict)
+    a, b, c = (numbers(shape, dtype, i) for i, shape in enumerate([(8, 12), (12, 8), (7, 8)]))
+    terms = [  # (rows, K) and (K, columns), added to (rows, columns); the rows of a, b and c are apart
+        (a[:2], b[:, :6], c[:2, 1:7]),
+        (a[::3, 3:6], b[1::4, 2:4], c[::2, :2][:3]),
+        (b[:5, 1:4].T, a[2:7, ::-1][:, ::-1], np.zeros((3, 12), dtype)),
+        (b[:, :1].T, a[:3].T, c[3:4, :3]),
+        (a[:, 2:3], b[3:4, :1], np.zeros((8, 1), dtype)),
+        (a[:4, :3], b[:3, ::4][:, :1], c[:4, ::3][:, 1:2]),
+    ]
+    run = blas.products(terms)
+    start = [z.copy() for *_, z in terms] + [c.copy()]
+    for x, y, z in terms:
+        z += x @ y
+    expected = [z.copy() for *_, z in terms] + [c.copy()]
+    for z, value in zip([*(z for *_, z in terms), c], start, strict=True):
+        z[...] = value
+    run()
+    for got, value in zip([*(z for *_, z in terms), c], expected, strict=True):
+        assert_near(got, value)
+    assert calls[1] == len(terms) * is_used
+
+
+@DTYPES
+def test_products_without_elements(dtype):
+    c = np.ones((2, 3), dtype)
+    blas.products([(np.ones((2, 0), dtype), np.ones((0, 3), dtype), c)])()
+    np.testing.assert_array_equal(c, 1)
 
 
 # ------------------------------------------------------------------------------------------------ axpby

@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tensorgrad as tg
-from tensorgrad import functional
-from tensorgrad.functional import depthwise, products_of_windows
+from tensorgrad import blas, functional
+from tensorgrad.functional import convolution_products, depthwise, pixel_matrices, whole_windows
 from tensorgrad.functional.folding import fold, unfold
 from tests.helpers import draw, leaf
 
@@ -268,11 +268,12 @@ def test_padding_is_never_the_maximum_and_gets_no_gradient():
 
 
 METHODS = {  # constants of the modules that compute convolutions, for each way to compute them
-    "one image at a time": {"_CACHE": 1},
-    "few images at a time, whole windows": {"_CACHE": 3000, "_FEW": 10**9},
-    "rows of windows": {"_FEW": 0},
-    "rows of windows, small products": {"_FEW": 0, "_SMALL": 10**9, "_TALL": 1},
-    "rows of windows, large products": {"_CACHE": 3000, "_FEW": 0, "_SMALL": 0},
+    "whole windows, one image at a time": {whole_windows: {"_CACHE": 1}, convolution_products: {"_FEW": 10**9}},
+    "whole windows, few images at a time": {whole_windows: {"_CACHE": 3000}, convolution_products: {"_FEW": 10**9}},
+    "shifted pixels, one image at a time": {pixel_matrices: {"_CACHE": 1}, convolution_products: {"_FEW": 0}},
+    "shifted pixels, two images at a time": {pixel_matrices: {"_CACHE": 3000}, convolution_products: {"_FEW": 0}},
+    "shifted pixels by NumPy": {convolution_products: {"_FEW": 0}, blas: {"_routines": dict}},
+    "loops for single channels": {depthwise: {"_LONG": 0, "_CACHE": 1}},
 }
 
 
@@ -293,12 +294,34 @@ def test_property_all_ways_to_compute_a_convolution_agree(method, drawn, channel
 
     expected = results()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in METHODS[method].items():
-            for module in (products_of_windows, depthwise):
-                patch.setattr(module, name, value, raising=False)
+        for module, constants in METHODS[method].items():
+            for name, value in constants.items():
+                patch.setattr(module, name, value)
         for got, wanted in zip(results(), expected, strict=True):
             values = wanted if isinstance(wanted, np.ndarray) else wanted.data
             np.testing.assert_allclose(tg.Tensor(got).data, values, atol=1e-9 * (1 + np.abs(values).max(initial=0)))
+
+
+@pytest.mark.parametrize("channels", [(1, 6, 2), (3, 1, 1), (1, 1, 2)], ids=["many", "single", "few"])
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_pixel_that_is_not_finite_reaches_only_what_depends_on_it(channels, value):
+    groups, inputs, outputs = channels
+    x, g = draw(2, groups * inputs, 5, 6), draw(2, groups * outputs, 3, 4, seed=2)
+    weight = leaf(draw(groups * outputs, inputs, 3, 3, seed=1))
+    with np.errstate(invalid="ignore"):
+        plain = tg.conv2d(x, weight, groups=groups)
+        expected = tg.grad(plain, weight, g)
+        x[1, 0, 0, 0] = value
+        y = tg.conv2d(x, weight, groups=groups)
+        got = tg.grad(y, weight, g)
+    seen = np.zeros(plain.shape, bool)
+    seen[1, :outputs, 0, 0] = True
+    np.testing.assert_array_equal(np.isfinite(y.data), ~seen)
+    np.testing.assert_allclose(y.data[~seen], plain.data[~seen])
+    seen = np.zeros(weight.shape, bool)
+    seen[:outputs, 0, 0, 0] = True
+    np.testing.assert_array_equal(np.isfinite(got), ~seen)
+    np.testing.assert_allclose(got[~seen], expected[~seen])
 
 
 @pytest.mark.parametrize("pool", [tg.max_pool2d, tg.avg_pool2d])

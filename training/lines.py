@@ -78,7 +78,7 @@ def _fit(mask: Mask, row: float, slope: float, shortest: float) -> Line | None:
     """The line near a proposal, or None if it is not covered by thin ink over ``shortest`` columns."""
     height, width = mask.shape
     start, stop = 0, width
-    rows = row + slope * np.arange(width)
+    rows: Floats = np.asarray(row + slope * np.arange(width), dtype=np.float64)
     reach = max(6, width // 50)
     for attempt in range(3):
         columns = np.arange(start, stop)
@@ -95,7 +95,10 @@ def _fit(mask: Mask, row: float, slope: float, shortest: float) -> Line | None:
         start, stop = start + first, start + last
         centres = (places * near).sum(axis=1)[here][used] / count[here][used]
         degree = 2 if attempt and stop - start > 0.5 * width else 1
-        rows = np.polyval(np.polyfit(columns[here][used] / width, centres, degree), np.arange(width) / width)
+        rows = np.asarray(
+            np.polyval(np.polyfit(columns[here][used] / width, centres, degree), np.arange(width) / width),
+            dtype=np.float64,
+        )
         reach = min(reach, 3 + int(np.median(count[here][used])) // 2)
     if stop - start < shortest or (count[here] > 0).mean() < 0.85:
         return None

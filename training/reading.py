@@ -57,7 +57,7 @@ class Answer:
         if self.box is None:
             return False
         left, top, right, bottom = self.box
-        return right - left > (1.5 if self.probability > 0.9 else 1.2) * (bottom - top)
+        return right - left > (1.6 if self.probability > 0.9 else 1.2) * (bottom - top)
 
     @property
     def doubt(self) -> str:

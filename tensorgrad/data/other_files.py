@@ -176,9 +176,7 @@ def _read_csv(path: Path) -> Part:
     label = next((names.index(name) for name in _LABELS if name in names), 0)
     skipped = 0 if header is None else 1
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy warns of files without numbers
-            table = _columns(path, np.float32, skipped)
+        table = _columns(path, np.float32, skipped)
     except (ValueError, UnicodeDecodeError) as error:
         return _read_csv_with_texts(path, label, skipped, error)
     if table.shape[1] < 2 or not len(table):
@@ -204,8 +202,10 @@ def _read_csv_with_texts(path: Path, label: int, skipped: int, error: Exception)
 def _columns(path: Path, dtype: Any, skipped: int, columns: list[int] | None = None,
              max_rows: int | None = None) -> Array:  # fmt: skip
     """Columns of a CSV file, by default all of them, ``(rows, columns)``."""
-    return np.loadtxt(path, dtype, delimiter=",", skiprows=skipped, ndmin=2, usecols=columns, max_rows=max_rows,
-                      encoding="utf-8-sig", quotechar='"', comments=None)  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy warns of files without numbers, and of empty lines
+        return np.loadtxt(path, dtype, delimiter=",", skiprows=skipped, ndmin=2, usecols=columns, max_rows=max_rows,
+                          encoding="utf-8-sig", quotechar='"', comments=None)  # fmt: skip
 
 
 def _read_pictures(folder: Path, inner: list[Path]) -> tuple[Part, Part, tuple[str, ...]] | None:

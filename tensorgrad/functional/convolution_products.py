@@ -8,7 +8,6 @@ is linear in ``x`` and in ``w``; elements outside ``x`` are 0. `convolution` com
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -16,23 +15,26 @@ import numpy as np
 from tensorgrad.engine.registry import primitive, rule
 from tensorgrad.engine.sums import total
 from tensorgrad.engine.tape import Array, Variable
-from tensorgrad.functional import depthwise, products_of_windows
+from tensorgrad.functional import depthwise, shifted_pixels, whole_windows
 from tensorgrad.functional.windows import Ints, Windows
 from tensorgrad.summation import wide
+
+_FEW = 16  # elements in a row of a window: for fewer, whole windows are copied
 
 
 @primitive
 def convolution(x: Array, w: Array, *bias: Array, out: Ints, before: Ints, stride: Ints, dilation: Ints,
                 groups: int) -> Array:  # fmt: skip
-    """``(N, C, *spatial)`` with ``(O, C / groups, *kernel)`` to ``(N, O, *out)``, in memory with the channels last."""
+    """``(N, C, *spatial)`` with ``(O, C / groups, *kernel)`` to ``(N, O, *out)``."""
     dtype, (x, w, *shift) = _alike(x, w, *bias)
     windows = Windows(w.shape[2:], out, before, stride, dilation)
     if _is_depthwise(w, groups):
-        parts = [depthwise.correlate(_repeated(x, w, groups), w, shift, windows)]
+        images = depthwise.correlate(_repeated(x, len(w), groups), w, shift, windows)
+    elif _are_whole(x.shape, windows, groups):
+        images = whole_windows.correlate(x, w, shift, windows)
     else:
-        slices = _groups(groups, x.shape[1], len(w))
-        parts = [products_of_windows.correlate(x[:, c], w[o], [b[o] for b in shift], windows) for c, o in slices]
-    return _joined(parts, dtype)
+        images = shifted_pixels.correlate(x, w, shift, windows, groups)
+    return images.astype(dtype, copy=False)
 
 
 @primitive
@@ -41,18 +43,15 @@ def convolution_transposed(g: Array, w: Array, *, shape: Ints, before: Ints, str
     """``(N, O, *out)`` with ``(O, C / groups, *kernel)`` to ``(N, C, *shape)``, in memory in the order of ``g``."""
     dtype, (g, w) = _alike(g, w)
     windows = Windows(w.shape[2:], g.shape[2:], before, stride, dilation)
-    slices = _groups(groups, w.shape[1] * groups, len(w))
     if _is_depthwise(w, groups):
-        each = depthwise.spread(g, w, shape, windows)
-        parts = [each if len(w) == groups else each.reshape(len(g), *shape, groups, -1).sum(-1)]
-    elif max(stride) == 1 and math.prod(shape) <= 1.2 * math.prod(windows.out):  # with the kernel reversed
-        flipped = np.swapaxes(np.flip(w, tuple(range(2, w.ndim))), 0, 1)
-        seen = windows.seen_from(shape)
-        parts = [products_of_windows.correlate(g[:, o], flipped[:, o], [], seen) for _, o in slices]
+        images = depthwise.spread(g, w, shape, windows)
+        if len(w) > groups:
+            images = images.reshape(len(g), groups, -1, *shape).sum(2)
+    elif windows.are_points(shape) and groups == 1:
+        images = whole_windows.spread_points(g, w)
     else:
-        parts = [products_of_windows.spread(g[:, o], w[o], shape, windows) for _, o in slices]
-    images = _joined(parts, dtype)
-    return np.ascontiguousarray(images) if g.flags.c_contiguous else images
+        images = shifted_pixels.spread(g, w, shape, windows, groups)
+    return images.astype(dtype, copy=False)
 
 
 @primitive
@@ -60,13 +59,13 @@ def convolution_filters(x: Array, g: Array, *, kernel: Ints, before: Ints, strid
                         groups: int) -> Array:  # fmt: skip
     """``(N, C, *spatial)`` with ``(N, O, *out)`` to ``(O, C / groups, *kernel)``."""
     dtype, (x, g) = _alike(x, g)
-    w = np.empty((g.shape[1], x.shape[1] // groups, *kernel), x.dtype)
     windows = Windows(kernel, g.shape[2:], before, stride, dilation)
-    if _is_depthwise(w, groups):
-        w[...] = depthwise.correlate_filters(_repeated(x, w, groups), g, windows)
+    if groups == x.shape[1] > 1:
+        w = depthwise.correlate_filters(_repeated(x, g.shape[1], groups), g, windows)
+    elif _are_whole(x.shape, windows, groups):
+        w = whole_windows.correlate_filters(x, g, windows)
     else:
-        for c, o in _groups(groups, x.shape[1], len(w)):
-            w[o] = products_of_windows.correlate_filters(x[:, c], g[:, o], windows)
+        w = shifted_pixels.correlate_filters(x, g, windows, groups)
     return w.astype(dtype, copy=False)
 
 
@@ -98,16 +97,9 @@ def _alike(*arrays: Array) -> tuple[Any, list[Array]]:
     return dtype, [x.astype(wide(dtype) or dtype, copy=False) for x in arrays]
 
 
-def _groups(groups: int, channels: int, filters: int) -> list[tuple[slice, slice]]:
-    """The channels and the filters of each group."""
-    c, o = channels // groups, filters // groups
-    return [(slice(i * c, i * c + c), slice(i * o, i * o + o)) for i in range(groups)]
-
-
-def _joined(parts: list[Array], dtype: Any) -> Array:
-    """Images of several groups of channels, which are the last axis, with the channels as axis 1."""
-    images = parts[0] if len(parts) == 1 else np.concatenate(parts, -1)
-    return np.moveaxis(images.astype(dtype, copy=False), -1, 1)
+def _are_whole(shape: Ints, windows: Windows, groups: int) -> bool:
+    """Whether copies of whole windows, or single pixels, are multiplied: see `whole_windows`."""
+    return groups == 1 and (windows.are_points(shape[2:]) or shape[1] * windows.kernel[-1] < _FEW)
 
 
 def _is_depthwise(w: Array, groups: int) -> bool:
@@ -115,6 +107,6 @@ def _is_depthwise(w: Array, groups: int) -> bool:
     return groups > 1 and bool(w.shape[1] == 1)
 
 
-def _repeated(x: Array, w: Array, groups: int) -> Array:
+def _repeated(x: Array, features: int, groups: int) -> Array:
     """One channel for each filter."""
-    return x if len(w) == groups else np.repeat(x, len(w) // groups, 1)
+    return x if features == groups else np.repeat(x, features // groups, 1)

@@ -1,6 +1,7 @@
-"""Convolution with one filter for each channel, and its two gradients: no sum over channels, hence no matrix product.
+"""Convolution with one filter for each channel, and its two gradients.
 
-The elements of the kernel are multiplied one after the other, for a few images at a time with the channels last.
+Lines that are not long are multiplied by band matrices, see `bands`. Otherwise, and if the result of that is not
+finite, elements of the kernel are multiplied one after the other, for a few images at a time with the channels last.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tensorgrad.engine.tape import Array
+from tensorgrad.functional import bands
 from tensorgrad.functional.windows import Ints, Windows, channels_last, images_first, overlap, padded
 
 _CACHE = 2 << 20  # bytes at a time
+_LONG = 64  # elements in a line: for more, band matrices have too many zeros
 
 
 def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Array:
-    """``(N, C, *spatial)`` and ``(C, 1, *kernel)`` to ``(N, *out, C)``."""
+    """``(N, C, *spatial)`` and ``(C, 1, *kernel)`` to ``(N, C, *out)``."""
+    if x.shape[-1] <= _LONG and (found := bands.correlate(x, w, bias, windows)) is not None:
+        return found
     result = np.empty((len(x), *windows.out, len(w)), x.dtype)
     axes, buffer = (*range(len(windows.out) - 1), len(windows.out)), None
     for images in _slices(x, windows):
@@ -32,11 +37,13 @@ def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Ar
         result[images] = images_first(total)
     if bias:
         result += bias[0]
-    return result
+    return np.moveaxis(result, -1, 1)
 
 
 def correlate_filters(x: Array, g: Array, windows: Windows) -> Array:
     """``(N, C, *spatial)`` and ``(N, C, *out)`` to ``(C, 1, *kernel)``."""
+    if x.shape[-1] <= _LONG and (found := bands.correlate_filters(x, g, windows)) is not None:
+        return found
     total = np.zeros((*windows.kernel, x.shape[1]), x.dtype)
     axes, buffer, product = (*range(len(windows.out) - 1), len(windows.out)), None, None
     for images in _slices(x, windows):
@@ -52,7 +59,9 @@ def correlate_filters(x: Array, g: Array, windows: Windows) -> Array:
 
 
 def spread(g: Array, w: Array, shape: Ints, windows: Windows) -> Array:
-    """``(N, C, *out)`` and ``(C, 1, *kernel)`` to ``(N, *shape, C)``: the transpose of `correlate`."""
+    """``(N, C, *out)`` and ``(C, 1, *kernel)`` to ``(N, C, *shape)``: the transpose of `correlate`."""
+    if shape[-1] <= _LONG and (found := bands.spread(g, w, shape, windows)) is not None:
+        return found
     result = np.zeros((len(g), *shape, len(w)), g.dtype)
     inside, taken = overlap(windows.before, windows.lengths, shape)
     *above, last = windows.lengths
@@ -63,7 +72,7 @@ def spread(g: Array, w: Array, shape: Ints, windows: Windows) -> Array:
             there = _at(covered, place, windows)
             there += np.multiply(grads, _line(w, place, windows), out=product)
         result[(images, *taken)] = images_first(covered)[(slice(None), *inside)]
-    return result
+    return np.moveaxis(result, -1, 1)
 
 
 def _slices(x: Array, windows: Windows) -> Iterator[slice]:

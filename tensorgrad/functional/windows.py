@@ -36,16 +36,6 @@ class Windows(NamedTuple):
         """`at` for each position in the kernel along the first ``axes`` axes."""
         return [self.at(place) for place in np.ndindex(*self.kernel[:axes])]
 
-    def along_last(self) -> list[slice]:
-        """`at` for each position in the kernel along the last axis alone."""
-        first = (0,) * (len(self.kernel) - 1)
-        return [self.at((*first, k))[-1] for k in range(self.kernel[-1])]
-
-    def seen_from(self, shape: Ints) -> Windows:
-        """For stride 1: the windows over the result, one for each element of the images, that depend on the element."""
-        parts = zip(self.kernel, self.before, self.dilation, strict=True)
-        return self._replace(out=shape, before=tuple(d * (k - 1) - b for k, b, d in parts))
-
     def are_points(self, shape: Ints) -> bool:
         """Whether each window is a single element of images of this shape, and each element a window."""
         return math.prod(self.kernel) == 1 == max(self.stride) and not any(self.before) and self.out == shape

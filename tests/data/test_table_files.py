@@ -55,8 +55,10 @@ def test_labels_of_tables_may_be_texts(header, label_first):
     np.testing.assert_array_equal(np.concatenate([data.train_images, data.test_images]), IMAGES)
 
 
-def test_numbers_and_texts_may_be_mixed_among_labels():
-    csv("a.csv", IMAGES, np.array(["7", "x", "10"])[LABELS])
+@pytest.mark.parametrize("start", ["", "\n\n"])
+def test_numbers_and_texts_may_be_mixed_among_labels(start):
+    csv("a.csv", IMAGES, np.array(["7", "x", "10"])[LABELS], header=False)
+    Path("a.csv").write_text(start + Path("a.csv").read_text())  # perhaps with empty lines
     assert load(None, "a.csv").class_names == ("10", "7", "x")
 
 

@@ -61,11 +61,11 @@ def test_fifty_digits_have_the_probabilities_of_evaluate(fresh, network, tmp_pat
         all_found.append(found["probabilities"])
     assert evaluate.main([str(CHECKPOINT), "--image", *map(str, files)]) == 0
     lines = capsys.readouterr().out.splitlines()
+    # Here the ink is found as in photographs, which changes it a little: at most by 0.0019 in these digits.
     for file, found, first, second in zip(files, all_found, lines[::2], lines[1::2], strict=True):
         assert first == f"{file}: {np.argmax(found)}"
         printed = {int(digit): float(value) / 100 for digit, value in re.findall(r"(\d) ([\d.]+)%", second)}
-        # Percentages have one decimal.
-        np.testing.assert_allclose([printed[i] for i in range(10)], found, rtol=0, atol=1.5e-3)
+        np.testing.assert_allclose([printed[i] for i in range(10)], found, rtol=0, atol=4e-3)
     right = [np.argmax(found) == digit["label"] for found, digit in zip(all_found, STROKES, strict=True)]
     assert sum(right) >= 45
 
@@ -253,6 +253,10 @@ def test_noise_has_the_strength_of_the_slider_and_is_the_same_each_time(fresh):
     assert np.mean(background == 0) == pytest.approx(0.5, abs=0.1)  # half of the noise is negative
     assert np.sqrt(np.mean(background**2)) == pytest.approx(0.5 * 255 / np.sqrt(2), rel=0.15)
     assert fresh.evaluate(DRAW, THREE)["seen"] == noisy.tolist()
+    first = (1664525 + 1013904223) % 2**32  # a linear congruential generator from 1, so that all pages have the same
+    second = (1664525 * first + 1013904223) % 2**32
+    a, b = ((number + 0.5) / 2**32 for number in (first, second))
+    assert fresh.evaluate("() => normal[0]") == pytest.approx(np.sqrt(-2 * np.log(a)) * np.cos(2 * np.pi * b))
 
 
 # -------------------------------------------------------------------------------------------- legible for all

@@ -39,6 +39,7 @@ def with_spots(ink, places, level=1.0):
 SEVEN = [(20, 10), (60, 10), (35, 50)]
 INK = {
     "seven": stroke(SEVEN),
+    "medium": stroke(SEVEN, width=9),
     "thick": stroke(SEVEN, width=11),
     "thin": stroke(SEVEN, width=1.2),
     "faint": stroke(SEVEN, level=0.4),

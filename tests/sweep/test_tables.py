@@ -159,11 +159,6 @@ def test_curves_are_the_mean_and_the_range_of_the_seeds(tmp_path, drawn):
     ranges = [shade.get_paths()[0].vertices[:, 1] for shade in right.collections]
     assert [(r.min(), r.max()) for r in ranges] == [pytest.approx((46, 50)), pytest.approx((45, 49))]
     assert right.get_ylim()[0] < 45 < 50 < right.get_ylim()[1]
-    for axes in (left, right):  # no range is cut at the axes
-        low, high = axes.get_ylim()
-        for shade in axes.collections:
-            for path in shade.get_paths():
-                assert low <= path.vertices[:, 1].min() <= path.vertices[:, 1].max() <= high
 
 
 def test_many_cells_and_long_names_fit_into_the_picture(tmp_path, drawn):
@@ -196,6 +191,20 @@ def test_seeds_that_diverged_do_not_shorten_the_curve(tmp_path, drawn):
     words = [t.get_text() for t in drawn["axis.png"].axes[0].texts]
     assert words == ["1 diverged", "2 diverged"]
     assert is_inside(drawn["axis.png"])
+
+
+def test_no_range_of_seeds_is_cut_at_the_axes(tmp_path, drawn):
+    g = Grid({"lr": [0.1, 1.0]})
+    cells = made_cells(tmp_path, g, seeds=1)
+    cells[0].folders.append(tmp_path / "far")
+    cells[0].results.append(write_run(tmp_path / "far", [9.0, 8.0, 0.01], [0.1, 0.2, 0.99]))
+    pictures.curves(tmp_path / "c.png", g, cells, "title")
+    left, right = drawn["c.png"].axes
+    for axes in (left, right):  # no range is cut at the axes
+        low, high = axes.get_ylim()
+        for shade in axes.collections:
+            for path in shade.get_paths():
+                assert low <= path.vertices[:, 1].min() <= path.vertices[:, 1].max() <= high
 
 
 def test_very_large_loss_does_not_hide_the_others(tmp_path, drawn):

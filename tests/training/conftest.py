@@ -71,7 +71,8 @@ def undrawn(tmp_path):
     folder = tmp_path / "customization"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
-        "import sys, types; sys.modules['training.run_pictures'] = types.SimpleNamespace(draw=lambda *_: True)"
+        "import sys, types; sys.modules['training.run_pictures'] = "
+        "types.SimpleNamespace(draw=lambda *_: True, lacks_pictures=lambda _: False)"
     )
     return os.environ | {"PYTHONPATH": str(folder)}
 

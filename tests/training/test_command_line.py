@@ -36,7 +36,7 @@ MISTAKES = [
     ("evaluate", "--images x.png",                   "--images is not an option; did you mean --image?"),
     ("evaluate", "a.npz b.npz",                      "unexpected argument 'b.npz'"),
     ("evaluate", "a.npz --image",                    "--image needs at least one value"),
-    ("evaluate", "--image x --image y",              "name a checkpoint"),
+    ("evaluate", "a.npz --image x --json --csv",     "--csv: not allowed with"),
     ("evaluate", "a.npz --data x --data y",          "--data is given twice"),
     ("sweep",    "--lr 0.1 --out a --out b",         "--out is given twice"),
     ("sweep",    "--lr 0.1 --lr 0.2",                "--lr is given twice: put all its values after one"),

@@ -128,8 +128,9 @@ MISTAKES = [
     (["--compare", "one", "one/"],              ["one/ is named twice"]),
     (["--compare", "one", "broken"],            ["broken/last.npz is not a checkpoint of train.py", "epoch"]),
     (["one/best.npz", "--compare", "one"],      ["leave out one/best.npz"]),
-    (["--compare", "one", "--image", "x.png"],  ["cannot be combined with --image"]),
-    (["one/best.npz", "--json"],                ["--json is an option of --compare"]),
+    (["--compare", "one", "--image", "x.png"],  ["--image cannot be combined with --compare"]),
+    (["one/best.npz", "--page", "x", "--export", "y"],  ["--export cannot be combined with --page"]),
+    (["one/best.npz", "--json"],                ["--json is an option of --image and --compare"]),
     (["one/best.npz", "--out", "x"],            ["--out is an option of --compare"]),
     ([],                                        ["name a checkpoint"]),
 ]

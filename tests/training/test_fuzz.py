@@ -237,7 +237,7 @@ def picture_folders(rng, folder):
             size = (8, 8) if rng.random() < 0.97 else rng.choice([(1, 1), (9, 7), (2000, 1)])
             pixels = np.frombuffer(rng.randbytes(size[0] * size[1] * 3), np.uint8).reshape(size[1], size[0], 3)
             image = Image.fromarray(pixels).convert(rng.choice(["L", "L", "L", "RGB", "1", "P", "RGBA", "I", "F"]))
-            content, form = io.BytesIO(), "TIFF" if image.mode == "F" else "PNG"
+            content, form = io.BytesIO(), "TIFF" if image.mode in "IF" else "PNG"
             image.save(content, form)
             damaged = content.getvalue() if rng.random() < 0.97 else flipped(rng, content.getvalue())
             (inner / f"{i}.{rng.choice(['png', 'PNG', 'jpg', 'tif'])}").write_bytes(damaged)

@@ -130,7 +130,7 @@ def test_digits_that_touch_are_doubtful(workplace, run_evaluate):
 def test_show_writes_what_was_found_and_seen(pictures, run_evaluate):
     other = Path("other")
     other.mkdir()
-    scenes.draw("squared paper, dark", [DIGITS.test_images[0] / 16], np.random.default_rng(0)).save(other / "b.png")
+    scenes.draw("ruled lines, dark", [DIGITS.test_images[0] / 16], np.random.default_rng(0)).save(other / "b.png")
     result = run_evaluate(CHECKPOINT, "--image", "photos", "other", "--show", "out/shown")
     assert (result.code, result.err) == (0, "")
     files = sorted(Path("out/shown").iterdir())
@@ -141,7 +141,7 @@ def test_show_writes_what_was_found_and_seen(pictures, run_evaluate):
         pixels = np.asarray(Image.open(file)).reshape(-1, 3)
         assert (pixels == shown.BOX).all(axis=1).any() or (pixels == shown.DOUBT).all(axis=1).any()
     squares = np.asarray(Image.open(files[1])).astype(int)
-    assert (squares[..., 0] - squares[..., 1] > 100).mean() > 0.01  # lines are red
+    assert (squares[..., 0] - squares[..., 1] > 100).mean() > 0.003  # lines are red
 
 
 def test_formats(workplace, run_evaluate):
@@ -203,7 +203,7 @@ def test_without_scipy_bare_digits_are_read(pictures, run_evaluate, monkeypatch)
 
 @pytest.mark.parametrize("option", ["--json", "--csv", "--show=out"])
 def test_options_of_pictures_need_pictures(run_evaluate, refused, option):
-    assert refused(run_evaluate(CHECKPOINT, option), option.partition("=")[0], "is an option of --image")
+    assert refused(run_evaluate(CHECKPOINT, option), option.partition("=")[0], "is an option of", "--image")
 
 
 def test_checkpoint_is_required(run_evaluate, refused):

@@ -1,0 +1,100 @@
+"""Convolution without copies of windows: the elements of all windows at a position in the kernel are shifted pixels.
+
+With the pixels of images as rows of a matrix, these elements are the same matrix, beginning some rows later. Therefore
+a convolution is a sum of products of shifted matrices, and so are its gradients:
+
+    out[p] = sum over k of x[p + shift[k]] @ w[k]
+    x[p + shift[k]] += g[p] @ w[k].T,    w[k] += x[p + shift[k]].T @ g[p]
+
+Source: Anderson, Vasudevan, Keane and Gregg, "Low-memory GEMM-based convolution algorithms for deep neural networks",
+2017, where the elements of the kernel are multiplied one at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorgrad import blas
+from tensorgrad.engine.tape import Array
+from tensorgrad.functional.pixel_matrices import PixelMatrices
+from tensorgrad.functional.windows import Ints, Windows, padded
+
+
+def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows, groups: int) -> Array:
+    """``(N, C, *spatial)`` and ``(O, C / groups, *kernel)`` to ``(N, O, *out)``, in memory with the channels last."""
+    result = _channels_last((len(x), len(w), *windows.out), x.dtype)
+    matrices = PixelMatrices(windows, x.shape, len(w), groups, x.dtype)
+    kernel = np.ascontiguousarray(matrices.pack(w))  # (groups, elements, C, O)
+    multiply = blas.products(
+        [(pixels, kernel[group, elements].reshape(pixels.shape[1], -1), results)
+         for group, elements, pixels, results in matrices.terms()]
+    )  # fmt: skip
+    shift = bias[0].reshape(groups, 1, -1) if bias else 0
+    for parts, (results, of_result) in matrices.batches(x, result):
+        for part, of_x in parts:
+            part[...] = of_x
+        matrices.results[...] = shift
+        multiply()
+        of_result[...] = results
+    return result
+
+
+def spread(g: Array, w: Array, shape: Ints, windows: Windows, groups: int) -> Array:
+    """``(N, O, *out)`` and ``(O, C / groups, *kernel)`` to ``(N, C, *shape)``: the transpose of `correlate`."""
+    shape = (len(g), groups * w.shape[1], *shape)
+    result = np.empty(shape, g.dtype) if g.flags.c_contiguous else _channels_last(shape, g.dtype)
+    matrices = PixelMatrices(windows, shape, len(w), groups, g.dtype)
+    kernel = np.ascontiguousarray(np.moveaxis(matrices.pack(w), -1, 1))  # (groups, O, elements, C)
+    multiply = blas.products(
+        [(results, kernel[group, :, elements].reshape(-1, pixels.shape[1]), pixels)
+         for group, elements, pixels, results in matrices.terms()]
+    )  # fmt: skip
+    if not matrices.grid.covers:
+        result[...] = 0
+    for parts, (results, of_g) in matrices.batches(result, g):
+        matrices.images[...] = 0
+        results[...] = of_g
+        multiply()
+        for part, of_result in parts:
+            of_result[...] = part
+    return result
+
+
+def correlate_filters(x: Array, g: Array, windows: Windows, groups: int) -> Array:
+    """``(N, C, *spatial)`` and ``(N, O, *out)`` to ``(O, C / groups, *kernel)``."""
+    matrices = PixelMatrices(windows, x.shape, g.shape[1], groups, x.dtype)
+    channels, features = matrices.channels, matrices.features
+    total = np.zeros((groups, math.prod(windows.kernel), channels, features), x.dtype)
+    multiply = blas.products(
+        [(pixels.T, results, total[group, elements].reshape(pixels.shape[1], -1))
+         for group, elements, pixels, results in matrices.terms()]
+    )  # fmt: skip
+    for parts, (results, of_g) in matrices.batches(x, g):
+        for part, of_x in parts:
+            part[...] = of_x
+        results[...] = of_g
+        multiply()
+    if not np.isfinite(total).all():
+        return _filters_by_element(x, g, windows, groups)
+    return matrices.unpack(total).reshape(g.shape[1], channels, *windows.kernel)
+
+
+def _filters_by_element(x: Array, g: Array, windows: Windows, groups: int) -> Array:
+    """`correlate_filters` for images that are not finite: between lines, zeros of ``g`` turn them into NaN."""
+    region = padded(x, tuple(range(2, x.ndim)), windows)
+    x, g = (array.reshape(len(array), groups, -1, *array.shape[2:]) for array in (region, g))
+    pixels = "xyz"[: len(windows.kernel)]
+    w = np.empty((groups, g.shape[2], x.shape[2], *windows.kernel), x.dtype)
+    for place in np.ndindex(*windows.kernel):
+        w[(..., *place)] = np.einsum(f"ngc{pixels},ngo{pixels}->goc", x[(..., *windows.at(place))], g)
+    return w.reshape(-1, *w.shape[2:])
+
+
+def _channels_last(shape: Ints, dtype: Any) -> Array:
+    """An array ``(N, C, *spatial)`` without values, in memory with the channels last."""
+    n, channels, *lengths = shape
+    return np.moveaxis(np.empty((n, *lengths, channels), dtype), -1, 1)
