@@ -67,7 +67,7 @@ NETWORK = (
            "start from the weights in this .npz file, such as best.npz of a run with the same layers", in_recipe=False),
 )
 TRAINING = (
-    Option("epochs", integer(1), {"mnist": 20, "digits": 100}, "N",
+    Option("epochs", integer(1), {"mnist": 14, "digits": 100}, "N",
            "passes over the training images"),
     Option("batch_size", integer(1), {"mnist": 128, "digits": 32}, "N",
            "images per update"),

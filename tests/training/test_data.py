@@ -46,7 +46,7 @@ def test_names_of_classes_are_in_the_run_and_in_reports(run_train, run_evaluate)
     assert "in 4 classes (a cat, dog, T-shirt/top, ...)" in report
     Image.fromarray(np.pad(np.full((40, 6), 255, np.uint8), 20)).save("one.png")
     lines = run_evaluate(result.folder / "best.npz", "--image", "one.png").out.splitlines()
-    assert lines[0].removeprefix("one.png: ") in NAMES
+    assert any(name in lines[0] for name in NAMES)
     assert all(name in lines[1] for name in NAMES)
 
 
