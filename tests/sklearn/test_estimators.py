@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 
 from tensorgrad.sklearn import NetworkClassifier, NetworkRegressor  # noqa: E402
-from tests.ids import written
+from tests.ids import written  # noqa: E402
 
 DIGITS = tg.data.digits()
 X, Y = DIGITS.train_images.reshape(-1, 64) / np.float32(16), DIGITS.train_labels

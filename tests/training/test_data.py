@@ -97,7 +97,7 @@ def test_huge_images_in_a_checkpoint_are_refused(trained, run_evaluate, refused,
 def test_defaults_of_every_data_set_are_those_of_mnist(dataset):
     from training import options
 
-    assert options.resolve({}, dataset, 26).epochs == 20
+    assert options.resolve({}, dataset, 26).epochs == 14
     assert options.resolve({}, "digits", 10).epochs == 100
 
 

@@ -104,7 +104,7 @@ def test_help_describes_every_option(capsys):
         # argparse breaks lines at hyphens, so white space is ignored
         assert option.help.replace(" ", "") in text.replace(" ", "")
     for piece in (
-        "(20 on mnist, 100 on digits)",
+        "(14 on mnist, 100 on digits)",
         "(0.1 with sgd, 0.002 with nadam, ",
         "(400)",
         "(cosine)",
