@@ -20,6 +20,7 @@ from gradient_rows import ROOT, tg
 
 from tensorgrad import functional
 from tensorgrad.engine import registry
+from tensorgrad.transforms import recompute  # noqa: F401  (it adds a row to the table)
 
 NAMESPACES = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft, "np.lib.stride_tricks": np.lib.stride_tricks,
               "np.lib.scimath": np.lib.scimath}  # fmt: skip
