@@ -12,6 +12,7 @@ from tests import scenes
 from training import handwriting, images, lines, reading, scene
 
 ROOT = Path(__file__).parent.parent.parent
+MNIST = os.environ.get("TENSORGRAD_DATA")  # which tests/offline.py removes
 SMALL = tg.data.digits()
 SIZE = (300, 340)
 
@@ -63,19 +64,21 @@ def test_digits_differ_by_more_than_scenes():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("TENSORGRAD_DATA"), reason="needs MNIST in $TENSORGRAD_DATA")
+@pytest.mark.skipif(not MNIST, reason="needs MNIST in $TENSORGRAD_DATA")
 @pytest.mark.parametrize("kind", scenes.KINDS)
-def test_scenes_are_read_as_the_bare_digits(kind, tmp_path):
+def test_scenes_are_read_as_the_bare_digits(kind, tmp_path, monkeypatch):
+    """Of six scenes, at most one is not; docs/pictures.py measures the share with more of them."""
+    monkeypatch.setenv("TENSORGRAD_DATA", MNIST)
     network, options, about = evaluate.restore(str(ROOT / "checkpoints" / "mnist-400.npz"))
     reader, data = reading.Reader(network, options, about), tg.data.load("mnist")
     same = []
-    for number in range(30):
+    for number in range(6):
         rng = np.random.default_rng([7, list(scenes.KINDS).index(kind), number])
         digit = data.test_images[rng.integers(len(data.test_images))]
         scenes.draw(kind, [digit / 255], rng).save(tmp_path / "scene.png")
         bare = images.predict(network, digit[None], 1 / 255).argmax()
         same.append(reader.read(str(tmp_path / "scene.png")).text == str(bare))
-    assert np.mean(same) >= 0.9, np.flatnonzero(~np.array(same))
+    assert sum(same) >= 5, np.flatnonzero(~np.array(same))
 
 
 # ------------------------------------------------------------------------------------------------ several digits, none
