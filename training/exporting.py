@@ -12,6 +12,7 @@ import numpy as np
 
 import models
 import tensorgrad as tg
+from training import images
 
 
 def write(network: Any, o: SimpleNamespace, about: dict[str, Any], checkpoint: str, file: str) -> None:
@@ -27,7 +28,7 @@ def write(network: Any, o: SimpleNamespace, about: dict[str, Any], checkpoint: s
     height, width = about["shape"]
     metadata = {
         "data set": about["name"],
-        "classes": about.get("class_names") or [str(label) for label in range(about["classes"])],
+        "classes": images.class_names(about),
         "input": f"images of {height} x {width} pixels, in rows: float32, (N, {pixels})",
         "input normalisation": f"pixel values {scaled}; the background is 0",
         "output": f"logits, (N, {about['classes']}), whose softmax is the probabilities of the classes",

@@ -103,3 +103,9 @@ def about(data: Dataset) -> dict[str, Any]:
         "fingerprint": f"{fingerprint:08x}",
         **names,
     }
+
+
+def class_names(about: dict[str, Any]) -> list[str]:
+    """The names of the classes in such a description; without names, their numbers."""
+    names: list[str] = about.get("class_names") or [str(label) for label in range(about["classes"])]
+    return names

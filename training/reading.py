@@ -113,7 +113,7 @@ class Reader:
     def __init__(self, network: Any, options: SimpleNamespace, about: dict[str, Any]) -> None:
         self._network = network
         self._scale = images.pixel_scale(options.pixels, about["brightest"])
-        self._names = about.get("class_names") or [str(label) for label in range(about["classes"])]
+        self._names = images.class_names(about)
         self._convert = conversion(about)
         try:
             from training.scene import find_digits

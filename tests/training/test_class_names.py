@@ -5,7 +5,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tensorgrad.data.known import KNOWN
-from training import metrics, pictures
+from training import images, metrics, pictures
 
 LONG = tuple(f"number {i} of the $x_{i} flowers of\nnorthern Europe" for i in range(12))
 NAMES = {
@@ -86,3 +86,14 @@ def test_tables_have_the_names():
         "            Coat     .    20     .",
         "               x     .     4     .",
     ]
+
+
+@pytest.mark.parametrize(
+    ("about", "names"),
+    [
+        ({"classes": 3, "class_names": ["a", "b", "c"]}, ["a", "b", "c"]),
+        ({"classes": 12}, [str(label) for label in range(12)]),
+    ],
+)
+def test_classes_without_names_are_numbered(about, names):
+    assert images.class_names(about) == names

@@ -10,7 +10,7 @@ import numpy as np
 
 import tensorgrad as tg
 from tensorgrad.data import Dataset
-from tensorgrad.data.known import DIGITS, KNOWN
+from tensorgrad.data.known import KNOWN
 from training import images
 from training.page.description import Entry, describe
 
@@ -34,7 +34,7 @@ def content(network: Any, o: SimpleNamespace, about: dict[str, Any], source: str
         "shape": [height, width],
         "brightest": about["brightest"],
         "scale": scale,
-        "classes": about.get("class_names") or list(DIGITS[: about["classes"]]),
+        "classes": images.class_names(about),
         "layers": describe(network, (height * width,), source),
         "parameters": sum(p.data.size for p in tg.nn.parameters(network).values()),
         "accuracy": None,
