@@ -139,11 +139,7 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
 
 def load_data(o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> tg.data.Dataset:
     """The data set of the training, by default from the folder of the training."""
-    recorded: Any = getattr(o, "data", None)
-    is_local = isinstance(recorded, str) and not recorded.startswith(("\\\\", "//"))
-    if folder is None and is_local and Path(recorded).exists():
-        folder = recorded
-    return tg.data.load(about["name"], folder)
+    return tg.data.load(about["name"], images.recorded_place(o) if folder is None else folder)
 
 
 def measure(network: Any, o: SimpleNamespace, about: dict[str, Any], folder: str | None) -> int:

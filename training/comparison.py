@@ -109,9 +109,8 @@ def add_test_accuracies(entries: Sequence[Entry], folder: str | None) -> None:
     for entry in entries:
         if entry.test_accuracy is not None or entry.status == "diverged":
             continue
-        recorded, name = getattr(entry.options, "data", None), entry.about["name"]
-        where = folder or (recorded if recorded and Path(recorded).exists() else None)
-        where = None if name == "digits" else where
+        name = entry.about["name"]
+        where = None if name == "digits" else folder or images.recorded_place(entry.options)
         try:
             if (name, where) not in loaded:
                 loaded[name, where] = tg.data.load(name, where, download=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import zlib
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -109,3 +111,10 @@ def class_names(about: dict[str, Any]) -> list[str]:
     """The names of the classes in such a description; without names, their numbers."""
     names: list[str] = about.get("class_names") or [str(label) for label in range(about["classes"])]
     return names
+
+
+def recorded_place(o: SimpleNamespace) -> str | None:
+    """Where the data of a training were, if that exists here; a network share, which may not answer, is not tried."""
+    place: Any = getattr(o, "data", None)
+    is_local = isinstance(place, str) and not place.startswith(("\\\\", "//"))
+    return place if is_local and Path(place).exists() else None
