@@ -33,24 +33,25 @@ class Inputs:
     it uses some batches, the following ones are warped.
     """
 
-    def __init__(self, o: SimpleNamespace, pictures: Array, scale: float, epoch: int, start: int) -> None:
-        self._o, self._count, self._scale = o, len(pictures), scale
+    def __init__(self, o: SimpleNamespace, pictures: Array, labels: Array, scale: float, epoch: int,
+                 start: int) -> None:  # fmt: skip
+        self._o, self._count, self._labels, self._scale = o, len(pictures), labels, scale
         self._shifted = images.Shifted(pictures, o.shift)
         self._warped = Prefetch(warped(o, pictures, scale, epoch, start)) if o.augment else None
 
-    def epoch(self, epoch: int, start: int, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-        """Yield the batches of an epoch from ``start`` on: indices of images ``(B,)``, and inputs ``(B, H * W)``.
+    def epoch(self, epoch: int, start: int, rng: np.random.Generator) -> Iterator[tuple[Array, Array, Array]]:
+        """Yield the batches of an epoch from ``start`` on: indices ``(B,)``, inputs ``(B, H * W)``, labels ``(B,)``.
 
         Epochs have to be asked for in turn. ``rng`` draws shifts.
         """
         if self._warped is None:
             for batch in batches(self._count, self._o.batch_size, order(self._o, epoch), start):
-                yield batch, images.rows(self._shifted.draw(batch, rng), self._scale)
+                yield batch, images.rows(self._shifted.draw(batch, rng), self._scale), self._labels[batch]
             return
         remaining = math.ceil(self._count / self._o.batch_size) - start
         while remaining > 0:
             group = next(self._warped)
-            yield from group
+            yield from ((batch, inputs, self._labels[batch]) for batch, inputs in group)
             remaining -= len(group)
 
     def __enter__(self) -> Self:
