@@ -66,10 +66,8 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
 
     # The update of the weights, compiled where that is exact, and the schedule of the learning rate.
     tg.nn.train(network)
-    optimizer, average, update = prepare(o, network, ranks)
     is_compiled = bool(o.decided.get("compile")) and not o.eager
-    if is_compiled:
-        update = trials.compiled(update)
+    optimizer, average, update = prepare(o, network, ranks, is_compiled)
     if checkpoint is None:
         p = Progress(random_state=rng.bit_generator.state)
         run.save("last.npz", network, p, optimizer, average)
@@ -147,15 +145,15 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
 
 
 def prepare(o: SimpleNamespace, network: models.Network, ranks: parallel.Alone = parallel.ALONE,
-            ) -> tuple[tg.optim.Optimizer, tg.optim.EMA | None, Callable[..., Any]]:  # fmt: skip
+            is_compiled: bool = False) -> tuple[tg.optim.Optimizer, tg.optim.EMA | None, Callable[..., Any]]:  # fmt: skip
     """The optimizer of a network, the average of its weights or None, and the function that updates the weights."""
     parameters = tg.nn.parameters(network)
     weights = [p for p in parameters.values() if p.ndim >= 2 and p.requires_grad]  # subject to penalties
     optimizer = recipe.optimizer(o, parameters)
     average = tg.optim.EMA(parameters, o.ema) if o.ema else None
 
-    def update(inputs: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-        """The loss, the loss of each image (B,), and the logits (B, C), before the update."""
+    def gradient(inputs: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+        """Compute it; return the loss, the loss of each image (B,), and the logits (B, C)."""
         logits = network(inputs, rng)  # (B, C)
         losses = tg.cross_entropy(logits, labels, reduction="none", label_smoothing=o.label_smoothing)  # (B,)
         loss = np.mean(losses) if o.loss == "mean" else ranks.whole(np.sum(losses))
@@ -164,7 +162,10 @@ def prepare(o: SimpleNamespace, network: models.Network, ranks: parallel.Alone =
 
         optimizer.zero_grad()
         loss.backward()
-        ranks.average(network)
+        return loss.data, losses.data, logits.data
+
+    def step() -> None:
+        """Change the weights."""
         if o.clip:
             tg.optim.clip_grad_norm(parameters, o.clip)
         optimizer.step()
@@ -174,9 +175,8 @@ def prepare(o: SimpleNamespace, network: models.Network, ranks: parallel.Alone =
                     w *= 1 - o.shrink
         if average:
             average.update()
-        return loss.data, losses.data, logits.data
 
-    return optimizer, average, update
+    return optimizer, average, ranks.update(gradient, step, network, is_compiled)
 
 
 def waited(p: Progress) -> int:
@@ -217,7 +217,7 @@ def start(given: dict[str, Any], ranks: parallel.Alone = parallel.ALONE) -> int:
             load_weights(network, getattr(o, "from"))
             trials.check_updates(o, data, network, prepare)
         if checkpoint is None or (result is None and not o.eager and "compile" not in o.decided):
-            o.decided = trials.decide(o, data, network, prepare) if ranks.size == 1 else ranks.decide()
+            o.decided = ranks.first(lambda: trials.decide(o, data, network, prepare, ranks.threads)) | ranks.decided()
         if checkpoint is None:
             ranks.check(o)
             folder = ranks.first(lambda: new_folder(o))

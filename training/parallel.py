@@ -24,7 +24,7 @@ import numpy as np
 
 import tensorgrad as tg
 from tensorgrad.errors import ConfigError, TensorgradError
-from training import images, threads
+from training import images, threads, trials
 from training.event_log import NONE
 from training.run import Run
 from training.signals import SIGNALS
@@ -57,8 +57,16 @@ class Alone:
         """What the sum over the whole batch would be if the images of the other parts were like those of this one."""
         return part
 
-    def average(self, network: Any) -> None:
-        """Replace gradients and buffers by their means over the images of all processes."""
+    def update(self, gradient: Callable[..., Any], step: Callable[[], None], network: Any,
+               is_compiled: bool) -> Callable[..., Any]:  # fmt: skip
+        """A function that computes the gradient and makes the step, with the result of ``gradient``."""
+
+        def update(*given: Any) -> Any:
+            result = gradient(*given)
+            step()
+            return result
+
+        return trials.compiled(update) if is_compiled else update
 
     def sums(self, *values: Any) -> tuple[Any, ...]:
         """The sums over all processes, of results for their parts of the batch."""
@@ -84,7 +92,7 @@ class Alone:
         """A run to which only the first process writes."""
         return run
 
-    def decide(self) -> dict[str, Any]:
+    def decided(self) -> dict[str, Any]:
         """What is recorded of this in a run."""
         return {}
 
@@ -119,7 +127,8 @@ class Together(Alone):
         here = self._comm.Split_type(MPI.COMM_TYPE_SHARED)  # the processes on this machine
         self.threads = max(threads.available() // here.size, 1)
         here.Free()
-        self._total = 0  # images in the batch
+        self._times = np.ones((), np.float32)
+        self.begin(0)
         self._messages: dict[Any, Array] = {}  # by dtype
         self._failed = -1  # the rank that reports a failure
         self._since: float | None = None  # when the communication began that is in progress
@@ -139,14 +148,26 @@ class Together(Alone):
     def begin(self, total: int) -> None:
         """Begin an update with a batch of ``total`` images, over all processes."""
         self._total = total
-
-    def _weight(self) -> float:
-        """The part of the batch that this process computes."""
-        return len(range(self.rank, self._total, self.size)) / self._total
+        self._weight = len(range(self.rank, total, self.size)) / (total or 1)  # of its part of the batch
+        self._times[...] = 1 / (self._weight or 1.0)
 
     def whole(self, part: Any) -> Any:
         """The sum over a part divided by its weight, so that `average` gives the sum over the batch."""
-        return part / (self._weight() or 1.0)
+        return part * self._times  # an array, whose value of the moment a compiled program reads
+
+    def update(self, gradient: Callable[..., Any], step: Callable[[], None], network: Any,
+               is_compiled: bool) -> Callable[..., Any]:  # fmt: skip
+        """The same, with the average of the gradients in between: two programs if compiled, with its call in Python."""
+        if is_compiled:
+            gradient, step = trials.compiled(gradient), trials.compiled(step)
+
+        def update(*given: Any) -> Any:
+            result = gradient(*given)
+            self.average(network)
+            step()
+            return result
+
+        return update
 
     def average(self, network: Any) -> None:
         """Sum gradients and buffers over all processes, each with the weight of its part of the batch."""
@@ -160,7 +181,7 @@ class Together(Alone):
             message = self._message(dtype, ends[-1])
             for i, end in zip(chosen, ends, strict=True):
                 means[i] = message[end - arrays[i].size : end].reshape(arrays[i].shape)
-                np.multiply(arrays[i], self._weight(), out=means[i])
+                np.multiply(arrays[i], self._weight, out=means[i])
             self._sum(message)
         for p, mean in zip(leaves, means, strict=False):
             p.grad = mean
@@ -188,9 +209,9 @@ class Together(Alone):
         """The run itself for the first process, and one that is not written to for the others."""
         return run if self.rank == 0 else Unwritten(run)
 
-    def decide(self) -> dict[str, Any]:
-        """The number of processes, on which the result depends, and of threads in each."""
-        return {"processes": self.size, "threads": self.threads}
+    def decided(self) -> dict[str, Any]:
+        """The number of processes, on which the result depends."""
+        return {"processes": self.size}
 
     def check(self, o: SimpleNamespace) -> None:
         """Raise `ConfigError` if a run with these options cannot be trained, or continued, by so many processes."""
