@@ -86,8 +86,9 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
             if p.batch == 0:
                 measurement = time.monotonic()
                 p.threads = threads.for_epoch(
-                    o, p.history, lambda: ranks.threads or trials.fastest_threads(o, data, network, prepare, is_compiled)
-                )
+                    o, p.history,
+                    lambda: ranks.threads or trials.fastest_threads(o, data, network, prepare, is_compiled),
+                )  # fmt: skip
                 start_time += time.monotonic() - measurement
             use_threads(p.threads or threads.available())
 
@@ -145,7 +146,8 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
 
 
 def prepare(o: SimpleNamespace, network: models.Network, ranks: parallel.Alone = parallel.ALONE,
-            is_compiled: bool = False) -> tuple[tg.optim.Optimizer, tg.optim.EMA | None, Callable[..., Any]]:  # fmt: skip
+            is_compiled: bool = False,
+            ) -> tuple[tg.optim.Optimizer, tg.optim.EMA | None, Callable[..., Any]]:  # fmt: skip
     """The optimizer of a network, the average of its weights or None, and the function that updates the weights."""
     parameters = tg.nn.parameters(network)
     weights = [p for p in parameters.values() if p.ndim >= 2 and p.requires_grad]  # subject to penalties

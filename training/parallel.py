@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -173,7 +172,7 @@ class Together(Alone):
         """Sum gradients and buffers over all processes, each with the weight of its part of the batch."""
         leaves = [p for p in tg.nn.parameters(network).values() if p.grad is not None]
         buffers = [b for b in tg.nn.buffers(network).values() if b.dtype.kind == "f"]
-        arrays = [*(p.grad for p in leaves), *buffers]
+        arrays: list[Array] = [*(p.grad for p in leaves), *buffers]
         means: list[Array] = [None] * len(arrays)
         for dtype in dict.fromkeys(a.dtype for a in arrays):
             chosen = [i for i, a in enumerate(arrays) if a.dtype == dtype]

@@ -12,7 +12,6 @@ NEEDED = ("filelock", "matplotlib", "PIL", "pooch", "ruamel", "threadpoolctl", "
 
 def prepare(program: str) -> None:
     """End ``program`` with one line at SIGINT or SIGTERM from now on, or now if packages are missing."""
-
     speaks = not {os.environ.get("OMPI_COMM_WORLD_RANK"), os.environ.get("PMI_RANK")} - {None, "0"}  # see `parallel`
 
     def end(number: int, _frame: object) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests import runs
 from tests.runs import combined, content, read_metrics, weights
 from training import parallel
 
@@ -23,7 +24,7 @@ MPIRUN = shutil.which("mpirun", path=os.pathsep.join([str(Path(sys.executable).p
 WHY = "no mpirun: of a package of the system, or of the extra mpi" if MPIRUN is None else "mpi4py is not installed"
 needs_mpi = pytest.mark.skipif(MPIRUN is None or not importlib.util.find_spec("mpi4py"), reason=WHY)
 
-PLAIN = ("--dataset", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256", "--dropout", "0", "--lr", "0.3")
+PLAIN = (*runs.COMPILED, "--dropout", "0", "--lr", "0.3")
 LAST_ARE_FEW = ("--batch-size", "188", "--validation", "0.0838")  # 1317 = 7 * 188 + 1: one image for two processes
 
 # A program like train.py, with additions: in each process, `rank` is its number.
