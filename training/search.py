@@ -142,11 +142,8 @@ class Search:
                 number = str(self.trials.index(trial) + 1)
                 stop = self._stop(number)
                 stop.unlink(missing_ok=True)
-                return number, {
-                    "settings": complete(trial.settings),
-                    "folder": str(self.place(trial)),
-                    "stop": str(stop),
-                }
+                settings, place = complete(trial.settings), str(self.place(trial))
+                return number, {"settings": settings, "folder": place, "stop": str(stop)}
             return None
 
         return following

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from matplotlib.tri import Triangulation
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.tri import LinearTriInterpolator, Triangulation
 
 from training.grid import as_text
 from training.pictures import save
-from training.scales import DPI
+from training.scales import DPI, log_ticks
 from training.search import Search, Trial, importances
 from training.search_space import Range, Space
 from training.sweep_pictures import COLOURS, error_rate, error_scale, label_of, style_axes, titled
@@ -100,33 +101,34 @@ def importance(path: Path, parts: dict[str, float], title: str) -> None:
 def contour(path: Path, space: Space, trials: Sequence[Trial], names: tuple[str, str], title: str) -> None:
     """Draw the error over two options: a dot for each trial that finished, and the surface through the dots.
 
-    A triangulation interpolates the surface linearly; the errors of trials that differ in other options, too, are
-    averaged by no one. The best trial is circled.
+    The surface is linear on triangles between dots, and so it is not smooth where trials also differ in other options.
+    The best trial has a circle; those that were stopped early are small triangles.
     """
     finished = [trial for trial in trials if trial.value is not None]
+    stopped = [trial for trial in trials if trial.value is None and trial.outcome]
     errors = error_rate(np.array([trial.value for trial in finished]))
-    figure = Figure(figsize=(7.0, 5.0), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(7.4, 5.0), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    titled(figure, axes, title, _note(trials) + "; circle: the best")
+    titled(figure, axes, title, "circle: the best of the trials that finished; triangles: stopped early")
     (x, x_unit), (y, y_unit) = (_positions(space, name, finished) for name in names)
-    worst = float(np.percentile(errors, 90))
-    scale = Normalize(float(errors.min()), max(worst, float(errors.min()) + 1e-6))
-    shown: Any = None
-    triangles = _triangles(x_unit, y_unit)
-    if triangles is not None:
-        levels = np.linspace(scale.vmin or 0.0, scale.vmax or 1.0, 12)
-        mesh = Triangulation(x, y, triangles)
-        shown = axes.tricontourf(mesh, errors, levels=levels, cmap="cividis_r", norm=scale, extend="max")
-    dots = axes.scatter(
-        x, y, c=errors, cmap="cividis_r", norm=scale, edgecolors="white", linewidths=0.9, s=34, zorder=3
-    )
+    least = float(errors.min())
+    most = max(float(np.percentile(errors, 90)), least + 1e-6)
+    colours: dict[str, Any] = {"cmap": "cividis_r", "norm": Normalize(least, most)}
+    mesh = _triangulation(x_unit, y_unit)
+    if mesh is not None:
+        unit = np.linspace(0, 1, 201)
+        surface = LinearTriInterpolator(mesh, errors)(*np.meshgrid(unit, unit))
+        grid = [_from_unit(space, name, unit) for name in names]
+        axes.contourf(*grid, surface, levels=np.linspace(least, most, 13), extend="max", **colours)
+    dots = axes.scatter(x, y, c=errors, edgecolors="white", linewidths=0.9, s=34, zorder=3, **colours)
+    (x_stopped, _), (y_stopped, _) = (_positions(space, name, stopped) for name in names)
+    axes.plot(x_stopped, y_stopped, "v", color="0.45", markersize=4.5, markerfacecolor="none", zorder=3)
     best = int(np.argmin(errors))
     axes.plot(x[best], y[best], "o", markersize=12, markerfacecolor="none", markeredgecolor=COLOURS[1],
               markeredgewidth=1.8, zorder=4)  # fmt: skip
-    for name, axis in zip(names, (axes.xaxis, axes.yaxis), strict=True):
-        _scale(axes, "x" if axis is axes.xaxis else "y", space, name)
-    bar = figure.colorbar(shown if shown is not None else dots, ax=axes,
-                          extend="max" if errors.max() > worst else "neither")  # fmt: skip
+    _scale(axes, axes.xaxis, space, names[0])
+    _scale(axes, axes.yaxis, space, names[1])
+    bar = figure.colorbar(dots, ax=axes, extend="max" if errors.max() > most else "neither")
     bar.set_label("validation error rate (%)")
     bar.outline.set_visible(False)
     axes.spines[["top", "right"]].set_visible(False)
@@ -143,7 +145,7 @@ def slice_of(path: Path, space: Space, trials: Sequence[Trial], title: str) -> N
     x, _ = _positions(space, name, finished)
     axes.plot(x, error_rate(np.array([trial.value for trial in finished])), "o", color=COLOURS[0], markersize=5)
     error_scale(axes)
-    _scale(axes, "x", space, name)
+    _scale(axes, axes.xaxis, space, name)
     axes.set_ylabel("validation error rate (%)")
     style_axes(axes)
     save(figure, path)
@@ -161,30 +163,40 @@ def _positions(space: Space, name: str, trials: Sequence[Trial]) -> tuple[Any, A
     return at, (unit - low) / (high - low)
 
 
-def _triangles(x: Any, y: Any) -> Any:
-    """Triangles between points, by their positions in parts of the axes; None if all lie on a line."""
-    if len(np.unique(np.column_stack([x, y]), axis=0)) < len(x) or len(x) < 4:
-        return None  # equal points have no triangulation
+def _from_unit(space: Space, name: str, unit: Any) -> Any:
+    """The positions on the axis of an option for parts of its length."""
+    axis = space.axes[name]
+    if not isinstance(axis, Range):
+        return unit * max(len(axis) - 1, 1)
+    return axis.low * (axis.high / axis.low) ** unit if axis.log else axis.low + (axis.high - axis.low) * unit
+
+
+def _triangulation(x: Any, y: Any) -> Triangulation | None:
+    """Triangles between points; None if all lie on a line, or if several are the same."""
+    if len(x) < 4 or len(np.unique(np.column_stack([x, y]), axis=0)) < len(x):
+        return None
     try:
-        return Triangulation(x, y).triangles
+        return Triangulation(x, y)
     except (RuntimeError, ValueError):
         return None
 
 
-def _scale(axes: Axes, which: str, space: Space, name: str) -> None:
-    """The scale, the limits and the name of an axis."""
+def _scale(axes: Axes, shown: Axis, space: Space, name: str) -> None:
+    """Set the scale, the limits and the name of an axis."""
     axis = space.axes[name]
-    set_limits = axes.set_xlim if which == "x" else axes.set_ylim
-    if isinstance(axis, Range):
-        if axis.log:
-            (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-            margin = (axis.high / axis.low) ** 0.03
-            set_limits(axis.low / margin, axis.high * margin)
-        else:
-            margin = 0.03 * (axis.high - axis.low)
-            set_limits(axis.low - margin, axis.high + margin)
+    is_x = shown is axes.xaxis
+    set_limits, set_scale = (axes.set_xlim, axes.set_xscale) if is_x else (axes.set_ylim, axes.set_yscale)
+    if not isinstance(axis, Range):
+        shown.set_ticks(range(len(axis)), labels=[label_of(value) for value in axis])
+        set_limits(-0.5, len(axis) - 0.5)
+    elif axis.log:
+        set_scale("log")
+        shown.set_major_locator(FixedLocator(log_ticks(axis.low, axis.high)))
+        shown.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        shown.set_minor_locator(NullLocator())
+        margin = (axis.high / axis.low) ** 0.03
+        set_limits(axis.low / margin, axis.high * margin)
     else:
-        labels = [label_of(value) for value in axis]
-        (axes.set_xticks if which == "x" else axes.set_yticks)(range(len(labels)), labels)
-        set_limits(-0.5, len(labels) - 0.5)
-    (axes.set_xlabel if which == "x" else axes.set_ylabel)(heading(name))
+        margin = 0.03 * (axis.high - axis.low)
+        set_limits(axis.low - margin, axis.high + margin)
+    shown.set_label_text(heading(name))
