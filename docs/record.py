@@ -108,7 +108,7 @@ def errors(path: Path, runs: Runs) -> None:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0, 1.15 * max(count for _, count, *_ in rows))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel("errors in 10,000 test images, with the binomial standard deviation of one run")
+    axes.set_xlabel("errors in 10,000 test images, and their binomial standard deviation")
     axes.set_title("This project (blue) and the literature", fontsize=10, loc="left")
     save(figure, path)
 
