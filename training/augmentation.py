@@ -51,9 +51,9 @@ class Inputs:
         """
         if self._warped is None:
             for batch in batches(self._count, self._o.batch_size, order(self._o, epoch), start):
-                mine = self._part(len(batch))
-                inputs = images.rows(self._shifted.draw(batch, rng)[mine], self._scale)
-                yield batch[mine], inputs, self._labels[batch[mine]]
+                mine = batch[self._part(len(batch))]
+                drawn = self._shifted.draw(batch, rng)[self._part(len(batch))]
+                yield mine, images.rows(drawn, self._scale), self._labels[mine]
             return
         remaining = math.ceil(self._count / self._o.batch_size) - start
         while remaining > 0:

@@ -270,7 +270,7 @@ def test_several_processes_cannot_train_teachers():
     o = SimpleNamespace(decided={"processes": 2}, batch_size=2, teachers=[])
     ranks.check(o)
     o.teachers = ["cnn.yaml"]
-    with pytest.raises(tg.ConfigError, match="--teachers cannot be combined"):
+    with pytest.raises(tg.ConfigError, match="--teachers: a network with teachers"):
         ranks.check(o)
 
 
