@@ -117,7 +117,13 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Gri
     if given.file is None:
         if not axes:
             raise tg.ConfigError("nothing to run: name options with several values, as in --lr 0.03 0.1 0.3, or a file")
-        return given, space_of(axes) if given.search else [grid_of(axes, sample=given.sample)]
+        if given.search:
+            return given, space_of(axes)
+        try:
+            return given, [grid_of(axes, sample=given.sample)]
+        except tg.ConfigError as error:
+            hint = " (a range needs --search N)" if any(":" in v for values in axes.values() for v in values) else ""
+            raise tg.ConfigError(f"{error}{hint}") from None
     if axes or given.sample:
         extra = flag(next(iter(axes), "sample"))
         raise tg.ConfigError(f"{extra} cannot be combined with a file: set it in {given.file}")
