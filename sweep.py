@@ -212,7 +212,7 @@ def start_search(given: argparse.Namespace, space: Space) -> int:
 
     runs = {f"trial {i}": trial.settings for i, trial in enumerate(found.trials, 1)}
     results = {f"trial {i}": trial.outcome for i, trial in enumerate(found.trials, 1) if trial.outcome}
-    missing = {f"trial {i}": {} for i in range(len(found.trials) + 1, given.search + 1)}
+    missing: dict[str, Settings] = {f"trial {i}": {} for i in range(len(found.trials) + 1, given.search + 1)}
     return report(runs | missing, results, interrupt.signal, "trials") or int(not has_pictures)
 
 
