@@ -117,7 +117,13 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Gri
     if given.file is None:
         if not axes:
             raise tg.ConfigError("nothing to run: name options with several values, as in --lr 0.03 0.1 0.3, or a file")
-        return given, space_of(axes) if given.search else [grid_of(axes, sample=given.sample)]
+        if given.search:
+            return given, space_of(axes)
+        try:
+            return given, [grid_of(axes, sample=given.sample)]
+        except tg.ConfigError as error:
+            hint = " (a range needs --search N)" if any(":" in v for values in axes.values() for v in values) else ""
+            raise tg.ConfigError(f"{error}{hint}") from None
     if axes or given.sample:
         extra = flag(next(iter(axes), "sample"))
         raise tg.ConfigError(f"{extra} cannot be combined with a file: set it in {given.file}")
@@ -206,7 +212,7 @@ def start_search(given: argparse.Namespace, space: Space) -> int:
 
     runs = {f"trial {i}": trial.settings for i, trial in enumerate(found.trials, 1)}
     results = {f"trial {i}": trial.outcome for i, trial in enumerate(found.trials, 1) if trial.outcome}
-    missing: dict[str, dict[str, Any]] = {f"trial {i}": {} for i in range(len(found.trials) + 1, given.search + 1)}
+    missing: dict[str, Settings] = {f"trial {i}": {} for i in range(len(found.trials) + 1, given.search + 1)}
     return report(runs | missing, results, interrupt.signal, "trials") or int(not has_pictures)
 
 

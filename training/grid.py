@@ -138,6 +138,8 @@ def read_file(path: Path) -> list[Grid]:
         content = read_yaml(path, "the sweep")
     except FileNotFoundError as error:
         raise ConfigError(f"cannot read the sweep {path}: {error}") from None
+    if isinstance(content, dict) and "search" in content:
+        raise ConfigError(f"{path}: `search` needs --search N, the number of trials")
     if not isinstance(content, dict) or not isinstance(content.get("grids"), list) or not content["grids"]:
         raise ConfigError(
             f"{path}: expected `grids`, a list of dicts with name and axes, and optionally `common`, a dict"

@@ -213,18 +213,24 @@ def should_prune(space: Space, trials: Sequence[Trial], trial: Trial) -> bool:
     if not trial.curve:
         return False
     with _quiet():
-        pruner = optuna().pruners.MedianPruner(PRUNE_TRIALS, PRUNE_EPOCHS)
+        pruner = optuna().pruners.MedianPruner(PRUNE_TRIALS, PRUNE_EPOCHS + 1)
         study = _study(space, [t for t in trials if t is not trial], None)
         return bool(pruner.prune(study, _frozen(space, trial)))
 
 
 def importances(space: Space, trials: Sequence[Trial]) -> dict[str, float]:
-    """How much each option explains of the accuracies, in parts of 1, largest first; none if that is not known."""
+    """How much each option explains of the accuracies, in parts of 1, largest first; none if that is not known.
+
+    By PED-ANOVA (Watanabe, Bansal and Hutter, 2023).
+    """
     finished = [trial for trial in trials if trial.value is not None]
     if len(finished) < 2 or len({trial.value for trial in finished}) < 2:
         return {}
     with _quiet():
-        found = optuna().importance.get_param_importances(_study(space, finished, None))
+        package = optuna()
+        found = package.importance.get_param_importances(
+            _study(space, finished, None), evaluator=package.importance.PedAnovaImportanceEvaluator()
+        )
     return {name: float(part) for name, part in found.items() if math.isfinite(part)}
 
 

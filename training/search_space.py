@@ -100,8 +100,8 @@ def space_of(given: Mapping[str, Any], source: str = "") -> Space:
             else:
                 axes[name] = values
         if name in axes and name in NOT_SEARCHED:
-            raise ConfigError(f"{where} cannot be searched, since trials are compared by their accuracy on the same "
-                              "validation images: give it one value")  # fmt: skip
+            raise ConfigError(f"{where} needs one value in a search, which compares trials by their accuracy on the "
+                              "same validation images")  # fmt: skip
     if not axes:
         raise ConfigError(f"{source or '--search'} has nothing to choose: give an option a range, as in "
                           + ("lr: {low: 1.0e-4, high: 0.1, log: true}" if source else "--lr 1e-4:0.1:log")
