@@ -6,17 +6,18 @@ floating-point warnings.
 """
 
 import ctypes
+import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 _Reader = Callable[[int], ctypes.c_size_t]
+_SMALL = 1_000_000  # multiplications: up to here, OpenBLAS does not copy the matrices first, which is 1.2 times as fast
 _ROW_MAJOR, _NO_TRANS, _TRANS = 101, 111, 112  # constants of CBLAS
 
 
@@ -65,7 +66,7 @@ def products(terms: Sequence[tuple[Any, Any, Any]]) -> Callable[[], None]:
         return by_numpy
 
     calls, gemm = [], routines[1]
-    for a, b, c in terms:
+    for a, b, c in itertools.chain.from_iterable(map(_small, terms)):
         (trans_a, lda), (trans_b, ldb), (_, ldc) = map(_layout, (a, b, c))
         at_a, at_b, at_c = map(_address, (a, b, c))
         call = (_ROW_MAJOR, trans_a, trans_b, len(a), b.shape[1], len(b), 1, at_a, lda, at_b, ldb, 1, at_c, ldc)
@@ -76,6 +77,17 @@ def products(terms: Sequence[tuple[Any, Any, Any]]) -> Callable[[], None]:
             gemm(*call)
 
     return by_blas
+
+
+def _small(term: tuple[Any, Any, Any]) -> Iterator[tuple[Any, Any, Any]]:
+    """A product in up to three parts that OpenBLAS considers small: of rows, or of the axis that is summed over."""
+    a, b, c = term
+    rows, depth = a.shape
+    longest = max(rows, depth)
+    parts = -(-rows * depth * b.shape[1] // _SMALL)
+    step = -(-longest // parts) if parts <= 3 else longest  # for larger ones, copies pay
+    for part in (slice(start, start + step) for start in range(0, longest, step)):
+        yield (a[part], b, c[part]) if rows >= depth else (a[:, part], b[part], c)
 
 
 def _layout(x: Any) -> tuple[int, int]:
@@ -106,7 +118,7 @@ def _routines() -> dict[Any, list[Any]]:
     package, found = os.path.dirname(np.__file__), {}  # noqa: PTH120  (pathlib takes 4 ms to import)
     if os.environ.get("TENSORGRAD_BLAS") != "0" and sys.implementation.name == "cpython":
         paths = [*glob(f"{package}/../numpy.libs/*openblas*"), *glob(f"{package}/.dylibs/*openblas*")]  # noqa: PTH207
-        for path, prefix, suffix in product(paths, ("scipy_", ""), ("64_", "")):
+        for path, prefix, suffix in itertools.product(paths, ("scipy_", ""), ("64_", "")):
             with suppress(OSError, AttributeError, ArithmeticError):  # not loaded; other names; wrong results
                 library = ctypes.CDLL(os.path.realpath(path), ctypes.DEFAULT_MODE | getattr(os, "RTLD_NOLOAD", 0))
                 for letter, real in (("s", ctypes.c_float), ("d", ctypes.c_double)):
