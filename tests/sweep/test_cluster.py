@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import http.server
+import importlib.util
 import json
 import os
 import re
@@ -13,17 +14,17 @@ import threading
 import time
 from pathlib import Path
 
+import dask_programs
 import pytest
 
 from tensorgrad.errors import ConfigError
 from training import cluster, workers
 
-distributed = pytest.importorskip("distributed")
-
-import dask_programs  # noqa: E402
-
-# On a busy machine, Dask does not close all of its connections within the short limits of these tests.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="needs the extra `dask`"),
+    # On a busy machine, Dask does not close all of its connections within the short limits of these tests.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 RUNS = ("--dataset", "digits", "--hidden", "8", "--epochs", "4", "--batch-size", "256", "--out", "s")
 
@@ -182,6 +183,8 @@ def test_server_that_is_not_a_scheduler(refused, monkeypatch, web, until):
 
 def left_over():
     """Dask's open clients and threads in this process."""
+    import distributed  # not above: it takes time, also where tests are only collected
+
     clients = [client for client in distributed.Client._instances if client.status != "closed"]
     return clients + [thread for thread in threading.enumerate() if thread.name in ("dask", "IO loop")]
 
@@ -191,6 +194,8 @@ def test_failed_connections_do_not_block_the_next_one(monkeypatch, schedule, lau
 
     A scheduler without workers, with one, with a client that fails to start, and one that stops responding.
     """
+    import distributed
+
     program, scheduler = schedule()
     starts, start = [], distributed.utils.LoopRunner._start_unlocked
 
