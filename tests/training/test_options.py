@@ -45,6 +45,8 @@ REFUSED = {
     "rotation": ("must be a number of at least 0 and less than 180", ["180", "-1", "nan", ""]),
     "scaling": FRACTION, "shear": NOT_NEGATIVE, "translation": NOT_NEGATIVE,
     "elastic_amplitude": NOT_NEGATIVE, "elastic_sigma": POSITIVE,
+    "teachers": ("must not be empty", [""]), "teachers_from": ("must not be empty", [""]),
+    "temperature": POSITIVE, "labelled_warps": INTEGER_FROM_1,
     "from": ("must not be empty", [""]), "freeze": ("must not be empty", [""]),
 }  # fmt: skip
 BOOLEANS = {"eager", "nesterov", "watch_test", "quiet"}
