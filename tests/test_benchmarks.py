@@ -50,7 +50,10 @@ def program(monkeypatch):
 
 @pytest.mark.parametrize(
     ("run", "torch"),
-    [*((run, "with PyTorch") for run in RUNS), ("step", "without"), ("networks", "without"), ("importing", "without")],
+    [
+        *((run, "without") for run in RUNS),
+        *(pytest.param(run, "with PyTorch", marks=pytest.mark.compare) for run in RUNS),
+    ],
 )
 def test_prints_its_table(run, torch, program, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "jax", None)
