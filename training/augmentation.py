@@ -26,6 +26,13 @@ def whole(count: int) -> slice:
     return slice(None)
 
 
+def names_in(value: Any) -> Any:
+    """The names in a value of ``--augment``, perhaps separated by commas, in the order of `NAMES`; none in ``none``."""
+    items = value if isinstance(value, (list, tuple)) else [value]
+    parts = [part for item in items for part in (item.split(",") if isinstance(item, str) else [item])]
+    return [name for name in NAMES if name in parts] + [part for part in parts if part not in (*NAMES, "none")]
+
+
 def warps(o: SimpleNamespace) -> Warps:
     """The warps of a run."""
     return Warps(**{amplitude: getattr(o, amplitude) for name in o.augment for amplitude in AMPLITUDES[name]})
