@@ -9,6 +9,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad import blas
+from tensorgrad.functional import small_products
 from tensorgrad.optim import SGD, Adam
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -52,7 +53,7 @@ def test_products(dtype, small, parts, monkeypatch, calls):
     """Products of more than ``small`` multiplications are divided into up to three parts; 0 is for NumPy."""
     if parts and not blas.enabled():
         pytest.skip("NumPy's BLAS is not used")
-    monkeypatch.setattr(blas, "_SMALL", small)
+    monkeypatch.setattr(small_products, "_SMALL", small)
     if not parts:
         monkeypatch.setattr(blas, "_routines", dict)
     a, b, c = (numbers(shape, dtype, i) for i, shape in enumerate([(8, 12), (12, 8), (7, 8)]))
@@ -64,7 +65,7 @@ def test_products(dtype, small, parts, monkeypatch, calls):
         (a[:, 2:3], b[3:4, :1], np.zeros((8, 1), dtype)),
         (a[:4, :3], b[:3, ::4][:, :1], c[:4, ::3][:, 1:2]),
     ]
-    run = blas.products(terms)
+    run = small_products.products(terms)
     start = [z.copy() for *_, z in terms] + [c.copy()]
     for x, y, z in terms:
         z += x @ y

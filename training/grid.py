@@ -92,7 +92,7 @@ def grid_of(given: Mapping[str, Any], source: str = "", **about: Any) -> Grid:
             raise ConfigError(f"{where} has no values")
         axes[name] = []
         for value in values:
-            parsed = _parse(name, value, where)
+            parsed = parse_value(name, value, where)
             if parsed in axes[name]:
                 raise ConfigError(f"{where} has the value {as_text(parsed)} twice")
             axes[name].append(parsed)
@@ -108,7 +108,7 @@ def grid_of(given: Mapping[str, Any], source: str = "", **about: Any) -> Grid:
     return grid
 
 
-def _parse(name: str, value: Any, where: str) -> Any:
+def parse_value(name: str, value: Any, where: str) -> Any:
     """One value of an option: ``400,200`` is a list, ``none`` an empty list, ``true`` and ``false`` are booleans."""
     default = OPTIONS[name].default_for("mnist")
     if isinstance(value, str):
@@ -138,11 +138,13 @@ def read_file(path: Path) -> list[Grid]:
         content = read_yaml(path, "the sweep")
     except FileNotFoundError as error:
         raise ConfigError(f"cannot read the sweep {path}: {error}") from None
+    if isinstance(content, dict) and "search" in content:
+        raise ConfigError(f"{path}: `search` needs --search N, the number of trials")
     if not isinstance(content, dict) or not isinstance(content.get("grids"), list) or not content["grids"]:
         raise ConfigError(
             f"{path}: expected `grids`, a list of dicts with name and axes, and optionally `common`, a dict"
         )
-    _refuse_unknown(content, ("common", "grids"), str(path))
+    refuse_unknown(content, ("common", "grids"), str(path))
     common = content.get("common") or {}
     if not isinstance(common, dict):
         raise ConfigError(f"{path}: common must be a dict of options, got {brief(common)}")
@@ -151,7 +153,7 @@ def read_file(path: Path) -> list[Grid]:
         where = f"{path}: grid {i}"
         if not isinstance(entry, dict) or not isinstance(entry.get("axes"), dict):
             raise ConfigError(f"{where}: expected a dict with name and axes")
-        _refuse_unknown(entry, ("name", "axes", "sample", "report"), where)
+        refuse_unknown(entry, ("name", "axes", "sample", "report"), where)
         name = str(entry.get("name", f"grid {i}"))
         if file_name(name) in [file_name(grid.name) for grid in grids]:
             raise ConfigError(f"{where}: another grid has the name {name}, too")
@@ -175,7 +177,7 @@ def _report(given: Any, grid: Grid, where: str) -> dict[str, float]:
         raise ConfigError(f"{where}: report must map the values of a single varied axis to accuracies of 0 to 1")
     name, accuracies = grid.varied[0], {}
     for value, accuracy in given.items():
-        shown = as_text(_parse(name, value, f"{where}: report: {name}"))
+        shown = as_text(parse_value(name, value, f"{where}: report: {name}"))
         if shown not in map(as_text, grid.axes[name]):
             raise ConfigError(f"{where}: report: {shown} is not a value of {name}")
         if isinstance(accuracy, bool) or not isinstance(accuracy, int | float) or not 0 <= accuracy <= 1:
@@ -184,7 +186,8 @@ def _report(given: Any, grid: Grid, where: str) -> dict[str, float]:
     return accuracies
 
 
-def _refuse_unknown(entry: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+def refuse_unknown(entry: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    """Raise a `ConfigError` that begins with ``where`` if a dict has other keys than those that are known."""
     unknown = [key for key in entry if key not in known]
     if unknown:
         raise ConfigError(f"{where}: unknown key {brief(unknown[0])}; valid: {', '.join(known)}")

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad import blas
 from tensorgrad.engine.registry import primitive, rule
 from tensorgrad.engine.tape import Array, Variable
+from tensorgrad.functional.small_products import products
 
 __all__: list[str] = []
 
@@ -48,7 +48,7 @@ def lstm_states(inputs: Array, h: Array, c: Array, weight: Array, *, backwards: 
     )
     h, weight = np.array(h, out.dtype, order="C"), np.ascontiguousarray(weight.T, out.dtype)
     gates, tanh = np.empty((n, 4 * width), out.dtype), np.empty_like(h)
-    add_product = blas.products([(h, weight, gates)])
+    add_product = products([(h, weight, gates)])
     i, f, new, o = by_gate = np.swapaxes(gates.reshape(n, 4, width), 0, 1)
     for t in _order(steps, backwards):
         gates[...] = inputs[t]
@@ -104,7 +104,7 @@ def _lstm_gates(g: Array, ans: Array, c: Array, weight: Array,
     order = list(_order(steps, not backwards))
     dh, dc = np.array(g[0, order[0]], gates.dtype, order="C"), np.zeros((n, width), gates.dtype)
     ours, product, is_used = np.empty_like(gates[0]), np.empty_like(dh), _is_used(g[1])
-    add_product = blas.products([(ours.reshape(n, 4 * width), np.asarray(weight, gates.dtype), dh)])
+    add_product = products([(ours.reshape(n, 4 * width), np.asarray(weight, gates.dtype), dh)])
     for t, following in zip(order, [*order[1:], None], strict=True):
         dc += np.multiply(dh, of_cell[t], out=product)
         if is_used:
