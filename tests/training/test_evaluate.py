@@ -44,7 +44,7 @@ def test_report_is_that_of_the_confusion_matrix(trained, run_evaluate):
 def on_mnist(run_train, write_mnist, workplace):
     """The best checkpoint of a run with a small data set of 28x28 images."""
     write_mnist(workplace / "set")
-    result = run_train("--data", "set", "--hidden", 32, "--epochs", 20, "--quiet", "--pixels", "raw",
+    result = run_train("--data", "set", "--hidden", 32, "--epochs", 4, "--quiet", "--pixels", "raw",
                        "--lr", 1e-4)  # fmt: skip
     assert result.code == 0
     return result.folder / "best.npz"

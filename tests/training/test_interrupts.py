@@ -32,7 +32,11 @@ time.sleep(60)
         ("sweep.py", "tqdm"),
     ],
 )
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+    ids=["SIGINT", "SIGTERM"],
+)
 def test_signal_during_the_imports_is_one_line(run_program, tmp_path, name, module, number, code):
     (tmp_path / "fake").mkdir()
     (tmp_path / "fake" / f"{module}.py").write_text(FAKE_MODULE.format(number=int(number)))
