@@ -4,9 +4,14 @@
     python sweep.py --lr 0.01 0.1 1 --l2 0 1e-5 1e-4 --sample 5          # 5 of the 9 combinations, drawn at random
     python sweep.py studies/report.yaml                                  # the combinations that a file describes
     python sweep.py --lr 0.03 0.1 --cluster tcp://host:8786              # on a Dask cluster
+    python sweep.py --search 40 --lr 1e-4:1:log --hidden 100 400         # 40 trials, chosen by Optuna one after another
 
 The folder of a sweep contains the folder of each run, results.csv, table.md with means and standard deviations over
 the seeds, and pictures. Ctrl-C saves the runs in progress; the same command continues the sweep.
+
+A search (extra: search) looks for the settings with the best accuracy on the validation images, in ranges (LOW:HIGH, or
+LOW:HIGH:log) and lists of values, or in a file such as studies/search.yaml. Trials that are worse than the median are
+stopped early.
 """
 
 if __name__ == "__main__":  # before other imports, so that Ctrl-C ends the program without a traceback
@@ -24,7 +29,7 @@ import os
 import signal
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +39,7 @@ import models
 import tensorgrad as tg
 from models.schema import checked, integer
 from tensorgrad.checkpoints import write_whole
-from training import cluster, images, options, recipe, sweep_folder, workers
+from training import cluster, images, options, recipe, search, sweep_folder, workers
 from training.command_line import Parser, flag
 from training.folders import locked
 from training.grid import AXES, Grid, Settings, all_settings, as_text, file_name, grid_of, key, read_file
@@ -42,8 +47,9 @@ from training.program import is_drawn, run_program
 from training.progress import SweepDisplay
 from training.run import read_result
 from training.run_pictures import lacks_pictures
+from training.search_space import Space, read_space, space_of
 from training.signals import Interrupt, exit_code
-from training.tables import cells, markdown, write_csv
+from training.tables import cells, markdown, search_table, write_csv
 from training.worker_process import INTERRUPTED, Result
 
 CLUSTER = """a cluster:
@@ -58,7 +64,8 @@ def command_line() -> Parser:
     """The command line, with an option for each option of train.py that can be varied."""
     parser = Parser(
         "sweep.py", description=__doc__,
-        usage="sweep.py [--OPTION VALUE ... | FILE.yaml] [--out DIR] [--workers N] [--sample N] [--cluster ADDRESS]",
+        usage="sweep.py [--OPTION VALUE ... | FILE.yaml] [--sample N | --search N] [--out DIR] [--workers N] "
+              "[--cluster ADDRESS]",
     )  # fmt: skip
     parser.add_argument("file", nargs="?", metavar="FILE.yaml", help="combinations in a file, see studies/report.yaml")
     parser.add_argument(
@@ -68,6 +75,9 @@ def command_line() -> Parser:
         "--workers", metavar="N", help="number of runs at a time, each with one BLAS thread (one per core)"
     )
     parser.add_argument("--sample", metavar="N", help="run only N combinations, drawn at random, each with every seed")
+    parser.add_argument(
+        "--search", metavar="N", help="search with N trials, including those of earlier commands (see above)"
+    )
     parser.add_argument(
         "--cluster", metavar="ADDRESS", help="address of a Dask scheduler, or local to start a cluster on this machine"
     )
@@ -86,8 +96,8 @@ def command_line() -> Parser:
     return parser
 
 
-def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Grid]]:
-    """The options of the sweep itself, and its grids, from the command line.
+def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Grid] | Space]:
+    """The options of the sweep itself, and its grids or, for a search, its space, from the command line.
 
     Raises
     ------
@@ -95,23 +105,37 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Gri
         If an option is unknown or out of range, or if there is nothing to run.
     """
     given = command_line().parse(arguments)
-    for name in ("workers", "sample"):
+    for name in ("workers", "sample", "search"):
         if getattr(given, name) is not None:
             setattr(given, name, checked(getattr(given, name), integer(1), f"--{name}", is_written=True))
     axes = {name: values for name in AXES if (values := getattr(given, f"axis {name}"))}
+    if given.search and given.sample:
+        raise tg.ConfigError("--sample cannot be combined with --search")
     if given.file is None:
         if not axes:
             raise tg.ConfigError("nothing to run: name options with several values, as in --lr 0.03 0.1 0.3, or a file")
-        return given, [grid_of(axes, sample=given.sample)]
+        if given.search:
+            return given, space_of(axes)
+        try:
+            return given, [grid_of(axes, sample=given.sample)]
+        except tg.ConfigError as error:
+            hint = " (a range needs --search N)" if any(":" in v for values in axes.values() for v in values) else ""
+            raise tg.ConfigError(f"{error}{hint}") from None
     if axes or given.sample:
         extra = flag(next(iter(axes), "sample"))
         raise tg.ConfigError(f"{extra} cannot be combined with a file: set it in {given.file}")
-    return given, read_file(Path(given.file))
+    path = Path(given.file)
+    return given, read_space(path) if given.search else read_file(path)
 
 
-def start(given: argparse.Namespace, grids: list[Grid]) -> int:
+def start(given: argparse.Namespace, plan: list[Grid] | Space) -> int:
+    """Do what the command line says; return the exit code of the program."""
+    return start_search(given, plan) if isinstance(plan, Space) else start_sweep(given, plan)
+
+
+def start_sweep(given: argparse.Namespace, grids: list[Grid]) -> int:
     """Train the runs that have not ended, then write tables and pictures; return the exit code of the program."""
-    folder = Path(given.out or default_folder(given, grids))
+    folder = Path(given.out or default_folder(given, grids[0].axes))
     runs = all_settings(grids)
     complete, data = prepare(given, runs)
     records = sweep_folder.merge(sweep_folder.read_records(folder), runs, data, folder)
@@ -155,6 +179,56 @@ def start(given: argparse.Namespace, grids: list[Grid]) -> int:
         has_pictures = publish(folder, grids, runs, results)
         undrawn = {name for name in results if lacks_pictures(folder / "runs" / name)}
     return report(runs, results, undrawn, number) or int(not has_pictures)
+
+
+def start_search(given: argparse.Namespace, space: Space) -> int:
+    """Run trials, each with settings that follow from the earlier ones; return the exit code of the program."""
+    search.optuna()  # an error if it is missing
+    folder = Path(given.out or default_folder(given, space.description()["axes"]))
+    data = next(iter(prepare(given, {str(i): corner for i, corner in enumerate(space.corners())})[1].values()))
+    search.Search(folder, space, data)  # an error if the folder contains something else
+
+    def complete(settings: Settings) -> Settings:
+        return next(iter(prepare(given, {"trial": settings})[0].values()))
+
+    with contextlib.ExitStack() as stack:
+        count = min(given.workers or workers.cores(), given.search)
+        pool = cluster.connect(given.cluster, count) if given.cluster else workers.local(count)
+        executor, task = stack.enter_context(pool)
+        folder.mkdir(parents=True, exist_ok=True)
+        stack.push(_say_how_to_continue)
+        stack.enter_context(locked(folder, "another sweep.py is using this folder"))
+        sweep_folder.clean(folder)
+        found = search.Search(folder, space, data)
+        ended = [trial for trial in found.trials if trial.outcome]
+        if not given.quiet:
+            print(f"{given.search} trials in {folder}, {len(ended)} of them have ended before")
+        with Interrupt() as interrupt, SweepDisplay(given.search, len(ended), given.quiet, "validation") as display:
+            jobs = workers.run_next(found.jobs(given.search, complete), count, executor, task, lambda: bool(interrupt))
+            found.follow(jobs, display)
+        has_pictures = publish_search(found)
+
+    runs = {f"trial {i}": trial.settings for i, trial in enumerate(found.trials, 1)}
+    results = {f"trial {i}": trial.outcome for i, trial in enumerate(found.trials, 1) if trial.outcome}
+    missing: dict[str, Settings] = {f"trial {i}": {} for i in range(len(found.trials) + 1, given.search + 1)}
+    return report(runs | missing, results, set(), interrupt.signal, "trials") or int(not has_pictures)
+
+
+def publish_search(found: search.Search) -> bool:
+    """Write results.csv and table.md, print the latter, and draw the pictures; return whether drawing succeeded."""
+    runs = {trial.run: trial.settings for trial in found.trials}
+    results = {trial.run: trial.outcome for trial in found.trials if trial.outcome}
+    write_csv(found.folder / "results.csv", runs, results)
+    content = search_table(list(found.space.axes), found.trials, found.best())
+    write_whole(found.folder / "table.md", lambda file: file.write(content.encode()))
+    print(content, end="")
+
+    def draw() -> None:
+        from training import search_pictures  # matplotlib takes a second to import
+
+        search_pictures.draw(found)
+
+    return is_drawn("sweep.py", draw)
 
 
 def has_ended(run: Path) -> bool:
@@ -202,11 +276,14 @@ def prepare(given: argparse.Namespace, runs: dict[str, Settings]) -> tuple[dict[
     return complete, identity
 
 
-def default_folder(given: argparse.Namespace, grids: list[Grid]) -> Path:
+def default_folder(given: argparse.Namespace, axes: Mapping[str, Any]) -> Path:
     """The folder in sweeps/ named after the file, or after the options and their values."""
     if given.file:
         return Path("sweeps") / Path(given.file).stem
-    parts = [f"{name}-{'-'.join(map(as_text, values))}" for name, values in grids[0].axes.items()]
+    parts = ["search"] * bool(given.search)
+    for name, axis in axes.items():
+        values = [axis["low"], axis["high"]] if isinstance(axis, dict) else axis
+        parts.append(f"{name}-{'-'.join(map(as_text, values))}")
     return Path("sweeps") / file_name("_".join(parts + ["sample"] * (given.sample is not None)))
 
 
@@ -231,7 +308,8 @@ def publish(folder: Path, grids: list[Grid], runs: dict[str, Settings], results:
     return is_drawn("sweep.py", draw)
 
 
-def report(runs: dict[str, Settings], results: dict[str, Result], undrawn: set[str], number: int | None) -> int:
+def report(runs: dict[str, Settings], results: dict[str, Result], undrawn: set[str], number: int | None,
+           kind: str = "runs") -> int:  # fmt: skip
     """Print failures, and the number of runs that are left after a signal; return the exit code of the program."""
     failed: dict[str, list[str]] = {}
     for name, result in results.items():
@@ -244,7 +322,7 @@ def report(runs: dict[str, Settings], results: dict[str, Result], undrawn: set[s
         names = ", ".join(sorted(undrawn)[:3]) + ", ..." * (len(undrawn) > 3)
         sys.stderr.write(f"sweep.py: the pictures of {names} could not be drawn; the same command draws them\n")
     if len(results) < len(runs):
-        counts = f"{len(results)} of {len(runs)} runs"
+        counts = f"{len(results)} of {len(runs)} {kind}"
         sys.stderr.write(f"sweep.py: stopped after {counts}; the same command continues the sweep\n")
         return exit_code(number or signal.SIGINT)
     return 1 if failed or undrawn else 0

@@ -3,6 +3,7 @@
     python train.py --hidden 400                     # two layers on MNIST: 99.0 % in half a minute
     python train.py --model models/record-400.yaml   # a network and a recipe from a file: 99.4 % in a few minutes
     python train.py --resume runs/mnist-400-seed0    # continue an interrupted run
+    mpirun -n 2 python train.py --hidden 400         # in several processes, each with a part of every batch
     python train.py --help                           # all options
 
 To be read from top to bottom: the loss and the update are in `train`, the rest of a run is in `start`. Options, images
@@ -25,6 +26,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,7 +35,7 @@ import numpy as np
 import models
 import tensorgrad as tg
 from tensorgrad.data import Dataset
-from training import advice, augmentation, images, options, recipe, threads, trials
+from training import advice, augmentation, images, options, parallel, recipe, teachers, threads, trials
 from training.event_log import check_installed, event_log
 from training.folders import locked, remove_temporary_files
 from training.program import run_program
@@ -48,12 +50,13 @@ BUSY = "another program is training this run"
 
 
 def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.random.Generator, run: Run,
-          checkpoint: dict[str, Any] | None = None) -> tuple[str, Progress]:  # fmt: skip
+          checkpoint: dict[str, Any] | None = None, ranks: parallel.Alone = parallel.ALONE,
+          ) -> tuple[str, Progress]:  # fmt: skip
     """Train ``network`` until the last epoch, Ctrl-C, SIGTERM, or a loss that is not finite.
 
-    ``rng`` draws dropout and shifts; ``checkpoint`` is the state to resume from. Returns the status, which is
-    ``"finished"``, ``"diverged"``, ``"interrupted"`` (Ctrl-C) or ``"terminated"`` (SIGTERM), and the progress.
-    Everything else is in the folder of the run.
+    ``rng`` draws dropout and shifts; ``checkpoint`` is the state to resume from; ``ranks`` are the processes that train
+    together. Returns the status, which is ``"finished"``, ``"diverged"``, ``"interrupted"`` (Ctrl-C) or
+    ``"terminated"`` (SIGTERM), and the progress. Everything else is in the folder of the run.
     """
     # The images: part of the training set is held out for validation; the test set is not used.
     train_on, validate_on = images.hold_out(data, o.validation)
@@ -61,17 +64,13 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]
     scale = images.pixel_scale(o.pixels, data.brightest)
 
-    # The update of the weights, compiled where that is exact, and the schedule of the learning rate.
+    # The update of the weights, compiled where that is exact, the state to start from, and the schedule of the rate.
     tg.nn.train(network)
-    optimizer, average, update = prepare(o, network)
     is_compiled = bool(o.decided.get("compile")) and not o.eager
-    if is_compiled:
-        update = trials.compiled(update)
-    if checkpoint is None:
-        p = Progress(random_state=rng.bit_generator.state)
-        run.save("last.npz", network, p, optimizer, average)
-    else:
-        p = restore(checkpoint, network, optimizer, average, rng)
+    optimizer, average, update = prepare(o, network, ranks, is_compiled)
+    p = first_or_restored(checkpoint, network, optimizer, average, rng, run)
+    if number := teachers.make(o, data, run.folder, p.epoch):
+        return status_of(number), p
     plateau = recipe.plateau(o, p.plateau)
     schedule = recipe.schedule(o, o.epochs * math.ceil(len(y) / o.batch_size), plateau)
 
@@ -79,38 +78,43 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     done = p.epoch * len(y) + min(p.batch * o.batch_size, len(y))
     with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet, o.patience) as display, \
             threads.adjustable() as use_threads, event_log(run.folder, o, p.history) as log, \
-            augmentation.Inputs(o, x, scale, p.epoch, p.batch) as augmented:  # fmt: skip
+            inputs_of(o, data, x, y, scale, p, run, ranks) as source:  # fmt: skip
         display.best(p.best_epoch, p.best_accuracy, waited(p))
         while p.epoch < o.epochs and not (o.patience and waited(p) >= o.patience):
             if p.batch == 0:
                 measurement = time.monotonic()
                 p.threads = threads.for_epoch(
-                    o, p.history, lambda: trials.fastest_threads(o, data, network, prepare, is_compiled)
-                )
+                    o, p.history,
+                    lambda: ranks.threads or trials.fastest_threads(o, data, network, prepare, is_compiled),
+                )  # fmt: skip
                 start_time += time.monotonic() - measurement
             use_threads(p.threads or threads.available())
 
-            for batch, inputs in augmented.epoch(p.epoch, p.batch, rng):  # (B,), (B, H * W) float32
-                labels = y[batch]
+            # Indices (B,), inputs (B, H * W) float32, and labels (B,) or, from teachers, probabilities (B, C).
+            for batch, inputs, targets in source.epoch(p.epoch, p.batch, rng):
+                size = min(o.batch_size, len(y) - p.batch * o.batch_size)
+                ranks.begin(size)
                 optimizer.lr = o.lr * schedule(p.update)
-                loss, losses, logits = update(inputs, labels, rng)
+                loss, losses, logits = update(inputs, targets, ranks.generator(rng, o.seed, p.update))
+                right = np.count_nonzero(logits.argmax(axis=1) == y[batch])
+                loss, loss_sum, right = ranks.sums(loss, losses.sum(), right)
                 if not math.isfinite(loss):
                     return "diverged", p
 
                 p.batch += 1
                 p.update += 1
-                p.loss_sum += float(losses.sum())
-                p.right += int(np.count_nonzero(logits.argmax(axis=1) == labels))
-                display.batch(p.epoch + 1, len(batch), p.loss_sum / min(p.batch * o.batch_size, len(y)))
-                if interrupt and finite(network):
+                p.loss_sum += float(loss_sum)
+                p.right += int(right)
+                display.batch(p.epoch + 1, size, p.loss_sum / min(p.batch * o.batch_size, len(y)))
+                if (number := ranks.largest(interrupt.signal or 0)) and finite(network):
                     p.seconds = earlier_seconds + time.monotonic() - start_time
                     p.random_state = rng.bit_generator.state
                     run.save("last.npz", network, p, optimizer, average)
-                    return "terminated" if interrupt.signal == signal.SIGTERM else "interrupted", p
+                    return status_of(number), p
 
-            raw_accuracy = images.score(network, x_val, y_val, scale)[1] if average else math.nan
+            raw_accuracy = ranks.score(network, x_val, y_val, scale)[1] if average else math.nan
             with average.average_parameters() if average else contextlib.nullcontext():
-                val_loss, val_accuracy = images.score(network, x_val, y_val, scale)
+                val_loss, val_accuracy = ranks.score(network, x_val, y_val, scale)
                 if (len(y_val) and not math.isfinite(val_loss)) or not finite(network):
                     return "diverged", p
                 p.seconds = earlier_seconds + time.monotonic() - start_time
@@ -122,7 +126,7 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
                     "threads": p.threads, "raw_val_accuracy": raw_accuracy,
                 }  # fmt: skip
                 if o.watch_test:
-                    row["test_accuracy"] = images.score(network, data.test_images, data.test_labels, scale)[1]
+                    row["test_accuracy"] = ranks.score(network, data.test_images, data.test_labels, scale)[1]
                 p.history.append(row)
                 p.epoch, p.batch, p.loss_sum, p.right = p.epoch + 1, 0, 0.0, 0
                 p.random_state = rng.bit_generator.state
@@ -140,7 +144,8 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     return "finished", p
 
 
-def prepare(o: SimpleNamespace, network: models.Network,
+def prepare(o: SimpleNamespace, network: models.Network, ranks: parallel.Alone = parallel.ALONE,
+            is_compiled: bool = False,
             ) -> tuple[tg.optim.Optimizer, tg.optim.EMA | None, Callable[..., Any]]:  # fmt: skip
     """The optimizer of a network, the average of its weights or None, and the function that updates the weights."""
     parameters = tg.nn.parameters(network)
@@ -148,16 +153,21 @@ def prepare(o: SimpleNamespace, network: models.Network,
     optimizer = recipe.optimizer(o, parameters)
     average = tg.optim.EMA(parameters, o.ema) if o.ema else None
 
-    def update(inputs: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-        """The loss, the loss of each image (B,), and the logits (B, C), before the update."""
+    def gradient(inputs: Array, targets: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+        """Compute it; return the loss, the loss of each image (B,), and the logits (B, C)."""
         logits = network(inputs, rng)  # (B, C)
-        losses = tg.cross_entropy(logits, labels, reduction="none", label_smoothing=o.label_smoothing)  # (B,)
-        loss = np.mean(losses) if o.loss == "mean" else np.sum(losses)
+        scores = logits / o.temperature if o.teachers else logits
+        losses = tg.cross_entropy(scores, targets, reduction="none", label_smoothing=o.label_smoothing)  # (B,)
+        loss = np.mean(losses) if o.loss == "mean" else ranks.whole(np.sum(losses))
         if o.l2:
             loss = loss + o.l2 / 2 * sum((w**2).sum() for w in weights)
 
         optimizer.zero_grad()
         loss.backward()
+        return loss.data, losses.data, logits.data
+
+    def step() -> None:
+        """Change the weights."""
         if o.clip:
             tg.optim.clip_grad_norm(parameters, o.clip)
         optimizer.step()
@@ -167,9 +177,31 @@ def prepare(o: SimpleNamespace, network: models.Network,
                     w *= 1 - o.shrink
         if average:
             average.update()
-        return loss.data, losses.data, logits.data
 
-    return optimizer, average, update
+    return optimizer, average, ranks.update(gradient, step, network, is_compiled)
+
+
+def first_or_restored(checkpoint: dict[str, Any] | None, network: models.Network, optimizer: tg.optim.Optimizer,
+                      average: tg.optim.EMA | None, rng: np.random.Generator, run: Run) -> Progress:  # fmt: skip
+    """The progress in a checkpoint, whose state is restored; without one, that of a new run, which is saved."""
+    if checkpoint is not None:
+        return restore(checkpoint, network, optimizer, average, rng)
+    p = Progress(random_state=rng.bit_generator.state)
+    run.save("last.npz", network, p, optimizer, average)
+    return p
+
+
+def inputs_of(o: SimpleNamespace, data: Dataset, x: Array, y: Array, scale: float, p: Progress, run: Run,
+              ranks: parallel.Alone) -> augmentation.Inputs | teachers.Lessons:  # fmt: skip
+    """Where the inputs and targets of a run come from, from its present epoch and batch on."""
+    if o.teachers:
+        return teachers.Lessons(o, data, x, scale, run.folder, p.epoch)
+    return augmentation.Inputs(o, x, y, scale, p.epoch, p.batch, ranks.part)
+
+
+def status_of(number: int) -> str:
+    """The status of a run that a signal has stopped."""
+    return "terminated" if number == signal.SIGTERM else "interrupted"
 
 
 def waited(p: Progress) -> int:
@@ -177,15 +209,20 @@ def waited(p: Progress) -> int:
     return p.epoch - max(p.best_epoch, p.extended)
 
 
-def start(given: dict[str, Any]) -> int:
+def start(given: dict[str, Any], ranks: parallel.Alone = parallel.ALONE) -> int:
     """Run the training from the options to the pictures; return the exit code of the program."""
     quiet, checkpoint, result = given.get("quiet", False), None, None
     with contextlib.ExitStack() as locks:
+
+        def lock(folder: Path) -> None:
+            ranks.first(lambda: locks.enter_context(locked(folder, BUSY)))
+
         if "resume" in given:
-            locks.enter_context(locked(folder_of_run(given["resume"]), BUSY))  # before the checkpoint is read
-            run, checkpoint, result = resume(given)
+            lock(folder_of_run(given["resume"]))  # before the checkpoint is read
+            run, checkpoint, result = ranks.first(lambda: resume(given))
             o = run.options
-            data = tg.data.load(o.dataset, o.data, quiet=quiet)
+            ranks.check(o)
+            data = ranks.in_turn(lambda: tg.data.load(o.dataset, o.data, quiet=quiet))
             run.check_data(images.about(data))
             if result is not None:
                 again = "drawing its pictures again" if result["status"] == "finished" else "there is nothing to resume"
@@ -193,9 +230,10 @@ def start(given: dict[str, Any]) -> int:
                 if result["status"] != "finished":
                     return 0
         else:
-            data = tg.data.load(given.get("dataset"), given.get("data"), quiet=quiet)
+            data = ranks.in_turn(lambda: tg.data.load(given.get("dataset"), given.get("data"), quiet=quiet))
             o = options.resolve(given, data.name, data.classes)
             images.hold_out(data, o.validation)
+            teachers.check(o, data)
 
         check_installed(o)
         rng = np.random.default_rng(o.seed)
@@ -205,24 +243,27 @@ def start(given: dict[str, Any]) -> int:
             load_weights(network, getattr(o, "from"))
             trials.check_updates(o, data, network, prepare)
         if checkpoint is None or (result is None and not o.eager and "compile" not in o.decided):
-            o.decided = trials.decide(o, data, network, prepare)
+            o.decided = ranks.first(lambda: trials.decide(o, data, network, prepare, ranks.threads)) | ranks.decided()
         if checkpoint is None:
-            folder = new_folder(o)
-            locks.enter_context(locked(folder, BUSY))
-            run = Run.create(folder, o, images.about(data))
+            ranks.check(o)
+            folder = ranks.first(lambda: new_folder(o))
+            lock(folder)
+            run = ranks.first(lambda: Run.create(folder, o, images.about(data)))
         if not quiet and result is None:
             print(f"{data}{trials.describe(o, checkpoint['progress'].threads if checkpoint else 0)}")
             print(f"\n{tg.nn.summary(network, (1, data.features))}\n\nthe folder of the run is {run.folder}")
-        remove_temporary_files(run.folder)
-        run.apply_changes()
-        return to_the_end(data, network, rng, run, checkpoint, is_new=result is None)
+        ranks.first(lambda: remove_temporary_files(run.folder))
+        ranks.first(run.apply_changes)
+        return to_the_end(data, network, rng, ranks.view(run), checkpoint, ranks, is_new=result is None)
 
 
 def to_the_end(data: Dataset, network: models.Network, rng: np.random.Generator, run: Run,
-               checkpoint: dict[str, Any] | None, *, is_new: bool) -> int:  # fmt: skip
+               checkpoint: dict[str, Any] | None, ranks: parallel.Alone, *, is_new: bool) -> int:  # fmt: skip
     """Train, and report how that ended; ``is_new`` is false if the result is known. Returns the exit code."""
     try:
-        status, p = train(run.options, data, network, rng, run, checkpoint)
+        status, p = train(run.options, data, network, rng, run, checkpoint, ranks)
+        if ranks.rank:
+            return 0  # the first process does the rest
         if status == "finished":
             return finish(run, network, data, p, is_new=is_new)
         if status == "diverged":
@@ -274,7 +315,7 @@ def resume_command(run: Run) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program, by default with the arguments of the command line; return its exit code."""
-    return run_program("train.py", lambda: start(options.parse(arguments)))
+    return run_program("train.py", lambda: parallel.together(lambda ranks: start(options.parse(arguments), ranks)))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
@@ -28,6 +28,11 @@ def names_in(value: Any) -> Any:
     return [name for name in NAMES if name in parts] + [part for part in parts if part not in (*NAMES, "none")]
 
 
+def whole(count: int) -> slice:
+    """The part of a batch of so many images that one process computes by itself."""
+    return slice(None)
+
+
 def warps(o: SimpleNamespace) -> Warps:
     """The warps of a run."""
     return Warps(**{amplitude: getattr(o, amplitude) for name in o.augment for amplitude in AMPLITUDES[name]})
@@ -37,27 +42,30 @@ class Inputs:
     """The inputs of a training from the batch numbered ``start`` of an epoch on, in a ``with`` block.
 
     Warps are drawn from the seed, the epoch and the batch alone, so that a training can be continued anywhere. While
-    it uses some batches, the following ones are warped.
+    it uses some batches, the following ones are warped. ``part`` selects those images of a batch that are wanted.
     """
 
-    def __init__(self, o: SimpleNamespace, pictures: Array, scale: float, epoch: int, start: int) -> None:
-        self._o, self._count, self._scale = o, len(pictures), scale
+    def __init__(self, o: SimpleNamespace, pictures: Array, labels: Array, scale: float, epoch: int, start: int,
+                 part: Callable[[int], slice] = whole) -> None:  # fmt: skip
+        self._o, self._count, self._labels, self._scale, self._part = o, len(pictures), labels, scale, part
         self._shifted = images.Shifted(pictures, o.shift)
-        self._warped = Prefetch(warped(o, pictures, scale, epoch, start)) if o.augment else None
+        self._warped = Prefetch(warped(o, pictures, scale, epoch, start, part)) if o.augment else None
 
-    def epoch(self, epoch: int, start: int, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-        """Yield the batches of an epoch from ``start`` on: indices of images ``(B,)``, and inputs ``(B, H * W)``.
+    def epoch(self, epoch: int, start: int, rng: np.random.Generator) -> Iterator[tuple[Array, Array, Array]]:
+        """Yield the batches of an epoch from ``start`` on: indices ``(B,)``, inputs ``(B, H * W)``, labels ``(B,)``.
 
         Epochs have to be asked for in turn. ``rng`` draws shifts.
         """
         if self._warped is None:
             for batch in batches(self._count, self._o.batch_size, order(self._o, epoch), start):
-                yield batch, images.rows(self._shifted.draw(batch, rng), self._scale)
+                mine = batch[self._part(len(batch))]
+                drawn = self._shifted.draw(batch, rng)[self._part(len(batch))]
+                yield mine, images.rows(drawn, self._scale), self._labels[mine]
             return
         remaining = math.ceil(self._count / self._o.batch_size) - start
         while remaining > 0:
             group = next(self._warped)
-            yield from group
+            yield from ((batch, inputs, self._labels[batch]) for batch, inputs in group)
             remaining -= len(group)
 
     def __enter__(self) -> Self:
@@ -74,8 +82,8 @@ def order(o: SimpleNamespace, epoch: int) -> np.random.Generator:
     return np.random.default_rng((o.seed, epoch + 1))
 
 
-def warped(o: SimpleNamespace, pictures: Array, scale: float, epoch: int,
-           start: int) -> Iterator[list[tuple[Array, Array]]]:  # fmt: skip
+def warped(o: SimpleNamespace, pictures: Array, scale: float, epoch: int, start: int,
+           part: Callable[[int], slice] = whole) -> Iterator[list[tuple[Array, Array]]]:  # fmt: skip
     """Yield groups of batches of warped images, to the end of the training: their indices, and the inputs."""
     distribution = warps(o)
     for at in range(epoch, o.epochs):
@@ -86,8 +94,13 @@ def warped(o: SimpleNamespace, pictures: Array, scale: float, epoch: int,
             for i, batch in enumerate(group):
                 indices[: len(batch), i] = batch
             rng = np.random.default_rng((o.seed, at + 1, first + 1))
-            inputs = warp(pictures[indices], distribution.draw(len(indices), pictures.shape[1:], rng))
+            mine = part(len(indices))
+            coordinates = distribution.draw(len(indices), pictures.shape[1:], rng)[mine]
+            indices = indices[mine]
+            inputs = warp(pictures[indices], coordinates)
             inputs = np.multiply(inputs, np.float32(scale), out=inputs).reshape(*indices.shape, -1)
+            counts = [len(range(len(batch))[part(len(batch))]) for batch in group]  # the first ones of ``mine``
             skipped = max(start - first, 0)
-            yield [(batch, np.ascontiguousarray(inputs[: len(batch), i])) for i, batch in enumerate(group)][skipped:]
+            yield [(indices[:count, i], np.ascontiguousarray(inputs[:count, i]))
+                   for i, count in enumerate(counts)][skipped:]  # fmt: skip
         start = 0

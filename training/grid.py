@@ -115,7 +115,7 @@ def grid_of(given: Mapping[str, Any], source: str = "", **about: Any) -> Grid:
             raise ConfigError(f"{where} has no values")
         axes[name] = []
         for value in values:
-            parsed = _parse(name, value, where)
+            parsed = parse_value(name, value, where)
             if parsed in axes[name]:
                 raise ConfigError(f"{where} has the value {as_text(parsed)} twice")
             axes[name].append(parsed)
@@ -131,7 +131,7 @@ def grid_of(given: Mapping[str, Any], source: str = "", **about: Any) -> Grid:
     return grid
 
 
-def _parse(name: str, value: Any, where: str) -> Any:
+def parse_value(name: str, value: Any, where: str) -> Any:
     """One value of an option: ``400,200`` is a list, ``none`` an empty list, ``true`` and ``false`` are booleans."""
     default = OPTIONS[name].default_for("mnist")
     if isinstance(value, str):
@@ -161,6 +161,8 @@ def read_file(path: Path) -> list[Grid]:
         content = read_yaml(path, "the sweep")
     except FileNotFoundError as error:
         raise ConfigError(f"cannot read the sweep {path}: {error}") from None
+    if isinstance(content, dict) and "search" in content:
+        raise ConfigError(f"{path}: `search` needs --search N, the number of trials")
     file = checked(content, FILE, str(path))
     grids: list[Grid] = []
     for i, given in enumerate(file.grids, 1):
@@ -185,7 +187,7 @@ def _report(given: dict[Any, Any], grid: Grid, where: str) -> dict[str, float]:
         raise ConfigError(f"{where}: report must map the values of a single varied axis to accuracies of 0 to 1")
     name, accuracies = grid.varied[0], {}
     for value, accuracy in given.items():
-        shown = as_text(_parse(name, value, f"{where}: report: {name}"))
+        shown = as_text(parse_value(name, value, f"{where}: report: {name}"))
         if shown not in map(as_text, grid.axes[name]):
             raise ConfigError(f"{where}: report: {shown} is not a value of {name}")
         accuracies[shown] = checked(accuracy, ACCURACY, f"{where}: report: {shown}")

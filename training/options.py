@@ -162,6 +162,18 @@ DATA = (
     Option("elastic_sigma", number(0, open=True), {"mnist": 5.0, "digits": 1.5}, "PIXELS",
            "elastic: standard deviation of the Gaussian that smooths the field"),
 )
+TEACHERS = (
+    Option("teachers", list_of(Text), [], "FILE",
+           "model files of other networks, which are trained first, in the folder of the run; what they predict on "
+           "average for a warped image replaces its label. In a recipe, relative to its file"),
+    Option("temperature", number(0, open=True), 3.0, "T",
+           "the logits of the teachers, and those of the network in its loss, are divided by T"),
+    Option("labelled_warps", integer(1), 20, "N",
+           "how many times each image is warped and labelled by the teachers; the epochs take these in turn"),
+    Option("teachers_from", Text, None, "RUN",
+           "use the teachers and labelled warps in the folder of another run, and add those that are missing there",
+           in_recipe=False),
+)
 RUN = (
     Option("seed", integer(0), 0, "N",
            "seed of all random numbers; on one machine, the same seed and number of --threads give bitwise the same "
@@ -185,7 +197,7 @@ RUN = (
            "print the result only, without progress", in_recipe=False),
 )
 # fmt: on
-GROUPS = {"network": NETWORK, "training": TRAINING, "data": DATA, "run": RUN}
+GROUPS = {"network": NETWORK, "training": TRAINING, "data": DATA, "teachers": TEACHERS, "run": RUN}
 OPTIONS = {option.name: option for group in GROUPS.values() for option in group}
 WITH_RESUME = ("data", "eager", "epochs", "log", "quiet", "threads")  # the options that may be given with --resume
 
@@ -312,6 +324,7 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
         else:
             layers, recipe = models.read(given["model"])
         recipe = check(recipe, f"{given['model']}: {models.files.RECIPE}")
+        recipe |= {"teachers": [str(Path(given["model"]).parent / path) for path in recipe.get("teachers", [])]}
         if "hidden" in given:
             layers = models.resize(layers, given["hidden"], given["model"])
     chosen = recipe | dict(given)
@@ -330,9 +343,14 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
         if "hidden" not in given:
             o.hidden = models.hidden_sizes(layers)
     o.layers, o.dataset = layers, dataset
-    if o.data is not None:  # so that the run can be continued from another folder
-        o.data = str(Path(o.data).expanduser().absolute())
+    o.data, o.teachers_from = absolute(o.data), absolute(o.teachers_from)
+    o.teachers = [absolute(path) for path in o.teachers]
     return o
+
+
+def absolute(path: str | None) -> str | None:
+    """The same path, if any, such that the run can be continued from another folder."""
+    return None if path is None else str(Path(path).expanduser().absolute())
 
 
 def _check_combination(o: SimpleNamespace, given: Mapping[str, Any]) -> None:
@@ -346,6 +364,12 @@ def _check_combination(o: SimpleNamespace, given: Mapping[str, Any]) -> None:
             raise ConfigError(f"{flag(unused[0])} needs --augment {name}")
     if o.augment and o.shift:
         raise ConfigError("--shift cannot be combined with --augment: use --translation")
+    unused = [option.name for option in TEACHERS if option.name in given and not o.teachers]
+    if unused:
+        raise ConfigError(f"{flag(unused[0])} needs --teachers")
+    for name in ("shift", "label_smoothing") if o.teachers else ():
+        if getattr(o, name):
+            raise ConfigError(f"{flag(name)} cannot be combined with --teachers")
     if o.schedule == "multi_step" and not o.milestones:
         raise ConfigError("--schedule multi_step needs --milestones")
     for is_given, name in ((o.schedule == PLATEAU, "--schedule plateau"), (o.patience, "--patience")):

@@ -76,10 +76,12 @@ class SweepDisplay:
     """The progress of a sweep on standard error.
 
     On a terminal, a bar over its runs with the remaining time and the best validation accuracy; otherwise a line for
-    each run; nothing if ``quiet``. ``done`` is the number of runs that ended earlier.
+    each run, with its accuracy on the images of ``shows``; nothing if ``quiet``. ``done`` is the number of runs that
+    ended earlier.
     """
 
-    def __init__(self, runs: int, done: int, quiet: bool) -> None:
+    def __init__(self, runs: int, done: int, quiet: bool, shows: str = "test") -> None:
+        self._shows = shows
         self._lines = not quiet and not sys.stderr.isatty()
         self._runs, self._before, self._ended = runs, done, 0
         self._start = time.monotonic()
@@ -102,7 +104,8 @@ class SweepDisplay:
 
     def run_ended(self, name: str, result: Mapping[str, Any]) -> None:
         """Show the result of a run."""
-        status, accuracy, val_accuracy = (result.get(key) for key in ("status", "test_accuracy", "val_accuracy"))
+        shown = "test_accuracy" if self._shows == "test" else "val_accuracy"
+        status, accuracy, val_accuracy = (result.get(key) for key in ("status", shown, "val_accuracy"))
         self._ended += 1
         self._best = max(self._best, -math.inf if val_accuracy is None else val_accuracy)
         if status != "finished":
@@ -111,7 +114,7 @@ class SweepDisplay:
             done = self._before + self._ended
             left = (time.monotonic() - self._start) / self._ended * (self._runs - done)
             error = f": {result['error']}" if "error" in result else ""
-            outcome = f"{status}{error}" if accuracy is None else f"test accuracy {accuracy:.2%}"
+            outcome = f"{self._shows} accuracy {accuracy:.2%}" if status == "finished" else f"{status}{error}"
             sys.stderr.write(f"{done}/{self._runs} {name}: {outcome}, {tqdm.format_interval(left)} left\n")
             sys.stderr.flush()
         best = [] if self._best == -math.inf else [f"best val {self._best:.2%}"]

@@ -12,10 +12,11 @@ NEEDED = ("filelock", "matplotlib", "msgspec", "PIL", "pooch", "ruamel", "thread
 
 def prepare(program: str) -> None:
     """End ``program`` with one line at SIGINT or SIGTERM from now on, or now if packages are missing."""
+    speaks = not {os.environ.get("OMPI_COMM_WORLD_RANK"), os.environ.get("PMI_RANK")} - {None, "0"}  # see `parallel`
 
     def end(number: int, _frame: object) -> None:
         try:
-            os.write(2, f"{program}: stopped immediately\n".encode())
+            os.write(2, f"{program}: stopped immediately\n".encode() * speaks)
         finally:
             os._exit(128 + number)
 
@@ -27,8 +28,8 @@ def prepare(program: str) -> None:
 
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        sys.stderr.write(
+        sys.stderr.write(speaks * (
             f"{program}: error: {', '.join(missing)} not installed: "
             'python -m pip install -e ".[train]" installs what the programs need\n'
-        )
+        ))  # fmt: skip
         sys.exit(2)

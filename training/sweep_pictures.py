@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ from models import read_yaml
 from training.grid import Grid, as_text
 from training.pictures import save
 from training.scales import DPI, label_ends, log_scale
-from training.tables import Cell, best_cell, heading, is_number, mean
+from training.tables import Cell, best_cell, heading, is_number, mean, read_metrics
 
 # Colours of Okabe and Ito. In greyscale prints, the lines can be distinguished by dashes and markers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9")
@@ -94,7 +93,7 @@ def axis(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
         cells, values = [cells[i] for i in order], [values[i] for i in order]
     figure = Figure(figsize=(max(6.4, 1.8 + 0.75 * len(values)), 4.2), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    _title(figure, axes, title, note_of(grid, cells))
+    titled(figure, axes, title, note_of(grid, cells))
     positions = list(range(len(values)))
     line = "-" if all(map(is_number, values)) else "none"
     mark: dict[str, Any] = {"marker": "_", "markersize": 16, "markeredgewidth": 1.6} if line == "none" else {}
@@ -146,7 +145,7 @@ def heat_map(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     height, width = 2.3 + 0.5 * len(rows), max(2.6 + 0.85 * len(columns), 6.0)
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    _title(
+    titled(
         figure,
         axes,
         title,
@@ -172,16 +171,6 @@ def heat_map(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     bar.set_label("mean test accuracy (%)")
     bar.outline.set_visible(False)
     save(figure, path)
-
-
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """The columns of metrics.csv of a run as arrays (epochs,), by name; an empty dict if there is no such file."""
-    path = folder / "metrics.csv"
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: np.array([float(row[name]) for row in rows]) for name in (rows[0] if rows else {})}
 
 
 def label_of(value: Any) -> str:
@@ -233,7 +222,7 @@ def panels(title: str, note: str, names: float, varied: float) -> tuple[Figure, 
     height = 3.9 + top
     figure.set_size_inches(width, height)
     left, right = (figure.add_axes((at / width, 0.6 / height, 3.4 / width, 3.3 / height)) for at in (0.85, 5.25))
-    _title(figure, left, title, note, x=0.85 / width, y=1 - 0.15 / height)
+    titled(figure, left, title, note, x=0.85 / width, y=1 - 0.15 / height)
     return figure, (left, right)
 
 
@@ -242,8 +231,8 @@ def _wrapped(title: str, note: str, width: float) -> tuple[str, str]:
     return textwrap.fill(title, int(9 * (width - 0.6))), textwrap.fill(note, int(13 * (width - 1.2)))
 
 
-def _title(figure: Figure, axes: Axes, title: str, note: str, **place: float) -> None:
-    """Write the title at the top of the figure, and the note above the axes."""
+def titled(figure: Figure, axes: Axes, title: str, note: str, **place: float) -> None:
+    """Write the title at the top of a figure, and the note above the axes."""
     title, note = _wrapped(title, note, figure.get_figwidth())
     if title:
         figure.suptitle(title, ha="left", fontsize=11.5, fontweight="bold", **({"x": 0.02} | place))

@@ -67,13 +67,16 @@ def check_updates(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prep
                                  f"update fails: {reason}") from None  # fmt: skip
 
 
-def decide(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare) -> dict[str, Any]:
-    """Whether to compile the updates of a run, unless it is eager, and the number of threads at its start."""
+def decide(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare, number: int = 0) -> dict[str, Any]:
+    """Whether to compile the updates of a run, unless it is eager, and the number of threads at its start.
+
+    That is ``number`` or, if that is 0, the fastest one.
+    """
     decided: dict[str, Any] = {}
     if not o.eager:
         decided["compile"] = is_exact(lambda copied: prepare(o, copied), network, _batches(o, data))
     if o.threads == threads.AUTO:
-        decided["threads"] = fastest_threads(o, data, network, prepare, decided.get("compile", False))
+        decided["threads"] = number or fastest_threads(o, data, network, prepare, decided.get("compile", False))
     return decided
 
 
@@ -81,7 +84,8 @@ def describe(o: SimpleNamespace, number: int) -> str:
     """The settings of `decide`, for the first line of the output; ``number`` is the number of threads, if known."""
     number = number or threads.for_epoch(o, [], threads.available)
     updates = "; updates are compiled" if o.decided.get("compile") and not o.eager else ""
-    return f"; {number} thread{'s' * (number > 1)}{updates}"
+    processes = f"; {o.decided['processes']} processes with" if "processes" in o.decided else ";"
+    return f"{processes} {number} thread{'s' * (number > 1)}{updates}"
 
 
 def fastest_threads(o: SimpleNamespace, data: Dataset, network: Any, prepare: Prepare, is_compiled: bool) -> int:
@@ -116,7 +120,8 @@ def _batches(o: SimpleNamespace, data: Dataset) -> list[Batch]:
     """A batch of the usual size, and one of the size of the last in an epoch if that is smaller."""
     scale, count = images.pixel_scale(o.pixels, data.brightest), len(images.hold_out(data, o.validation)[0])
     sizes = dict.fromkeys([min(o.batch_size, count), count % o.batch_size or min(o.batch_size, count)])
-    return [(images.rows(data.train_images[:size], scale), data.train_labels[:size]) for size in sizes]
+    labels = np.eye(data.classes, dtype=np.float32)[data.train_labels] if o.teachers else data.train_labels
+    return [(images.rows(data.train_images[:size], scale), labels[:size]) for size in sizes]
 
 
 def _trial_update(prepare: Callable[[Any], Any], network: Any, is_compiled: bool) -> tuple[Update, Callable[[], Any]]:

@@ -194,19 +194,36 @@ def run_all(jobs: Mapping[str, Job], executor: Executor, task: Task, stopped: Ca
     Once ``stopped()`` is true, the jobs that are running are asked to save their state, and no other is started. The
     result of both kinds is `INTERRUPTED`.
     """
-    names: dict[Future[Result], str] = {executor.submit(task, job): name for name, job in jobs.items()}
-    waiting = set(names)
-    asked = False
-    while waiting:  # a run may take hours; a second Ctrl-C ends the wait
+    left = iter(jobs.items())
+    return run_next(lambda: next(left, None), len(jobs), executor, task, stopped)
+
+
+def run_next(following: Callable[[], tuple[str, Job] | None], count: int, executor: Executor, task: Task,
+             stopped: Callable[[], bool]) -> Iterator[tuple[str, Result] | None]:  # fmt: skip
+    """As `run_all`, but the jobs, with their names, are those that ``following()`` returns, ``count`` at a time.
+
+    It is called whenever another job can begin, until it returns None.
+    """
+    running: dict[Future[Result], tuple[str, Job]] = {}
+    asked = exhausted = False
+    while True:  # a run may take hours; a second Ctrl-C ends the wait
         if stopped() and not asked:
             asked = True
-            for stop in {job["stop"] for job in jobs.values()}:
+            for stop in {job["stop"] for _, job in running.values()}:
                 Path(stop).touch()
-        done, waiting = wait(waiting, timeout=0.3, return_when=FIRST_COMPLETED)
+        while len(running) < count and not asked and not exhausted:
+            if (named := following()) is None:
+                exhausted = True
+            else:
+                running[executor.submit(task, named[1])] = named
+        if not running:
+            return
+        done, _ = wait(running, timeout=0.3, return_when=FIRST_COMPLETED)
         if not done:
             yield None
         for future in done:
-            yield names[future], _outcome(future)
+            name, _ = running.pop(future)
+            yield name, _outcome(future)
 
 
 def _outcome(future: Future[Result]) -> Result:

@@ -13,7 +13,7 @@ import tensorgrad as tg
 import train
 from tests.runs import FOLDER, PICTURES, STATEFUL, assert_same, combined
 
-pytestmark = pytest.mark.usefixtures("no_clock")
+pytestmark = pytest.mark.usefixtures("no_clock", "without_trials")
 PROJECT = Path(train.__file__).parent
 
 
@@ -24,7 +24,7 @@ PROJECT = Path(train.__file__).parent
     [7],  # in the first update of the next epoch
     [12], [17],
     [18],  # in the last update
-    [2, 2], [6, 6], [5, 1], [1, 5, 6, 6], [1] * 18,
+    [2, 2], [6, 6], [5, 1], [1, 5, 6, 6], pytest.param([1] * 18, marks=pytest.mark.slow),
 ], ids=str)  # fmt: skip
 def test_interrupted_run_is_resumed_bitwise(run_train, interrupt_after, uninterrupted, legs):
     arguments, done = STATEFUL, 0

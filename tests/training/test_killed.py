@@ -13,7 +13,7 @@ import train
 import training.run
 from tests.runs import FOLDER, STATEFUL, Killed, assert_same
 
-pytestmark = pytest.mark.usefixtures("no_clock")
+pytestmark = pytest.mark.usefixtures("no_clock", "without_trials")
 
 
 @pytest.mark.parametrize("write", range(3, 12))

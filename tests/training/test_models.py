@@ -83,6 +83,7 @@ def test_summary_is_printed_with_shapes(model, run_train):
         assert piece in out
 
 
+@pytest.mark.parametrize("model", ["cnn.yaml", pytest.param("net.py:Net", marks=pytest.mark.slow)], indirect=True)
 def test_pictures_show_the_filters(model, run_train):
     assert run_train(*SETTINGS, model, "--eager", "--out", "run", pictures=True).code == 0
     assert {path.name for path in Path("run").glob("*.png")} == {"curves.png", "confusion.png", "mistakes.png",
