@@ -58,7 +58,7 @@ MISTAKES = [
     (("none.yaml",),                                     "cannot read the search none.yaml"),
 ]
 FILES = [
-    ("[1]",                                       "must be a dict with search, options with ranges"),
+    ("[1]",                                       "must be a dict with search, and perhaps common"),
     ("grids: []",                                 "unknown key 'grids'; valid: search, common"),
     ("search: {}",                                "has nothing to choose"),
     ("search: {lr: {low: 0.1, high: 1}}\nx: 1",   "unknown key 'x'; valid: search, common"),
