@@ -92,8 +92,13 @@ def compare(session: nox.Session) -> None:
     """Values and gradients compared with those of PyTorch, JAX and HIPS autograd."""
     session.install(TORCH)
     session.install("-e", ".[compare]")
-    tests = ("tests/compare", "tests/test_from_pytorch.py", "tests/test_from_autograd.py", "tests/test_from_jax.py",
-             "tests/test_benchmarks.py")
+    tests = (
+        "tests/compare",
+        "tests/test_from_pytorch.py",
+        "tests/test_from_autograd.py",
+        "tests/test_from_jax.py",
+        "tests/test_benchmarks.py",
+    )
     session.run("python", "-m", "pytest", "-m", "compare", *tests, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
