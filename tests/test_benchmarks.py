@@ -1,5 +1,6 @@
 """The benchmarks run, with and without PyTorch, and check the results that they compare. No test asserts a time."""
 
+import csv
 import gc
 import importlib
 import os
@@ -79,6 +80,21 @@ def test_prints_its_table(run, torch, program, monkeypatch, capsys):
         return
     assert len(rows) > 3
     assert len({row.count("|") for row in rows}) == 1
+
+
+@pytest.mark.parametrize(
+    ("contender", "package"), [("sklearn", "sklearn"), ("torch", "torch"), ("torch-warps", "torch")]
+)
+def test_frontier_prints_a_row_for_each_number_of_epochs(contender, package, program, capsys, monkeypatch):
+    pytest.importorskip(package)
+    frontier = program("frontier")
+    digits = frontier.tg.data.digits()
+    monkeypatch.setattr(frontier.tg.data, "load", lambda _: digits)
+    assert frontier.main([contender, "--epochs", "1", "12"]) == 0
+    first, second = csv.reader(capsys.readouterr().out.splitlines())
+    assert first[0].endswith(", 1 epochs")
+    assert second[:2] == [first[0].replace("1 epochs", "12 epochs"), "0"]
+    assert int(second[3]) < min(int(first[3]), 36)  # of 360
 
 
 @pytest.mark.parametrize(("change", "found"), [("output", "tuned: losses"), ("decay", "tuned: weights")])
