@@ -35,7 +35,7 @@ import numpy as np
 import models
 import tensorgrad as tg
 from tensorgrad.data import Dataset
-from training import advice, augmentation, images, options, parallel, recipe, threads, trials
+from training import advice, augmentation, images, options, parallel, recipe, teachers, threads, trials
 from training.event_log import check_installed, event_log
 from training.folders import locked, remove_temporary_files
 from training.program import run_program
@@ -43,7 +43,7 @@ from training.progress import Display
 from training.run import Run, finite, folder_of_run, load_weights, new_folder, restore, resume
 from training.run_pictures import draw
 from training.signals import Interrupt, exit_code
-from training.state import Progress
+from training.state import Progress, Row
 
 Array = Any  # an ndarray
 BUSY = "another program is training this run"
@@ -64,15 +64,13 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]
     scale = images.pixel_scale(o.pixels, data.brightest)
 
-    # The update of the weights, compiled where that is exact, and the schedule of the learning rate.
+    # The update of the weights, compiled where that is exact, the state to start from, and the schedule of the rate.
     tg.nn.train(network)
     is_compiled = bool(o.decided.get("compile")) and not o.eager
     optimizer, average, update = prepare(o, network, ranks, is_compiled)
-    if checkpoint is None:
-        p = Progress(random_state=rng.bit_generator.state)
-        run.save("last.npz", network, p, optimizer, average)
-    else:
-        p = restore(checkpoint, network, optimizer, average, rng)
+    p = first_or_restored(checkpoint, network, optimizer, average, rng, run)
+    if number := teachers.make(o, data, run.folder, p.epoch):
+        return status_of(number), p
     plateau = recipe.plateau(o, p.plateau)
     schedule = recipe.schedule(o, o.epochs * math.ceil(len(y) / o.batch_size), plateau)
 
@@ -80,7 +78,7 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     done = p.epoch * len(y) + min(p.batch * o.batch_size, len(y))
     with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet, o.patience) as display, \
             threads.adjustable() as use_threads, event_log(run.folder, o, p.history) as log, \
-            augmentation.Inputs(o, x, scale, p.epoch, p.batch, ranks.part) as augmented:  # fmt: skip
+            inputs_of(o, data, x, y, scale, p, run, ranks) as source:  # fmt: skip
         display.best(p.best_epoch, p.best_accuracy, waited(p))
         while p.epoch < o.epochs and not (o.patience and waited(p) >= o.patience):
             if p.batch == 0:
@@ -92,12 +90,13 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
                 start_time += time.monotonic() - measurement
             use_threads(p.threads or threads.available())
 
-            for batch, inputs in augmented.epoch(p.epoch, p.batch, rng):  # (B,), (B, H * W) float32
-                labels, size = y[batch], min(o.batch_size, len(y) - p.batch * o.batch_size)
+            # Indices (B,), inputs (B, H * W) float32, and labels (B,) or, from teachers, probabilities (B, C).
+            for batch, inputs, targets in source.epoch(p.epoch, p.batch, rng):
+                size = min(o.batch_size, len(y) - p.batch * o.batch_size)
                 ranks.begin(size)
                 optimizer.lr = o.lr * schedule(p.update)
-                loss, losses, logits = update(inputs, labels, ranks.generator(rng, o.seed, p.update))
-                right = np.count_nonzero(logits.argmax(axis=1) == labels)
+                loss, losses, logits = update(inputs, targets, ranks.generator(rng, o.seed, p.update))
+                right = np.count_nonzero(logits.argmax(axis=1) == y[batch])
                 loss, loss_sum, right = ranks.sums(loss, losses.sum(), right)
                 if not math.isfinite(loss):
                     return "diverged", p
@@ -111,7 +110,7 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
                     p.seconds = earlier_seconds + time.monotonic() - start_time
                     p.random_state = rng.bit_generator.state
                     run.save("last.npz", network, p, optimizer, average)
-                    return "terminated" if number == signal.SIGTERM else "interrupted", p
+                    return status_of(number), p
 
             raw_accuracy = ranks.score(network, x_val, y_val, scale)[1] if average else math.nan
             with average.average_parameters() if average else contextlib.nullcontext():
@@ -119,7 +118,7 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
                 if (len(y_val) and not math.isfinite(val_loss)) or not finite(network):
                     return "diverged", p
                 p.seconds = earlier_seconds + time.monotonic() - start_time
-                row = {
+                row: Row = {
                     "epoch": p.epoch + 1, "updates": p.update,
                     "train_loss": p.loss_sum / len(y), "train_accuracy": p.right / len(y),
                     "val_loss": val_loss, "val_accuracy": val_accuracy, "test_accuracy": math.nan,
@@ -154,10 +153,11 @@ def prepare(o: SimpleNamespace, network: models.Network, ranks: parallel.Alone =
     optimizer = recipe.optimizer(o, parameters)
     average = tg.optim.EMA(parameters, o.ema) if o.ema else None
 
-    def gradient(inputs: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    def gradient(inputs: Array, targets: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
         """Compute it; return the loss, the loss of each image (B,), and the logits (B, C)."""
         logits = network(inputs, rng)  # (B, C)
-        losses = tg.cross_entropy(logits, labels, reduction="none", label_smoothing=o.label_smoothing)  # (B,)
+        scores = logits / o.temperature if o.teachers else logits
+        losses = tg.cross_entropy(scores, targets, reduction="none", label_smoothing=o.label_smoothing)  # (B,)
         loss = np.mean(losses) if o.loss == "mean" else ranks.whole(np.sum(losses))
         if o.l2:
             loss = loss + o.l2 / 2 * sum((w**2).sum() for w in weights)
@@ -179,6 +179,29 @@ def prepare(o: SimpleNamespace, network: models.Network, ranks: parallel.Alone =
             average.update()
 
     return optimizer, average, ranks.update(gradient, step, network, is_compiled)
+
+
+def first_or_restored(checkpoint: dict[str, Any] | None, network: models.Network, optimizer: tg.optim.Optimizer,
+                      average: tg.optim.EMA | None, rng: np.random.Generator, run: Run) -> Progress:  # fmt: skip
+    """The progress in a checkpoint, whose state is restored; without one, that of a new run, which is saved."""
+    if checkpoint is not None:
+        return restore(checkpoint, network, optimizer, average, rng)
+    p = Progress(random_state=rng.bit_generator.state)
+    run.save("last.npz", network, p, optimizer, average)
+    return p
+
+
+def inputs_of(o: SimpleNamespace, data: Dataset, x: Array, y: Array, scale: float, p: Progress, run: Run,
+              ranks: parallel.Alone) -> augmentation.Inputs | teachers.Lessons:  # fmt: skip
+    """Where the inputs and targets of a run come from, from its present epoch and batch on."""
+    if o.teachers:
+        return teachers.Lessons(o, data, x, scale, run.folder, p.epoch)
+    return augmentation.Inputs(o, x, y, scale, p.epoch, p.batch, ranks.part)
+
+
+def status_of(number: int) -> str:
+    """The status of a run that a signal has stopped."""
+    return "terminated" if number == signal.SIGTERM else "interrupted"
 
 
 def waited(p: Progress) -> int:
@@ -210,6 +233,7 @@ def start(given: dict[str, Any], ranks: parallel.Alone = parallel.ALONE) -> int:
             data = ranks.in_turn(lambda: tg.data.load(given.get("dataset"), given.get("data"), quiet=quiet))
             o = options.resolve(given, data.name, data.classes)
             images.hold_out(data, o.validation)
+            teachers.check(o, data)
 
         check_installed(o)
         rng = np.random.default_rng(o.seed)

@@ -1,5 +1,6 @@
 """The benchmarks run, with and without PyTorch, and check the results that they compare. No test asserts a time."""
 
+import csv
 import gc
 import importlib
 import os
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.helpers import sampled
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 RUNS = {
@@ -49,7 +52,10 @@ def program(monkeypatch):
 
 @pytest.mark.parametrize(
     ("run", "torch"),
-    [*((run, "with PyTorch") for run in RUNS), ("step", "without"), ("networks", "without"), ("importing", "without")],
+    [
+        *((run, "without") for run in RUNS),
+        *(pytest.param(run, "with PyTorch", marks=pytest.mark.compare) for run in RUNS),
+    ],
 )
 def test_prints_its_table(run, torch, program, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "jax", None)
@@ -74,6 +80,21 @@ def test_prints_its_table(run, torch, program, monkeypatch, capsys):
         return
     assert len(rows) > 3
     assert len({row.count("|") for row in rows}) == 1
+
+
+@pytest.mark.parametrize(
+    ("contender", "package"), [("sklearn", "sklearn"), ("torch", "torch"), ("torch-warps", "torch")]
+)
+def test_frontier_prints_a_row_for_each_number_of_epochs(contender, package, program, capsys, monkeypatch):
+    pytest.importorskip(package)
+    frontier = program("frontier")
+    digits = frontier.tg.data.digits()
+    monkeypatch.setattr(frontier.tg.data, "load", lambda _: digits)
+    assert frontier.main([contender, "--epochs", "1", "12"]) == 0
+    first, second = csv.reader(capsys.readouterr().out.splitlines())
+    assert first[0].endswith(", 1 epochs")
+    assert second[:2] == [first[0].replace("1 epochs", "12 epochs"), "0"]
+    assert int(second[3]) < min(int(first[3]), 36)  # of 360
 
 
 @pytest.mark.parametrize(("change", "found"), [("output", "tuned: losses"), ("decay", "tuned: weights")])
@@ -136,7 +157,7 @@ def test_libraries_are_compared_in_processes(compare, program, monkeypatch, caps
     assert capsys.readouterr().out == printed
 
 
-@pytest.mark.parametrize("problem", ["error", "end", "no answer", "other weights"])
+@pytest.mark.parametrize("problem", sampled(["error", "end", "other weights", "no answer"], 2))
 def test_the_others_go_on_without_a_contender(problem, compare, pool):
     plain = pool.processes["plain NumPy"]
     if problem == "error":

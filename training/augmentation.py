@@ -21,6 +21,13 @@ AMPLITUDES = {
 TOGETHER = 16  # batches: the i-th image of each of them has the same warp, those of one batch have different ones
 
 
+def names_in(value: Any) -> Any:
+    """The names in a value of ``--augment``, perhaps separated by commas, in the order of `NAMES`; none in ``none``."""
+    items = value if isinstance(value, (list, tuple)) else [value]
+    parts = [part for item in items for part in (item.split(",") if isinstance(item, str) else [item])]
+    return [name for name in NAMES if name in parts] + [part for part in parts if part not in (*NAMES, "none")]
+
+
 def whole(count: int) -> slice:
     """The part of a batch of so many images that one process computes by itself."""
     return slice(None)
@@ -38,26 +45,27 @@ class Inputs:
     it uses some batches, the following ones are warped. ``part`` selects those images of a batch that are wanted.
     """
 
-    def __init__(self, o: SimpleNamespace, pictures: Array, scale: float, epoch: int, start: int,
+    def __init__(self, o: SimpleNamespace, pictures: Array, labels: Array, scale: float, epoch: int, start: int,
                  part: Callable[[int], slice] = whole) -> None:  # fmt: skip
-        self._o, self._count, self._scale, self._part = o, len(pictures), scale, part
+        self._o, self._count, self._labels, self._scale, self._part = o, len(pictures), labels, scale, part
         self._shifted = images.Shifted(pictures, o.shift)
         self._warped = Prefetch(warped(o, pictures, scale, epoch, start, part)) if o.augment else None
 
-    def epoch(self, epoch: int, start: int, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-        """Yield the batches of an epoch from ``start`` on: indices of images ``(B,)``, and inputs ``(B, H * W)``.
+    def epoch(self, epoch: int, start: int, rng: np.random.Generator) -> Iterator[tuple[Array, Array, Array]]:
+        """Yield the batches of an epoch from ``start`` on: indices ``(B,)``, inputs ``(B, H * W)``, labels ``(B,)``.
 
         Epochs have to be asked for in turn. ``rng`` draws shifts.
         """
         if self._warped is None:
             for batch in batches(self._count, self._o.batch_size, order(self._o, epoch), start):
-                mine = self._part(len(batch))
-                yield batch[mine], images.rows(self._shifted.draw(batch, rng)[mine], self._scale)
+                mine = batch[self._part(len(batch))]
+                drawn = self._shifted.draw(batch, rng)[self._part(len(batch))]
+                yield mine, images.rows(drawn, self._scale), self._labels[mine]
             return
         remaining = math.ceil(self._count / self._o.batch_size) - start
         while remaining > 0:
             group = next(self._warped)
-            yield from group
+            yield from ((batch, inputs, self._labels[batch]) for batch, inputs in group)
             remaining -= len(group)
 
     def __enter__(self) -> Self:

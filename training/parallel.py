@@ -217,6 +217,8 @@ class Together(Alone):
     def check(self, o: SimpleNamespace) -> None:
         """Raise `ConfigError` if a run with these options cannot be trained, or continued, by so many processes."""
         super().check(o)
+        if o.teachers:
+            raise ConfigError("--teachers: a network with teachers is trained by one process, without mpirun")
         if o.batch_size < self.size:
             raise ConfigError(f"--batch-size {o.batch_size} is smaller than the number of processes, {self.size}")
 

@@ -120,7 +120,8 @@ def _batches(o: SimpleNamespace, data: Dataset) -> list[Batch]:
     """A batch of the usual size, and one of the size of the last in an epoch if that is smaller."""
     scale, count = images.pixel_scale(o.pixels, data.brightest), len(images.hold_out(data, o.validation)[0])
     sizes = dict.fromkeys([min(o.batch_size, count), count % o.batch_size or min(o.batch_size, count)])
-    return [(images.rows(data.train_images[:size], scale), data.train_labels[:size]) for size in sizes]
+    labels = np.eye(data.classes, dtype=np.float32)[data.train_labels] if o.teachers else data.train_labels
+    return [(images.rows(data.train_images[:size], scale), labels[:size]) for size in sizes]
 
 
 def _trial_update(prepare: Callable[[Any], Any], network: Any, is_compiled: bool) -> tuple[Update, Callable[[], Any]]:

@@ -22,15 +22,20 @@ def pictures(count=345):
     return tg.data.digits().train_images[:count]
 
 
+def labels(count=345):
+    return tg.data.digits().train_labels[:count]
+
+
 @pytest.mark.parametrize("settings", SETTINGS, ids=" ".join)
 def test_an_epoch_has_every_image_once_in_the_order_of_its_seed(settings):
     o = resolved(*settings)
-    with augmentation.Inputs(o, pictures(), 1 / 16, 0, 0) as source:
+    with augmentation.Inputs(o, pictures(), labels(), 1 / 16, 0, 0) as source:
         for epoch in range(3):
             drawn = list(source.epoch(epoch, 0, np.random.default_rng(0)))
             expected = list(tg.data.batches(345, 20, np.random.default_rng((3, epoch + 1))))
-            assert [indices.tolist() for indices, _ in drawn] == [batch.tolist() for batch in expected]
-            for indices, inputs in drawn:
+            assert [indices.tolist() for indices, *_ in drawn] == [batch.tolist() for batch in expected]
+            for indices, inputs, targets in drawn:
+                np.testing.assert_array_equal(targets, labels()[indices])
                 assert inputs.shape == (len(indices), 64)
                 assert inputs.dtype == np.float32
                 assert inputs.flags.c_contiguous
@@ -43,11 +48,11 @@ def test_warps_are_those_of_the_generator_without_a_thread_and_continue_anywhere
     alone = [part for group in augmentation.warped(o, pictures(), 1 / 16, 0, 0) for part in group]
     assert len(alone) == 3 * 18
     found = []
-    with augmentation.Inputs(o, pictures(), 1 / 16, 1, start) as source:
+    with augmentation.Inputs(o, pictures(), labels(), 1 / 16, 1, start) as source:
         found += source.epoch(1, start, np.random.default_rng(0))
         found += source.epoch(2, 0, np.random.default_rng(0))
     assert len(found) == 2 * 18 - start
-    for (indices, inputs), (other, others) in zip(found, alone[18 + start :], strict=True):
+    for (indices, inputs, _), (other, others) in zip(found, alone[18 + start :], strict=True):
         np.testing.assert_array_equal(indices, other)
         np.testing.assert_array_equal(inputs, others)
 
