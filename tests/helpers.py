@@ -7,6 +7,7 @@ import inspect
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine.tape import current_mode, set_mode
@@ -113,6 +114,14 @@ def grouped(items, key):
     for item in items:
         groups.setdefault(key(item), []).append(item)
     return groups
+
+
+def sampled(rows, every):
+    """Rows for `pytest.mark.parametrize`: one in ``every`` in the default suite, the others in the slow tests."""
+    return [
+        pytest.param(*(row if isinstance(row, tuple) else [row]), marks=pytest.mark.slow if i % every else [])
+        for i, row in enumerate(rows)
+    ]
 
 
 def each(names, rows, ids=None):

@@ -127,7 +127,7 @@ BAD = [
     ("Residual", IMAGES, {"layer": [{"name": "f", "type": "Linear"}]}, "layer: entry 1 ('f'): Linear needs the param"),
     ("Residual", IMAGES, {"layer": [{"name": "f", "type": "Liner"}]}, "layer: entry 1 ('f'): unknown type 'Liner'"),
     ("Residual", IMAGES, {"layer": []}, "layer must be a list of layers"),
-    ("Residual", IMAGES, {"layer": "relu"}, "layer: expected a list of layers"),
+    ("Residual", IMAGES, {"layer": "relu"}, "layer must be a list of layers (name, type"),
     ("Residual", IMAGES, {"layer": [{"name": "r", "type": "Recipe"}]}, "layer must be a list of layers, got a Recipe"),
     ("Residual", IMAGES, {}, "Residual needs the parameter 'layer'"),
     ("Dropout", IMAGES, {"p": float("nan")}, "p must be a number, got nan"),

@@ -58,12 +58,12 @@ MISTAKES = [
     (("none.yaml",),                                     "cannot read the search none.yaml"),
 ]
 FILES = [
-    ("[1]",                                       "expected `search`, a dict of options with ranges"),
-    ("grids: []",                                 "expected `search`"),
+    ("[1]",                                       "must be a dict with search, and perhaps common"),
+    ("grids: []",                                 "unknown key 'grids'; valid: search, common"),
     ("search: {}",                                "has nothing to choose"),
-    ("search: {lr: {low: 0.1, high: 1}}\nx: 1",   "unknown key 'x'; valid: common, search"),
+    ("search: {lr: {low: 0.1, high: 1}}\nx: 1",   "unknown key 'x'; valid: search, common"),
     ("search: {lr: {low: 0.1, hi: 1}}",           "lr: unknown key 'hi'; valid: low, high, log"),
-    ("search: {lr: {low: 0.1}}",                  "lr: a range has low and high"),
+    ("search: {lr: {low: 0.1}}",                  "lr: high is missing"),
     ("search: {lr: {low: 0.1, high: }}",          "lr cannot be null"),
     ("search: {lr: {low: [0.1], high: 1}}",       "lr: low cannot be [0.1]"),
     ("search: {lr: {low: 0.1, high: 1, log: 2}}", "lr: log must be true or false, got 2"),
@@ -362,6 +362,7 @@ def test_ctrl_c_saves_the_trials_and_the_same_command_continues(begin, hold, loo
     assert len(look.endings()) == 3
 
 
+@pytest.mark.slow
 def test_a_search_on_a_cluster(run_sweep, look):
     pytest.importorskip("distributed")
     result = run_sweep("--search", "3", *RATES, "--workers", "2", "--cluster", "local", pictures=False)

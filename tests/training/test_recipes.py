@@ -14,6 +14,7 @@ import pytest
 
 import tensorgrad as tg
 import train
+from tests.helpers import sampled
 from tests.runs import STATEFUL, combined, content, initial_weights, read_metrics, weights
 from training import options, recipe
 
@@ -50,7 +51,7 @@ def ended(folder):
 
 @pytest.mark.usefixtures("no_clock", "without_trials")
 @pytest.mark.parametrize("legs", [[8], pytest.param([3, 5, 6], marks=pytest.mark.slow)], ids=str)
-@pytest.mark.parametrize("settings", RECIPES.values(), ids=RECIPES)
+@pytest.mark.parametrize("settings", sampled(RECIPES.values(), 2), ids=RECIPES)
 def test_every_recipe_is_resumed_bitwise_and_does_not_depend_on_compilation(run_train, interrupt_after, settings, legs):
     """A compiled run in parts ends as an eager one that was not interrupted."""
     words = arguments(settings)
@@ -120,7 +121,7 @@ def test_optimizer_is_that_of_the_package_with_the_options_of_the_run(name):
     assert getattr(made, "nesterov", True)
 
 
-@pytest.mark.parametrize("name", recipe.OPTIMIZERS)
+@pytest.mark.parametrize("name", sampled(recipe.OPTIMIZERS, 3))
 def test_default_learning_rates_learn(run_train, name):
     result = run_train("--dataset", "digits", "--hidden", 64, "--epochs", 9, "--eager", "--optimizer", name)
     assert json.loads((result.folder / "result.json").read_text())["val_accuracy"] > 0.7
