@@ -83,7 +83,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def slow(session: nox.Session) -> None:
-    """Slow tests: rows with other memory layouts and read-only inputs, and the measured errors of docs/gradients.md."""
+    """Slow tests: all of what is a sample in the others, rows with other layouts, the errors of docs/gradients.md."""
     session.run("python", "-m", "pytest", "-m", "slow", *session.posargs)
 
 
