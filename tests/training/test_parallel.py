@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tensorgrad.errors import ConfigError
 from tests import runs
 from tests.runs import combined, content, read_metrics, weights
 from training import parallel
@@ -136,6 +137,18 @@ def test_processes_drop_different_units_and_each_update_again():
              [(0, 2, 0), (1, 2, 0), (0, 2, 1), (0, 3, 0)]]  # fmt: skip
     assert len(set(drawn)) == 4
     assert drawn[0] == member(0, 2, 8).generator(None, 3, 0).random()
+
+
+@pytest.mark.parametrize(("settings", "says"), [
+    ({"teachers": ["a.yaml"]}, "--teachers"), ({"batch_size": 1}, "the number of processes, 2"),
+    ({"decided": {}}, "with 1 process, .* continue it with python train.py"),
+    ({"decided": {"processes": 3}}, "with 3 processes, .* continue it with mpirun -n 3 python train.py"),
+])  # fmt: skip
+def test_what_several_processes_cannot_train_is_refused(settings, says):
+    good = {"teachers": [], "batch_size": 2, "decided": {"processes": 2}}
+    member(0, 2, 8).check(SimpleNamespace(**good))
+    with pytest.raises(ConfigError, match=says):
+        member(0, 2, 8).check(SimpleNamespace(**good | settings))
 
 
 @pytest.mark.parametrize(("given", "expected"), [
