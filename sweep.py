@@ -319,8 +319,8 @@ def report(runs: dict[str, Settings], results: dict[str, Result], undrawn: set[s
         more = f" and {len(names) - 1} others" if len(names) > 1 else ""
         sys.stderr.write(f"sweep.py: {names[0]}{more} failed: {error}\n")
     if undrawn and number is None:
-        names = ", ".join(sorted(undrawn)[:3]) + ", ..." * (len(undrawn) > 3)
-        sys.stderr.write(f"sweep.py: the pictures of {names} could not be drawn; the same command draws them\n")
+        shown = ", ".join(sorted(undrawn)[:3]) + ", ..." * (len(undrawn) > 3)
+        sys.stderr.write(f"sweep.py: the pictures of {shown} could not be drawn; the same command draws them\n")
     if len(results) < len(runs):
         counts = f"{len(results)} of {len(runs)} {kind}"
         sys.stderr.write(f"sweep.py: stopped after {counts}; the same command continues the sweep\n")

@@ -3,7 +3,8 @@
 Epochs of 784-400-10 on MNIST, of one process and of several, in turns; the first epoch of each run, which records the
 updates, does not count. The table gives medians, and the ratios of the rounds. Every process needs a core of its own.
 
-    python benchmarks/parallel.py --data DIR --processes 2 --rounds 5
+    python benchmarks/parallel.py --data DIR --rounds 5
+    python benchmarks/parallel.py --data DIR --model models/lenet.yaml --batch-size 128
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def seconds(folder: Path, processes: int, settings: list[str], epochs: int) -> f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=os.environ.get("TENSORGRAD_DATA"), help="the folder of MNIST")
+    parser.add_argument("--model", help="a model file in place of 784-400-10")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
@@ -49,7 +51,8 @@ def main() -> None:
     print("|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for size in given.batch_size:
-            settings = [*where, "--hidden", "400", "--augment", "none", "--batch-size", str(size)]
+            network = ["--model", given.model] if given.model else ["--hidden", "400"]
+            settings = [*where, *network, "--augment", "none", "--batch-size", str(size)]
             one, several = [], []
             for _ in range(given.rounds):
                 one.append(seconds(Path(folder, "one"), 1, settings, given.epochs))

@@ -45,13 +45,14 @@ def gemm(alpha: float, a: Any, b: Any, beta: float, c: Any) -> None:
         np.add(alpha * (a @ b), beta * c if beta else 0, out=c)
 
 
-def products(terms: Sequence[tuple[Any, Any, Any]]) -> Callable[[], object]:
+def products(terms: Sequence[tuple[Any, Any, Any]]) -> Callable[..., object]:
     """A function that computes ``c += a @ b`` for each ``(a, b, c)``, one after the other.
 
     These are matrices of one dtype. Their rows are contiguous, but may be apart; ``a`` and ``b`` may be transposed.
     What BLAS needs to know is determined here, so that the function adds only 1 µs to the time of a product.
     """
-    routines, call, calls = _routines().get(terms[0][2].dtype), _add_product, terms
+    routines, call = _routines().get(terms[0][2].dtype), _add_product
+    calls: Any = terms
     if routines and not any(0 in (*a.shape, *b.shape) for a, b, _ in terms):
         call, arguments = routines[1], [_arguments(1, a, b, 1, c) for a, b, c in terms]
         calls = [[convert(x) for convert, x in zip(call.argtypes, each, strict=True)] for each in arguments]

@@ -26,22 +26,22 @@ MOST_CORNERS = 64
 DIGITS = 4  # of the numbers that are drawn, for readable settings
 
 
-class WrittenRange(msgspec.Struct, forbid_unknown_fields=True):
-    """A range in YAML, or on the command line."""
+class File(msgspec.Struct, forbid_unknown_fields=True):
+    """The content of a YAML file with a search."""
+
+    search: dict[Any, Any]  # options with ranges or lists of values
+    common: dict[Any, Any] | None = None  # options of all trials
+
+
+class Written(msgspec.Struct, forbid_unknown_fields=True):
+    """A range in such a file."""
 
     low: Any
     high: Any
     log: bool = False
 
 
-class File(msgspec.Struct, forbid_unknown_fields=True):
-    """The content of a YAML file with a search."""
-
-    search: dict[Any, Any]
-    common: dict[Any, Any] | None = None  # options of all trials
-
-
-FILE = described(File, "must be a dict with search, options with ranges or lists of values, and perhaps common")
+FILE = described(File, "must be a dict with search, and perhaps common")
 
 
 @dataclass
@@ -148,11 +148,11 @@ def _from_text(value: str, where: str) -> dict[str, Any]:
 
 
 def _range(name: str, given: Mapping[str, Any], where: str) -> Range:
-    written = checked(given, WrittenRange, where)
+    written = checked(dict(given), Written, where)
     if not _is_numeric(name):
         raise ConfigError(f"{where}: only numbers have a range: list the values")
-    ends = [parse_value(name, end, f"{where}: {place}" if end is not None else where)
-            for place, end in (("low", written.low), ("high", written.high))]  # fmt: skip
+    ends = [parse_value(name, value, f"{where}: {end}" if value is not None else where)
+            for end, value in (("low", written.low), ("high", written.high))]  # fmt: skip
     is_list = isinstance(ends[0], list)
     low, high = (end[0] if is_list else end for end in ends)
     if is_list and max(map(len, ends)) > 1:

@@ -85,7 +85,7 @@ class Decided(TypedDict, total=False):
 
     compile: bool
     threads: Count
-    processes: Count
+    processes: Annotated[int, Meta(ge=1)]
 
 
 class Images(msgspec.Struct):

@@ -218,20 +218,17 @@ def _label(o: SimpleNamespace, data: Dataset, seed: int, place: Path) -> int | N
             if interrupt:
                 return
             for k, (network, scale) in enumerate(teachers):
-                logits = network(images.rows(copies[first : first + _COUNT], scale)).data
+                with tg.no_grad():  # in this thread
+                    logits = network(images.rows(copies[first : first + _COUNT], scale)).data
                 found[first : first + _COUNT, k] = logits - logits.max(axis=1, keepdims=True)
         tg.save(place / _labels(number), {"logits": found})
         if not o.quiet:
             sys.stderr.write(f"labelled warp {number + 1}/{needed} of each image  {time.monotonic() - start:6.1f} s\n")
 
-    def label_unrecorded(number: int) -> None:
-        with tg.no_grad():  # of each thread
-            label(number)
-
     with Interrupt() as interrupt, threads.adjustable() as use_threads:
         use_threads(1)  # so that the labels do not depend on the number of cores
         with ThreadPoolExecutor(min(workers.cores(), len(missing))) as pool:
-            for _ in pool.map(label_unrecorded, missing):
+            for _ in pool.map(label, missing):
                 pass
     return interrupt.signal
 

@@ -123,7 +123,8 @@ class _Rows:
         wide = self.reach * self.length
         products = [np.swapaxes(part[..., :wide], 1, 2) @ padded[:, i :: self.matrices]
                     for i, part in enumerate(self.parts)]  # fmt: skip
-        return sum(products).reshape(channels, self.reach, self.length, -1)
+        total: Array = sum(products)
+        return total.reshape(channels, self.reach, self.length, -1)
 
     def _by_image(self, x: Array) -> Array:
         """``(C, rows, columns)`` as ``(C, N, results, columns)``."""

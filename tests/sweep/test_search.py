@@ -58,7 +58,7 @@ MISTAKES = [
     (("none.yaml",),                                     "cannot read the search none.yaml"),
 ]
 FILES = [
-    ("[1]",                                       "must be a dict with search, options with ranges"),
+    ("[1]",                                       "must be a dict with search, and perhaps common"),
     ("grids: []",                                 "unknown key 'grids'; valid: search, common"),
     ("search: {}",                                "has nothing to choose"),
     ("search: {lr: {low: 0.1, high: 1}}\nx: 1",   "unknown key 'x'; valid: search, common"),
@@ -362,6 +362,7 @@ def test_ctrl_c_saves_the_trials_and_the_same_command_continues(begin, hold, loo
     assert len(look.endings()) == 3
 
 
+@pytest.mark.slow
 def test_a_search_on_a_cluster(run_sweep, look):
     pytest.importorskip("distributed")
     result = run_sweep("--search", "3", *RATES, "--workers", "2", "--cluster", "local", pictures=False)

@@ -4,6 +4,9 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +33,7 @@ STUDENT = """
 """
 COMMAND = ("--model", "models/student.yaml", "--dataset", "digits", "--seed", "3", "--threads", "1", "--quiet")
 FOLDER = Path("runs/student")
-FILES = ["metrics.csv", "last.npz", "best.npz", *(f"teachers/{n}/best.npz" for n in (1, 2)),
+FILES = ["last.npz", "best.npz", *(f"teachers/{n}/best.npz" for n in (1, 2)),
          *(f"teachers/labels-00{n}.npz" for n in (1, 2))]  # fmt: skip
 
 
@@ -66,9 +69,12 @@ class _StoppedClock:
 
 def contents(folder):
     """The files that must be the same however often a run was stopped; the times of teachers are left out."""
-    found = {name: (folder / name).read_bytes() for name in FILES[:2]}
-    found |= {name: [a.tobytes() for _, a in sorted(tg.load(folder / name).arrays.items())] for name in FILES[1:]}
-    return found
+    return arrays(folder) | {"metrics.csv": (folder / "metrics.csv").read_bytes()}
+
+
+def arrays(folder):
+    """What does not depend on the clock."""
+    return {name: [a.tobytes() for _, a in sorted(tg.load(folder / name).arrays.items())] for name in FILES}
 
 
 def stopping(monkeypatch, target, name, number, act):
@@ -187,6 +193,21 @@ def test_stopped_at_any_moment_it_continues_bitwise(run_student, once_taught, mo
     assert not (FOLDER / "result.json").exists()
     assert run_student("--resume", FOLDER, "--quiet").code == 0
     assert contents(FOLDER) == contents(once_taught)
+
+
+def test_killed_while_the_teachers_train_it_continues_bitwise(run_program, undrawn, once_taught):
+    write_models()
+    command = [sys.executable, Path(train.__file__), *COMMAND, "--out", FOLDER]
+    with subprocess.Popen(command, env=undrawn, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not (FOLDER / "teachers/1/last.npz").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+    assert not (FOLDER / "best.npz").exists()
+    assert run_program("train.py", "--resume", FOLDER, "--quiet", env=undrawn).returncode == 0
+    assert arrays(FOLDER) == arrays(once_taught)
 
 
 def test_what_is_finished_is_not_made_again(run_student, once_taught, monkeypatch):
