@@ -63,7 +63,7 @@ def frontier(path: Path, runs: Runs) -> None:
             continue
         count = f" ({len(results)} seeds)" if len(results) > 1 else " (1 seed)"
         axes.plot(seconds, errors, "o", color=OURS, markersize=6, zorder=3)
-        is_right = seconds > 10 * MINUTE
+        is_right = seconds > 10 * MINUTE or recipe == "cnn"  # where there is room for its name
         axes.annotate(f"{recipe}{count}", (seconds, errors), (-8 if is_right else 8, 0), textcoords="offset points",
                       ha="right" if is_right else "left", va="center", fontsize=8, color=OURS)  # fmt: skip
     for name, points in lines.items():
