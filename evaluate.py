@@ -35,7 +35,7 @@ from training import comparison, images, metrics
 from training.command_line import Parser
 from training.program import is_drawn, run_program
 from training.run import finite, weights_in
-from training.state import check_data
+from training.state import check_network
 
 
 def command_line() -> Parser:
@@ -122,11 +122,8 @@ def restore(path: str) -> tuple[Any, SimpleNamespace, dict[str, Any]]:
         raise tg.CheckpointError(f"{path} is a folder, not a checkpoint: name the best.npz in it "
                                  f"(its .npz files: {files})")  # fmt: skip
     arrays, config = tg.load(path)
-    o, about = config.get("options"), config.get("data", {})
-    check_data(path, about)
-    if not isinstance(o, dict) or not {"layers", "pixels"} <= o.keys():
-        raise tg.CheckpointError(f"{path} does not describe the network of its weights: was it written by train.py?")
-    o = SimpleNamespace(**o)
+    check_network(path, config)
+    o, about = SimpleNamespace(**config["options"]), config["data"]
     network = models.build(o.layers, about["shape"], about["classes"], np.random.default_rng(0), str(path))
     try:
         tg.nn.load_state_dict(network, weights_in(arrays))

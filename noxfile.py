@@ -31,7 +31,7 @@ TORCH = "torch==2.13.0"  # pinned, and installed first
 TRAINING = [("digits", 20, 0.93), ("mnist", 1, 0.95)]
 IN_WHEEL = ("tensorgrad/py.typed", "tensorgrad/data/digits.npz", "tensorgrad/data/digits.txt",
             "tensorgrad/engine/tape.py", "tensorgrad/frontend/signatures.pyi",
-            "tensorgrad/functional/__init__.pyi")  # fmt: skip
+            "tensorgrad/functional/__init__.pyi", "tensorgrad/drawing/interactive.js")  # fmt: skip
 IN_SDIST = ("train.py", "evaluate.py", "models/report.yaml", "training/run.py", "training/page/page.html",
             "tests/cases/__init__.py", "README.md", "LICENSE", "noxfile.py", "docs/how-it-works.md", "docs/digit.html",
             "docs/lessons/lesson.py", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md",
@@ -83,7 +83,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def slow(session: nox.Session) -> None:
-    """Slow tests: rows with other memory layouts and read-only inputs, and the measured errors of docs/gradients.md."""
+    """Slow tests: all of what is a sample in the others, rows with other layouts, the errors of docs/gradients.md."""
     session.run("python", "-m", "pytest", "-m", "slow", *session.posargs)
 
 
@@ -92,7 +92,13 @@ def compare(session: nox.Session) -> None:
     """Values and gradients compared with those of PyTorch, JAX and HIPS autograd."""
     session.install(TORCH)
     session.install("-e", ".[compare]")
-    tests = ("tests/compare", "tests/test_from_pytorch.py", "tests/test_from_autograd.py", "tests/test_benchmarks.py")
+    tests = (
+        "tests/compare",
+        "tests/test_from_pytorch.py",
+        "tests/test_from_autograd.py",
+        "tests/test_from_jax.py",
+        "tests/test_benchmarks.py",
+    )
     session.run("python", "-m", "pytest", "-m", "compare", *tests, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 

@@ -37,6 +37,7 @@ import numpy as np
 
 import models
 import tensorgrad as tg
+from models.schema import checked, integer
 from tensorgrad.checkpoints import write_whole
 from training import cluster, images, options, recipe, search, sweep_folder, workers
 from training.command_line import Parser, flag
@@ -49,7 +50,6 @@ from training.run_pictures import lacks_pictures
 from training.search_space import Space, read_space, space_of
 from training.signals import Interrupt, exit_code
 from training.tables import cells, markdown, search_table, write_csv
-from training.values import integer
 from training.worker_process import INTERRUPTED, Result
 
 CLUSTER = """a cluster:
@@ -107,17 +107,20 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[Gri
     given = command_line().parse(arguments)
     for name in ("workers", "sample", "search"):
         if getattr(given, name) is not None:
-            try:
-                setattr(given, name, integer(1)(getattr(given, name)))
-            except ValueError as error:
-                raise tg.ConfigError(f"--{name} {error}") from None
+            setattr(given, name, checked(getattr(given, name), integer(1), f"--{name}", is_written=True))
     axes = {name: values for name in AXES if (values := getattr(given, f"axis {name}"))}
     if given.search and given.sample:
         raise tg.ConfigError("--sample cannot be combined with --search")
     if given.file is None:
         if not axes:
             raise tg.ConfigError("nothing to run: name options with several values, as in --lr 0.03 0.1 0.3, or a file")
-        return given, space_of(axes) if given.search else [grid_of(axes, sample=given.sample)]
+        if given.search:
+            return given, space_of(axes)
+        try:
+            return given, [grid_of(axes, sample=given.sample)]
+        except tg.ConfigError as error:
+            hint = " (a range needs --search N)" if any(":" in v for values in axes.values() for v in values) else ""
+            raise tg.ConfigError(f"{error}{hint}") from None
     if axes or given.sample:
         extra = flag(next(iter(axes), "sample"))
         raise tg.ConfigError(f"{extra} cannot be combined with a file: set it in {given.file}")
@@ -174,7 +177,8 @@ def start_sweep(given: argparse.Namespace, grids: list[Grid]) -> int:
             number = interrupt.signal
         write_csv(folder / "results.csv", runs, results)
         has_pictures = publish(folder, grids, runs, results)
-    return report(runs, results, number) or int(not has_pictures)
+        undrawn = {name for name in results if lacks_pictures(folder / "runs" / name)}
+    return report(runs, results, undrawn, number) or int(not has_pictures)
 
 
 def start_search(given: argparse.Namespace, space: Space) -> int:
@@ -206,8 +210,8 @@ def start_search(given: argparse.Namespace, space: Space) -> int:
 
     runs = {f"trial {i}": trial.settings for i, trial in enumerate(found.trials, 1)}
     results = {f"trial {i}": trial.outcome for i, trial in enumerate(found.trials, 1) if trial.outcome}
-    missing: dict[str, dict[str, Any]] = {f"trial {i}": {} for i in range(len(found.trials) + 1, given.search + 1)}
-    return report(runs | missing, results, interrupt.signal, "trials") or int(not has_pictures)
+    missing: dict[str, Settings] = {f"trial {i}": {} for i in range(len(found.trials) + 1, given.search + 1)}
+    return report(runs | missing, results, set(), interrupt.signal, "trials") or int(not has_pictures)
 
 
 def publish_search(found: search.Search) -> bool:
@@ -304,7 +308,8 @@ def publish(folder: Path, grids: list[Grid], runs: dict[str, Settings], results:
     return is_drawn("sweep.py", draw)
 
 
-def report(runs: dict[str, Settings], results: dict[str, Result], number: int | None, kind: str = "runs") -> int:
+def report(runs: dict[str, Settings], results: dict[str, Result], undrawn: set[str], number: int | None,
+           kind: str = "runs") -> int:  # fmt: skip
     """Print failures, and the number of runs that are left after a signal; return the exit code of the program."""
     failed: dict[str, list[str]] = {}
     for name, result in results.items():
@@ -313,11 +318,14 @@ def report(runs: dict[str, Settings], results: dict[str, Result], number: int | 
     for error, names in failed.items():
         more = f" and {len(names) - 1} others" if len(names) > 1 else ""
         sys.stderr.write(f"sweep.py: {names[0]}{more} failed: {error}\n")
+    if undrawn and number is None:
+        shown = ", ".join(sorted(undrawn)[:3]) + ", ..." * (len(undrawn) > 3)
+        sys.stderr.write(f"sweep.py: the pictures of {shown} could not be drawn; the same command draws them\n")
     if len(results) < len(runs):
         counts = f"{len(results)} of {len(runs)} {kind}"
         sys.stderr.write(f"sweep.py: stopped after {counts}; the same command continues the sweep\n")
         return exit_code(number or signal.SIGINT)
-    return 1 if failed else 0
+    return 1 if failed or undrawn else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -43,7 +43,7 @@ from training.progress import Display
 from training.run import Run, finite, folder_of_run, load_weights, new_folder, restore, resume
 from training.run_pictures import draw
 from training.signals import Interrupt, exit_code
-from training.state import Progress
+from training.state import Progress, Row
 
 Array = Any  # an ndarray
 BUSY = "another program is training this run"
@@ -118,7 +118,7 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
                 if (len(y_val) and not math.isfinite(val_loss)) or not finite(network):
                     return "diverged", p
                 p.seconds = earlier_seconds + time.monotonic() - start_time
-                row = {
+                row: Row = {
                     "epoch": p.epoch + 1, "updates": p.update,
                     "train_loss": p.loss_sum / len(y), "train_accuracy": p.right / len(y),
                     "val_loss": val_loss, "val_accuracy": val_accuracy, "test_accuracy": math.nan,

@@ -14,7 +14,6 @@ sys.path.insert(0, str(ROOT))
 
 from training import options  # noqa: E402
 from training.command_line import flag  # noqa: E402
-from training.values import boolean  # noqa: E402
 
 PAGE = ROOT / "docs" / "options.md"
 
@@ -100,7 +99,7 @@ def page() -> str:
             value = "" if option.metavar is None else f" {option.metavar}"
             several = " ..." if option.takes_several else ""
             name = flag(option.name) + value + several
-            if option.parse is boolean:
+            if option.kind is bool:
                 name += f"`, `--no-{flag(option.name)[2:]}"
             where = "" if option.in_recipe else " Not in a recipe."
             lines.append(f"| `{name}` | {options.shown_default(option.default)} | {option.help}.{where} |")

@@ -1,4 +1,4 @@
-"""A hook of MkDocs: it adds pages of other folders and the reference, and changes the links in pages.
+"""A hook of MkDocs: it adds pages of other folders, the lessons and the reference, and changes the links in pages.
 
 See ``mkdocs.yml``. The links are those that work in a clone of the repository; those to files that are not pages of the
 site lead to the repository on the web. The reference contains every public name, in the order of ``__all__``.
@@ -17,6 +17,12 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs"))  # hooks are not in a package
+
+from site_lessons import SOURCES, Lesson  # noqa: E402  (found through the line above)
+
+LESSONS = {f"lessons/{source.stem}.md": source for source in SOURCES}  # from the page to its source
+_lessons: dict[str, Lesson] = {}
 PAGES = {  # in the repository, and in the site
     "README.md": "index.md",
     "examples/README.md": "examples.md",
@@ -45,6 +51,9 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages of other folders."""
     for source, page in PAGES.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
+    for page, source in LESSONS.items():
+        _lessons[page] = Lesson(source)
+        files.append(File.generated(config, page, content=_lessons[page].markdown))
     for page, (title, modules) in REFERENCE.items():
         text = "\n\n".join([f"# {title}", *[line for module in modules for line in _reference(module)]])
         files.append(File.generated(config, f"reference/{page}.md", content=text + "\n"))
@@ -87,6 +96,7 @@ def _position(home: str) -> int:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Change the links of a page, except in blocks of code."""
     names = {page: source for source, page in PAGES.items()}
+    lessons = {f"docs/lessons/{source.name}": f"docs/{place}" for place, source in LESSONS.items()}
     source = names.get(page.file.src_uri, f"docs/{page.file.src_uri}")
     folder, place = posixpath.dirname(source), posixpath.dirname(page.file.src_uri)
 
@@ -97,6 +107,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         if target.endswith("?plain=1"):  # a line of the source: the page
             target, anchor = target.removesuffix("?plain=1"), ""
         path = posixpath.normpath(posixpath.join(folder, target))
+        if path in lessons and page.file.src_uri not in LESSONS:
+            path = lessons[path]
         in_site = PAGES.get(path, path.removeprefix("docs/"))
         found = files.get_file_from_path(in_site) if path in PAGES or path.startswith("docs/") else None
         if found and not found.inclusion.is_excluded():  # excluded: programs and notebooks
@@ -111,3 +123,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         parts += [_LINK.sub(link, markdown[last : block.start()]), block[0]]
         last = block.end()
     return "".join([*parts, _LINK.sub(link, markdown[last:])])
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
+    """Put outputs and formulas into the pages of lessons."""
+    return _lessons[page.file.src_uri].complete(html) if page.file.src_uri in LESSONS else html

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from msgspec import Meta
 
 from models import user_class
 from models.layers import LAYERS, is_nested, parameters
+from models.schema import checked, described
 from models.yaml_file import brief, read_yaml
 from tensorgrad.errors import ConfigError
 
 Entry: TypeAlias = dict[str, Any]
+
+
+class Layer(msgspec.Struct, forbid_unknown_fields=True):
+    """An entry, as it is written."""
+
+    name: Annotated[str, Meta(pattern=r"^[^.]+$", description="must be a text without dots")]
+    type: Any = None
+    params: dict[Any, Any] | None = None
+
+
+LAYER = described(Layer, "must be a dict with name, type and params")
+LIST = described(list[Any], "must be a list of layers (name, type, params)")
 
 RECIPE = "Recipe"
 TYPES = (*LAYERS, user_class.TYPE, RECIPE)
@@ -41,12 +57,7 @@ def read(path: str | Path) -> tuple[list[Entry], Entry]:
         raise ConfigError(f"{path}: the list contains no layer")
     if layers[0]["type"] == user_class.TYPE:
         layers[0]["params"] = user_class.complete(layers[0]["params"], path.parent, f"{path}: {layers[0]['name']!r}")
-    recipe = recipes[0]["params"] if recipes else {}
-    for name, value in recipe.items():
-        items = value if isinstance(value, list) else [value]
-        if any(isinstance(item, (list, dict)) for item in items):
-            raise ConfigError(f"{path}: {RECIPE}: {name} must be a value, or a list of values, got {brief(value)}")
-    return layers, recipe
+    return layers, recipes[0]["params"] if recipes else {}
 
 
 def _models_near(path: Path) -> list[Path]:
@@ -63,50 +74,41 @@ def check(entries: Any, source: str, remaining: list[int] | None = None, depth: 
     ConfigError
         The message names ``source``, the malformed entry, and what was expected.
     """
-    if not isinstance(entries, list):
-        raise ConfigError(f"{source}: expected a list of layers (name, type, params), got {_describe(entries)}")
+    checked(entries, LIST, source)
     remaining = [MAX_ENTRIES] if remaining is None else remaining
     remaining[0] -= len(entries)
     if remaining[0] < 0 or depth > MAX_DEPTH:  # a short text in YAML can be a large list, by aliases
         raise ConfigError(f"{source}: there are more than {MAX_ENTRIES:,} entries, or {MAX_DEPTH} lists in each other")
-    checked: list[Entry] = []
+    layers: list[Entry] = []
     for i, entry in enumerate(entries, 1):
         where = f"{source}: entry {i}"
-        if not isinstance(entry, dict):
-            raise ConfigError(f"{where}: expected a dict with name, type and params, got {_describe(entry)}")
-        unknown = [key for key in entry if key not in ("name", "type", "params")]
-        if unknown:
-            raise ConfigError(f"{where}: unknown key {unknown[0]!r}; valid: name, type, params")
-        name, kind, params = entry.get("name"), entry.get("type"), entry.get("params")
-        if not isinstance(name, str) or not name or "." in name:
-            raise ConfigError(f"{where}: name must be a text without dots, got {brief(name)}")
-        if name in (other["name"] for other in checked):
-            raise ConfigError(f"{where}: an earlier entry has the name {name!r}, too")
-        if kind not in TYPES:
-            raise ConfigError(f"{where} ({name!r}): unknown type {brief(kind)}; {_similar(kind)}")
-        if not isinstance(params, dict | None):
-            raise ConfigError(f"{where} ({name!r}): params must be a dict, got {_describe(params)}")
-        checked.append({"name": name, "type": kind, "params": {}})
-        checked[-1]["params"] = _nested(kind, params or {}, f"{where} ({name!r})", remaining, depth)
-    kinds = [entry["type"] for entry in checked if entry["type"] != RECIPE]
+        layer = checked(entry, LAYER, where)
+        if layer.name in (other["name"] for other in layers):
+            raise ConfigError(f"{where}: an earlier entry has the name {layer.name!r}, too")
+        where += f" ({layer.name!r})"
+        if layer.type not in TYPES:
+            raise ConfigError(f"{where}: unknown type {brief(layer.type)}; {_similar(layer.type)}")
+        params = _nested(layer.type, layer.params or {}, where, remaining, depth)
+        layers.append({"name": layer.name, "type": layer.type, "params": params})
+    kinds = [entry["type"] for entry in layers if entry["type"] != RECIPE]
     if len(kinds) > 1 and user_class.TYPE in kinds:
         raise ConfigError(f"{source}: a {user_class.TYPE} is a whole network, so no other layer can stand beside it")
-    return checked
+    return layers
 
 
 def _nested(kind: str, params: Entry, where: str, remaining: list[int], depth: int) -> Entry:
     """The parameters of an entry, after a check of those that are lists of entries."""
     if kind not in LAYERS:
         return params
-    checked = dict(params)
+    values = dict(params)
     for name, parameter in parameters(kind).items():
         if params.get(name) is not None and is_nested(parameter):
-            checked[name] = check(params[name], f"{where}: {name}", remaining, depth + 1)
-            wrong = [entry["type"] for entry in checked[name] if entry["type"] not in LAYERS]
-            if wrong or not checked[name]:
+            values[name] = check(params[name], f"{where}: {name}", remaining, depth + 1)
+            wrong = [entry["type"] for entry in values[name] if entry["type"] not in LAYERS]
+            if wrong or not values[name]:
                 found = wrong[0] if wrong else "list without any"
                 raise ConfigError(f"{where}: {name} must be a list of layers, got a {found}")
-    return checked
+    return values
 
 
 def _similar(kind: Any) -> str:
@@ -115,7 +117,3 @@ def _similar(kind: Any) -> str:
         return "it takes integers, and the inputs of these networks are pixels"
     similar = difflib.get_close_matches(kind if isinstance(kind, str) else brief(kind), TYPES, 1)
     return f"did you mean {similar[0]}?" if similar else f"valid: {', '.join(TYPES)}"
-
-
-def _describe(value: Any) -> str:
-    return "nothing" if value is None else f"{type(value).__name__} ({brief(value):.40})"

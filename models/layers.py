@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
+from msgspec import Meta
 
 import tensorgrad as tg
+from models.schema import Finite, checked, described, integer
 from models.two_layer import TwoLayer
-from models.yaml_file import brief
 
 Layer: TypeAlias = Callable[..., Any]
 Shape: TypeAlias = tuple[int, ...]  # of one example, without the axis of the batch
@@ -202,13 +202,9 @@ def batch_shape(shape: Sequence[int]) -> str:
     return f"({', '.join(['N', *map(str, shape)])}{',' if not shape else ''})"
 
 
-_SCALARS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "int": (lambda value: _is_integer(value), "an integer"),
-    "float": (lambda value: _is_number(value), "a number"),
-    "bool": (lambda value: isinstance(value, bool), "true or false"),
-    "str": (lambda value: isinstance(value, str), "a text"),
-}
-"""By annotation: a test for values of the type, and the description of the type in messages."""
+_KINDS: dict[str, Any] = {"int": int, "float": Finite, "bool": bool, "str": str}  # by annotation
+_SIZE = described(int | Finite | str | Annotated[list[int | Finite | None], Meta(min_length=1)],
+                  "must be a number, or a list of numbers")  # fmt: skip  # such as 3, [3, 5], [1, null] or "same"
 
 
 def _checked(parameter: inspect.Parameter, value: Any) -> Any:
@@ -216,29 +212,8 @@ def _checked(parameter: inspect.Parameter, value: Any) -> Any:
     annotation = getattr(parameter.annotation, "__name__", str(parameter.annotation))
     if value is None and ("None" in annotation or parameter.default is None):
         return None
-    fits, expected = _SCALARS.get(annotation.removesuffix(" | None"), (_is_size, "a number, or a list of numbers"))
-    if annotation == "int" and parameter.default is parameter.empty:
-        expected += " of at least 1"
-        fits = _is_positive
-    if not fits(value):
-        raise ValueError(f"{parameter.name} must be {expected}, got {brief(value)}")
+    kind = _KINDS.get(annotation.removesuffix(" | None"), _SIZE)
+    if kind is int and parameter.default is parameter.empty:
+        kind = integer(1)
+    checked(value, kind, parameter.name)
     return tuple(value) if isinstance(value, list) else value
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_positive(value: Any) -> bool:
-    return _is_integer(value) and value > 0
-
-
-def _is_number(value: Any) -> bool:
-    return _is_integer(value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _is_size(value: Any) -> bool:
-    """Whether a value can be a size for each axis, such as 3, [3, 5], [1, null] or "same"."""
-    if isinstance(value, list):
-        return bool(value) and all(item is None or _is_number(item) for item in value)
-    return _is_number(value) or isinstance(value, str)

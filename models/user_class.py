@@ -21,12 +21,17 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 import tensorgrad as tg
+from models.schema import checked
 from tensorgrad.errors import ConfigError
 
 TYPE = "Class"
+_FIELDS: list[Any] = [("file", str), ("class", str)]
+PARAMS = msgspec.defstruct("Params", [*_FIELDS, ("sha256", str, "")], forbid_unknown_fields=True)
+WITH_HASH = msgspec.defstruct("WithHash", [*_FIELDS, ("sha256", str)], forbid_unknown_fields=True)
 
 Shape = tuple[int, ...]
 
@@ -87,12 +92,7 @@ def complete(params: dict[str, Any], folder: Path, source: str) -> dict[str, Any
     ConfigError
         If a parameter is missing or unknown, if there is no such file, or no such class in it.
     """
-    for name in params:
-        if name not in ("file", "class", "sha256"):
-            raise ConfigError(f"{source}: {TYPE} has no parameter {name!r}; valid: file, class")
-    for name in ("file", "class"):
-        if not isinstance(params.get(name), str):
-            raise ConfigError(f"{source}: {TYPE} needs the parameter {name!r}, a text")
+    checked(params, PARAMS, source)
     file = (folder / Path(params["file"]).expanduser()).absolute()
     _check_class(_source(file, source), params["class"], file, source)
     return {"file": str(file), "class": params["class"], "sha256": digest(file)}
@@ -112,8 +112,7 @@ def create(params: dict[str, Any], shape: Shape, classes: int, rng: np.random.Ge
         In one line, if the file is missing or has changed, if it or the class raises an error, or if the network does
         not return one number for each class.
     """
-    if not all(isinstance(params.get(name), str) for name in ("file", "class", "sha256")):
-        raise ConfigError(f"{source}: an entry of type {TYPE} needs file, class and sha256")
+    checked(params, WITH_HASH, source)
     file, name = _find_file(params, source), params["class"]
     label = f"{file.name}:{name}"
     kind = _load(file, name)

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-_Reader = Callable[[int], ctypes.c_size_t]
 _ROW_MAJOR, _NO_TRANS, _TRANS = 101, 111, 112  # constants of CBLAS
 
 
@@ -41,41 +40,34 @@ def gemm(alpha: float, a: Any, b: Any, beta: float, c: Any) -> None:
     routines, (m, k), n = _routines().get(c.dtype), a.shape, b.shape[1]
     shapes_match = b.shape == (k, n) and c.shape == (m, n) and m * k * n > 0
     if routines and shapes_match and c.flags.c_contiguous and _usable(a, c) and _usable(b, c):
-        layouts = [(_NO_TRANS, x.shape[1]) if x.flags.c_contiguous else (_TRANS, len(x)) for x in (a, b)]
-        (trans_a, lda), (trans_b, ldb) = layouts
-        at_a, at_b, at_c = map(_address, (a, b, c))
-        routines[1](_ROW_MAJOR, trans_a, trans_b, m, n, k, alpha, at_a, lda, at_b, ldb, beta, at_c, n)
-        return
-    np.add(alpha * (a @ b), beta * c if beta else 0, out=c)
+        routines[1](*_arguments(alpha, a, b, beta, c))
+    else:
+        np.add(alpha * (a @ b), beta * c if beta else 0, out=c)
 
 
-def products(terms: Sequence[tuple[Any, Any, Any]]) -> Callable[[], None]:
+def products(terms: Sequence[tuple[Any, Any, Any]]) -> Callable[..., object]:
     """A function that computes ``c += a @ b`` for each ``(a, b, c)``, one after the other.
 
     These are matrices of one dtype. Their rows are contiguous, but may be apart; ``a`` and ``b`` may be transposed.
     What BLAS needs to know is determined here, so that the function adds only 1 µs to the time of a product.
     """
-    routines = _routines().get(terms[0][2].dtype)
-    if routines is None or any(0 in (*a.shape, *b.shape) for a, b, _ in terms):
+    routines, call = _routines().get(terms[0][2].dtype), _add_product
+    calls: Any = terms
+    if routines and not any(0 in (*a.shape, *b.shape) for a, b, _ in terms):
+        call, arguments = routines[1], [_arguments(1, a, b, 1, c) for a, b, c in terms]
+        calls = [[convert(x) for convert, x in zip(call.argtypes, each, strict=True)] for each in arguments]
 
-        def by_numpy() -> None:
-            for a, b, c in terms:
-                np.add(c, a @ b, out=c)
+    return lambda _used=terms: [call(*each) for each in calls]  # with a reference, so that the arrays are kept
 
-        return by_numpy
 
-    calls, gemm = [], routines[1]
-    for a, b, c in terms:
-        (trans_a, lda), (trans_b, ldb), (_, ldc) = map(_layout, (a, b, c))
-        at_a, at_b, at_c = map(_address, (a, b, c))
-        call = (_ROW_MAJOR, trans_a, trans_b, len(a), b.shape[1], len(b), 1, at_a, lda, at_b, ldb, 1, at_c, ldc)
-        calls.append([convert(x) for convert, x in zip(gemm.argtypes, call, strict=True)])
+def _add_product(a: Any, b: Any, c: Any) -> None:
+    np.add(c, a @ b, out=c)
 
-    def by_blas(_used: Any = terms) -> None:  # a reference, so that the arrays are kept
-        for call in calls:
-            gemm(*call)
 
-    return by_blas
+def _arguments(alpha: float, a: Any, b: Any, beta: float, c: Any) -> tuple[Any, ...]:
+    """The arguments of the function for `gemm`, for matrices whose rows or columns are contiguous."""
+    (ta, lda), (tb, ldb), (_, ldc) = map(_layout, (a, b, c))
+    return (_ROW_MAJOR, ta, tb, *c.shape, len(b), alpha, _address(a), lda, _address(b), ldb, beta, _address(c), ldc)
 
 
 def _layout(x: Any) -> tuple[int, int]:
@@ -88,12 +80,11 @@ def _layout(x: Any) -> tuple[int, int]:
 
 def _usable(x: Any, out: Any) -> bool:
     """Whether BLAS can read ``x`` and write to ``out``."""
-    fx, fy, same_dtype, small = x.flags, out.flags, x.dtype is out.dtype, x.size < 2**31 > out.size
-    contiguous = fx.aligned and fx.forc and fy.behaved and fy.forc
-    return same_dtype and small and contiguous and not np.may_share_memory(x, out)
+    fx, fy, fits = x.flags, out.flags, x.dtype is out.dtype and x.size < 2**31 > out.size
+    return fits and fx.aligned and fx.forc and fy.behaved and fy.forc and not np.may_share_memory(x, out)
 
 
-def _address(x: Any, read: _Reader = ctypes.c_size_t.from_address, head: int = object.__basicsize__) -> int:
+def _address(x: Any, read: Any = ctypes.c_size_t.from_address, head: int = object.__basicsize__) -> Any:
     """``x.ctypes.data``, but ten times as fast: in NumPy's ABI, the data pointer follows the header of the object."""
     return read(id(x) + head).value
 
@@ -103,26 +94,25 @@ def _routines() -> dict[Any, list[Any]]:
     """The functions for `axpby` and `gemm` by dtype; empty if there is no usable BLAS."""
     from glob import glob  # takes 0.5 ms to import
 
-    package, found = os.path.dirname(np.__file__), {}  # noqa: PTH120  (pathlib takes 4 ms to import)
     if os.environ.get("TENSORGRAD_BLAS") != "0" and sys.implementation.name == "cpython":
-        paths = [*glob(f"{package}/../numpy.libs/*openblas*"), *glob(f"{package}/.dylibs/*openblas*")]  # noqa: PTH207
+        paths = [*glob(f"{np.__path__[0]}.libs/*openblas*"), *glob(f"{np.__path__[0]}/.dylibs/*openblas*")]  # noqa: PTH207
         for path, prefix, suffix in product(paths, ("scipy_", ""), ("64_", "")):
             with suppress(OSError, AttributeError, ArithmeticError):  # not loaded; other names; wrong results
                 library = ctypes.CDLL(os.path.realpath(path), ctypes.DEFAULT_MODE | getattr(os, "RTLD_NOLOAD", 0))
-                for letter, real in (("s", ctypes.c_float), ("d", ctypes.c_double)):
-                    pair = [getattr(library, f"{prefix}cblas_{letter}{name}{suffix}") for name in ("axpby", "gemm")]
-                    found[np.dtype(real)] = _tested(pair, real, ctypes.c_int64 if suffix else ctypes.c_int32)
-                return found
+                reals = (ctypes.c_float, ctypes.c_double)
+                return {np.dtype(real): _tested(library, prefix, suffix, real) for real in reals}
     return {}
 
 
-def _tested(pair: list[Any], real: Any, size: Any) -> list[Any]:
-    """Set the argument types of the two functions. Raise ``ArithmeticError`` unless their results are right."""
+def _tested(library: Any, prefix: str, suffix: str, real: Any) -> list[Any]:
+    """The two functions for a dtype. Raises ``ArithmeticError`` unless their results are right."""
+    letter, size = "s" if real is ctypes.c_float else "d", ctypes.c_int64 if suffix else ctypes.c_int32
+    axpby, gemm = pair = [getattr(library, f"{prefix}cblas_{letter}{name}{suffix}") for name in ("axpby", "gemm")]
     vector, enum = [real, ctypes.c_void_p, size], ctypes.c_int
-    pair[0].argtypes, pair[1].argtypes = [size, *vector * 2], [*[enum] * 3, *[size] * 3, *vector, *vector[1:], *vector]
+    axpby.argtypes, gemm.argtypes = [size, *vector * 2], [*[enum] * 3, *[size] * 3, *vector, *vector[1:], *vector]
     x, y, c = np.arange(6, dtype=real), np.arange(6, 0, -1, dtype=real), np.ones((2, 2), real)
-    pair[1](_ROW_MAJOR, _NO_TRANS, _TRANS, 2, 2, 3, 2, x.ctypes.data, 3, y.ctypes.data, 3, 3, c.ctypes.data, 2)
-    pair[0](6, 2, x.ctypes.data, 1, 3, y.ctypes.data, 1)
+    gemm(_ROW_MAJOR, _NO_TRANS, _TRANS, 2, 2, 3, 2, x.ctypes.data, 3, y.ctypes.data, 3, 3, c.ctypes.data, 2)
+    axpby(6, 2, x.ctypes.data, 1, 3, y.ctypes.data, 1)
     if [_address(x), *y, *c.flat] != [x.ctypes.data, 18, 17, 16, 15, 14, 13, 29, 11, 119, 47]:
         raise ArithmeticError
     return pair

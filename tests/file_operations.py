@@ -1,10 +1,11 @@
-"""Programs in child processes that are killed, or get an error, at one of their file operations."""
+"""Programs in child processes that get an error at one of their file operations, or are stopped at each of them."""
 
 import builtins
 import errno
 import io
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -21,15 +22,20 @@ class Disk:
     """The file operations below a folder; the one with number ``at`` kills the process, or fails with ``error``.
 
     ``ENOSPC`` is the error of all later ones, too, except for deletions: the disk stays full. Half of the data of a
-    write reaches the file.
+    write reaches the file. With ``copies``, the folder as it is before each operation is copied there, under its
+    number: what a process killed at this moment would leave. Nothing is synced, since the machine does not stop.
     """
 
-    def __init__(self, root: Path, at: int = 0, error: int | None = None) -> None:
-        self.root, self.at, self.error = str(root.resolve()) + os.sep, at, error
+    def __init__(self, root: Path, at: int = 0, error: int | None = None, copies: Path | None = None) -> None:
+        self.folder, self.root = root.resolve(), str(root.resolve()) + os.sep
+        self.at, self.error, self.copies = at, error, copies
         self.operations: list[str] = []
+        self.is_copying = False
 
-    def operate(self, name: str, path: object, before: Callable[[], object] = lambda: None) -> None:
-        """Note an operation; if its turn has come, call ``before()``, then end the process or raise the error."""
+    def operate(self, name: str, path: object) -> None:
+        """Note an operation; if its turn has come, end the process or raise the error."""
+        if self.is_copying:
+            return
         if isinstance(path, int):
             path = Path(f"/proc/self/fd/{path}").readlink()
         full = os.path.abspath(os.fsdecode(path)) + os.sep  # noqa: PTH100
@@ -37,8 +43,11 @@ class Disk:
             return
         self.operations.append(f"{name} {full.removeprefix(self.root)}")
         number = len(self.operations)
+        if self.copies:
+            self.is_copying = True
+            shutil.copytree(self.folder, self.copies / str(number))
+            self.is_copying = False
         if number == self.at or (self.error == errno.ENOSPC and 0 < self.at < number and name != "unlink"):
-            before()
             if self.error is None:
                 os.kill(os.getpid(), signal.SIGKILL)
             raise OSError(self.error, os.strerror(self.error), path)
@@ -52,9 +61,9 @@ class Disk:
         class File(io.FileIO):
             def write(self, data):
                 view = memoryview(data).cast("B")
-                write = super().write
-                disk.operate("write", self.name, lambda: write(view[: len(view) // 2]))
-                return write(view)
+                half = super().write(view[: len(view) // 2])
+                disk.operate("write", self.name)
+                return half + super().write(view[half:])
 
         def open_descriptor(path, flags, *arguments, **settings):
             if flags & WRITING:
@@ -75,7 +84,7 @@ class Disk:
 
         def operation(path, *arguments, **settings):
             self.operate("unlink" if name == "remove" else name, path)
-            return original(path, *arguments, **settings)
+            return None if name == "fsync" else original(path, *arguments, **settings)
 
         setattr(os, name, operation)
 
@@ -90,7 +99,8 @@ class Ended(NamedTuple):
 
 
 def run_in_child(folder: Path, main: Callable[[list[str]], int], arguments: Sequence[str], at: int = 0,
-                 error: int | None = None, prepare: Callable[[], object] = lambda: None) -> Ended:  # fmt: skip
+                 error: int | None = None, prepare: Callable[[], object] = lambda: None,
+                 copies: Path | None = None) -> Ended:  # fmt: skip
     """Call ``prepare()`` and the ``main`` of a program in ``folder``, in a child process with a `Disk`."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile("w+") as log:
         child = os.fork()
@@ -104,7 +114,7 @@ def run_in_child(folder: Path, main: Callable[[list[str]], int], arguments: Sequ
                 sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
                 os.chdir(folder)
                 prepare()
-                disk = Disk(folder, at, error)
+                disk = Disk(folder, at, error, copies)
                 disk.install()
                 code = main(list(arguments))
                 json.dump(disk.operations, log)

@@ -1,10 +1,13 @@
 """Functions for tests in several files: leaves, and derivatives of functions."""
 
 import contextlib
+import functools
 import importlib.util
+import inspect
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine.tape import current_mode, set_mode
@@ -103,6 +106,44 @@ def noted(text):
     except BaseException as error:
         error.add_note(text)
         raise
+
+
+def grouped(items, key):
+    """The items in a dict by ``key(item)``: one test for each key costs less than one for each item."""
+    groups = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
+def sampled(rows, every):
+    """Rows for `pytest.mark.parametrize`: one in ``every`` in the default suite, the others in the slow tests."""
+    return [
+        pytest.param(*(row if isinstance(row, tuple) else [row]), marks=pytest.mark.slow if i % every else [])
+        for i, row in enumerate(rows)
+    ]
+
+
+def each(names, rows, ids=None):
+    """Call a short test with each row, as `pytest.mark.parametrize` does, in one test; an error says with which row.
+
+    For rows that take less time than pytest needs for a test of its own, and for tests that change no fixture.
+    """
+    names, rows = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names), list(rows)
+    labels = list(map(ids, rows) if callable(ids) else ids or map(repr, rows))
+
+    def decorate(test):
+        @functools.wraps(test)
+        def run(**others):
+            for label, row in zip(labels, rows, strict=True):
+                with noted(f"with {label}"):
+                    test(**dict(zip(names, row if len(names) > 1 else [row], strict=True)), **others)
+
+        given = inspect.signature(test)
+        run.__signature__ = given.replace(parameters=[p for p in given.parameters.values() if p.name not in names])
+        return run
+
+    return decorate
 
 
 def is_recording():

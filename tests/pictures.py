@@ -112,3 +112,96 @@ def sampled(piece):
     t = np.linspace(0, 1, 40)[:, None]
     curve = b * (1 - t) ** 3 + 3 * c * t * (1 - t) ** 2 + 3 * d * t**2 * (1 - t) + e * t**3
     return np.concatenate([a + (b - a) * t, curve, e + (f - e) * t])
+
+
+class Framed:
+    """The boxes and the frames of open groups in an SVG, and the arrows between boxes, through the frames."""
+
+    def __init__(self, svg, down=True):
+        root = ElementTree.fromstring(svg)
+        self.boxes, self.frames, tips = [], [], []
+        self.bar = 26 if down else 0  # from the side of a frame at which arrows arrive to where lines go on inside
+        for group in root.iter(f"{SVG}g"):
+            if group.find(f"{SVG}title") is not None:
+                rects, texts = group.findall(f"{SVG}rect"), [text.text for text in group.iter(f"{SVG}text")]
+                x, y, width, height = (float(rects[0].get(key)) for key in ("x", "y", "width", "height"))
+                corners = (x, y, x + width, y + height) if down else (y, x, y + height, x + width)
+                node = Node(texts[0], tuple(texts[1:]), group.find(f"{SVG}title").text, *corners)
+                (self.boxes if len(rects) == 1 else self.frames).append(node)
+        self.ends = []  # of each line: the point at which it starts, and that at which it ends
+        for path in root.iter(f"{SVG}path"):
+            pieces = [re.findall(r"-?[\d.]+(?:e-?\d+)?", piece) for piece in path.get("d").split("M")[1:]]
+            pieces = [[key(map(float, piece[i : i + 2]), down) for i in (0, len(piece) - 2)] for piece in pieces]
+            if path.get("stroke-width") == "1.3":
+                self.ends += joined(pieces)
+            elif path.get("fill") != "none":
+                tips.append(pieces[0][0])
+        assert sorted(tips) == sorted(end for _, end in self.ends if self._node_at(end) is not None)
+        self.edges = [(self._origin(start), self.boxes.index(node)) for start, end in self.ends
+                      if (node := self._node_at(end)) in self.boxes]  # fmt: skip
+
+    def _node_at(self, point):
+        """The box or frame on whose side for arrows a point is; None if there is none."""
+        x, y = point
+        found = [node for node in self.boxes + self.frames if near(y, node.top) and node.left < x < node.right]
+        assert len(found) <= 1
+        return found[0] if found else None
+
+    def _origin(self, point):
+        """The box at which a line starts, from outside through a frame if it starts at one."""
+        x, y = point
+        for i, box in enumerate(self.boxes):
+            if near(x, (box.left + box.right) / 2) and near(y, box.bottom):
+                return i
+        for frame in self.frames:
+            if frame.left < x < frame.right and near(y, frame.top + self.bar):
+                return self._origin(self._start_of_line_to((x, frame.top)))
+            if frame.left < x < frame.right and near(y, frame.bottom):
+                return self._origin(self._start_of_line_to(point))
+        raise AssertionError(f"a line starts at {point}, where nothing is")
+
+    def _start_of_line_to(self, point):
+        (start,) = {start for start, end in self.ends if near(end[0], point[0]) and near(end[1], point[1])}
+        return start
+
+    def arrows(self):
+        """The number of arrows for each pair of titles."""
+        return Counter((self.boxes[i].title, self.boxes[j].title) for i, j in self.edges)
+
+    def check_geometry(self):
+        """Check that boxes and frames are apart or inside one another."""
+        for i, a in enumerate(self.boxes):
+            assert all(apart(a, b) > 12 for b in self.boxes[:i])
+            for frame in self.frames:
+                assert apart(a, frame) > 12 or within(a, frame, self.bar), (a, frame)
+        for i, a in enumerate(self.frames):
+            for b in self.frames[:i]:
+                assert apart(a, b) > 12 or within(a, b, self.bar) or within(b, a, self.bar), (a, b)
+
+
+def joined(pieces):
+    """Start and end of the lines of one path: a piece that begins where another one ends continues it."""
+    origins, starts = {}, {start for start, _ in pieces}
+    for start, end in sorted(pieces, key=lambda piece: piece[0][1]):
+        origin = origins.get(start, start)
+        if end in starts:
+            origins[end] = origin
+        else:
+            yield origin, end
+
+
+def key(point, down):
+    x, y = (round(value, 1) for value in point)
+    return (x, y) if down else (y, x)
+
+
+def near(a, b):
+    return abs(a - b) < 0.11
+
+
+def apart(a, b):
+    return max(a.left - b.right, b.left - a.right, a.top - b.bottom, b.top - a.bottom)
+
+
+def within(a, frame, bar):
+    return min(a.left - frame.left, a.top - frame.top - bar, frame.right - a.right, frame.bottom - a.bottom) > 8

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tests.helpers import leaf
+from tests.helpers import each, leaf
 
 # fmt: off
 REFUSED = [
@@ -50,7 +50,7 @@ REFUSED = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("name", "call", "error", "message"), REFUSED, ids=[row[0] for row in REFUSED])
+@each(("name", "call", "error", "message"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_wrong_arguments_are_refused_with_a_remedy(name, call, error, message):
     with pytest.raises(error, match=message):
         call()
@@ -97,11 +97,9 @@ def test_an_axis_is_refused_where_numpy_refuses_it(function):
         assert outcomes[0] == outcomes[1] == outcomes[2], (shape, axis)
 
 
-@pytest.mark.parametrize(
-    "indices", [np.array([1.0]), np.array([]), np.array([1], np.uint64), [1.0], [], True, np.int8([1])]
-)
-@pytest.mark.parametrize("mode", ["raise", "wrap", "clip", "edge", ""])
-@pytest.mark.parametrize("tracked", [True, False])
+@each("indices", [np.array([1.0]), np.array([]), np.array([1], np.uint64), [1.0], [], True, np.int8([1])])
+@each("mode", ["raise", "wrap", "clip", "edge", ""])
+@each("tracked", [True, False])
 def test_put_takes_the_indices_and_modes_that_numpy_takes(indices, mode, tracked):
     x, outcomes = np.arange(3.0), []
     for given in (x.copy(), tg.Tensor(x, requires_grad=tracked).copy()):

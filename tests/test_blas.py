@@ -9,6 +9,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad import blas
+from tensorgrad.functional import small_products
 from tensorgrad.optim import SGD, Adam
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -47,9 +48,13 @@ def assert_near(actual, expected):
 
 
 @DTYPES
-@pytest.mark.parametrize("is_used", [pytest.param(True, marks=needs_blas), False])
-def test_products(dtype, is_used, monkeypatch, calls):
-    if not is_used:
+@pytest.mark.parametrize(("small", "parts"), [(10**6, 6), (60, 10), (15, 9), (0, 0)])
+def test_products(dtype, small, parts, monkeypatch, calls):
+    """Products of more than ``small`` multiplications are divided into up to three parts; 0 is for NumPy."""
+    if parts and not blas.enabled():
+        pytest.skip("NumPy's BLAS is not used")
+    monkeypatch.setattr(small_products, "_SMALL", small)
+    if not parts:
         monkeypatch.setattr(blas, "_routines", dict)
     a, b, c = (numbers(shape, dtype, i) for i, shape in enumerate([(8, 12), (12, 8), (7, 8)]))
     terms = [  # (rows, K) and (K, columns), added to (rows, columns); the rows of a, b and c are apart
@@ -60,7 +65,7 @@ def test_products(dtype, is_used, monkeypatch, calls):
         (a[:, 2:3], b[3:4, :1], np.zeros((8, 1), dtype)),
         (a[:4, :3], b[:3, ::4][:, :1], c[:4, ::3][:, 1:2]),
     ]
-    run = blas.products(terms)
+    run = small_products.products(terms)
     start = [z.copy() for *_, z in terms] + [c.copy()]
     for x, y, z in terms:
         z += x @ y
@@ -70,7 +75,7 @@ def test_products(dtype, is_used, monkeypatch, calls):
     run()
     for got, value in zip([*(z for *_, z in terms), c], expected, strict=True):
         assert_near(got, value)
-    assert calls[1] == len(terms) * is_used
+    assert calls[1] == parts
 
 
 @DTYPES

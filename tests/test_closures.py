@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tests.helpers import leaf
+from tests.helpers import each, leaf
 
 XS = np.array([1.0, 2.0, -0.5])
 
@@ -47,8 +47,8 @@ def _backward(f, a):
     return x.grad
 
 
-@pytest.mark.parametrize("outer", OUTER)
-@pytest.mark.parametrize("inner", INNER)
+@each("outer", OUTER)
+@each("inner", INNER)
 def test_the_derivative_of_a_derivative_with_a_closure(outer, inner):
     f, slope = INNER[inner]
     np.testing.assert_allclose(OUTER[outer](f, 1.3), slope(1.3), rtol=1e-12)

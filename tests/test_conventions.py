@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tests.helpers import leaf, slope, slopes
+from tests.helpers import each, leaf, slope, slopes
 
 NAN = np.nan
 
@@ -138,7 +138,7 @@ AT_A_POINT = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("name", "fn", "x", "expected"), AT_A_POINT, ids=[row[0] for row in AT_A_POINT])
+@each(("name", "fn", "x", "expected"), AT_A_POINT, ids=[row[0] for row in AT_A_POINT])
 def test_derivative_at_a_point(name, fn, x, expected):
     np.testing.assert_allclose(slope(fn, x), expected, rtol=1e-15)
 
@@ -246,8 +246,8 @@ def test_plain_statistics():
             call()
 
 
-@pytest.mark.parametrize("exponent", [-3, -2, -1, 1, 2, 3, 4, 5, 3.0, 2.5])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@each("exponent", [-3, -2, -1, 1, 2, 3, 4, 5, 3.0, 2.5])
+@each("dtype", [np.float32, np.float64, np.float16])
 def test_small_whole_powers_are_numpys_but_for_two_units(exponent, dtype):
     rng = np.random.default_rng(0)
     x = rng.standard_normal(2000) * 10.0 ** rng.integers(-20, 20, 2000)

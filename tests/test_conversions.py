@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tests.helpers import leaf
+from tests.helpers import each, leaf
 
 X = np.array([[0.5, 1.7, -2.3], [3.0, -0.2, 2.5]])
 
@@ -33,9 +33,9 @@ WHOLE = [
 # fmt: on
 
 
-@pytest.mark.parametrize("make", [leaf, tg.Tensor, lambda x: leaf(x) * 1], ids=["leaf", "constant", "result"])
-@pytest.mark.parametrize("x", [X, X[0], X[0, 1]], ids=["2-d", "1-d", "0-d"])
-@pytest.mark.parametrize(("name", "convert"), WHOLE, ids=[row[0] for row in WHOLE])
+@each("make", [leaf, tg.Tensor, lambda x: leaf(x) * 1], ids=["leaf", "constant", "result"])
+@each("x", [X, X[0], X[0, 1]], ids=["2-d", "1-d", "0-d"])
+@each(("name", "convert"), WHOLE, ids=[row[0] for row in WHOLE])
 def test_integers_of_a_tracked_tensor_are_plain(name, convert, x, make):
     got, expected = convert(make(x)), convert(np.asarray(x))
     assert isinstance(got, (np.ndarray, np.integer, np.bool_))

@@ -158,7 +158,7 @@ def test_notebooks_and_files(tmp_path):
     drawing.save(tmp_path / "graph.svg")
     drawing.save(str(tmp_path / "graph.svg"))
     assert (tmp_path / "graph.svg").read_text(encoding="utf-8") == drawing.svg
-    with pytest.raises(ValueError, match=r"write 'graph\.svg', not 'graph\.png'"):
+    with pytest.raises(ValueError, match=r"write 'graph\.svg' or 'graph\.html', not"):
         drawing.save(tmp_path / "graph.png")
     with pytest.raises(FileNotFoundError):
         drawing.save(tmp_path / "nowhere" / "graph.svg")
@@ -217,7 +217,7 @@ def test_a_freed_graph_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "says"),
     [
-        ((np.ones(3),), {}, TypeError, "draw takes a Tensor, or a sequence of them, got ndarray"),
+        ((np.ones(3),), {}, TypeError, "draw takes a Tensor, .*, got ndarray"),
         (([randn(2), 3],), {}, TypeError, "got int"),
         (([],), {}, ValueError, "at least one tensor"),
         ((randn(2),), {"direction": "up"}, ValueError, "direction must be 'down' or 'right', got 'up'"),

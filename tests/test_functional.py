@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tensorgrad as tg
 from tensorgrad import blas, functional
-from tensorgrad.functional import convolution_products, depthwise, pixel_matrices, whole_windows
+from tensorgrad.functional import convolution_products, depthwise, pixel_matrices, pooled_windows, whole_windows
 from tensorgrad.functional.folding import fold, unfold
 from tests.helpers import draw, leaf
 
@@ -341,6 +341,16 @@ def test_pooling_gives_the_same_gradient_in_a_recorded_pass_and_for_any_order_in
     )
     np.testing.assert_allclose(plain, recorded.data, atol=1e-12)
     np.testing.assert_allclose(plain, of_last, atol=1e-12)
+
+
+def test_max_pooling_of_one_image_at_a_time(monkeypatch):
+    x = leaf(np.random.default_rng(0).integers(0, 4, (3, 2, 7, 8)).astype(float))
+    y = tg.max_pool2d(x, 3, 2, 1)
+    expected = y.data, tg.grad(y, x, draw(*y.shape))
+    monkeypatch.setattr(pooled_windows, "_CACHE", 1)
+    y = tg.max_pool2d(x, 3, 2, 1)
+    np.testing.assert_array_equal(y.data, expected[0])
+    np.testing.assert_array_equal(tg.grad(y, x, draw(*y.shape)), expected[1])
 
 
 def test_convolutions_of_float16_are_added_up_in_float32():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tests.helpers import leaf
+from tests.helpers import each, leaf
 
 X, W2, Q = np.ones((1, 2, 4, 4)), np.ones((2, 2, 3, 3)), np.ones((2, 3))
 
@@ -169,7 +169,7 @@ REFUSED = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("name", "call", "error", "message"), REFUSED, ids=[row[0] for row in REFUSED])
+@each(("name", "call", "error", "message"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_wrong_arguments_are_refused_with_a_remedy(name, call, error, message):
     with pytest.raises(error, match=message):
         call()

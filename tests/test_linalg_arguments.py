@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tests.helpers import leaf
+from tests.helpers import each, leaf
 
 rng = np.random.default_rng(0)
 
@@ -50,7 +50,7 @@ WRONG = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("name", "call", "remedy"), REFUSED, ids=[row[0] for row in REFUSED])
+@each(("name", "call", "remedy"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_functions_without_a_gradient_are_refused_with_the_remedy(name, call, remedy):
     x = np.arange(6.0).reshape(3, 2) / 3 + np.eye(3, 2)
     with pytest.raises(tg.NoRuleError, match=remedy):
@@ -62,7 +62,7 @@ def test_functions_without_a_gradient_are_refused_with_the_remedy(name, call, re
                 np.testing.assert_array_equal(getattr(got, "data", got), value)
 
 
-@pytest.mark.parametrize(("name", "call", "error", "message"), WRONG, ids=[row[0] for row in WRONG])
+@each(("name", "call", "error", "message"), WRONG, ids=[row[0] for row in WRONG])
 def test_wrong_arguments(name, call, error, message):
     x = leaf(np.arange(6.0).reshape(3, 2) + 1)
     if error is None:

@@ -14,15 +14,13 @@ import pytest
 import tensorgrad as tg
 from tensorgrad.engine import tape
 from tensorgrad.engine.registry import Signature, entries
-from tests.helpers import leaf
+from tests.helpers import each, leaf
 
 # ------------------------------------------------------------------------------------------------ methods of ufuncs
 
 
-@pytest.mark.parametrize(
-    "name", ["add", "multiply", "maximum", "minimum", "subtract", "divide", "power", "exp", "matmul"]
-)
-@pytest.mark.parametrize("method", ["reduce", "accumulate", "outer", "at", "reduceat"])
+@each("name", ["add", "multiply", "maximum", "minimum", "subtract", "divide", "power", "exp", "matmul"])
+@each("method", ["reduce", "accumulate", "outer", "at", "reduceat"])
 def test_methods_of_ufuncs(name, method):
     """Every method of a ufunc returns a tracked tensor or raises."""
     run = getattr(getattr(np, name), method)
@@ -92,8 +90,8 @@ LEAVES_THE_TAPE = [
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("shape", [(3,), (2, 2), ()])
-@pytest.mark.parametrize(("name", "leave"), LEAVES_THE_TAPE, ids=[row[0] for row in LEAVES_THE_TAPE])
+@each("shape", [(3,), (2, 2), ()])
+@each(("name", "leave"), LEAVES_THE_TAPE, ids=[row[0] for row in LEAVES_THE_TAPE])
 def test_a_conversion_of_a_tracked_tensor_is_an_error(name, leave, shape):
     t = leaf(np.full(shape, 0.5))
     with pytest.raises(Exception) as caught:  # noqa: PT011  (the type varies)
@@ -197,7 +195,7 @@ FORMS = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("name", "fn"), FORMS, ids=[row[0] for row in FORMS])
+@each(("name", "fn"), FORMS, ids=[row[0] for row in FORMS])
 def test_every_form_of_call_records(name, fn):
     x = np.array([[0.3, 1.7], [1.1, 0.6]])
     t = tg.Tensor(x, requires_grad=True)

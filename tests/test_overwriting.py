@@ -5,7 +5,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine.backward import reachable
-from tests.helpers import leaf
+from tests.helpers import each, leaf
 from tests.records import saved_inputs
 
 
@@ -74,8 +74,8 @@ def written(writer, w):
     assert not np.array_equal(w.data, before)
 
 
-@pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("read", ["in full", "through a view", "twice"])
+@each("writer", WRITERS)
+@each("read", ["in full", "through a view", "twice"])
 def test_a_pending_pass_keeps_the_value_that_is_overwritten(writer, read):
     w = leaf([1.0, 2.0])
     loss = {
@@ -91,7 +91,7 @@ def test_a_pending_pass_keeps_the_value_that_is_overwritten(writer, read):
     np.testing.assert_array_equal(w.data, after)
 
 
-@pytest.mark.parametrize("writer", [w for w in WRITERS if w not in ("sgd", "load_state_dict")])
+@each("writer", [w for w in WRITERS if w not in ("sgd", "load_state_dict")])
 def test_a_pending_pass_keeps_the_value_of_an_interior_tensor(writer):
     w = leaf([1.0, 2.0])
     h = w * 2
@@ -101,8 +101,8 @@ def test_a_pending_pass_keeps_the_value_of_an_interior_tensor(writer):
     np.testing.assert_allclose(w.grad, 2 * np.cos([2, 4]))
 
 
-@pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("when", ["before the first pass", "before the second pass"])
+@each("writer", WRITERS)
+@each("when", ["before the first pass", "before the second pass"])
 def test_the_graph_of_a_gradient_keeps_the_value_that_is_overwritten(writer, when):
     w = leaf([1.0, 2.0])
     loss = np.sum(np.sin(w) * w)
@@ -116,7 +116,7 @@ def test_the_graph_of_a_gradient_keeps_the_value_that_is_overwritten(writer, whe
     np.testing.assert_allclose(tg.grad(np.sum(g), w), 2 * np.cos(x) - np.sin(x) * x)
 
 
-@pytest.mark.parametrize("writer", WRITERS)
+@each("writer", WRITERS)
 def test_every_pass_has_the_value_of_its_own_time(writer):
     """Three losses, each followed by a write; the backward passes are in another order."""
     w = leaf([1.0, 2.0])
@@ -133,8 +133,8 @@ def test_every_pass_has_the_value_of_its_own_time(writer):
         np.testing.assert_allclose(tg.grad(losses[k], w), expected)
 
 
-@pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("why", ["backward", "dropped", "not recorded", "not read"])
+@each("writer", WRITERS)
+@each("why", ["backward", "dropped", "not recorded", "not read"])
 def test_writing_is_free_once_nothing_needs_the_value(writer, why):
     w = leaf([1.0, 2.0])
     if why == "not recorded":

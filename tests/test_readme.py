@@ -20,6 +20,8 @@ DOCS = (
     "figures.md",
     "how-it-works.md",
     "from-autograd.md",
+    "from-jax.md",
+    "own-functions.md",
 )
 PAGES = [README, *(ROOT / "docs" / name for name in DOCS),
          *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
@@ -28,7 +30,7 @@ PAGES = [README, *(ROOT / "docs" / name for name in DOCS),
 FOLDERS = "models|checkpoints|docs|studies|tensorgrad|benchmarks|examples"
 
 
-WITH_EXAMPLES = ("guide", "layers", "models", "export", "scikit-learn", "scipy")
+WITH_EXAMPLES = ("guide", "own-functions", "from-jax", "layers", "models", "export", "scikit-learn", "scipy")
 NEEDED = {"export.md": ("onnx", "onnxruntime", "safetensors"), "scikit-learn.md": ("sklearn",), "scipy.md": ("scipy",)}
 
 

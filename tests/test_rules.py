@@ -1,5 +1,7 @@
 """Every row of the table: value, gradient, second derivative and dtype."""
 
+import re
+
 import numpy as np
 import pytest
 from cases import BINARY, ROWS, UNARY, ids
@@ -8,9 +10,9 @@ import tensorgrad as tg
 from tensorgrad.engine import record
 from tensorgrad.engine.registry import entries
 from tensorgrad.engine.tape import Mode, set_mode
-from tests.helpers import check_derivatives, check_gradient, gradients, noted, tracked
+from tests.helpers import check_derivatives, check_gradient, gradients, grouped, noted, tracked
 
-rows = pytest.mark.parametrize("row", ROWS, ids=ids(ROWS))
+by_function = grouped(ROWS, lambda row: re.match(r"\w+|\W+", row.name)[0].strip())  # by the first word of the name
 
 
 def read_only(x):
@@ -71,18 +73,20 @@ def test_every_function_of_the_gradient_table_is_in_the_test_table(monkeypatch):
     assert known - used - internal == set()
 
 
-@rows
-def test_value_derivatives_and_dtype(row):
-    """A single test for each row: separate tests would take longer than what they test."""
-    arrays = row.inputs()
-    leaves = tracked(arrays)
-    out = row.fn(*leaves)
-    with noted("the value"):
-        check_value(row, arrays, out)
-    with noted("the derivatives"):
-        check_derivatives(row.fn, arrays, out, leaves)
-    with noted("of float32"):
-        check_float32_stays(row)
+@pytest.mark.parametrize("name", by_function)
+def test_values_derivatives_and_dtypes(name):
+    """A single test for all rows of a function: separate tests would take longer than what they test."""
+    for row in by_function[name]:
+        arrays = row.inputs()
+        leaves = tracked(arrays)
+        with noted(f"row {row.name!r}"):
+            out = row.fn(*leaves)
+            with noted("the value"):
+                check_value(row, arrays, out)
+            with noted("the derivatives"):
+                check_derivatives(row.fn, arrays, out, leaves)
+            with noted("of float32"):
+                check_float32_stays(row)
 
 
 def check_value(row, arrays, out):
@@ -125,21 +129,24 @@ def test_a_wrong_derivative_is_found():
 
 
 @pytest.mark.slow
-@rows
-def test_derivatives_of_every_element(row):
-    assert tg.gradcheck(row.fn, row.inputs())
-    assert tg.gradgradcheck(row.fn, row.inputs())
+@pytest.mark.parametrize("name", by_function)
+def test_derivatives_of_every_element(name):
+    for row in by_function[name]:
+        with noted(f"row {row.name!r}"):
+            assert tg.gradcheck(row.fn, row.inputs())
+            assert tg.gradgradcheck(row.fn, row.inputs())
 
 
 @pytest.mark.slow
-@rows
-def test_layouts_memory_and_inputs(row):
-    with noted("other layouts"):
-        check_layouts(row)
-    with noted("rules that write"):
-        check_that_rules_write_to_nothing(row)
-    with noted("one input alone"):
-        check_each_input_alone(row)
+@pytest.mark.parametrize("name", by_function)
+def test_layouts_memory_and_inputs(name):
+    for row in by_function[name]:
+        with noted(f"row {row.name!r}, other layouts"):
+            check_layouts(row)
+        with noted(f"row {row.name!r}, rules that write"):
+            check_that_rules_write_to_nothing(row)
+        with noted(f"row {row.name!r}, one input alone"):
+            check_each_input_alone(row)
 
 
 def check_layouts(row):

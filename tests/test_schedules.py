@@ -10,6 +10,7 @@ import pytest
 import tensorgrad as tg
 from tensorgrad import schedules
 from tensorgrad.schedules import Plateau
+from tests.helpers import each
 
 H = 0.5**0.5
 # fmt: off
@@ -68,7 +69,7 @@ VALUES = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("name", "schedule", "expected"), VALUES, ids=[row[0] for row in VALUES])
+@each(("name", "schedule", "expected"), VALUES, ids=[row[0] for row in VALUES])
 def test_values(name, schedule, expected):
     np.testing.assert_allclose([schedule(i) for i in range(len(expected))], expected, rtol=1e-11, atol=1e-15)
     np.testing.assert_allclose(schedule(len(expected) - 1), expected[-1], rtol=1e-11, atol=1e-15)  # no state

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.lib.stride_tricks import sliding_window_view
 
 import tensorgrad as tg
-from tests.helpers import leaf
+from tests.helpers import each, leaf
 
 # fmt: off
 FUNCTIONS = [
@@ -65,7 +65,7 @@ FUNCTIONS = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("name", "fn"), FUNCTIONS, ids=[name for name, _ in FUNCTIONS])
+@each(("name", "fn"), FUNCTIONS, ids=[name for name, _ in FUNCTIONS])
 def test_views_and_copies_are_numpys(name, fn):
     x = np.arange(1.0, 25).reshape(2, 3, 4)
     expected = fn(x)
@@ -114,7 +114,7 @@ REFUSED = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("name", "call", "error", "message"), REFUSED, ids=[row[0] for row in REFUSED])
+@each(("name", "call", "error", "message"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_calls_without_a_rule_or_with_invalid_arguments_are_refused(name, call, error, message):
     with pytest.raises(error, match=message):
         call(leaf([[1, 2, 3], [4, 5, 6]]))

@@ -63,6 +63,8 @@ def test_memory_is_shared_where_numpy_shares_it(name, function, sources):
     for source in sources:
         make, seen = SOURCES[source], set()
         for k, call in enumerate(CALLS):
+            if sources is QUICK and (k + QUICK.index(source)) % 2:  # each call with half of these sources
+                continue
             x = make()
             expected = quietly(function, call, x)
             if isinstance(expected, Exception):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tests.helpers import leaf, slope, slopes
+from tests.helpers import each, leaf, slope, slopes
 
 BIG = [[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, 1e4 - 1], [-np.inf, 0.0, 1.0], [-np.inf, -np.inf, 5.0]]
 
@@ -42,8 +42,8 @@ OF_ROWS = {
 }
 
 
-@pytest.mark.parametrize("fn", OF_ROWS.values(), ids=OF_ROWS)
-@pytest.mark.parametrize("bad", [[np.nan, 1, 2], [np.nan] * 3, [-np.inf] * 3, [-np.inf, 0, np.nan], [np.inf, 0, 1]])
+@each("fn", OF_ROWS.values(), ids=OF_ROWS)
+@each("bad", [[np.nan, 1, 2], [np.nan] * 3, [-np.inf] * 3, [-np.inf, 0, np.nan], [np.inf, 0, 1]])
 def test_a_row_that_is_not_selected_has_gradient_zero(fn, bad):
     def some(x):
         return np.square(np.where([[False], [True]], fn(x), 0))

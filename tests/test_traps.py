@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import each
 
 PAGE = (Path(__file__).parent.parent / "docs" / "traps.md").read_text(encoding="utf-8")
 TABLE = [
@@ -48,7 +49,7 @@ def test_there_are_traps():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("wrong", [row[0][0] for row in TABLE])
+@each("wrong", [row[0][0] for row in TABLE])
 def test_the_trap_raises_and_the_error_names_a_remedy(wrong):
     with pytest.raises(Exception) as caught:  # noqa: PT011  (NumPy may raise its own error from ours)
         run(wrong)
@@ -58,7 +59,7 @@ def test_the_trap_raises_and_the_error_names_a_remedy(wrong):
     assert [way for way in WAYS_OUT if way in str(ours)], str(ours)
 
 
-@pytest.mark.parametrize(("wrong", "right"), PAIRS, ids=[right for _, right in PAIRS])
+@each(("wrong", "right"), PAIRS, ids=[right for _, right in PAIRS])
 def test_what_to_write_instead_runs_and_differentiates(wrong, right):
     value, t = run(right)
     if "item" in right or ".data" in right or right.startswith('f"'):

@@ -21,6 +21,7 @@ SIGNATURES = ROOT / "tensorgrad" / "frontend" / "signatures.pyi"
 FUNCTIONS = ROOT / "tensorgrad" / "functional" / "__init__.pyi"
 
 
+@pytest.mark.slow
 def test_mypy_finds_the_mistakes_that_are_marked_and_no_others():
     """A single run for all programs: reading NumPy's types takes most of the time, unless mypy has cached them."""
     api = pytest.importorskip("mypy.api")

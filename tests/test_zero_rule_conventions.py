@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tests.helpers import leaf, slope, slopes
+from tests.helpers import each, leaf, slope, slopes
 
 NAN = np.nan
 
@@ -68,8 +68,8 @@ UNUSED = {
 }
 
 
-@pytest.mark.parametrize("unused", UNUSED.values(), ids=UNUSED)
-@pytest.mark.parametrize(("name", "fn", "points", "first", "second"), SINGULAR, ids=[row[0] for row in SINGULAR])
+@each("unused", UNUSED.values(), ids=UNUSED)
+@each(("name", "fn", "points", "first", "second"), SINGULAR, ids=[row[0] for row in SINGULAR])
 def test_the_branch_that_where_does_not_select_has_gradient_zero(name, fn, points, first, second, unused):
     """Each bad point separately: NumPy's error flags for one element must not protect another."""
     for bad in points:
@@ -98,9 +98,9 @@ def test_a_product_takes_nan_from_the_other_factor():
     np.testing.assert_array_equal(tg.grad(np.sum(np.where(keep, x, 0) @ w), w), [[2], [3]])
 
 
-@pytest.mark.parametrize("power", [1, 2])
-@pytest.mark.parametrize("bad", [NAN, np.inf, -np.inf])
-@pytest.mark.parametrize("fn", ROWWISE.values(), ids=ROWWISE)
+@each("power", [1, 2])
+@each("bad", [NAN, np.inf, -np.inf])
+@each("fn", ROWWISE.values(), ids=ROWWISE)
 def test_rows_that_where_does_not_select_have_gradient_zero(fn, bad, power):
     """Up to second order; selected rows have the same gradient as alone."""
     good = [[1.0, 2.0, 4.0], [3.0, 3.5, 1.0]]

@@ -21,6 +21,13 @@ AMPLITUDES = {
 TOGETHER = 16  # batches: the i-th image of each of them has the same warp, those of one batch have different ones
 
 
+def names_in(value: Any) -> Any:
+    """The names in a value of ``--augment``, perhaps separated by commas, in the order of `NAMES`; none in ``none``."""
+    items = value if isinstance(value, (list, tuple)) else [value]
+    parts = [part for item in items for part in (item.split(",") if isinstance(item, str) else [item])]
+    return [name for name in NAMES if name in parts] + [part for part in parts if part not in (*NAMES, "none")]
+
+
 def whole(count: int) -> slice:
     """The part of a batch of so many images that one process computes by itself."""
     return slice(None)

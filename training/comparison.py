@@ -17,7 +17,7 @@ from training import images, metrics
 from training.grid import as_text
 from training.options import OPTIONS
 from training.run import read_result, weights_in
-from training.state import Progress, check_data, options_in, progress_in
+from training.state import Progress, check_network, options_in, progress_in
 
 PICTURE = "comparison.png"
 _NOT_COMPARED = ("out", "quiet", "data", "eager", "log")  # options that do not change what is learned
@@ -89,7 +89,7 @@ def _read_one(place: Path) -> Entry:
         best = place / "best.npz" if (place / "best.npz").is_file() else path
     config = tg.load(path).config
     about: Any = config.get("data")
-    check_data(path, about)
+    check_network(path, config)
     try:
         o, p = options_in(config.get("options")), progress_in(config.get("progress"))
     except ConfigError as error:
@@ -99,8 +99,7 @@ def _read_one(place: Path) -> Entry:
     network = models.build(o.layers, about["shape"], about["classes"], np.random.default_rng(0), str(path))
     count = sum(parameter.size for parameter in tg.nn.parameters(network).values())
     name = place.resolve().name if place.is_dir() else f"{place.resolve().parent.name}/{place.name}"
-    known = (result or {}).get("test_accuracy")
-    return Entry(name, path, best, o, about, p, status, count, known if isinstance(known, (int, float)) else None)
+    return Entry(name, path, best, o, about, p, status, count, (result or {}).get("test_accuracy"))
 
 
 def add_test_accuracies(entries: Sequence[Entry], folder: str | None) -> None:

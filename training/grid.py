@@ -13,22 +13,45 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
 from models import brief, read_yaml
+from models.schema import checked, described
 from tensorgrad.errors import ConfigError
 from training.command_line import flag, suggestion
 from training.options import OPTIONS, check
-from training.values import integer
 
 NOT_AXES = ("out", "quiet", "data", "eager", "threads", "log")
 AXES = tuple(name for name in OPTIONS if name not in NOT_AXES)
 MOST_RUNS = 100_000
 LONGEST_NAME = 120  # file systems allow 255 bytes
 
+ACCURACY = described(Annotated[float, Meta(ge=0, le=1)], "must be an accuracy of 0 to 1")
 Settings = dict[str, Any]
+
+
+class File(msgspec.Struct, forbid_unknown_fields=True):
+    """The content of a YAML file with a sweep."""
+
+    grids: Annotated[list[Any], Meta(min_length=1, description="must be a list of dicts with name and axes")]
+    common: dict[Any, Any] | None = None  # options of all grids
+
+
+class Entry(msgspec.Struct, forbid_unknown_fields=True):
+    """A grid in such a file."""
+
+    axes: dict[Any, Any]
+    name: str = ""
+    sample: Annotated[int, Meta(ge=1)] | None = None
+    report: dict[Any, Any] | None = None
+
+
+ENTRY = described(Entry, "must be a dict with name and axes")
+FILE = described(File, "must be a dict with grids, and perhaps common")
 
 
 @dataclass
@@ -138,57 +161,37 @@ def read_file(path: Path) -> list[Grid]:
         content = read_yaml(path, "the sweep")
     except FileNotFoundError as error:
         raise ConfigError(f"cannot read the sweep {path}: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("grids"), list) or not content["grids"]:
-        raise ConfigError(
-            f"{path}: expected `grids`, a list of dicts with name and axes, and optionally `common`, a dict"
-        )
-    refuse_unknown(content, ("common", "grids"), str(path))
-    common = content.get("common") or {}
-    if not isinstance(common, dict):
-        raise ConfigError(f"{path}: common must be a dict of options, got {brief(common)}")
+    if isinstance(content, dict) and "search" in content:
+        raise ConfigError(f"{path}: `search` needs --search N, the number of trials")
+    file = checked(content, FILE, str(path))
     grids: list[Grid] = []
-    for i, entry in enumerate(content["grids"], 1):
+    for i, given in enumerate(file.grids, 1):
         where = f"{path}: grid {i}"
-        if not isinstance(entry, dict) or not isinstance(entry.get("axes"), dict):
-            raise ConfigError(f"{where}: expected a dict with name and axes")
-        refuse_unknown(entry, ("name", "axes", "sample", "report"), where)
-        name = str(entry.get("name", f"grid {i}"))
+        if isinstance(given, dict) and given.get("name"):
+            where += f" ({given['name']!s:.80})"
+        entry = checked(given, ENTRY, where)
+        name = entry.name or f"grid {i}"
         if file_name(name) in [file_name(grid.name) for grid in grids]:
             raise ConfigError(f"{where}: another grid has the name {name}, too")
-        where = f"{path}: grid {i} ({name})" if "name" in entry else where
-        sample = entry.get("sample")
-        try:
-            sample = None if sample is None else integer(1)(sample)
-        except ValueError as error:
-            raise ConfigError(f"{where}: sample {error}") from None
-        grid = grid_of({**common, **entry["axes"]}, where, sample=sample, name=name)
-        grid.report = _report(entry.get("report") or {}, grid, where)
+        grid = grid_of({**(file.common or {}), **entry.axes}, where, sample=entry.sample, name=name)
+        grid.report = _report(entry.report or {}, grid, where)
         grids.append(grid)
     return grids
 
 
-def _report(given: Any, grid: Grid, where: str) -> dict[str, float]:
+def _report(given: dict[Any, Any], grid: Grid, where: str) -> dict[str, float]:
     """Published accuracies by the value, as text, of the only varied axis of the grid."""
     if not given:
         return {}
-    if not isinstance(given, dict) or len(grid.varied) != 1:
+    if len(grid.varied) != 1:
         raise ConfigError(f"{where}: report must map the values of a single varied axis to accuracies of 0 to 1")
     name, accuracies = grid.varied[0], {}
     for value, accuracy in given.items():
         shown = as_text(parse_value(name, value, f"{where}: report: {name}"))
         if shown not in map(as_text, grid.axes[name]):
             raise ConfigError(f"{where}: report: {shown} is not a value of {name}")
-        if isinstance(accuracy, bool) or not isinstance(accuracy, int | float) or not 0 <= accuracy <= 1:
-            raise ConfigError(f"{where}: report: {shown} must be an accuracy of 0 to 1, got {brief(accuracy)}")
-        accuracies[shown] = float(accuracy)
+        accuracies[shown] = checked(accuracy, ACCURACY, f"{where}: report: {shown}")
     return accuracies
-
-
-def refuse_unknown(entry: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    """Raise a `ConfigError` that begins with ``where`` if a dict has other keys than those that are known."""
-    unknown = [key for key in entry if key not in known]
-    if unknown:
-        raise ConfigError(f"{where}: unknown key {brief(unknown[0])}; valid: {', '.join(known)}")
 
 
 def all_settings(grids: Sequence[Grid]) -> dict[str, Settings]:

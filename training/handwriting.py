@@ -39,7 +39,14 @@ def read_image(path: Path) -> Floats:
     DataError
         Naming the file, if it is missing, not a picture, damaged, too large, or blank.
     """
-    grey = _read_grey(path)
+    ink = ink_of(_read_grey(path))
+    if ink is None:
+        raise DataError(f"{os.fspath(path)}: no ink found: the picture is blank, too faint, or has no empty margin")
+    return ink
+
+
+def ink_of(grey: Floats) -> Floats | None:
+    """The ink, (H, W) in 0..1, of a picture of grey levels with a digit on bare paper; None if there is none."""
     depth = grey - _paper(grey)
     if np.sum(depth**3) < 0:  # the outliers, that is the ink, are darker than the paper
         depth = -depth
@@ -48,8 +55,19 @@ def read_image(path: Path) -> Floats:
     inked = depth[depth > 3 * noise + ROUNDING]
     peak = float(np.percentile(inked[inked >= _otsu(inked)], 90)) if inked.size else 0.0
     if peak < max(FAINTEST_INK, 6 * noise):
-        raise DataError(f"{os.fspath(path)}: no ink found: the picture is blank, too faint, or has no empty margin")
+        return None
     return np.clip((depth - 3 * noise) / (peak - 3 * noise), 0.0, 1.0)
+
+
+def ink_of_drawing(picture: Floats) -> Floats | None:
+    """The ink of a grey picture whose ground has one level, to rounding; None for photographs, scans and colours."""
+    if picture.ndim == 3:
+        if np.ptp(picture, axis=2).any():
+            return None
+        picture = picture[..., 0]
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    is_even = np.ptp(border) <= ROUNDING and np.mean(np.abs(picture - border[0]) <= ROUNDING) > 0.5
+    return ink_of(picture) if is_even else None
 
 
 def to_mnist(ink: npt.ArrayLike) -> npt.NDArray[np.uint8]:

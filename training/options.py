@@ -13,26 +13,35 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import models
+from models.schema import Text, checked, described, integer, list_of, number, one_of
 from tensorgrad.data import NAMES
 from tensorgrad.data.known import KNOWN
 from tensorgrad.errors import ConfigError
 from training import event_log, threads
-from training.augmentation import AMPLITUDES
+from training.augmentation import AMPLITUDES, names_in
 from training.augmentation import NAMES as WARPS
 from training.command_line import Parser, flag
 from training.recipe import OPTIMIZERS, PLATEAU, SCHEDULES, SPECIFIC, by_optimizer
-from training.values import boolean, integer, list_of, names_of, number, one_of, pair_of, text
 
 
 class Option(NamedTuple):
     """One option of a run."""
 
     name: str  # with underscores; `flag` gives the name on the command line
-    parse: Callable[[Any], Any]
+    kind: Any  # the type of its values, see `models.schema`
     default: Any  # if it depends on the data set or the optimizer, a dict by the name of that
     metavar: str | None
     help: str
     in_recipe: bool = True  # whether the recipe of a model file may contain it
+    read: Callable[[Any], Any] = lambda value: value  # from a value as it is written to one of this type
+
+    def parse(self, value: Any, label: str = "") -> Any:
+        """The value in what is written on a command line or in YAML; raises `ConfigError`, which names ``label``."""
+        try:
+            value = self.read(value)
+        except ValueError as error:
+            raise ConfigError(f"{label} {error}") from None
+        return checked(value, self.kind, label, is_written=True)
 
     @property
     def takes_several(self) -> bool:
@@ -48,7 +57,7 @@ class Option(NamedTuple):
 
 # fmt: off
 NETWORK = (
-    Option("model", text, None, "FILE",
+    Option("model", Text, None, "FILE",
            "YAML file with the layers of the network and perhaps a recipe, such as models/cnn.yaml; or a class of your "
            "own, my_model.py:Net, which is called as Net(shape, classes, rng)",
            in_recipe=False),
@@ -61,9 +70,9 @@ NETWORK = (
            "probability of dropping a pixel, likewise", in_recipe=False),
     Option("init", one_of("he", "glorot", "small"), "he", "NAME",
            "initial weights: he, glorot, or small (normal, with standard deviation 0.01)", in_recipe=False),
-    Option("freeze", list_of(text), [], "NAME",
+    Option("freeze", list_of(Text), [], "NAME",
            "names of the layers that keep their initial weights, such as hidden or output"),
-    Option("from", text, None, "FILE",
+    Option("from", Text, None, "FILE",
            "start from the weights in this .npz file, such as best.npz of a run with the same layers", in_recipe=False),
 )
 TRAINING = (
@@ -77,9 +86,9 @@ TRAINING = (
            "learning rate at the start of the schedule"),
     Option("momentum", number(0, 1), by_optimizer(sgd=0.9, others=0.0), "M",
            "sgd, rmsprop: fraction of the previous step that is added to the next one"),
-    Option("nesterov", boolean, True, None,
+    Option("nesterov", bool, True, None,
            "sgd: use Nesterov momentum"),
-    Option("betas", pair_of(number(0, 1)), [0.9, 0.999], "B",
+    Option("betas", described(list_of(number(0, 1)), "must be two numbers", length=2), [0.9, 0.999], "B",
            "adam, adamw, nadam, radam: two numbers, the decay of the running means of the gradient and of its square"),
     Option("weight_decay", number(0), by_optimizer(adamw=0.01, others=0.0), "W",
            "weight decay by the optimizer, of all parameters: decoupled in adamw, where each update subtracts RATE * W "
@@ -125,7 +134,7 @@ DATA = (
            f"{', '.join(KNOWN)}, digits (8x8 pixels, part of the package), or files (those in --data); by default what "
            "--data contains or, without it, mnist if it is found or can be downloaded",
            in_recipe=False),
-    Option("data", text, None, "DIR",
+    Option("data", Text, None, "DIR",
            "folder with the four files of the data set; or a file .npz or .csv, or a folder of pictures for each class",
            in_recipe=False),
     Option("validation", number(0, 0.9), 1 / 12, "FRACTION",
@@ -135,9 +144,11 @@ DATA = (
     Option("shift", integer(0, 7), {"mnist": 1, "digits": 0}, "N",
            "shift each training image by up to N pixels in both directions, drawn anew in every epoch; it replaces "
            "--augment, and is 0 with it"),
-    Option("augment", names_of(*WARPS), {name: list(WARPS) if name == "mnist" else [] for name in NAMES}, "NAME",
+    Option("augment", list_of(described(one_of(*WARPS), f"must be one of {', '.join(WARPS)}, none")),
+           {name: list(WARPS) if name == "mnist" else [] for name in NAMES}, "NAME",
            "warp each training image at random, anew in every epoch, in a second thread: affine (rotated, scaled, "
-           "sheared and translated), elastic (distorted by a smooth random field), or affine,elastic; or none"),
+           "sheared and translated), elastic (distorted by a smooth random field), or affine,elastic; or none",
+           read=names_in),
     Option("rotation", number(0, 180), 8.0, "DEGREES",
            "affine: the largest angle, in both directions"),
     Option("scaling", number(0, 1), 0.08, "FRACTION",
@@ -152,14 +163,14 @@ DATA = (
            "elastic: standard deviation of the Gaussian that smooths the field"),
 )
 TEACHERS = (
-    Option("teachers", list_of(text), [], "FILE",
+    Option("teachers", list_of(Text), [], "FILE",
            "model files of other networks, which are trained first, in the folder of the run; what they predict on "
            "average for a warped image replaces its label. In a recipe, relative to its file"),
     Option("temperature", number(0, open=True), 3.0, "T",
            "the logits of the teachers, and those of the network in its loss, are divided by T"),
     Option("labelled_warps", integer(1), 20, "N",
            "how many times each image is warped and labelled by the teachers; the epochs take these in turn"),
-    Option("teachers_from", text, None, "RUN",
+    Option("teachers_from", Text, None, "RUN",
            "use the teachers and labelled warps in the folder of another run, and add those that are missing there",
            in_recipe=False),
 )
@@ -168,20 +179,21 @@ RUN = (
            "seed of all random numbers; on one machine, the same seed and number of --threads give bitwise the same "
            "result",
            in_recipe=False),
-    Option("out", text, None, "DIR",
+    Option("out", Text, None, "DIR",
            "folder of the run, new or empty; by default a new one in runs/", in_recipe=False),
-    Option("threads", threads.parse, threads.AUTO, "N",
+    Option("threads", threads.NUMBERS, threads.AUTO, "N",
            "threads of the BLAS library: a number; auto, which measures what is fastest, at the start and again after "
-           "an epoch that was slow; or metrics.csv of another run, for the numbers recorded there", in_recipe=False),
-    Option("eager", boolean, False, None,
+           "an epoch that was slow; or metrics.csv of another run, for the numbers recorded there",
+           in_recipe=False, read=threads.recorded),
+    Option("eager", bool, False, None,
            "compute each update anew in place of replaying the NumPy calls of the first ones (see docs/compile.md); "
            "slower, with bitwise the same result", in_recipe=False),
-    Option("watch_test", boolean, False, None,
+    Option("watch_test", bool, False, None,
            "record the test accuracy after every epoch, too (it does not influence the training)"),
     Option("log", one_of(event_log.NONE, event_log.TENSORBOARD), event_log.NONE, "NAME",
            "tensorboard: also write the metrics of each epoch as events for TensorBoard, into the folder tensorboard "
            "of the run (needs tensorboardX); none", in_recipe=False),
-    Option("quiet", boolean, False, None,
+    Option("quiet", bool, False, None,
            "print the result only, without progress", in_recipe=False),
 )
 # fmt: on
@@ -213,7 +225,7 @@ def parser() -> Parser:
         for option in group:
             shown = shown_default(option.default)
             note = option.help + (f" ({shown})" if shown else "")
-            if option.parse is boolean:
+            if option.kind is bool:
                 section.add_argument(flag(option.name), action=argparse.BooleanOptionalAction, help=note)
             else:
                 nargs = "+" if option.takes_several else None
@@ -273,18 +285,15 @@ def check(given: Mapping[str, Any], source: str = "", *, in_file: bool = False) 
     ConfigError
         Naming the option after ``source``, or if that is empty as on the command line; its range; and its value.
     """
-    checked = {}
+    parsed = {}
     for name, value in given.items():
         label = f"{source}: {name}" if source else flag(name)
         option = OPTIONS.get(name)
         if option is None or (source and not in_file and not option.in_recipe):
             valid = ", ".join(o.name for o in OPTIONS.values() if o.in_recipe or not source)
             raise ConfigError(f"{label} is not an option of a run; valid: {valid}")
-        try:
-            checked[name] = option.parse(value)
-        except ValueError as error:
-            raise ConfigError(f"{label} {error}") from None
-    return checked
+        parsed[name] = option.parse(value, label)
+    return parsed
 
 
 def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNamespace:
@@ -324,7 +333,7 @@ def resolve(given: Mapping[str, Any], dataset: str, classes: int) -> SimpleNames
     if "shift" in chosen and "augment" not in chosen:  # each replaces the other's default
         values["augment"] = []
     elif values["augment"]:  # which is regularization enough
-        values |= {name: 0 for name in ("shift", "dropout") if name not in chosen}
+        values |= {name: zero for name, zero in (("shift", 0), ("dropout", 0.0)) if name not in chosen}
     o = SimpleNamespace(**values)
     _check_combination(o, given)
     if layers is None:

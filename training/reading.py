@@ -139,9 +139,13 @@ class Reader:
         if not findings.digits:
             raise DataError(f"{file}: no ink found: {findings.reason}")
         scale = np.array([height / findings.shape[0], width / findings.shape[1]] * 2)
+        inks = [digit.ink for digit in findings.digits]
+        if len(inks) == 1 and not any(mask.any() for mask in findings.removed.values()):
+            drawn = handwriting.ink_of_drawing(picture)  # nothing to find or to remove: the ink as it is
+            inks = inks if drawn is None else [drawn]
         answers = []
-        for digit in findings.digits:
-            seen = self._convert(digit.ink)
+        for digit, ink in zip(findings.digits, inks, strict=True):
+            seen = self._convert(ink)
             top, left, bottom, right = (round(float(side)) for side in digit.box * scale)
             answers.append(Answer(self._names, self._classify(seen), seen, (left, top, right, bottom)))
         return Reading(file, answers, picture=picture, findings=findings)

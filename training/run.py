@@ -5,22 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 import models
 import tensorgrad as tg
+from models.schema import checked
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
 from training.folders import is_empty
 from training.options import OPTIONS, WITH_RESUME, check
-from training.state import COLUMNS, Progress, check_data, options_in, progress_in
+from training.state import COLUMNS, Progress, Result, check_network, options_in, progress_in, without_nan
 
 _OPTIMIZER, _EMA = "optimizer.", "ema."  # prefixes of arrays that are not the network's
 _HEADER = b"# All options of this run. The layers have the form of those in a model file.\n"  # of config.yaml
@@ -64,15 +64,17 @@ class Run:
         arrays, config = tg.load(path)
         try:
             o, progress = options_in(config.get("options")), progress_in(config.get("progress"))
-            has_state = o.optimizer != "sgd" or o.momentum > 0
-            if bool(has_state and progress.update) != any(key.startswith(_OPTIMIZER) for key in arrays):
-                raise KeyError("the state of the optimizer")
-            if bool(o.ema) != any(key.startswith(_EMA) for key in arrays):
-                raise KeyError("the averages of the weights")
-        except (KeyError, ConfigError) as error:
-            reason = f"missing, unknown or out of range: {error}"
-            raise CheckpointError(f"{path} does not contain the state of a run ({reason})") from None
-        check_data(path, config.get("data"))
+            has_state = bool(progress.update) and (o.optimizer != "sgd" or o.momentum > 0)
+            parts = (
+                (_OPTIMIZER, has_state, "the state of the optimizer"),
+                (_EMA, o.ema, "the averages of the weights"),
+            )
+            for prefix, is_needed, what in parts:
+                if (found := any(key.startswith(prefix) for key in arrays)) != bool(is_needed):
+                    raise ConfigError(f"it contains {what}" if found else f"it lacks {what}")
+        except ConfigError as error:
+            raise CheckpointError(f"{path} does not contain the state of a run: {error}") from None
+        check_network(path, config)
         return cls(folder, o, config["data"]), {"path": path, "arrays": arrays, "progress": progress}
 
     def edited(self) -> dict[str, Any]:
@@ -113,7 +115,11 @@ class Run:
         arrays: dict[str, Any] = {**tg.nn.parameters(network), **tg.nn.buffers(network)}
         for prefix, part in ((_OPTIMIZER, optimizer), (_EMA, average)):
             arrays |= {prefix + key: value for key, value in (part.state_dict() if part else {}).items()}
-        config = {"options": vars(self.options), "data": self.about, "progress": _without_nan(asdict(progress))}
+        config = {
+            "options": vars(self.options),
+            "data": self.about,
+            "progress": without_nan(msgspec.structs.asdict(progress)),
+        }
         tg.save(self.folder / name, arrays, config)
 
     def weights(self, name: str) -> dict[str, Any]:
@@ -139,7 +145,7 @@ class Run:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write result.json: the status in which the run ended, and its results."""
-        content = json.dumps(_without_nan(dict(result)), indent=2) + "\n"
+        content = json.dumps(without_nan(dict(result)), indent=2) + "\n"
         write_whole(self.folder / "result.json", lambda file: file.write(content.encode()))
 
     def write_config(self) -> None:
@@ -208,23 +214,12 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     """
     path = folder / "result.json"
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-        if result["status"] not in ("finished", "diverged"):
-            raise ValueError("unknown status")
-        return dict(result)
+        result: dict[str, Any] = checked(json.loads(path.read_text(encoding="utf-8")), Result, "")
+        return result
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, RecursionError):
         raise ConfigError(f"{path} is damaged: delete it to continue from the last checkpoint") from None
-
-
-def _without_nan(value: Any) -> Any:
-    """The same value with None in place of NaN and infinities, which JSON cannot represent."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def weights_in(arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+import msgspec
 import numpy as np
 
+from models.schema import Count, checked
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import ConfigError
 from training.folders import is_empty
@@ -31,6 +33,22 @@ from training.workers import Job
 
 STARTUP = 8  # trials that are drawn at random, before the others are chosen
 PRUNE_TRIALS, PRUNE_EPOCHS = 5, 2  # no trial is pruned before so many have ended, and never in its first epochs
+
+
+class SavedTrial(TypedDict):
+    """What search.json says of a trial."""
+
+    run: str
+    settings: Settings
+    pruned: Count | None
+
+
+class Saved(msgspec.Struct, forbid_unknown_fields=True):
+    """The content of search.json."""
+
+    space: dict[str, Any]
+    data: str
+    trials: list[SavedTrial]
 
 
 @dataclass(eq=False)
@@ -78,12 +96,11 @@ class Search:
                 raise ConfigError(f"--out {folder} is not empty and contains no search: name another folder")
             return
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-            about = {name: content[name] for name in self._about}
-            self.trials = [Trial(t["run"], dict(t["settings"]), t["pruned"]) for t in content["trials"]]
-        except (ValueError, TypeError, KeyError) as error:
+            saved = checked(json.loads(self.path.read_text(encoding="utf-8")), Saved, "it")
+            self.trials = [Trial(**trial) for trial in saved.trials]
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{self.path} is damaged: {error}") from None
-        if about != self._about:
+        if {"space": saved.space, "data": saved.data} != self._about:
             raise ConfigError(f"--out {folder} contains a search with other settings or data: name another folder")
         for trial in self.trials:
             self.update(trial)
@@ -213,18 +230,24 @@ def should_prune(space: Space, trials: Sequence[Trial], trial: Trial) -> bool:
     if not trial.curve:
         return False
     with _quiet():
-        pruner = optuna().pruners.MedianPruner(PRUNE_TRIALS, PRUNE_EPOCHS)
+        pruner = optuna().pruners.MedianPruner(PRUNE_TRIALS, PRUNE_EPOCHS + 1)
         study = _study(space, [t for t in trials if t is not trial], None)
         return bool(pruner.prune(study, _frozen(space, trial)))
 
 
 def importances(space: Space, trials: Sequence[Trial]) -> dict[str, float]:
-    """How much each option explains of the accuracies, in parts of 1, largest first; none if that is not known."""
+    """How much each option explains of the accuracies, in parts of 1, largest first; none if that is not known.
+
+    By PED-ANOVA (Watanabe, Bansal and Hutter, 2023).
+    """
     finished = [trial for trial in trials if trial.value is not None]
     if len(finished) < 2 or len({trial.value for trial in finished}) < 2:
         return {}
     with _quiet():
-        found = optuna().importance.get_param_importances(_study(space, finished, None))
+        package = optuna()
+        found = package.importance.get_param_importances(
+            _study(space, finished, None), evaluator=package.importance.PedAnovaImportanceEvaluator()
+        )
     return {name: float(part) for name, part in found.items() if math.isfinite(part)}
 
 

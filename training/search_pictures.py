@@ -116,7 +116,7 @@ def contour(path: Path, space: Space, trials: Sequence[Trial], names: tuple[str,
     colours: dict[str, Any] = {"cmap": "cividis_r", "norm": Normalize(least, most)}
     mesh = _triangulation(x_unit, y_unit)
     if mesh is not None:
-        unit = np.linspace(0, 1, 201)
+        unit = np.linspace(0, 1, 501)
         surface = LinearTriInterpolator(mesh, errors)(*np.meshgrid(unit, unit))
         grid = [_from_unit(space, name, unit) for name in names]
         axes.contourf(*grid, surface, levels=np.linspace(least, most, 13), extend="max", **colours)

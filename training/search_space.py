@@ -11,16 +11,37 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from models import brief, read_yaml
+from models.schema import checked, described
 from tensorgrad.errors import ConfigError
 from training.command_line import flag, suggestion
-from training.grid import AXES, Settings, as_text, grid_of, parse_value, refuse_unknown
+from training.grid import AXES, Settings, as_text, grid_of, parse_value
 from training.options import OPTIONS
 
 # Options that change the images by which trials are compared, or that are not a matter of choice.
 NOT_SEARCHED = ("dataset", "seed", "validation", "watch_test")
 MOST_CORNERS = 64
 DIGITS = 4  # of the numbers that are drawn, for readable settings
+
+
+class File(msgspec.Struct, forbid_unknown_fields=True):
+    """The content of a YAML file with a search."""
+
+    search: dict[Any, Any]  # options with ranges or lists of values
+    common: dict[Any, Any] | None = None  # options of all trials
+
+
+class Written(msgspec.Struct, forbid_unknown_fields=True):
+    """A range in such a file."""
+
+    low: Any
+    high: Any
+    log: bool = False
+
+
+FILE = described(File, "must be a dict with search, and perhaps common")
 
 
 @dataclass
@@ -100,8 +121,8 @@ def space_of(given: Mapping[str, Any], source: str = "") -> Space:
             else:
                 axes[name] = values
         if name in axes and name in NOT_SEARCHED:
-            raise ConfigError(f"{where} cannot be searched, since trials are compared by their accuracy on the same "
-                              "validation images: give it one value")  # fmt: skip
+            raise ConfigError(f"{where} needs one value in a search, which compares trials by their accuracy on the "
+                              "same validation images")  # fmt: skip
     if not axes:
         raise ConfigError(f"{source or '--search'} has nothing to choose: give an option a range, as in "
                           + ("lr: {low: 1.0e-4, high: 0.1, log: true}" if source else "--lr 1e-4:0.1:log")
@@ -127,25 +148,20 @@ def _from_text(value: str, where: str) -> dict[str, Any]:
 
 
 def _range(name: str, given: Mapping[str, Any], where: str) -> Range:
-    refuse_unknown(given, ("low", "high", "log"), where)
-    if not {"low", "high"} <= given.keys():
-        raise ConfigError(f"{where}: a range has low and high, and perhaps log: true, got {brief(dict(given))}")
+    written = checked(dict(given), Written, where)
     if not _is_numeric(name):
         raise ConfigError(f"{where}: only numbers have a range: list the values")
-    ends = [parse_value(name, given[end], f"{where}: {end}" if given[end] is not None else where)
-            for end in ("low", "high")]  # fmt: skip
+    ends = [parse_value(name, value, f"{where}: {end}" if value is not None else where)
+            for end, value in (("low", written.low), ("high", written.high))]  # fmt: skip
     is_list = isinstance(ends[0], list)
     low, high = (end[0] if is_list else end for end in ends)
     if is_list and max(map(len, ends)) > 1:
         raise ConfigError(f"{where}: the ends of a range are numbers, got {' and '.join(map(as_text, ends))}")
-    log = given.get("log", False)
-    if not isinstance(log, bool):
-        raise ConfigError(f"{where}: log must be true or false, got {brief(log)}")
     if not low < high:
         raise ConfigError(f"{where}: low must be less than high, got {as_text(low)} and {as_text(high)}")
-    if log and low <= 0:
+    if written.log and low <= 0:
         raise ConfigError(f"{where}: with log, low must be greater than 0, got {as_text(low)}")
-    return Range(low, high, log, is_list)
+    return Range(low, high, written.log, is_list)
 
 
 def read_space(path: Path) -> Space:
@@ -160,11 +176,5 @@ def read_space(path: Path) -> Space:
         content = read_yaml(path, "the search")
     except FileNotFoundError as error:
         raise ConfigError(f"cannot read the search {path}: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("search"), dict):
-        raise ConfigError(f"{path}: expected `search`, a dict of options with ranges or lists of values, and perhaps "
-                          "`common`, a dict")  # fmt: skip
-    refuse_unknown(content, ("common", "search"), str(path))
-    common = content.get("common") or {}
-    if not isinstance(common, dict):
-        raise ConfigError(f"{path}: common must be a dict of options, got {brief(common)}")
-    return space_of({**common, **content["search"]}, str(path))
+    file = checked(content, FILE, str(path))
+    return space_of({**(file.common or {}), **file.search}, str(path))

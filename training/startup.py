@@ -7,7 +7,7 @@ import _signal as signal  # type: ignore[import-not-found]  # built in; `signal`
 import os
 import sys
 
-NEEDED = ("filelock", "matplotlib", "PIL", "pooch", "ruamel", "threadpoolctl", "tqdm")
+NEEDED = ("filelock", "matplotlib", "msgspec", "PIL", "pooch", "ruamel", "threadpoolctl", "tqdm")
 
 
 def prepare(program: str) -> None:

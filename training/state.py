@@ -4,139 +4,155 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, Literal, Required, TypedDict
 
-from models import brief
+import msgspec
+from msgspec import Meta
+
+from models.schema import Count, checked
 from tensorgrad.errors import CheckpointError, ConfigError
-from training.options import OPTIONS, check
-from training.values import text
+from training.options import OPTIONS
 
-COLUMNS = (
-    "epoch", "updates", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_accuracy", "lr", "seconds",
-    "threads", "raw_val_accuracy",
-)  # fmt: skip
-_COUNTS = ("epoch", "updates", "threads")  # columns of integers
 _ADDED = (  # options that runs of version 0.2.0 lack; their defaults do what such runs did, but for augment
     "optimizer", "betas", "weight_decay", "clip", "gamma", "milestones", "power", "plateau_epochs", "label_smoothing",
     "ema", "patience", "from", "threads", "eager", "log", "augment", "rotation", "scaling", "shear", "translation",
     "elastic_amplitude", "elastic_sigma", "teachers", "temperature", "labelled_warps", "teachers_from",
 )  # fmt: skip
 _MAY_BE_NONE = {"dropout", "input_dropout", "init"} | {o.name for o in OPTIONS.values() if o.default is None}
-_LISTS = ("layers", "hidden", "freeze", "betas", "milestones", "augment", "teachers")
-_MOST = 2**53  # of a count
 
 
-@dataclass
-class Progress:
+class Row(TypedDict, total=False):
+    """A row of metrics.csv; those of version 0.2.0 lack columns."""
+
+    epoch: Required[Count]
+    updates: Count
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    test_accuracy: float
+    lr: float
+    seconds: Required[float]
+    threads: Count
+    raw_val_accuracy: float
+
+
+COLUMNS = tuple(Row.__annotations__)
+
+
+class Progress(msgspec.Struct, forbid_unknown_fields=True):
     """The state of a run that, together with weights and optimizer, determines how it continues."""
 
-    epoch: int = 0  # completed epochs
-    batch: int = 0  # completed batches of the current epoch
-    update: int = 0  # completed updates of the weights, over all epochs
+    epoch: Count = 0  # completed epochs
+    batch: Count = 0  # completed batches of the current epoch
+    update: Count = 0  # completed updates of the weights, over all epochs
     loss_sum: float = 0.0  # over the images of the current epoch
-    right: int = 0  # correctly classified images of the current epoch
+    right: Count = 0  # correctly classified images of the current epoch
     seconds: float = 0.0  # of training, over all sessions
-    best_epoch: int = 0  # whose weights are in best.npz
+    best_epoch: Count = 0  # whose weights are in best.npz
     best_accuracy: float = -1.0  # on validation images, in that epoch
     best_loss: float = math.inf  # likewise
-    threads: int = 0  # in the current epoch; 0: not chosen yet
-    extended: int = 0  # the epoch after which the run was continued with more epochs
-    plateau: dict[str, Any] = field(default_factory=dict)  # the state of the schedule of this name
-    random_state: Mapping[str, Any] = field(default_factory=dict)  # of the generator of dropout and shifts
-    history: list[dict[str, Any]] = field(default_factory=list)  # a row of metrics.csv for each epoch
+    threads: Count = 0  # in the current epoch; 0: not chosen yet
+    extended: Count = 0  # the epoch after which the run was continued with more epochs
+    plateau: dict[str, int | float | None] = {}  # the state of the schedule of this name
+    random_state: Mapping[str, Any] = {}  # of the generator of dropout and shifts
+    history: list[Row] = []  # for each epoch
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.best_loss):
+            self.best_loss = math.inf
+        if len(self.history) not in (0, self.epoch):  # checkpoints of early versions have none
+            raise ValueError(f"history has {len(self.history)} rows after {self.epoch} epochs")
+
+
+class Result(TypedDict, total=False):
+    """The content of result.json, with None in place of NaN."""
+
+    status: Required[Literal["finished", "diverged"]]
+    test_accuracy: float | None
+    test_loss: float | None
+    best_epoch: Count
+    val_accuracy: float | None
+    epochs: Count
+    updates: Count
+    seconds: float
+
+
+class Decided(TypedDict, total=False):
+    """What a run found out before its first update."""
+
+    compile: bool
+    threads: Count
+    processes: Annotated[int, Meta(ge=1)]
+
+
+class Images(msgspec.Struct):
+    """A description of the images that a network classifies, and of their classes."""
+
+    name: str
+    shape: tuple[Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)]]
+    classes: Annotated[int, Meta(ge=1, le=100_000)]
+    brightest: Annotated[int, Meta(ge=1)]
+    fingerprint: str
+    class_names: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        if math.prod(self.shape) > 1_000_000:  # the network is tried with images of this size
+            raise ValueError(f"images of {self.shape[0]} x {self.shape[1]} pixels are too large")
+        if self.class_names is not msgspec.UNSET and len(self.class_names) != self.classes:
+            raise ValueError(f"there are {len(self.class_names)} class_names for {self.classes} classes")
 
 
 def options_in(saved: Any) -> SimpleNamespace:
-    """The options in a checkpoint; `ConfigError` if one is missing or out of range."""
-    _require(isinstance(saved, dict), "options", saved)
-    dataset = saved.get("dataset")
-    added = {name: OPTIONS[name].default_for(dataset if isinstance(dataset, str) else "mnist") for name in _ADDED}
-    added["augment"] = []
-    options = {**added, "decided": {}, **saved}
-    if missing := sorted((OPTIONS.keys() | {"layers"}) - options.keys()):
-        raise ConfigError(f"{missing[0]} is missing")
-    for name in _LISTS:
-        _require(isinstance(options[name], list), name, options[name])
-    for name, value in options.items():
-        if name in OPTIONS and OPTIONS[name].parse is text and value is not None:
-            _require(isinstance(value, str) and "\0" not in value, name, value)
-    decided = options["decided"]
-    _require(isinstance(decided, dict) and _is_count(decided.get("threads", 1)), "decided", decided)
-    given = {name: value for name, value in options.items() if name in OPTIONS}
-    checked = check({name: value for name, value in given.items() if value is not None or name not in _MAY_BE_NONE})
-    return SimpleNamespace(**options | checked)
+    """The options in a checkpoint; `ConfigError` if one is missing, unknown or out of range."""
+    names = {name: o.kind | None if name in _MAY_BE_NONE else o.kind for name, o in OPTIONS.items()}
+    kind = msgspec.defstruct(
+        "Options", [*names.items(), ("layers", list[Any]), ("decided", Decided)], forbid_unknown_fields=True
+    )
+    if isinstance(saved, dict):
+        dataset = saved.get("dataset")
+        added = {name: OPTIONS[name].default_for(dataset if isinstance(dataset, str) else "mnist") for name in _ADDED}
+        saved = {**added, "augment": [], "decided": {}, **saved}
+    return SimpleNamespace(**msgspec.structs.asdict(checked(saved, kind, "options")))
 
 
 def progress_in(saved: Any) -> Progress:
     """The progress in a checkpoint; `ConfigError` if a value is unknown or not of its type."""
-    _require(isinstance(saved, dict), "progress", saved)
-    known = {part.name: part.type for part in fields(Progress)}
-    for name, value in saved.items():
-        _require(name in known, "progress", name)
-        _require(_VALID[str(known[name])](value), name, value)
-    _require(all(map(_is_number, saved.get("plateau", {}).values())), "plateau", saved.get("plateau"))
-    progress = Progress(**saved)
-    for name, value in vars(progress).items():
-        if value is None:  # JSON has no NaN and no infinity
-            setattr(progress, name, math.inf if name == "best_loss" else math.nan)
-    progress.history = [
-        {key: math.nan if value is None else value for key, value in row.items()} for row in progress.history
-    ]
-    if len(progress.history) not in (0, progress.epoch):  # checkpoints of early versions have none
-        raise ConfigError(f"history has {len(progress.history)} rows after {progress.epoch} epochs")
+    if isinstance(saved, dict) and isinstance(rows := saved.get("history", []), list):
+        saved = {**_with_nan(saved), "history": [_with_nan(row) for row in rows]}
+    progress: Progress = checked(saved, Progress, "progress")
     return progress
 
 
-def check_data(path: Path | str, about: Any) -> None:
-    """Raise `CheckpointError` unless ``about``, from the checkpoint at ``path``, describes images and their classes."""
-    needed = {"name", "shape", "classes", "brightest", "fingerprint"}
-    if not isinstance(about, dict) or not needed <= about.keys():
-        raise CheckpointError(f"{path} does not describe the network of its weights: was it written by train.py?")
-    numbers = [*about["shape"], about["classes"], about["brightest"]] if isinstance(about["shape"], list) else []
-    texts = (about["name"], about["fingerprint"])
-    if len(numbers) != 4 or not all(type(number) is int and number > 0 for number in numbers) or not all(
-            isinstance(value, str) for value in texts):  # fmt: skip
-        raise CheckpointError(f"{path} does not describe the images that its network classifies")
-    if numbers[0] * numbers[1] > 1_000_000 or numbers[2] > 100_000:  # the network is tried with images of this size
-        raise CheckpointError(f"{path} describes images of {numbers[0]} x {numbers[1]} pixels in {numbers[2]} "
-                              "classes, which are too many")  # fmt: skip
-    names = about.get("class_names", [])
-    if not isinstance(names, list) or not all(isinstance(n, str) for n in names) or (
-            "class_names" in about and len(names) != about["classes"]):  # fmt: skip
-        raise CheckpointError(f"{path} does not describe the classes of its network")
+class Trained(msgspec.Struct):
+    """The options without which the network of a checkpoint cannot be used."""
+
+    layers: list[Any]
+    pixels: Literal["unit", "raw"]
 
 
-def _require(condition: bool, name: str, value: Any) -> None:
-    if not condition:
-        raise ConfigError(f"{name} is {brief(value)}")
+def check_network(path: Path | str, config: Mapping[str, Any]) -> None:
+    """Raise `CheckpointError` unless ``config``, of the checkpoint at ``path``, describes a network and its images."""
+    try:
+        checked(config.get("data"), Images, "data")
+        checked(config.get("options"), Trained, "options")
+    except ConfigError as error:
+        raise CheckpointError(f"{path} does not describe its network: was it written by train.py? ({error})") from None
 
 
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < _MOST
+def without_nan(value: Any) -> Any:
+    """The same value with None in place of NaN and infinities, which JSON cannot represent."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _is_number(value: Any) -> bool:
-    return value is None or (type(value) in (int, float) and abs(value) < _MOST**16)
-
-
-def _is_history(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(row, dict) and _is_row(row) for row in value)
-
-
-_VALID = {  # by the type of a field of `Progress`
-    "int": _is_count,
-    "float": _is_number,
-    "dict[str, Any]": lambda value: isinstance(value, dict),
-    "Mapping[str, Any]": lambda value: isinstance(value, dict),
-    "list[dict[str, Any]]": _is_history,
-}
-
-
-def _is_row(row: dict[str, Any]) -> bool:
-    """Whether it is a row of metrics.csv; those of version 0.2.0 lack columns."""
-    return {"epoch", "seconds"} <= row.keys() <= set(COLUMNS) and all(
-        _is_count(value) if name in _COUNTS else _is_number(value) for name, value in row.items()
-    )
+def _with_nan(entry: Any) -> Any:
+    """A dict with NaN in place of None."""
+    if not isinstance(entry, dict):
+        return entry
+    return {name: math.nan if value is None else value for name, value in entry.items()}

@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
+from models.schema import checked
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import ConfigError
 from training.folders import is_empty, locked, remove_temporary_files
 from training.grid import Settings, key
 
-Records = dict[str, dict[str, Any]]  # {"settings": ..., "data": ...} of a run, by the name of its folder
+
+class Record(TypedDict):
+    """A run of a sweep."""
+
+    settings: Settings
+    data: str  # a text that identifies the data set
+
+
+Records = dict[str, Record]  # by the names of the runs' folders
 
 
 def read_records(folder: Path) -> Records:
@@ -29,8 +38,9 @@ def read_records(folder: Path) -> Records:
             raise ConfigError(f"--out {folder} is not empty and contains no sweep: name another folder")
         return {}
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        records: Records = checked(json.loads(path.read_text(encoding="utf-8")), Records, "")
+        return records
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is damaged: {error}") from None
 
 

@@ -11,14 +11,18 @@ import csv
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
-from models import brief
+from models.schema import described, integer, list_of
 
 AUTO = "auto"
+NUMBERS = described(  # one number, or one for each epoch
+    Literal["auto"] | integer(1) | list_of(integer(1)),
+    f"must be {AUTO}, an integer of at least 1, or a file metrics.csv",
+)
 SLOW_FACTOR, SLOW_SECONDS = 1.5, 0.5  # an epoch is slow if it takes 1.5 times the fastest one, and 0.5 s longer
 _ROUNDS, _SECONDS = 7, 0.5  # of a measurement; a round that takes longer is the only one
 
@@ -62,7 +66,7 @@ def fastest(work: Callable[[], Any], limit: int | None = None) -> int:
     return next(number for number in numbers if medians[number] <= 1.05 * min(medians.values()))
 
 
-def for_epoch(o: SimpleNamespace, history: Sequence[dict[str, Any]], measure: Callable[[], int]) -> int:
+def for_epoch(o: SimpleNamespace, history: Sequence[Mapping[str, Any]], measure: Callable[[], int]) -> int:
     """The number of threads of the next epoch: that of the options or, with ``auto``, the fastest by ``measure()``.
 
     The fastest number is measured before a run starts, when the options record it, and again after a slow epoch.
@@ -76,42 +80,33 @@ def for_epoch(o: SimpleNamespace, history: Sequence[dict[str, Any]], measure: Ca
     return measure() if is_slow(history) else int(history[-1].get("threads") or available())
 
 
-def is_slow(history: Sequence[dict[str, Any]]) -> bool:
+def is_slow(history: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the last epoch took much longer than the fastest one, by the rows of metrics.csv."""
     ends = [0.0, *(row["seconds"] for row in history)]
     epochs = [end - start for start, end in itertools.pairwise(ends)]
     return bool(epochs) and epochs[-1] > max(SLOW_FACTOR * min(epochs), min(epochs) + SLOW_SECONDS)
 
 
-def parse(value: Any) -> str | int | list[int]:
-    """``auto``, a number, or a list of numbers, one for each epoch; a file metrics.csv stands for the numbers in it.
+def recorded(value: Any) -> Any:
+    """The numbers in a file metrics.csv, one for each epoch, if ``value`` is the path of one; any other value itself.
 
     Raises
     ------
     ValueError
-        If it is none of these.
+        If they cannot be read.
     """
-    if value == AUTO:
-        return AUTO
-    numbers: Any = _recorded(Path(value)) if isinstance(value, str) and value.endswith(".csv") else value
+    if not (isinstance(value, str) and value.endswith(".csv")):
+        return value
     try:
-        parsed = [int(str(n)) for n in (numbers if isinstance(numbers, list) else [numbers])]
-    except ValueError:
-        parsed = []
-    if not parsed or min(parsed) < 1 or any(isinstance(n, bool) for n in [numbers]):
-        raise ValueError(f"must be {AUTO}, an integer of at least 1, or a file metrics.csv, got {brief(value)}")
-    return parsed if isinstance(numbers, list) else parsed[0]
-
-
-def _recorded(path: Path) -> list[str]:
-    """The column of the number of threads of a file metrics.csv."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            return [row["threads"] for row in csv.DictReader(file)]
+        with Path(value).open(encoding="utf-8") as file:
+            numbers = [int(row["threads"]) for row in csv.DictReader(file)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"cannot be read from {path}: {error}") from None
-    except KeyError:
-        raise ValueError(f"cannot be read from {path}: it does not record the number of threads") from None
+        raise ValueError(f"cannot be read from {value}: {error}") from None
+    except (KeyError, TypeError, ValueError):
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise ValueError(f"cannot be read from {value}: it does not record the number of threads")
+    return numbers
 
 
 def _blas() -> Any:

@@ -129,6 +129,17 @@ close("the push", push, [k == 1 for k in range(5)] - p)
 # %% [markdown]
 # ## The gradient, by hand
 #
+# Here is everything from the images to the loss. Click on a violet box, and it opens.
+
+
+# %%
+def loss_of(w, x, y):
+    return tg.cross_entropy(network(w, x), y)
+
+
+tg.draw(loss_of, w, x, y)
+
+# %% [markdown]
 # Go back through the network, as in lesson 1. For a batch of $N$ images, with $\bar z = (p - y)/N$ and $y$ one-hot:
 #
 # $$ \bar W_2 = h^T \bar z, \quad \bar b_2 = \textstyle\sum_n \bar z_n, \quad \bar h = \bar z\, W_2^T, \quad
@@ -149,7 +160,7 @@ def gradient_by_hand(w, x, y):
     return [x.T @ a_bar, a_bar.sum(axis=0), h.T @ z_bar, z_bar.sum(axis=0)]
 
 
-gradient = tg.value_and_grad(lambda w, x, y: tg.cross_entropy(network(w, x), y))
+gradient = tg.value_and_grad(loss_of)
 _, by_tape = gradient(w, x, y)
 for name, a, b in zip(("W1", "b1", "W2", "b2"), gradient_by_hand(w, x, y), by_tape, strict=True):
     close(name, a, b, 1e-14)

@@ -165,6 +165,9 @@ def filters(count, channels):
 
 start = {"f1": filters(16, 1), "b1": np.zeros(16), "f2": filters(32, 16), "b2": np.zeros(32),
          "w3": rng.normal(0, 0.1, (128, 10)), "b3": np.zeros(10)}  # fmt: skip
+tg.draw(convolutional, start, x[:1])
+
+# %%
 w_conv = fit(convolutional, start, epochs=10, rate=0.004)
 of_conv = [accuracy(convolutional, w_conv, shifted(test_x, dx)) for dx in shifts]
 
@@ -275,6 +278,9 @@ def look_up(w, letters, numbers, asked):
     return found[:, 0], weights[:, 0]
 
 
+# %% [markdown]
+# The whole of it in a picture; open *attention* to see the dictionary.
+
 # %%
 rng = np.random.default_rng(0)
 parameters = {name: tg.Tensor(0.3 * rng.standard_normal(shape), requires_grad=True)
@@ -282,6 +288,9 @@ parameters = {name: tg.Tensor(0.3 * rng.standard_normal(shape), requires_grad=Tr
 optimizer = tg.optim.Adam(parameters, lr=0.02)
 snapshots, right = {}, []
 letters, numbers, asked, answer, place = examples(12, np.random.default_rng(9))
+tg.draw(lambda w: look_up(w, letters, numbers, asked)[0], parameters)
+
+# %%
 for step in range(201):
     if step in (0, 25, 200):
         snapshots[step] = look_up({n: p.data for n, p in parameters.items()}, letters, numbers, asked)[1]

@@ -76,6 +76,18 @@ print(program)
 # %% [markdown]
 # ## Read it aloud
 #
+# Keep the graph of the loss beside it. The forward lines of the program go down this picture, the backward lines up.
+
+
+# %%
+def loss_of(x, y):
+    w1, w2 = weights
+    return -np.mean(np.sum(tg.log_softmax(tg.relu(x @ w1) @ w2) * y, axis=1))
+
+
+tg.draw(loss_of, x[:16], y[:16])
+
+# %% [markdown]
 # It is Python. Each line is one call of a NumPy function. `out=t1` says where the result goes, so that no line needs
 # new memory. The comment says which shape it has, and, where it changes, which line of *our* function it comes from.
 #

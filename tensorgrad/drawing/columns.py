@@ -15,15 +15,26 @@ from itertools import pairwise
 from tensorgrad.drawing.net import Net
 
 
-def columns(net: Net, layers: list[list[int]]) -> list[float]:
-    """The centre of each box and waypoint across the layers; the left edge of the leftmost is 0."""
+def alignments(net: Net, layers: list[list[int]]) -> list[list[int]]:
+    """The columns of each of the four alignments: for each box and waypoint, the first one of its column.
+
+    They are from above, from above mirrored, from below, and from below mirrored. They do not depend on sizes.
+    """
     chosen = _alignable(net)
+    return [
+        _heads(net, [layer[::-1] for layer in layers] if mirrored else layers, chosen, down)
+        for down in (True, False)
+        for mirrored in (False, True)
+    ]
+
+
+def columns(net: Net, layers: list[list[int]], heads: list[list[int]]) -> list[float]:
+    """The centre of each box and waypoint across the layers; the left edge of the leftmost is 0."""
     four = []
-    for down in (True, False):
-        for mirrored in (False, True):
-            flipped = [layer[::-1] for layer in layers] if mirrored else layers
-            places = _compacted(net, flipped, _heads(net, flipped, chosen, down))
-            four.append([-place for place in places] if mirrored else places)
+    for k, head in enumerate(heads):
+        mirrored = k % 2 == 1
+        places = _compacted(net, [layer[::-1] for layer in layers] if mirrored else layers, head)
+        four.append([-place for place in places] if mirrored else places)
     widths = [max(places) - min(places) for places in four]
     narrowest = four[widths.index(min(widths))]
     for k, places in enumerate(four):  # align each with the narrowest, on the side that it was compacted towards

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.drawing.calls import Calls, Path, keys_of
 from tensorgrad.engine.aliasing import values_of
 from tensorgrad.engine.tape import Node, Outline, Record, Variable
 from tensorgrad.errors import FreedGraphError
@@ -30,11 +31,14 @@ class Box:
     result: bool = False
     lines: list[str] = field(default_factory=list)
     tooltip: str = ""
+    path: Path = ()  # the calls of functions and layers around an operation
+    home: Path | None = None  # the calls in which an array or leaf is a variable, if known
 
 
-def boxes_behind(outputs: Sequence[Variable], names: Any, limit: int) -> tuple[list[Box], str]:
+def boxes_behind(outputs: Sequence[Variable], names: Any, limit: int,
+                 calls: Calls | None = None) -> tuple[list[Box], str]:  # fmt: skip
     """The boxes of the graph behind ``outputs``, sources first, and the dtype of boxes that do not show theirs."""
-    found = _Boxes(_names_by_identity(names), limit)
+    found = _Boxes(_names_by_identity(names), limit, calls)
     for record in _records_behind(outputs, limit):
         found.add_operation(record)
     for output in outputs:
@@ -45,8 +49,11 @@ def boxes_behind(outputs: Sequence[Variable], names: Any, limit: int) -> tuple[l
 class _Boxes:
     """The boxes so far, and the index of each."""
 
-    def __init__(self, named: dict[int, str], limit: int) -> None:
-        self.named = named
+    def __init__(self, named: dict[int, str], limit: int, calls: Calls | None) -> None:
+        self.named = named if calls is None else calls.names | named
+        self.paths = {} if calls is None else calls.paths
+        self.homes = {} if calls is None else calls.homes
+        self.values = {} if calls is None else calls.values
         self.limit = limit
         self.boxes: list[Box] = []
         self.places: dict[int, int] = {}  # from the identity of a node or array to its box
@@ -65,7 +72,8 @@ class _Boxes:
         if id(key) in self.places:
             return self.places[id(key)]
         title = self.named.get(id(key)) or self.named.get(id(array)) or ("leaf" if kind == "leaf" else "array")
-        return self.add(Box(kind, title, tuple(array.shape), array.dtype), key)
+        home = self.homes.get(id(key), self.homes.get(id(array)))
+        return self.add(Box(kind, title, tuple(array.shape), array.dtype, home=home), key)
 
     def argument(self, x: Any, node: Any, parents: Any) -> int:
         """The index of the box of an input: a node, an array, a number, or the outline of a value that is not saved."""
@@ -82,12 +90,14 @@ class _Boxes:
 
     def add_operation(self, record: Record) -> None:
         """Add the box of an operation, and of those of its inputs that have none yet."""
-        pairs = zip(values_of(record.inputs or ()), record.parents or (), strict=True)
+        values = self.values.get(record) or values_of(record.inputs or ())
+        pairs = zip(values, record.parents or (), strict=True)
         sources = [self.argument(x, node, record.parents) for x, node in pairs]
         name, operation = self.named.get(id(record)), record.row.name
         title = operation if name is None else f"{name} = {operation}"
         detail = ", ".join(_parameters(record.params))
-        self.add(Box("operation", title, record.shape, record.dtype, detail, sources), record)
+        path = self.paths.get(record, ())
+        self.add(Box("operation", title, record.shape, record.dtype, detail, sources, path=path), record)
 
     def add_result(self, output: Variable) -> None:
         """Mark the box of an output."""
@@ -133,7 +143,7 @@ def _names_by_identity(names: Any) -> dict[int, str]:
     found: dict[int, str] = {}
     for key, item in (names if isinstance(names, Mapping) else {"": names}).items():
         for name, value in ({str(key): item} if _is_value(item) else parameters({str(key): item})).items():
-            for owner in (value.node or value, value.data) if isinstance(value, Variable) else (value,):
+            for owner in keys_of(value):
                 found.setdefault(id(owner), name)
     return found
 
@@ -175,16 +185,21 @@ def _write_lines(boxes: list[Box]) -> str:
     for box in boxes:
         shape = "" if box.shape is None else str(box.shape)
         dtype = "" if box.dtype is None or str(box.dtype) == common else str(box.dtype)
-        lines = [_cut(box.detail), f"{shape} {dtype}".strip()]
+        lines = [cut(box.detail), f"{shape} {dtype}".strip()]
         box.lines = [line for line in lines if line]
         kind = {"leaf": "leaf that requires a gradient", "array": "array without a gradient"}.get(box.kind, "")
         detail = f"({box.detail})" if box.detail else ""
         box.tooltip = ", ".join(filter(None, [box.title + detail, shape, str(box.dtype or ""), kind]))
-        box.title = _cut(box.title, from_end=box.kind != "operation")
     return common
 
 
-def _cut(text: str, from_end: bool = False) -> str:
+def shorten_titles(boxes: Sequence[Box]) -> None:
+    """Shorten titles that are too long for a box."""
+    for box in boxes:
+        box.title = cut(box.title, from_end=box.kind != "operation")
+
+
+def cut(text: str, from_end: bool = False) -> str:
     """A text shortened to fit in a box; for a path, the end is kept."""
     if len(text) <= _LONGEST:
         return text

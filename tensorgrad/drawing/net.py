@@ -19,10 +19,11 @@ BESIDE = 14.0  # distance between a line and its neighbour
 class Net:
     """Boxes, numbered from 0, and waypoints, numbered after them."""
 
-    def __init__(self, sizes: Sequence[Point], sources: Sequence[Sequence[int]], rank: Sequence[int]) -> None:
+    def __init__(self, sizes: Sequence[Point], sources: Sequence[Sequence[int]], rank: Sequence[int],
+                 exits: Sequence[Sequence[int]] | None = None, inlets: int = 0) -> None:  # fmt: skip
         self.rank = list(rank)
-        self.private = is_private(sources)
-        self.leaf = [not into for into in sources]
+        self.private = [private and v >= inlets for v, private in enumerate(is_private(sources))]
+        self.leaf = [not into and v >= inlets for v, into in enumerate(sources)]
         self.depth: list[int] = []  # the number of operations on the longest path to a box
         for into in sources:
             self.depth.append(max((self.depth[s] + 1 for s in into), default=0))
@@ -32,18 +33,27 @@ class Net:
         self.above: list[list[int]] = [[] for _ in sizes]
         self.below: list[list[int]] = [[] for _ in sizes]
         self.arrivals: list[list[int]] = [[] for _ in sizes]  # for each box: where each argument's last segment starts
-        ways = [[v] for v in range(len(sizes))]  # a box and its waypoints, one per layer
+        self.exits = [list(out) for out in exits or [[0] * len(into) for into in sources]]  # of each argument's source
+        self.exit = [0] * len(sizes)  # for a waypoint: the exit of the box where its line starts
+        ways: dict[tuple[int, int], list[int]] = {}  # for an exit of a box: the box and its waypoints, one per layer
         for v, into in enumerate(sources):
-            for s in into:
-                while self.rank[ways[s][-1]] < self.rank[v] - 1:
-                    self._lengthen(ways[s])
-                last = ways[s][self.rank[v] - 1 - self.rank[s]]
+            for s, out in zip(into, self.exits[v], strict=True):
+                way = ways.setdefault((s, out), [s])
+                while self.rank[way[-1]] < self.rank[v] - 1:
+                    self._lengthen(way, out)
+                last = way[self.rank[v] - 1 - self.rank[s]]
                 self._join(last, v)
                 self.arrivals[v].append(last)
 
-    def _lengthen(self, way: list[int]) -> None:
+    def resize(self, sizes: Sequence[Point]) -> None:
+        """Change the sizes of the boxes."""
+        for v, (across, along) in enumerate(sizes):
+            self.breadth[v], self.length[v] = across, along
+
+    def _lengthen(self, way: list[int], out: int) -> None:
         new = len(self.owner)
         self.owner.append(way[0])
+        self.exit.append(out)
         self.rank.append(self.rank[way[-1]] + 1)
         for sizes in (self.breadth, self.length):
             sizes.append(0.0)

@@ -4,4 +4,7 @@ Read in this order: `tape` (records and leaves), `registry` (the gradient table)
 backward pass), `zero_rule` (unused elements have gradient 0), `aliasing` (views, and saved values that a later write
 must not change), `sums` (sums of gradients), `indexing` (``x[index]`` and its transpose) and `caller` (the user's line,
 for error messages). The user interface, the Tensor, is in `tensorgrad.frontend`.
+
+At a first reading, skip what concerns the tracer, by which `tensorgrad.compiling` follows a call (`tape.tracer()` is
+None otherwise), and the observers (a list that is empty unless `tensorgrad.debug` is used): neither changes a result.
 """

@@ -3,6 +3,10 @@
 The records that lead to the roots are processed from the newest to the oldest: the rules of each are run, and the
 gradients are accumulated at the nodes of its inputs. This is a loop, not a recursion, so that chains of any length
 work, and each record is visited once, however many paths lead to it.
+
+`backward_pass` finds the records, and lets a `_Pass` process them up to three times: without the zero rule; if there is
+a NaN in the result, with it; and if there still is one, in a recorded pass, since some rules find a limit only there.
+`_Pass.pull_back` is the body of the loop: it runs the rules of one record, and adds their results to the adjoints.
 """
 
 from __future__ import annotations
@@ -99,7 +103,11 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
 
 
 class _Pass:
-    """One backward pass, with the gradient accumulated at each node so far."""
+    """One attempt at a backward pass, with the gradient accumulated at each node so far.
+
+    A pass is ordinary if no rule may see anything but arrays that can be written to, and no zero rule is applied. Then
+    gradients may be added in place: to adjoints that the pass owns, and by the ``add_to`` of a row.
+    """
 
     def __init__(self, seeds: dict[Node, Array], zero_rule: ZeroRule, kind: type[Variable] | None, read_only: bool,
                  applies_zero_rule: bool) -> None:  # fmt: skip

@@ -1,67 +1,135 @@
 """Convolution with one filter for each channel, and its two gradients, as products with band matrices.
 
 A line of an image, multiplied by a matrix with a line of the kernel along its diagonals, is convolved with that line of
-the kernel. Most factors are zeros; this is nevertheless faster than the loops of `depthwise` unless lines are long.
-As zero times infinity is NaN, None is returned if a result is not finite.
+the kernel. The lines below a window are adjacent in memory, so that they are one row, multiplied by the bands of all
+lines of the kernel, one below the other. Most factors are zeros; this is nevertheless faster than the loops of
+`depthwise` unless lines are long. As zero times infinity is NaN, None is returned if a result is not finite.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tensorgrad.engine.tape import Array
-from tensorgrad.functional.windows import Ints, Windows, overlap
+from tensorgrad.functional.windows import Ints, Windows
 
 
 def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Array | None:
-    """``(N, C, *spatial)`` and ``(C, 1, *kernel)`` to ``(N, C, *out)``."""
-    lines, bands = _lines(x, windows), _bands(w, x.shape[-1], windows)
-    shape = (x.shape[1], *windows.out[:-1], len(x), windows.out[-1])
-    total, product = np.zeros(shape, x.dtype), np.empty(shape, x.dtype)
+    """``(N, C, *spatial)`` and ``(C, 1, *kernel)`` to ``(N, C, *out)``, for one or two spatial axes."""
+    above, bands = _above(windows), _bands(w, x.shape[-1], windows)
+    rows = _Rows(x.shape, above.reach, above.stride, above.out, x.dtype)
+    rows.put(x, above.before)
+    result = np.empty((*x.shape[:2], *windows.out), x.dtype)
     with np.errstate(invalid="ignore"):
-        for place, band in zip(_places(windows), bands, strict=True):
-            np.matmul(_as_matrices(lines[place]), band, out=_as_matrices(product))
-            total += product
-    if bias:
-        total += bias[0].reshape(-1, *(1,) * (x.ndim - 1))
-    return np.ascontiguousarray(_images_first(total)) if _is_finite(total) else None
+        product = rows.times(above.stacked(bands))
+        np.add(product, bias[0].reshape(-1, 1, 1, 1) if bias else 0, out=_channels_first(result))
+    return result if _is_finite(result) else None
 
 
 def spread(g: Array, w: Array, shape: Ints, windows: Windows) -> Array | None:
-    """``(N, C, *out)`` and ``(C, 1, *kernel)`` to ``(N, C, *shape)``: the transpose of `correlate`."""
-    grads = np.ascontiguousarray(_channels_first(g))
-    lines = np.zeros((len(w), *windows.lengths[:-1], len(g), shape[-1]), g.dtype)
+    """``(N, C, *out)`` and ``(C, 1, *kernel)`` to ``(N, C, *shape)``: the transpose of `correlate`.
+
+    That is the convolution of ``g``, with zeros between its lines for a stride, with the kernel upside down.
+    """
+    above, bands = _above(windows), np.swapaxes(_bands(w, shape[-1], windows), -1, -2)
+    result = np.empty((*g.shape[:2], *shape), g.dtype)
+    lines = _channels_first(result)
+    rows = _Rows(g.shape, above.reach, 1, lines.shape[2], g.dtype)
+    rows.put(g, above.reach - 1 - above.before, above.stride)
     with np.errstate(invalid="ignore"):
-        for place, band in zip(_places(windows), _bands(w, shape[-1], windows), strict=True):
-            there = lines[place]
-            there += np.matmul(_as_matrices(grads), np.swapaxes(band, 1, 2)).reshape(there.shape)
-    if not _is_finite(lines):
-        return None
-    result = np.zeros((len(g), len(w), *shape), g.dtype)
-    inside, taken = overlap(windows.before[:-1], windows.lengths[:-1], shape[:-1])
-    result[(slice(None), slice(None), *taken)] = _images_first(lines[(slice(None), *inside)])
-    return result
+        lines[...] = rows.times(above.stacked(bands)[:, ::-1])
+    return result if _is_finite(result) else None
 
 
 def correlate_filters(x: Array, g: Array, windows: Windows) -> Array | None:
     """``(N, C, *spatial)`` and ``(N, C, *out)`` to ``(C, 1, *kernel)``."""
-    lines, grads = _lines(x, windows), _as_matrices(np.ascontiguousarray(_channels_first(g)))
+    above = _above(windows)
+    rows = _Rows(x.shape, above.reach, above.stride, above.out, x.dtype)
+    rows.put(x, above.before)
     with np.errstate(invalid="ignore"):
-        bands = np.stack([np.swapaxes(_as_matrices(lines[place]), 1, 2) @ grads for place in _places(windows)])
+        bands = rows.transposed_times(_channels_first(g))[:, :: above.dilation]  # (C, lines of the kernel, last, out)
     diagonals = [bands[..., elements, places].sum(-1) for elements, places in _diagonals(x.shape[-1], windows)]
-    w = np.moveaxis(np.stack(diagonals, -1), 1, 0)  # (C, elements of the kernel above the last axis, last axis)
-    return w.reshape(x.shape[1], 1, *windows.kernel) if _is_finite(bands) else None
+    return np.stack(diagonals, -1).reshape(x.shape[1], 1, *windows.kernel) if _is_finite(bands) else None
 
 
-def _lines(x: Array, windows: Windows) -> Array:
-    """``(N, C, *spatial)`` as ``(C, *spatial except the last, N, last)``, padded except along the last axis."""
-    lines = np.zeros((x.shape[1], *windows.lengths[:-1], len(x), x.shape[-1]), x.dtype)
-    inside, taken = overlap(windows.before[:-1], windows.lengths[:-1], x.shape[2:-1])
-    lines[(slice(None), *inside)] = _channels_first(x)[(slice(None), *taken)]
-    return lines
+class _Above(NamedTuple):
+    """The positions of the windows along the axis above the last one."""
+
+    out: int
+    before: int
+    stride: int
+    dilation: int
+    reach: int  # the number of lines from the first to the last that a window touches
+
+    def stacked(self, bands: Array) -> Array:
+        """Matrices ``(lines of the kernel, C, rows, columns)`` as ``(C, reach, rows, columns)``, zeros in between."""
+        result = np.zeros((bands.shape[1], self.reach, *bands.shape[2:]), bands.dtype)
+        result[:, :: self.dilation] = np.swapaxes(bands, 0, 1)
+        return result
+
+
+def _above(windows: Windows) -> _Above:
+    if len(windows.out) == 1:
+        return _Above(1, 0, 1, 1, 1)
+    k, m, before, stride, dilation = (numbers[0] for numbers in windows)
+    return _Above(m, before, stride, dilation, (k - 1) * dilation + 1)
+
+
+class _Rows:
+    """The lines of all images of a channel, one after the other, with zeros around images.
+
+    A row consists of ``reach`` adjacent lines and begins ``step`` lines after the previous one. Rows overlap; those
+    that do not are rows of a matrix for BLAS.
+    """
+
+    def __init__(self, shape: Ints, reach: int, step: int, results: int, dtype: Any) -> None:
+        n, channels, *_, length = shape
+        self.reach, self.length, self.results = reach, length, results
+        self.of_image = results - 1 + -(-reach // step)  # rows; those after the first ``results`` are not used
+        self.matrices = -(-reach // step)
+        count = -(-n * self.of_image // self.matrices) * self.matrices
+        unit = step * length
+        self.shape = n, channels, count
+        flat = np.zeros((channels, (count + self.matrices) * unit), dtype)
+        self.lines = flat[:, : n * self.of_image * unit].reshape(channels, n, self.of_image * step, length)
+        self.parts = [flat[:, i * unit : (i + count) * unit].reshape(channels, -1, self.matrices * unit)
+                      for i in range(self.matrices)]  # fmt: skip
+
+    def put(self, x: Array, first: int, step: int = 1) -> None:
+        """Set the lines from images ``(N, C, *spatial)``; those of an image are ``step`` apart, from ``first`` on."""
+        x = _channels_first(x)
+        start = max(-(first // step), 0)
+        stop = max(min((self.lines.shape[2] - 1 - first) // step + 1, x.shape[2]), start)
+        there = slice(first + start * step, first + stop * step, step)
+        self.lines[:, :, there] = x[:, :, start:stop]
+
+    def times(self, matrix: Array) -> Array:
+        """The products of rows and ``(C, reach, length, columns)``, as ``(C, N, results, columns)``."""
+        _, channels, count = self.shape
+        product = np.empty((channels, count, matrix.shape[-1]), matrix.dtype)
+        matrix = matrix.reshape(channels, -1, matrix.shape[-1])
+        for i, part in enumerate(self.parts):
+            np.matmul(part[..., : matrix.shape[1]], matrix, out=product[:, i :: self.matrices])
+        return self._by_image(product)
+
+    def transposed_times(self, g: Array) -> Array:
+        """The products of transposed rows and ``(C, N, results, columns)``, as ``(C, reach, length, columns)``."""
+        _, channels, count = self.shape
+        padded = np.zeros((channels, count, g.shape[-1]), g.dtype)
+        self._by_image(padded)[...] = g
+        wide = self.reach * self.length
+        products = [np.swapaxes(part[..., :wide], 1, 2) @ padded[:, i :: self.matrices]
+                    for i, part in enumerate(self.parts)]  # fmt: skip
+        total: Array = sum(products)
+        return total.reshape(channels, self.reach, self.length, -1)
+
+    def _by_image(self, x: Array) -> Array:
+        """``(C, rows, columns)`` as ``(C, N, results, columns)``."""
+        n, channels, _ = self.shape
+        return x[:, : n * self.of_image].reshape(channels, n, self.of_image, -1)[:, :, : self.results]
 
 
 def _bands(w: Array, length: int, windows: Windows) -> Array:
@@ -82,24 +150,12 @@ def _diagonals(length: int, windows: Windows) -> Iterator[tuple[Array, Array]]:
         yield elements[inside], np.arange(m)[inside]
 
 
-def _places(windows: Windows) -> list[tuple[slice, ...]]:
-    return [(slice(None), *place) for place in windows.places(len(windows.kernel) - 1)]
-
-
 def _channels_first(x: Array) -> Array:
-    """``(N, C, *spatial)`` as ``(C, *spatial except the last, N, last)``."""
-    return np.moveaxis(x, 0, -2)
-
-
-def _images_first(x: Array) -> Array:
-    return np.moveaxis(x, -2, 0)
-
-
-def _as_matrices(x: Array) -> Array:
-    """``(C, ..., last)`` as ``(C, rows, last)``."""
-    return x.reshape(len(x), math.prod(x.shape[1:-1]), x.shape[-1])
+    """``(N, C, *spatial)`` as ``(C, N, lines, last)``: a view."""
+    return np.swapaxes(x if x.ndim == 4 else x[:, :, np.newaxis], 0, 1)
 
 
 def _is_finite(x: Array) -> bool:
     flat = x.reshape(-1)
-    return bool(np.isfinite(np.dot(flat, flat)))
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(np.dot(flat, flat)))

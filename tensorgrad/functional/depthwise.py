@@ -1,7 +1,8 @@
 """Convolution with one filter for each channel, and its two gradients.
 
-Lines that are not long are multiplied by band matrices, see `bands`. Otherwise, and if the result of that is not
-finite, elements of the kernel are multiplied one after the other, for a few images at a time with the channels last.
+Lines that are not long are multiplied by band matrices, see `bands`. Otherwise, for three spatial axes, and if the
+result of that is not finite, elements of the kernel are multiplied one after the other, for a few images at a time with
+the channels last.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _LONG = 64  # elements in a line: for more, band matrices have too many zeros
 
 def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Array:
     """``(N, C, *spatial)`` and ``(C, 1, *kernel)`` to ``(N, C, *out)``."""
-    if x.shape[-1] <= _LONG and (found := bands.correlate(x, w, bias, windows)) is not None:
+    if _has_bands(x.shape) and (found := bands.correlate(x, w, bias, windows)) is not None:
         return found
     result = np.empty((len(x), *windows.out, len(w)), x.dtype)
     axes, buffer = (*range(len(windows.out) - 1), len(windows.out)), None
@@ -42,7 +43,7 @@ def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Ar
 
 def correlate_filters(x: Array, g: Array, windows: Windows) -> Array:
     """``(N, C, *spatial)`` and ``(N, C, *out)`` to ``(C, 1, *kernel)``."""
-    if x.shape[-1] <= _LONG and (found := bands.correlate_filters(x, g, windows)) is not None:
+    if _has_bands(x.shape) and (found := bands.correlate_filters(x, g, windows)) is not None:
         return found
     total = np.zeros((*windows.kernel, x.shape[1]), x.dtype)
     axes, buffer, product = (*range(len(windows.out) - 1), len(windows.out)), None, None
@@ -60,7 +61,7 @@ def correlate_filters(x: Array, g: Array, windows: Windows) -> Array:
 
 def spread(g: Array, w: Array, shape: Ints, windows: Windows) -> Array:
     """``(N, C, *out)`` and ``(C, 1, *kernel)`` to ``(N, C, *shape)``: the transpose of `correlate`."""
-    if shape[-1] <= _LONG and (found := bands.spread(g, w, shape, windows)) is not None:
+    if _has_bands((*g.shape[:2], *shape)) and (found := bands.spread(g, w, shape, windows)) is not None:
         return found
     result = np.zeros((len(g), *shape, len(w)), g.dtype)
     inside, taken = overlap(windows.before, windows.lengths, shape)
@@ -73,6 +74,11 @@ def spread(g: Array, w: Array, shape: Ints, windows: Windows) -> Array:
             there += np.multiply(grads, _line(w, place, windows), out=product)
         result[(images, *taken)] = images_first(covered)[(slice(None), *inside)]
     return np.moveaxis(result, -1, 1)
+
+
+def _has_bands(shape: Ints) -> bool:
+    """Whether images ``(N, C, *spatial)`` are multiplied by band matrices."""
+    return len(shape) < 5 and shape[-1] <= _LONG
 
 
 def _slices(x: Array, windows: Windows) -> Iterator[slice]:

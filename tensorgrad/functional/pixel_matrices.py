@@ -18,7 +18,7 @@ import numpy as np
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional.windows import Ints, Windows
 
-_CACHE = 3 << 17  # bytes of the matrices of the images that are computed at a time
+_CACHE = 1 << 19  # bytes of the matrices of the images that are computed at a time
 
 Shift = tuple[int, int]
 """A matrix, and the row where the elements of all windows at a position in the kernel begin."""
@@ -118,8 +118,8 @@ class PixelMatrices:
         number, channels, *lengths = shape
         one = grid_of(windows, tuple(lengths), 1)
         each = (len(one.parts) * channels * one.size + features * math.prod(one.out_shape)) * dtype.itemsize
-        most = max(_CACHE // max(each, 1), 1)
-        self.few = -(-number // -(-number // most)) if number else 1  # images at a time: equally many, up to rounding
+        most = max(min(_CACHE // max(each, 1), number), 1)
+        self.few = min(range(most, most // 2, -1), key=lambda few: -number % few)  # images at a time
         self.groups, self.channels, self.features = groups, channels // groups, features // groups
         self.grid = grid = grid_of(windows, tuple(lengths), self.few)
         self.images = np.zeros((len(grid.parts), groups, grid.size, self.channels), dtype)

@@ -1,7 +1,8 @@
 """The largest element of every window, and the sum of every window, which pooling consists of.
 
 For each position in the kernel, the elements of all windows are compared or added at once, in place: nothing is copied,
-and arrays keep the order of their axes in memory. Padding is not copied either: it is left out of the windows.
+and arrays keep the order of their axes in memory. Padding is not copied either: it is left out of the windows. For the
+largest elements, this is done for a few images at a time, which stay in the cache.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tensorgrad.functional.windows import Ints
 from tensorgrad.rules.reductions import extreme_dx
 from tensorgrad.summation import widened
 
+_CACHE = 1 << 19  # bytes of the images at a time
 _MANY = 16  # elements in a window: for more, the largest is found in copies of the windows
 
 
@@ -58,9 +60,11 @@ def largest(x: Array, *, where: Pooled) -> Array:
     if math.prod(where.kernel) > _MANY:
         return np.max(_side_by_side(x, where), axis=2)
     result = np.full_like(x, -np.inf, shape=(*x.shape[:2], *where.out))
-    for windows, elements in where.places(x.shape[2:]):
-        part = result[windows]
-        np.maximum(part, x[elements], out=part)
+    places = [*where.places(x.shape[2:])]
+    for images in _few(x):
+        x_part, of_part = x[images], result[images]
+        for windows, elements in places:
+            np.maximum(of_part[windows], x_part[elements], out=of_part[windows])
     return result
 
 
@@ -103,22 +107,30 @@ def _to_largest(g: Array, ans: Array, x: Array, where: Pooled) -> Array:
     if isinstance(g, Variable) or math.prod(where.kernel) > _MANY or np.min(ans, initial=0) == -np.inf:
         copies = extreme_dx(g, ans, _side_by_side(x, where), 2, False, nan=True)
         return _added_back(copies, x.shape[2:], where)
-    g = widened(g)
-    has_nan = bool(np.isnan(np.max(ans, initial=0)))
-    count, ties = np.zeros_like(ans, np.uint8), []
-    for windows, elements in where.places(x.shape[2:]):
-        there = x[elements]
-        tie = there == ans[windows]
-        if has_nan:
-            tie |= there != there
-        count[windows] += tie
-        ties.append(tie)
-    share = g if count.max(initial=0) <= 1 else g / count
-    out = np.zeros_like(x, g.dtype)
-    for (windows, elements), tie in zip(where.places(x.shape[2:]), ties, strict=True):
-        part = out[elements]
-        part += share[windows] * tie
+    g, places = widened(g), [*where.places(x.shape[2:])]
+    out, has_nan = np.zeros_like(x, g.dtype), bool(np.isnan(np.max(ans, initial=0)))
+    for images in _few(x):
+        x_part, maxima, share, total = x[images], ans[images], g[images], out[images]
+        count, ties = np.zeros_like(maxima, np.uint8), []
+        for windows, elements in places:
+            there = x_part[elements]
+            tie = there == maxima[windows]
+            if has_nan:
+                tie |= there != there
+            count[windows] += tie
+            ties.append(tie)
+        if count.max(initial=0) > 1:
+            share = share / count
+        for (windows, elements), tie in zip(places, ties, strict=True):
+            part = total[elements]
+            part += share[windows] * tie
     return out
+
+
+def _few(x: Array) -> Iterator[slice]:
+    """The images, a few at a time."""
+    count = max(_CACHE // max(x[:1].nbytes, 1), 1)
+    return (slice(start, start + count) for start in range(0, len(x), count))
 
 
 def _side_by_side(x: Array, where: Pooled) -> Array:

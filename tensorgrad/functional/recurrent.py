@@ -16,6 +16,7 @@ import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
 from tensorgrad.engine.tape import Array, Variable
+from tensorgrad.functional.small_products import products
 
 __all__: list[str] = []
 
@@ -45,17 +46,19 @@ def lstm_states(inputs: Array, h: Array, c: Array, weight: Array, *, backwards: 
     scale, shift = (
         np.repeat(np.array(values, out.dtype), width) for values in ([0.5, 0.5, 1, 0.5], [0.5, 0.5, 0, 0.5])
     )
-    weight = np.ascontiguousarray(weight.T)
-    tanh = np.empty((n, width), out.dtype)
+    h, weight = np.array(h, out.dtype, order="C"), np.ascontiguousarray(weight.T, out.dtype)
+    gates, tanh = np.empty((n, 4 * width), out.dtype), np.empty_like(h)
+    add_product = products([(h, weight, gates)])
+    i, f, new, o = by_gate = np.swapaxes(gates.reshape(n, 4, width), 0, 1)
     for t in _order(steps, backwards):
-        gates = _activated(np.asarray(inputs[t] + h @ weight, out.dtype), scale, shift)
-        out[2:, t] = np.swapaxes(gates.reshape(n, 4, width), 0, 1)
-        h, state = out[:2, t]
-        i, f, new, o = (gates[:, k : k + width] for k in range(0, 4 * width, width))
-        np.multiply(f, c, out=state)
-        state += np.multiply(i, new, out=tanh)
-        c = state
-        np.multiply(o, np.tanh(c, out=tanh), out=h)
+        gates[...] = inputs[t]
+        add_product()
+        _activated(gates, scale, shift)
+        out[2:, t] = by_gate
+        np.multiply(f, c, out=out[1, t])
+        c = out[1, t]
+        c += np.multiply(i, new, out=tanh)
+        out[0, t] = np.multiply(o, np.tanh(c, out=tanh), out=h)
     return out
 
 
@@ -98,17 +101,19 @@ def _lstm_gates(g: Array, ans: Array, c: Array, weight: Array,
     slopes = i * (1 - i), f * (1 - f), 1 - new * new, o * (1 - o)
     for k, (slope, factor) in enumerate(zip(slopes, (new, before, i, tanh), strict=True)):
         np.multiply(slope, factor, out=gates[:, :, k])  # to be multiplied by the gradient of the cell, or the state
-    dh, dc = np.zeros((2, n, width), gates.dtype)
-    product, is_used = np.empty_like(dh), _is_used(g[1])
-    for t in _order(steps, not backwards):
-        ours = gates[t]
-        dh += g[0, t]
+    order = list(_order(steps, not backwards))
+    dh, dc = np.array(g[0, order[0]], gates.dtype, order="C"), np.zeros((n, width), gates.dtype)
+    ours, product, is_used = np.empty_like(gates[0]), np.empty_like(dh), _is_used(g[1])
+    add_product = products([(ours.reshape(n, 4 * width), np.asarray(weight, gates.dtype), dh)])
+    for t, following in zip(order, [*order[1:], None], strict=True):
         dc += np.multiply(dh, of_cell[t], out=product)
         if is_used:
             dc += g[1, t]
-        ours[:, :3] *= dc[:, np.newaxis]
-        ours[:, 3] *= dh
-        np.matmul(ours.reshape(n, 4 * width), weight, out=dh)
+        np.multiply(gates[t, :, :3], dc[:, np.newaxis], out=ours[:, :3])
+        np.multiply(gates[t, :, 3], dh, out=ours[:, 3])
+        gates[t] = ours
+        dh[...] = 0 if following is None else g[0, following]
+        add_product()
         dc *= f[t]
     return gates.reshape(steps, n, 4 * width), dh, dc
 

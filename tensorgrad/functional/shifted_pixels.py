@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad import blas
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional.pixel_matrices import PixelMatrices
+from tensorgrad.functional.small_products import products
 from tensorgrad.functional.windows import Ints, Windows, padded
 
 
@@ -29,7 +29,7 @@ def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows, group
     result = _channels_last((len(x), len(w), *windows.out), x.dtype)
     matrices = PixelMatrices(windows, x.shape, len(w), groups, x.dtype)
     kernel = np.ascontiguousarray(matrices.pack(w))  # (groups, elements, C, O)
-    multiply = blas.products(
+    multiply = products(
         [(pixels, kernel[group, elements].reshape(pixels.shape[1], -1), results)
          for group, elements, pixels, results in matrices.terms()]
     )  # fmt: skip
@@ -49,7 +49,7 @@ def spread(g: Array, w: Array, shape: Ints, windows: Windows, groups: int) -> Ar
     result = np.empty(shape, g.dtype) if g.flags.c_contiguous else _channels_last(shape, g.dtype)
     matrices = PixelMatrices(windows, shape, len(w), groups, g.dtype)
     kernel = np.ascontiguousarray(np.moveaxis(matrices.pack(w), -1, 1))  # (groups, O, elements, C)
-    multiply = blas.products(
+    multiply = products(
         [(results, kernel[group, :, elements].reshape(-1, pixels.shape[1]), pixels)
          for group, elements, pixels, results in matrices.terms()]
     )  # fmt: skip
@@ -69,7 +69,7 @@ def correlate_filters(x: Array, g: Array, windows: Windows, groups: int) -> Arra
     matrices = PixelMatrices(windows, x.shape, g.shape[1], groups, x.dtype)
     channels, features = matrices.channels, matrices.features
     total = np.zeros((groups, math.prod(windows.kernel), channels, features), x.dtype)
-    multiply = blas.products(
+    multiply = products(
         [(pixels.T, results, total[group, elements].reshape(pixels.shape[1], -1))
          for group, elements, pixels, results in matrices.terms()]
     )  # fmt: skip

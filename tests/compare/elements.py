@@ -230,6 +230,32 @@ def put_along_t(y, v, places, axis):
     y.scatter_(axis, places, v)
 
 
+def repeated_rows(p, x):
+    count = p.draw(st.integers(1, 4))
+    return [p.another((count, *x.shape[1:]))], {"places": numbers(p, (count,), 0, len(x))}
+
+
+def repeated_along(p, x):
+    places = p.draw(st.integers(1, 4)), *x.shape[1:]
+    return [p.another(places)], {"places": numbers(p, places, 0, len(x))}
+
+
+def add_rows(y, v, places):
+    np.add.at(y, places, v)
+
+
+def add_rows_t(y, v, places):
+    y.index_add_(0, places, v)
+
+
+def add_along(y, v, places):
+    np.add.at(y, (places, *np.indices(places.shape)[1:]), v)
+
+
+def add_along_t(y, v, places):
+    y.scatter_add_(0, places, v)
+
+
 def into(y, v):
     np.multiply(y, v, out=y)
 
@@ -263,6 +289,8 @@ ASSIGNMENT = [
     Op("putmask",        *written(put_mask, copy_where_t), masked_of_same_shape),
     Op("place",          *written(put_in_turn, put_in_turn_t), masked_of_same_shape, safe=lambda x, y, mask: bool(mask.any())),
     Op("put_along_axis", *written(put_along, put_along_t), places_along, ndim=(1, 3)),
+    Op("add.at(rows)",   *written(add_rows, add_rows_t), repeated_rows, ndim=(1, 3)),
+    Op("add.at(axis 0)", *written(add_along, add_along_t), repeated_along, ndim=(1, 3)),
     Op("fill_diagonal",  *written(fill, fill_t),    one, ndim=(2, 2)),
     Op("out=",           *written(into, into_t),     of_same_shape),
     Op("y[1:] = y[:-1]", *written(shift_along, shift_along_t), ndim=(1, 3)),

@@ -7,6 +7,7 @@ import models
 import tensorgrad as tg
 from models.layers import ACTIVATIONS, LAYERS, parameters
 from tensorgrad.errors import ConfigError
+from tests.helpers import grouped, noted
 
 IMAGES, VECTORS, SEQUENCES = (3, 8, 8), (12,), (7, 6)  # of one example; N comes in front
 CONV = [{"name": "c", "type": "Conv2d", "params": {"out_channels": 3, "kernel_size": 3, "padding": 1}}]
@@ -126,20 +127,25 @@ BAD = [
     ("Residual", IMAGES, {"layer": [{"name": "f", "type": "Linear"}]}, "layer: entry 1 ('f'): Linear needs the param"),
     ("Residual", IMAGES, {"layer": [{"name": "f", "type": "Liner"}]}, "layer: entry 1 ('f'): unknown type 'Liner'"),
     ("Residual", IMAGES, {"layer": []}, "layer must be a list of layers"),
-    ("Residual", IMAGES, {"layer": "relu"}, "layer: expected a list of layers"),
+    ("Residual", IMAGES, {"layer": "relu"}, "layer must be a list of layers (name, type"),
     ("Residual", IMAGES, {"layer": [{"name": "r", "type": "Recipe"}]}, "layer must be a list of layers, got a Recipe"),
     ("Residual", IMAGES, {}, "Residual needs the parameter 'layer'"),
     ("Dropout", IMAGES, {"p": float("nan")}, "p must be a number, got nan"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "shape", "params", "message"), BAD, ids=lambda value: str(value)[:30])
-def test_entry_that_does_not_fit_is_reported_with_file_name_and_reason(kind, shape, params, message):
-    with pytest.raises(ConfigError) as raised:
-        built(kind, shape, params)
-    said = str(raised.value)
-    assert said.startswith("net.yaml: entry 1 ('a')")
-    assert message in said
+BAD_BY_KIND = grouped(BAD, lambda row: row[0])
+
+
+@pytest.mark.parametrize("kind", BAD_BY_KIND)
+def test_entry_that_does_not_fit_is_reported_with_file_name_and_reason(kind):
+    for _, shape, params, message in BAD_BY_KIND[kind]:
+        with noted(f"{params} for inputs of shape {shape}"):
+            with pytest.raises(ConfigError) as raised:
+                built(kind, shape, params)
+            said = str(raised.value)
+            assert said.startswith("net.yaml: entry 1 ('a')")
+            assert message in said
     assert "\n" not in said
 
 

@@ -151,17 +151,17 @@ def test_number_of_sizes_must_match_the_layers(name, hidden, has):
 # The content of a file, and a part of the message, which also names the file.
 LINEAR = "- {{name: a, type: Linear, params: {{{}}}}}"
 MISTAKES = {
-    "empty": ("", "expected a list of layers (name, type, params), got nothing"),
-    "a comment": ("# nothing\n", "expected a list of layers (name, type, params), got nothing"),
-    "a dict": ("name: a", "expected a list of layers (name, type, params), got dict"),
-    "a text": ("Linear", "expected a list of layers (name, type, params), got str ('Linear')"),
+    "empty": ("", "must be a list of layers (name, type, params), got None"),
+    "a comment": ("# nothing\n", "must be a list of layers (name, type, params), got None"),
+    "a dict": ("name: a", "must be a list of layers (name, type, params), got {'name': 'a'}"),
+    "a text": ("Linear", "must be a list of layers (name, type, params), got 'Linear'"),
     "no layer": ("[]", "the list contains no layer"),
     "a recipe alone": ("- {name: r, type: Recipe}", "the list contains no layer"),
     "two recipes": ("- {name: r, type: Recipe}\n- {name: s, type: Recipe}\n" + OUTPUT, "2 entries of type Recipe"),
-    "an entry that is a text": ("- Linear", "entry 1: expected a dict with name, type and params, got str ('Linear')"),
-    "an empty entry": (OUTPUT + "\n- ", "entry 2: expected a dict with name, type and params, got nothing"),
+    "an entry that is a text": ("- Linear", "entry 1 must be a dict with name, type and params, got 'Linear'"),
+    "an empty entry": (OUTPUT + "\n- ", "entry 2 must be a dict with name, type and params, got None"),
     "unknown key": ("- {name: a, kind: Linear}", "entry 1: unknown key 'kind'; valid: name, type, params"),
-    "no name": ("- {type: ReLU}", "entry 1: name must be a text without dots, got None"),
+    "no name": ("- {type: ReLU}", "entry 1: name is missing"),
     "a number for a name": ("- {name: 1, type: ReLU}", "entry 1: name must be a text without dots, got 1"),
     "a dot in a name": ("- {name: a.b, type: ReLU}", "entry 1: name must be a text without dots, got 'a.b'"),
     "repeated name": ("- {name: a, type: ReLU}\n- {name: a, type: Tanh}", "entry 2: an earlier entry has the name 'a'"),
@@ -170,7 +170,7 @@ MISTAKES = {
     "misspelt type": ("- {name: a, type: Conv2D}", "entry 1 ('a'): unknown type 'Conv2D'; did you mean Conv2d?"),
     "integers as inputs": ("- {name: a, type: Embedding}", "the inputs of these networks are pixels"),
     "a list for a type": ("- {name: a, type: [ReLU]}", "entry 1 ('a'): unknown type ['ReLU']; did you mean ReLU?"),
-    "a list for params": ("- {name: a, type: ReLU, params: []}", "entry 1 ('a'): params must be a dict, got list ([])"),
+    "a list for params": ("- {name: a, type: ReLU, params: []}", "entry 1: params must be a dict, got []"),
     "unknown parameter": (LINEAR.format("units: 10"),
                           "Linear has no parameter 'units'; valid: in_features, out_features, bias, init"),
     "a number for a parameter": (LINEAR.format("1: 10"), "entry 1 ('a'): Linear has no parameter 1"),
@@ -232,8 +232,8 @@ def test_message_does_not_write_out_a_huge_value(place):
 def test_values_of_a_recipe_are_not_nested(tmp_path, value):
     file = tmp_path / "net.yaml"
     file.write_text(f"- {{name: r, type: Recipe, params: {{lr: {value}}}}}\n{OUTPUT}")
-    with pytest.raises(ConfigError, match=r"Recipe: lr must be a value, or a list of values, got"):
-        models.read(file)
+    with pytest.raises(ConfigError, match=r"Recipe: lr must be a number greater than 0, got"):
+        options.resolve({"model": str(file)}, "digits", 10)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -210,15 +210,15 @@ def test_class_that_cannot_be_found_is_reported(case):
 
 @pytest.mark.parametrize(
     ("params", "message"),
-    [({"file": "net.py"}, "Class needs the parameter 'class', a text"),
-     ({"file": "net.py", "class": 3}, "Class needs the parameter 'class', a text"),
-     ({"file": "net.py", "class": "Net", "width": 3}, "Class has no parameter 'width'; valid: file, class")],
+    [({"file": "net.py"}, "class is missing"),
+     ({"file": "net.py", "class": 3}, "class must be a text, got 3"),
+     ({"file": "net.py", "class": "Net", "width": 3}, "unknown key 'width'; valid: file, class")],
 )  # fmt: skip
 def test_malformed_entry_is_refused(params, message):
     Path("n.yaml").write_text(f"- {{name: n, type: Class, params: {params}}}")
     with pytest.raises(ConfigError, match=re.escape(f"n.yaml: 'n': {message}")):
         models.read("n.yaml")
-    with pytest.raises(ConfigError, match="an entry of type Class needs file, class and sha256"):
+    with pytest.raises(ConfigError, match=r"^the network: .*(class|sha256|width)"):
         models.build([{"name": "n", "type": "Class", "params": {**params, "sha256": 1}}], (6, 5), 3, rng())
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import each
 
 nn = tg.nn
 RNG = np.random.default_rng
@@ -81,7 +82,7 @@ def attend(x=None, **masks):
     return nn.MultiheadAttention(8, 2, RNG(0))(x, x, x, **masks)
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "kind", "message"), MISTAKES, ids=[message.replace(RANDOM, "generator,")[:60] for *_, message in MISTAKES]
 )
 def test_mistakes_are_explained(call, kind, message):

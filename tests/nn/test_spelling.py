@@ -5,9 +5,10 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad.nn.spelling import LINES, WORDS
+from tests.helpers import each
 
 
-@pytest.mark.parametrize("name", [*LINES, *WORDS])
+@each("name", [*LINES, *WORDS])
 def test_an_error_says_what_to_write(name):
     assert name not in tg.nn.__all__
     with pytest.raises(AttributeError, match=rf"^module 'tensorgrad\.nn' has no attribute '{name}': .") as caught:
@@ -15,7 +16,7 @@ def test_an_error_says_what_to_write(name):
     assert LINES.get(name, WORDS.get(name)) in str(caught.value)
 
 
-@pytest.mark.parametrize("line", LINES.values())
+@each("line", LINES.values())
 def test_what_it_says_is_there(line):
     x = np.ones((2, 3))
     made = eval(line, {"tg": tg, "np": np, "x": x})

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "digit.html"  # of the network in CHECKPOINT
-CHECKPOINT = ROOT / "checkpoints" / "mnist-400.npz"
+CHECKPOINT = ROOT / "checkpoints" / "mnist-400-record.npz"
 STROKES = json.loads(Path(__file__).with_name("strokes.json").read_text(encoding="utf-8"))
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SECONDS = 120  # for a machine under load

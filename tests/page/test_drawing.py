@@ -61,11 +61,11 @@ def test_fifty_digits_have_the_probabilities_of_evaluate(fresh, network, tmp_pat
         all_found.append(found["probabilities"])
     assert evaluate.main([str(CHECKPOINT), "--image", *map(str, files)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    # Here the ink is found as in photographs, which changes it a little: at most by 0.0019 in these digits.
+    # The printed probabilities are rounded to 0.0005.
     for file, found, first, second in zip(files, all_found, lines[::2], lines[1::2], strict=True):
         assert first == f"{file}: {np.argmax(found)}"
         printed = {int(digit): float(value) / 100 for digit, value in re.findall(r"(\d) ([\d.]+)%", second)}
-        np.testing.assert_allclose([printed[i] for i in range(10)], found, rtol=0, atol=4e-3)
+        np.testing.assert_allclose([printed[i] for i in range(10)], found, rtol=0, atol=1e-3 + 5e-4)
     right = [np.argmax(found) == digit["label"] for found, digit in zip(all_found, STROKES, strict=True)]
     assert sum(right) >= 45
 

@@ -16,7 +16,7 @@ import pytest
 import sweep
 from tests.offline import workplace  # noqa: F401  (a fixture)
 from tests.runs import called
-from training import sweep_pictures
+from training import search_pictures, sweep_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +32,8 @@ def run_sweep(capsys, patched, monkeypatch):
     def run(*arguments, pictures=True):
         with monkeypatch.context() as patch:
             if not pictures:
-                patch.setattr(sweep_pictures, "draw", lambda *_: None)
+                for module in (sweep_pictures, search_pictures):
+                    patch.setattr(module, "draw", lambda *_: None)
             return called(capsys, sweep.main, arguments)
 
     return run
@@ -60,6 +61,8 @@ if any("training.worker_process" in word for word in sys.orig_argv):
     sys.path.insert(0, {str(ROOT)!r})
     import training.run
     import training.run_pictures
+    import training.trials
+    training.trials.is_exact = lambda *_: True  # without trial updates
     training.run_pictures.draw = lambda run, *_: (run.folder / training.run_pictures.LAST).write_bytes(b"drawn") > 0
 
     def write_and_wait(run, progress, write=training.run.Run.write_metrics):
@@ -73,7 +76,8 @@ if any("training.worker_process" in word for word in sys.orig_argv):
 
     training.run.Run.write_metrics = write_and_wait
 elif sys.orig_argv[1:] and sys.orig_argv[1].endswith("sweep.py") and "DRAW" not in os.environ:
-    sys.modules["training.sweep_pictures"] = types.SimpleNamespace(draw=lambda *_: None)
+    for name in ("sweep_pictures", "search_pictures"):
+        sys.modules["training." + name] = types.SimpleNamespace(draw=lambda *_: None)
 """
 
 

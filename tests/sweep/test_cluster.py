@@ -3,26 +3,28 @@
 import contextlib
 import gc
 import http.server
+import importlib.util
 import json
 import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import dask_programs
 import pytest
 
 from tensorgrad.errors import ConfigError
 from training import cluster, workers
 
-distributed = pytest.importorskip("distributed")
-
-# On a busy machine, Dask does not close all of its connections within the short limits of these tests.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="needs the extra `dask`"),
+    # On a busy machine, Dask does not close all of its connections within the short limits of these tests.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 RUNS = ("--dataset", "digits", "--hidden", "8", "--epochs", "4", "--batch-size", "256", "--out", "s")
 
@@ -40,16 +42,14 @@ def launch(patched):
     with contextlib.ExitStack() as stack:
 
         def start(module, *arguments):
-            program = subprocess.Popen(
-                [sys.executable, "-m", f"distributed.cli.{module}", *map(str, arguments)], cwd="/",
-                env=os.environ | {"PYTHONPATH": str(patched)},
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+            program = dask_programs.started(module, arguments, patched)
 
             def end():
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(program.pid, signal.SIGKILL)
-                program.wait(timeout=60)
+                program.kill()  # if it had no group yet
+                program.join(timeout=60)
+                assert program.exitcode is not None
 
             stack.callback(end)
             return program
@@ -129,7 +129,7 @@ def test_local_cluster(begin, look):
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # the default port of Dask's dashboard may be in use
             stack.enter_context(socket.create_server(("127.0.0.1", 8787)))
-        program = begin(*RUNS, "--lr", "0.1", "0.2", "--cluster", "local", "--workers", "2")
+        program = begin(*RUNS, "--lr", "0.1", "0.2", "--cluster", "local", "--workers", "1")
         _, err = program.communicate(timeout=200)
     assert program.returncode == 0, err
     assert len(err.splitlines()) == len(look.endings()) == 2, err
@@ -183,15 +183,19 @@ def test_server_that_is_not_a_scheduler(refused, monkeypatch, web, until):
 
 def left_over():
     """Dask's open clients and threads in this process."""
+    import distributed  # not above: it takes time, also where tests are only collected
+
     clients = [client for client in distributed.Client._instances if client.status != "closed"]
     return clients + [thread for thread in threading.enumerate() if thread.name in ("dask", "IO loop")]
 
 
-def test_failed_connections_do_not_block_the_next_one(monkeypatch, schedule, launch, nobody, mute, web, until):
+def test_failed_connections_do_not_block_the_next_one(monkeypatch, schedule, launch, nobody, mute, web, until, refused):
     """Even if the garbage collector runs while Dask starts and holds a lock.
 
     A scheduler without workers, with one, with a client that fails to start, and one that stops responding.
     """
+    import distributed
+
     program, scheduler = schedule()
     starts, start = [], distributed.utils.LoopRunner._start_unlocked
 
@@ -204,9 +208,12 @@ def test_failed_connections_do_not_block_the_next_one(monkeypatch, schedule, lau
     monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 0.2)
     gc.disable()
     try:
-        for address in (nobody, mute, web, "nonsense://", nobody, scheduler):  # the last one has no workers yet
+        for address in (nobody, mute, web, "nonsense://", nobody):
             with pytest.raises(ConfigError, match=re.escape(f"--cluster {address}")), cluster.connect(address, 1):
                 pass
+        says = f"no workers; start one with: dask worker {scheduler}"
+        refused(*RUNS, "--lr", "0.1", "1", "--cluster", scheduler, says=says)
+        assert not Path("s").exists()
         monkeypatch.setattr(cluster, "TIMEOUT", 60)
         monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 60)
         launch("dask_worker", scheduler, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
@@ -228,7 +235,7 @@ def test_failed_connections_do_not_block_the_next_one(monkeypatch, schedule, lau
 
     with cluster.connect(scheduler, 1) as (executor, _):
         assert executor.submit(divmod, 17, 5).result(timeout=60) == (3, 2)
-        program.send_signal(signal.SIGSTOP)
+        os.kill(program.pid, signal.SIGSTOP)
         future = executor.submit(divmod, 18, 5)
     assert not future.done() or future.cancelled()
     until(lambda: not left_over())
@@ -249,14 +256,6 @@ def test_scheduler_that_disappears_is_reported_once(monkeypatch, launch, schedul
         }
     assert capfd.readouterr() == ("", "")
     until(lambda: not left_over())
-
-
-def test_scheduler_without_workers(refused, monkeypatch, scheduler):
-    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 0.2)
-    refused(
-        *RUNS, "--lr", "0.1", "1", "--cluster", scheduler, says=f"no workers; start one with: dask worker {scheduler}"
-    )
-    assert not Path("s").exists()
 
 
 def test_dask_is_not_installed(refused, monkeypatch):

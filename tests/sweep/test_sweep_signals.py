@@ -49,7 +49,7 @@ def test_variables_limit_the_number_of_threads():
 @pytest.mark.parametrize("whom", ["group", pytest.param("parent", marks=pytest.mark.slow)])
 def test_ctrl_c_saves_and_the_same_command_continues(begin, hold, look, workplace, whom):
     arguments = (*LONG, "--lr", "0.01", "0.03", "0.1", "0.3")
-    drawing = {"DRAW": "1"} if whom == "group" else {}
+    drawing = {"DRAW": "1"} if whom == "parent" else {}
     hold.begin("lr-0.03", "lr-0.1", "lr-0.3")
     program = begin(*arguments, **drawing)
     hold.until(2)

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tensorgrad.data.known import KNOWN
+from tests.helpers import sampled
 from training import images, metrics, pictures
 
 LONG = tuple(f"number {i} of the $x_{i} flowers of\nnorthern Europe" for i in range(12))
@@ -40,7 +41,7 @@ def assert_apart(found):
             assert not one.overlaps(other), (one, other)
 
 
-@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("kind", sampled(NAMES, 2))
 def test_confusion_matrix_has_the_name_of_each_class_at_both_axes(drawn, kind):
     names = NAMES[kind]
     pictures.confusion("-", np.eye(len(names), dtype=int) * 1000 + 3, "a run", names)
@@ -57,8 +58,14 @@ def test_confusion_matrix_has_the_name_of_each_class_at_both_axes(drawn, kind):
     assert_apart(boxes(drawn[0], drawn[0].texts))
 
 
-@pytest.mark.parametrize("kind", NAMES)
-@pytest.mark.parametrize("side", [8, 28, 100])
+CAPTIONS = [  # each side with a third of the kinds, and each kind once; the others are in the slow tests
+    pytest.param(kind, side, marks=pytest.mark.slow if (i + k) % 3 else [])
+    for i, kind in enumerate(NAMES)
+    for k, side in enumerate([8, 28, 100])
+]
+
+
+@pytest.mark.parametrize(("kind", "side"), CAPTIONS)
 def test_captions_of_mistakes_are_below_their_images(drawn, kind, side):
     names, rng = NAMES[kind], np.random.default_rng(0)
     true = rng.integers(0, len(names), 40)

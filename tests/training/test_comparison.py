@@ -10,15 +10,26 @@ import pytest
 from PIL import Image
 
 import tensorgrad as tg
-from tests.runs import read_metrics
+import train
+from tests.runs import TINY, combined, read_metrics
 from training import comparison_pictures
 
 
+@pytest.fixture(scope="module")
+def three_runs(tmp_path_factory):
+    """A folder with runs called one, two and three, of which the last two differ in the learning rate."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "draw", lambda *_: True)
+        patch.chdir(tmp_path_factory.mktemp("three"))
+        for name, options in {"one": ["--hidden", 16, "--l2", 0], "two": [], "three": ["--lr", 0.05]}.items():
+            assert train.main(combined(*TINY, "--quiet", "--out", name, *options)) == 0
+        return Path.cwd()
+
+
 @pytest.fixture
-def runs(run_tiny, trained):
-    """Runs called one, two and three, of which the last two differ in the learning rate, and `trained`."""
-    for name, options in {"one": ["--hidden", 16, "--l2", 0], "two": [], "three": ["--lr", 0.05]}.items():
-        assert run_tiny("--quiet", "--out", name, *options).code == 0
+def runs(three_runs, trained, workplace):
+    """Copies of these runs, and `trained`."""
+    shutil.copytree(three_runs, workplace, dirs_exist_ok=True)
     return ["one", "two", "three", trained]
 
 

@@ -19,7 +19,7 @@ SETTINGS = {
     "sum": "--loss sum --lr 1e-4",
     "three layers": "--hidden 7 5 --input-dropout 0",
     "frozen": "--freeze hidden.weight",
-    "one image at the end": "--batch-size 4 --epochs 2 --validation 0",
+    "one image at the end": "--batch-size 359 --validation 0",  # of 1437
     "a large batch": "--batch-size 5000",
 }
 
@@ -33,21 +33,18 @@ def compiled(monkeypatch):
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_results_are_the_same_eagerly_compiled_and_half_and_half(run_train, interrupt_after, compiled, settings):
+def test_results_are_the_same_eagerly_and_with_either_half_compiled(run_train, interrupt_after, compiled, settings):
     arguments = combined(*STATEFUL, *settings.split())
-    expected = {}
-    for folder, option in (("eager", "--eager"), ("compiled", "--no-eager")):
-        assert run_train(*arguments, option, "--out", folder).code == 0
-        expected[folder] = content(folder)
-    assert expected["eager"] == expected["compiled"]
-    assert compiled[-1].source  # which has replayed
+    assert run_train(*arguments, "--eager", "--out", "eager").code == 0
+    expected = content("eager")
     for folder, options in (("a", ("--eager", "--no-eager")), ("b", ("--no-eager", "--eager"))):
         interrupt_after(3 if "5000" in settings else 8)
         result = run_train(*arguments, options[0], "--out", folder)
         if result.code:  # of three updates, the last one completes the run
             assert result.code == 130
             assert run_train("--resume", folder, "--quiet", options[1]).code == 0
-        assert content(folder) == expected["eager"]
+            assert compiled[-1].source  # which has replayed
+        assert content(folder) == expected
 
 
 def test_updates_are_compiled_by_default_and_that_is_recorded(run_train, compiled):

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import tensorgrad as tg
+from tests.helpers import noted
 
 NAMES = ("a cat", "dog", "T-shirt/top", "zebra of $x_1")
 FAST = shlex.split("--hidden 16 --epochs 3 --batch-size 64 --quiet --shift 0")
@@ -75,14 +76,16 @@ def test_other_classes_are_refused(run_train, run_evaluate, refused):
     assert refused(run_evaluate(folder / "best.npz", "--data", "three.npz"), "the network has 4 classes, these data 3")
 
 
-@pytest.mark.parametrize("names", ["x", ["a"], [1, 2, 3, 4], None, {}])
-def test_malformed_names_in_a_checkpoint_are_refused(run_train, run_evaluate, refused, names):
+def test_malformed_names_in_a_checkpoint_are_refused(run_train, run_evaluate, refused):
     save_npz(class_names=np.array(NAMES))
     path = run_train("--data", "own.npz", *FAST).folder / "best.npz"
     arrays, config = tg.load(path)
-    config["data"]["class_names"] = names
-    tg.save("c.npz", arrays, config)
-    assert refused(run_evaluate("c.npz", "--data", "own.npz"), "c.npz does not describe the classes of its network")
+    for names in ("x", ["a"], [1, 2, 3, 4], None, {}):
+        config["data"]["class_names"] = names
+        tg.save("c.npz", arrays, config)
+        with noted(f"names {names!r}"):
+            result = run_evaluate("c.npz", "--data", "own.npz")
+            assert refused(result, "c.npz does not describe its network", "class_names")
 
 
 @pytest.mark.parametrize(("name", "value"), [("shape", [10**9, 10**9]), ("shape", [2000, 2000]), ("classes", 10**12)])
@@ -90,7 +93,11 @@ def test_huge_images_in_a_checkpoint_are_refused(trained, run_evaluate, refused,
     arrays, config = tg.load(trained / "best.npz")
     config["data"][name] = value
     tg.save("c.npz", arrays, config)
-    assert refused(run_evaluate("c.npz"), "c.npz describes images of", "which are too many")
+    assert refused(
+        run_evaluate("c.npz"),
+        "c.npz does not describe its network",
+        "too large" if name == "shape" else "at most 100000",
+    )
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "fashion-mnist", "emnist-letters"])

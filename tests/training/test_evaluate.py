@@ -44,7 +44,7 @@ def test_report_is_that_of_the_confusion_matrix(trained, run_evaluate):
 def on_mnist(run_train, write_mnist, workplace):
     """The best checkpoint of a run with a small data set of 28x28 images."""
     write_mnist(workplace / "set")
-    result = run_train("--data", "set", "--hidden", 32, "--epochs", 20, "--quiet", "--pixels", "raw",
+    result = run_train("--data", "set", "--hidden", 32, "--epochs", 4, "--quiet", "--pixels", "raw",
                        "--lr", 1e-4)  # fmt: skip
     assert result.code == 0
     return result.folder / "best.npz"
@@ -137,11 +137,11 @@ CHECKPOINTS = {
     "text": (lambda best: Path("c.npz").write_text("weights"), "damaged or not a checkpoint"),
     "folder": (lambda best: Path("c.npz").mkdir(), "name the best.npz in it (its .npz files: none)"),
     "folder of a run": (lambda best: shutil.copytree(best.parent, "c.npz"), "(its .npz files: best.npz, last.npz)"),
-    "of np.savez": (lambda best: np.savez("c.npz", x=np.zeros(3)), "does not describe the network of its weights"),
+    "of np.savez": (lambda best: np.savez("c.npz", x=np.zeros(3)), "does not describe its network"),
     "pickled": (lambda best: np.savez("c.npz", x=np.array([{}], object)), "damaged or not a checkpoint"),
-    "no options": (lambda best: rewritten(best, options={}), "does not describe the network of its weights"),
-    "options as a list": (lambda best: rewritten(best, options=[1]), "does not describe the network of its weights"),
-    "no data": (lambda best: rewritten(best, data={"shape": [8, 8]}), "does not describe the network of its weights"),
+    "no options": (lambda best: rewritten(best, options={}), "does not describe its network"),
+    "options as a list": (lambda best: rewritten(best, options=[1]), "does not describe its network"),
+    "no data": (lambda best: rewritten(best, data={"shape": [8, 8]}), "does not describe its network"),
     "unknown layer": (lambda best: rewritten(best, options={"layers": [{"name": "a", "type": "B"}], "pixels": "unit"}),
                       "entry 1 ('a'): unknown type 'B'"),
     "another network": (lambda best: rewritten(best, options={"layers": models.mlp([5], 10), "pixels": "unit"}),

@@ -12,7 +12,11 @@ import train
 from tests.runs import FOLDER, STATEFUL, Killed, read_metrics
 from training.event_log import TAGS
 
-pytest.importorskip("tensorboardX")
+
+@pytest.fixture(autouse=True)
+def package():
+    """Import tensorboardX, which takes two seconds, where it is needed and not where tests are collected."""
+    pytest.importorskip("tensorboardX")
 
 
 def records(path):

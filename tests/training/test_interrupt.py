@@ -13,7 +13,7 @@ import tensorgrad as tg
 import train
 from tests.runs import FOLDER, PICTURES, STATEFUL, assert_same, combined
 
-pytestmark = pytest.mark.usefixtures("no_clock")
+pytestmark = pytest.mark.usefixtures("no_clock", "without_trials")
 PROJECT = Path(train.__file__).parent
 
 
@@ -22,9 +22,9 @@ PROJECT = Path(train.__file__).parent
     [3],  # in the middle of an epoch
     [6],  # in the last update of an epoch
     [7],  # in the first update of the next epoch
-    [12], [17],
     [18],  # in the last update
-    [2, 2], [6, 6], [5, 1], [1, 5, 6, 6], [1] * 18,
+    [5, 1], [1, 5, 6, 6],
+    *(pytest.param(legs, marks=pytest.mark.slow) for legs in ([12], [17], [2, 2], [6, 6], [1] * 18)),
 ], ids=str)  # fmt: skip
 def test_interrupted_run_is_resumed_bitwise(run_train, interrupt_after, uninterrupted, legs):
     arguments, done = STATEFUL, 0

@@ -1,9 +1,11 @@
 """Ctrl-C and SIGTERM outside of training: during the imports of a program, and in the parts that all programs share."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,12 +32,36 @@ time.sleep(60)
         ("sweep.py", "tqdm"),
     ],
 )
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+    ids=["SIGINT", "SIGTERM"],
+)
 def test_signal_during_the_imports_is_one_line(run_program, tmp_path, name, module, number, code):
     (tmp_path / "fake").mkdir()
     (tmp_path / "fake" / f"{module}.py").write_text(FAKE_MODULE.format(number=int(number)))
     ended = run_program(name, "x", env=os.environ | {"PYTHONPATH": str(tmp_path / "fake")})
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", f"{name}: stopped immediately\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["train.py", "evaluate.py", "sweep.py"])
+def test_ctrl_c_at_any_moment_of_the_start_shows_no_line_of_the_program(name):
+    """Python itself may show a traceback, before it runs the first statements of the program."""
+    root, seen = str(Path(startup.__file__).parents[1]), set()
+    command, start = [sys.executable, f"{root}/{name}", "nowhere"], time.monotonic()
+    assert subprocess.run(command, capture_output=True, timeout=200, check=False).returncode == 2
+    duration = time.monotonic() - start
+    for step in range(20):
+        program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(1.2 * duration * step / 20)
+        program.send_signal(signal.SIGINT)
+        _, err = program.communicate(timeout=200)
+        seen.add(err)
+        lines = [int(line) for file, line in re.findall(r'File "(.*)", line (\d+)', err) if file.startswith(root)]
+        assert max(lines, default=0) < 20, err
+        assert program.returncode in (-2, 1, 2, 130), err
+    assert f"{name}: stopped immediately\n" in seen
 
 
 def python(code):

@@ -14,6 +14,7 @@ import pytest
 
 import tensorgrad as tg
 import train
+from tests.helpers import sampled
 from tests.runs import STATEFUL, combined, content, initial_weights, read_metrics, weights
 from training import options, recipe
 
@@ -48,15 +49,14 @@ def ended(folder):
     return *content(folder), (Path(folder) / "result.json").read_text()
 
 
-@pytest.mark.usefixtures("no_clock")
+@pytest.mark.usefixtures("no_clock", "without_trials")
 @pytest.mark.parametrize("legs", [[8], pytest.param([3, 5, 6], marks=pytest.mark.slow)], ids=str)
-@pytest.mark.parametrize("settings", RECIPES.values(), ids=RECIPES)
+@pytest.mark.parametrize("settings", sampled(RECIPES.values(), 2), ids=RECIPES)
 def test_every_recipe_is_resumed_bitwise_and_does_not_depend_on_compilation(run_train, interrupt_after, settings, legs):
+    """A compiled run in parts ends as an eager one that was not interrupted."""
     words = arguments(settings)
-    assert run_train(*words, "--out", "whole").code == 0
-    expected = ended("whole")
     assert run_train(*words, "--eager", "--out", "eager").code == 0
-    assert ended("eager") == expected
+    expected = ended("eager")
     resume = [*words, "--out", "parts"]
     for leg in legs:
         interrupt_after(leg)
@@ -121,9 +121,9 @@ def test_optimizer_is_that_of_the_package_with_the_options_of_the_run(name):
     assert getattr(made, "nesterov", True)
 
 
-@pytest.mark.parametrize("name", recipe.OPTIMIZERS)
+@pytest.mark.parametrize("name", sampled(recipe.OPTIMIZERS, 3))
 def test_default_learning_rates_learn(run_train, name):
-    result = run_train("--dataset", "digits", "--hidden", 64, "--epochs", 15, "--optimizer", name)
+    result = run_train("--dataset", "digits", "--hidden", 64, "--epochs", 9, "--eager", "--optimizer", name)
     assert json.loads((result.folder / "result.json").read_text())["val_accuracy"] > 0.7
 
 
@@ -223,7 +223,7 @@ def test_weights_that_do_not_fit_are_refused(run_tiny, refused):
 # ------------------------------------------------------------------------------------------- longer runs
 
 
-@pytest.mark.usefixtures("no_clock")
+@pytest.mark.usefixtures("no_clock", "without_trials")
 @pytest.mark.parametrize("schedule", ["constant", "halving", "multi_step"])
 def test_longer_run_equals_one_that_was_so_long_from_the_beginning(run_train, schedule):
     words = combined(*STATEFUL, "--schedule", schedule, "--milestones", 5, 20)

@@ -42,7 +42,9 @@ def found_and_bare(kind, seed):
     return [handwriting.to_mnist(one.ink) for one in findings.digits], bare
 
 
-@pytest.mark.parametrize("kind", scenes.KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if i % 5 else []) for i, kind in enumerate(scenes.KINDS)]
+)
 def test_digit_is_found_in_a_scene(kind):
     """In one of two scenes; the share of all is measured by the slow test, and by docs/pictures.py."""
     least = 0.6 if kind in ("ballpoint", "felt pen") else 0.8

@@ -150,7 +150,7 @@ def test_given_numbers_and_recorded_ones(run_tiny, run_train, refused, numbers):
     Path("other.csv").write_text("a,b\n1,2\n")
     assert refused(run_tiny("--threads", "other.csv"), "--threads cannot be read from other.csv: it does not record")
     Path("wrong.csv").write_text("threads\n0\n")
-    assert refused(run_tiny("--threads", "wrong.csv"), "--threads must be auto, an integer of at least 1, or a file")
+    assert refused(run_tiny("--threads", "wrong.csv"), "--threads cannot be read from wrong.csv: it does not record")
 
 
 @pytest.mark.usefixtures("no_clock")

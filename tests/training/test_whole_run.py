@@ -148,6 +148,7 @@ def test_resuming_a_finished_run_draws_its_pictures_again(run_tiny, run_train):
     assert all((folder / name).read_bytes() == content for name, content in before.items())
 
 
+@pytest.mark.slow
 def test_settings_of_matplotlib_do_not_matter(run_program, run_train):
     Path("matplotlibrc").write_text("text.usetex: True\nfont.size: 30\nfigure.dpi: 10\nnonsense: 1")
     environment = os.environ | {"MPLBACKEND": "module://nonexistent"}
