@@ -1,7 +1,7 @@
 """Train a network on handwritten digits.
 
     python train.py --hidden 400                     # two layers on MNIST: 99.0 % in half a minute
-    python train.py --model models/record-400.yaml   # a network and a recipe from a file: 99.4 % in a few minutes
+    python train.py --model models/record-400.yaml   # a network and a recipe from a file: 99.3 % in a few minutes
     python train.py --resume runs/mnist-400-seed0    # continue an interrupted run
     mpirun -n 2 python train.py --hidden 400         # in several processes, each with a part of every batch
     python train.py --help                           # all options
