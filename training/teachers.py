@@ -9,7 +9,6 @@ Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network"
 
 from __future__ import annotations
 
-import csv
 import math
 import sys
 import time
@@ -30,6 +29,7 @@ from training import augmentation, images, options, threads, workers
 from training.folders import locked, read_json, remove_temporary_files, write_json
 from training.run import read_result, weights_in
 from training.signals import Interrupt
+from training.tables import read_metrics
 
 Array = Any
 TOGETHER = 16  # images that share coordinates; in each epoch, they are in batches drawn at random
@@ -202,14 +202,13 @@ def _train(o: SimpleNamespace, seed: int, place: Path) -> int | None:
 def _show(jobs: Mapping[str, Any], place: Path, shown: dict[str, int]) -> None:
     """Print a line for each teacher that has trained for another epoch; ``shown`` are the numbers of epochs so far."""
     for name in jobs:
-        try:
-            with (place / name / "metrics.csv").open(encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-        except OSError:
+        metrics = read_metrics(place / name)
+        if not metrics:
             continue
-        for row in rows[shown.get(name, len(rows) - 1) :]:
-            loss, seconds = float(row["train_loss"]), float(row["seconds"])
-            sys.stderr.write(f"teacher {name}: epoch {row['epoch']:>3}  loss {loss:.4f}  {seconds:6.1f} s\n")
+        columns = (metrics[column].tolist() for column in ("epoch", "train_loss", "seconds"))
+        rows = list(zip(*columns, strict=True))
+        for epoch, loss, seconds in rows[shown.get(name, len(rows) - 1) :]:
+            sys.stderr.write(f"teacher {name}: epoch {epoch:3.0f}  loss {loss:.4f}  {seconds:6.1f} s\n")
             sys.stderr.flush()
         shown[name] = len(rows)
 
