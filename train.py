@@ -1,7 +1,7 @@
 """Train a network on handwritten digits.
 
     python train.py --hidden 400                     # two layers on MNIST: 99.0 % in half a minute
-    python train.py --model models/record-400.yaml   # a network and a recipe from a file: 99.4 % in a few minutes
+    python train.py --model models/record-400.yaml   # a network and a recipe from a file: 99.3 % in a few minutes
     python train.py --resume runs/mnist-400-seed0    # continue an interrupted run
     mpirun -n 2 python train.py --hidden 400         # in several processes, each with a part of every batch
     python train.py --help                           # all options
@@ -26,7 +26,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,12 +36,12 @@ import tensorgrad as tg
 from tensorgrad.data import Dataset
 from training import advice, augmentation, images, options, parallel, recipe, teachers, threads, trials
 from training.event_log import check_installed, event_log
-from training.folders import locked, remove_temporary_files
+from training.folders import locked
 from training.program import run_program
 from training.progress import Display
 from training.run import Run, finite, folder_of_run, load_weights, new_folder, restore, resume
 from training.run_pictures import draw
-from training.signals import Interrupt, exit_code
+from training.signals import exit_code
 from training.state import Progress, Row
 
 Array = Any  # an ndarray
@@ -50,13 +49,13 @@ BUSY = "another program is training this run"
 
 
 def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.random.Generator, run: Run,
-          checkpoint: dict[str, Any] | None = None, ranks: parallel.Alone = parallel.ALONE,
+          checkpoint: dict[str, Any] | None = None, processes: parallel.OneProcess = parallel.ONE,
           ) -> tuple[str, Progress]:  # fmt: skip
     """Train ``network`` until the last epoch, Ctrl-C, SIGTERM, or a loss that is not finite.
 
-    ``rng`` draws dropout and shifts; ``checkpoint`` is the state to resume from; ``ranks`` are the processes that train
-    together. Returns the status, which is ``"finished"``, ``"diverged"``, ``"interrupted"`` (Ctrl-C) or
-    ``"terminated"`` (SIGTERM), and the progress. Everything else is in the folder of the run.
+    ``rng`` draws dropout and shifts; ``checkpoint`` is the state to resume from; of several ``processes``, each
+    computes a part of every batch. Returns the status, which is ``"finished"``, ``"diverged"``, ``"interrupted"``
+    (Ctrl-C) or ``"terminated"`` (SIGTERM), and the progress. Everything else is in the folder of the run.
     """
     # The images: part of the training set is held out for validation; the test set is not used.
     train_on, validate_on = images.hold_out(data, o.validation)
@@ -64,57 +63,59 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     x_val, y_val = data.train_images[validate_on], data.train_labels[validate_on]
     scale = images.pixel_scale(o.pixels, data.brightest)
 
-    # The update of the weights, compiled where that is exact, the state to start from, and the schedule of the rate.
+    # The state to start from; the update of the weights, compiled where that is exact; the schedule of the rate.
     tg.nn.train(network)
+    optimizer, average, gradient, step = prepare(o, network)
+    if checkpoint is None:
+        p = Progress(random_state=rng.bit_generator.state)
+        run.save("last.npz", network, p, optimizer, average)
+    else:
+        p = restore(checkpoint, network, optimizer, average, rng)
     is_compiled = bool(o.decided.get("compile")) and not o.eager
-    optimizer, average, update = prepare(o, network, ranks, is_compiled)
-    p = first_or_restored(checkpoint, network, optimizer, average, rng, run)
-    if number := teachers.make(o, data, run.folder, p.epoch):
-        return status_of(number), p
+    update = processes.update(network, gradient, step, is_compiled, o.seed, p.update)
     plateau = recipe.plateau(o, p.plateau)
     schedule = recipe.schedule(o, o.epochs * math.ceil(len(y) / o.batch_size), plateau)
 
+    # Teachers, if any, are trained first; then each batch of inputs changes the weights.
+    if number := teachers.train_and_label(o, data, run.folder, p.epoch):
+        return status_of(number), p
     earlier_seconds, start_time = p.seconds, time.monotonic()
     done = p.epoch * len(y) + min(p.batch * o.batch_size, len(y))
-    with Interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet, o.patience) as display, \
+    with processes.interrupt() as interrupt, Display(o.epochs, len(y), done, o.quiet, o.patience) as display, \
             threads.adjustable() as use_threads, event_log(run.folder, o, p.history) as log, \
-            inputs_of(o, data, x, y, scale, p, run, ranks) as source:  # fmt: skip
+            inputs_of(o, data, x, y, scale, p, run, processes) as source:  # fmt: skip
         display.best(p.best_epoch, p.best_accuracy, waited(p))
         while p.epoch < o.epochs and not (o.patience and waited(p) >= o.patience):
             if p.batch == 0:
                 measurement = time.monotonic()
                 p.threads = threads.for_epoch(
-                    o, p.history,
-                    lambda: ranks.threads or trials.fastest_threads(o, data, network, prepare, is_compiled),
-                )  # fmt: skip
+                    o, p.history, lambda: trials.fastest_threads(o, data, network, prepare, is_compiled)
+                )
                 start_time += time.monotonic() - measurement
             use_threads(p.threads or threads.available())
 
             # Indices (B,), inputs (B, H * W) float32, and labels (B,) or, from teachers, probabilities (B, C).
             for batch, inputs, targets in source.epoch(p.epoch, p.batch, rng):
-                size = min(o.batch_size, len(y) - p.batch * o.batch_size)
-                ranks.begin(size)
+                size = min(o.batch_size, len(y) - p.batch * o.batch_size)  # over all processes
                 optimizer.lr = o.lr * schedule(p.update)
-                loss, losses, logits = update(inputs, targets, ranks.generator(rng, o.seed, p.update))
-                right = np.count_nonzero(logits.argmax(axis=1) == y[batch])
-                loss, loss_sum, right = ranks.sums(loss, losses.sum(), right)
+                loss, loss_sum, right = update(inputs, targets, y[batch], size, rng)
                 if not math.isfinite(loss):
                     return "diverged", p
 
                 p.batch += 1
                 p.update += 1
-                p.loss_sum += float(loss_sum)
-                p.right += int(right)
+                p.loss_sum += loss_sum
+                p.right += right
                 display.batch(p.epoch + 1, size, p.loss_sum / min(p.batch * o.batch_size, len(y)))
-                if (number := ranks.largest(interrupt.signal or 0)) and finite(network):
+                if interrupt and finite(network):
                     p.seconds = earlier_seconds + time.monotonic() - start_time
                     p.random_state = rng.bit_generator.state
                     run.save("last.npz", network, p, optimizer, average)
-                    return status_of(number), p
+                    return status_of(interrupt.signal), p
 
-            raw_accuracy = ranks.score(network, x_val, y_val, scale)[1] if average else math.nan
+            raw_accuracy = processes.score(network, x_val, y_val, scale)[1] if average else math.nan
             with average.average_parameters() if average else contextlib.nullcontext():
-                val_loss, val_accuracy = ranks.score(network, x_val, y_val, scale)
+                val_loss, val_accuracy = processes.score(network, x_val, y_val, scale)
                 if (len(y_val) and not math.isfinite(val_loss)) or not finite(network):
                     return "diverged", p
                 p.seconds = earlier_seconds + time.monotonic() - start_time
@@ -126,7 +127,7 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
                     "threads": p.threads, "raw_val_accuracy": raw_accuracy,
                 }  # fmt: skip
                 if o.watch_test:
-                    row["test_accuracy"] = ranks.score(network, data.test_images, data.test_labels, scale)[1]
+                    row["test_accuracy"] = processes.score(network, data.test_images, data.test_labels, scale)[1]
                 p.history.append(row)
                 p.epoch, p.batch, p.loss_sum, p.right = p.epoch + 1, 0, 0.0, 0
                 p.random_state = rng.bit_generator.state
@@ -144,21 +145,25 @@ def train(o: SimpleNamespace, data: Dataset, network: models.Network, rng: np.ra
     return "finished", p
 
 
-def prepare(o: SimpleNamespace, network: models.Network, ranks: parallel.Alone = parallel.ALONE,
-            is_compiled: bool = False,
-            ) -> tuple[tg.optim.Optimizer, tg.optim.EMA | None, Callable[..., Any]]:  # fmt: skip
-    """The optimizer of a network, the average of its weights or None, and the function that updates the weights."""
+def prepare(o: SimpleNamespace, network: models.Network) -> tuple[
+        tg.optim.Optimizer, tg.optim.EMA | None, Callable[..., tuple[Array, Array, Array]], Callable[[], None]
+    ]:  # fmt: skip
+    """The optimizer of a network, the average of its weights or None, and the two parts of an update of the weights."""
     parameters = tg.nn.parameters(network)
     weights = [p for p in parameters.values() if p.ndim >= 2 and p.requires_grad]  # subject to penalties
     optimizer = recipe.optimizer(o, parameters)
     average = tg.optim.EMA(parameters, o.ema) if o.ema else None
 
-    def gradient(inputs: Array, targets: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-        """Compute it; return the loss, the loss of each image (B,), and the logits (B, C)."""
+    def gradient(inputs: Array, targets: Array, rng: np.random.Generator, factor: Array | float = 1.0,
+                 ) -> tuple[Array, Array, Array]:  # fmt: skip
+        """Compute it; return the loss, the loss of each image (B,), and the logits (B, C).
+
+        Several processes multiply a sum of losses by a ``factor``, since they average their gradients.
+        """
         logits = network(inputs, rng)  # (B, C)
         scores = logits / o.temperature if o.teachers else logits
         losses = tg.cross_entropy(scores, targets, reduction="none", label_smoothing=o.label_smoothing)  # (B,)
-        loss = np.mean(losses) if o.loss == "mean" else ranks.whole(np.sum(losses))
+        loss = np.mean(losses) if o.loss == "mean" else np.sum(losses) * factor
         if o.l2:
             loss = loss + o.l2 / 2 * sum((w**2).sum() for w in weights)
 
@@ -178,28 +183,18 @@ def prepare(o: SimpleNamespace, network: models.Network, ranks: parallel.Alone =
         if average:
             average.update()
 
-    return optimizer, average, ranks.update(gradient, step, network, is_compiled)
-
-
-def first_or_restored(checkpoint: dict[str, Any] | None, network: models.Network, optimizer: tg.optim.Optimizer,
-                      average: tg.optim.EMA | None, rng: np.random.Generator, run: Run) -> Progress:  # fmt: skip
-    """The progress in a checkpoint, whose state is restored; without one, that of a new run, which is saved."""
-    if checkpoint is not None:
-        return restore(checkpoint, network, optimizer, average, rng)
-    p = Progress(random_state=rng.bit_generator.state)
-    run.save("last.npz", network, p, optimizer, average)
-    return p
+    return optimizer, average, gradient, step
 
 
 def inputs_of(o: SimpleNamespace, data: Dataset, x: Array, y: Array, scale: float, p: Progress, run: Run,
-              ranks: parallel.Alone) -> augmentation.Inputs | teachers.Lessons:  # fmt: skip
-    """Where the inputs and targets of a run come from, from its present epoch and batch on."""
+              processes: parallel.OneProcess) -> augmentation.Inputs | teachers.Inputs:  # fmt: skip
+    """The inputs and targets of a run from its present epoch and batch on, which this process computes."""
     if o.teachers:
-        return teachers.Lessons(o, data, x, scale, run.folder, p.epoch)
-    return augmentation.Inputs(o, x, y, scale, p.epoch, p.batch, ranks.part)
+        return teachers.Inputs(o, data, x, scale, run.folder, p.epoch)
+    return augmentation.Inputs(o, x, y, scale, p.epoch, p.batch, processes.part)
 
 
-def status_of(number: int) -> str:
+def status_of(number: int | None) -> str:
     """The status of a run that a signal has stopped."""
     return "terminated" if number == signal.SIGTERM else "interrupted"
 
@@ -209,20 +204,15 @@ def waited(p: Progress) -> int:
     return p.epoch - max(p.best_epoch, p.extended)
 
 
-def start(given: dict[str, Any], ranks: parallel.Alone = parallel.ALONE) -> int:
+def start(given: dict[str, Any], processes: parallel.OneProcess = parallel.ONE) -> int:
     """Run the training from the options to the pictures; return the exit code of the program."""
     quiet, checkpoint, result = given.get("quiet", False), None, None
     with contextlib.ExitStack() as locks:
-
-        def lock(folder: Path) -> None:
-            ranks.first(lambda: locks.enter_context(locked(folder, BUSY)))
-
         if "resume" in given:
-            lock(folder_of_run(given["resume"]))  # before the checkpoint is read
-            run, checkpoint, result = ranks.first(lambda: resume(given))
+            run, checkpoint, result = processes.first(lambda: reopen(given, locks))
             o = run.options
-            ranks.check(o)
-            data = ranks.in_turn(lambda: tg.data.load(o.dataset, o.data, quiet=quiet))
+            processes.check(o)
+            data = processes.in_turn(lambda: tg.data.load(o.dataset, o.data, quiet=quiet))
             run.check_data(images.about(data))
             if result is not None:
                 again = "drawing its pictures again" if result["status"] == "finished" else "there is nothing to resume"
@@ -230,7 +220,7 @@ def start(given: dict[str, Any], ranks: parallel.Alone = parallel.ALONE) -> int:
                 if result["status"] != "finished":
                     return 0
         else:
-            data = ranks.in_turn(lambda: tg.data.load(given.get("dataset"), given.get("data"), quiet=quiet))
+            data = processes.in_turn(lambda: tg.data.load(given.get("dataset"), given.get("data"), quiet=quiet))
             o = options.resolve(given, data.name, data.classes)
             images.hold_out(data, o.validation)
             teachers.check(o, data)
@@ -243,26 +233,37 @@ def start(given: dict[str, Any], ranks: parallel.Alone = parallel.ALONE) -> int:
             load_weights(network, getattr(o, "from"))
             trials.check_updates(o, data, network, prepare)
         if checkpoint is None or (result is None and not o.eager and "compile" not in o.decided):
-            o.decided = ranks.first(lambda: trials.decide(o, data, network, prepare, ranks.threads)) | ranks.decided()
+            o.decided = processes.decide(lambda threads: trials.decide(o, data, network, prepare, threads))
         if checkpoint is None:
-            ranks.check(o)
-            folder = ranks.first(lambda: new_folder(o))
-            lock(folder)
-            run = ranks.first(lambda: Run.create(folder, o, images.about(data)))
+            processes.check(o)
+            run = processes.first(lambda: create(o, data, locks))
         if not quiet and result is None:
             print(f"{data}{trials.describe(o, checkpoint['progress'].threads if checkpoint else 0)}")
             print(f"\n{tg.nn.summary(network, (1, data.features))}\n\nthe folder of the run is {run.folder}")
-        ranks.first(lambda: remove_temporary_files(run.folder))
-        ranks.first(run.apply_changes)
-        return to_the_end(data, network, rng, ranks.view(run), checkpoint, ranks, is_new=result is None)
+        run = processes.view(run)
+        run.apply_changes()
+        return to_the_end(data, network, rng, run, checkpoint, processes, is_new=result is None)
+
+
+def reopen(given: dict[str, Any], locks: contextlib.ExitStack) -> tuple[Run, dict[str, Any], dict[str, Any] | None]:
+    """Lock the folder of ``--resume``; return what `resume` does."""
+    locks.enter_context(locked(folder_of_run(given["resume"]), BUSY))  # before the checkpoint is read
+    return resume(given)
+
+
+def create(o: SimpleNamespace, data: Dataset, locks: contextlib.ExitStack) -> Run:
+    """Create and lock the folder of a new run."""
+    folder = new_folder(o)
+    locks.enter_context(locked(folder, BUSY))
+    return Run.create(folder, o, images.about(data))
 
 
 def to_the_end(data: Dataset, network: models.Network, rng: np.random.Generator, run: Run,
-               checkpoint: dict[str, Any] | None, ranks: parallel.Alone, *, is_new: bool) -> int:  # fmt: skip
+               checkpoint: dict[str, Any] | None, processes: parallel.OneProcess, *, is_new: bool) -> int:  # fmt: skip
     """Train, and report how that ended; ``is_new`` is false if the result is known. Returns the exit code."""
     try:
-        status, p = train(run.options, data, network, rng, run, checkpoint, ranks)
-        if ranks.rank:
+        status, p = train(run.options, data, network, rng, run, checkpoint, processes)
+        if processes.rank:
             return 0  # the first process does the rest
         if status == "finished":
             return finish(run, network, data, p, is_new=is_new)
@@ -315,7 +316,7 @@ def resume_command(run: Run) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program, by default with the arguments of the command line; return its exit code."""
-    return run_program("train.py", lambda: parallel.together(lambda ranks: start(options.parse(arguments), ranks)))
+    return run_program("train.py", lambda: parallel.run(lambda processes: start(options.parse(arguments), processes)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ too. If one is killed, ``mpirun`` ends the others; if one hangs, they end after 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import threading
@@ -26,55 +27,50 @@ from tensorgrad.errors import ConfigError, TensorgradError
 from training import images, threads, trials
 from training.event_log import NONE
 from training.run import Run
-from training.signals import SIGNALS
+from training.signals import SIGNALS, Interrupt
+from training.startup import rank_and_size
 
 Array = Any
 T = TypeVar("T")
 
 TIMEOUT = 1800.0  # seconds that a process waits for the others, for instance while the first one downloads the data
 PIECE = 2**16  # elements that Reduce adds up at a time: twice as fast as all at once, in MPICH 5 on one machine
-LAUNCHERS = (("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"))  # Open MPI; MPICH and Intel
 
 
-class Alone:
-    """A training in one process, in which nothing is to be exchanged."""
+class OneProcess:
+    """What a training asks of the processes that share it, for a training in one process."""
 
-    rank, size = 0, 1
-    threads = 0  # of the BLAS library, in each process; 0: as many as are fastest
+    rank = 0
 
-    def begin(self, total: int) -> None:
-        """Begin an update with a batch of ``total`` images, over all processes."""
+    def update(self, network: Any, gradient: Callable[..., Any], step: Callable[[], None], is_compiled: bool, seed: int,
+               count: int) -> Callable[..., tuple[float, float, int]]:  # fmt: skip
+        """A function that updates the weights, of the two parts that `prepare` in train.py returns.
+
+        ``update(inputs, targets, labels, size, rng)`` takes this process's part of a batch of ``size`` images. It
+        returns, for the whole batch and before the update, the loss, the sum of the losses of the images, and the
+        number of images that were classified correctly. ``count`` updates were made earlier.
+        """
+        whole = trials.joined(gradient, step)
+        if is_compiled:
+            whole = trials.compiled(whole)
+
+        def update(inputs: Array, targets: Array, labels: Array, size: int, rng: np.random.Generator,
+                   ) -> tuple[float, float, int]:  # fmt: skip
+            return _totals(*whole(inputs, targets, rng), labels)
+
+        return update
 
     def part(self, count: int) -> slice:
         """The part of a batch of ``count`` images that this process computes."""
         return slice(None)
 
-    def generator(self, rng: np.random.Generator, seed: int, update: int) -> np.random.Generator:
-        """The generator of the dropout in an update."""
-        return rng
+    def score(self, network: Any, pictures: Array, labels: Array, scale: float) -> tuple[float, float]:
+        """What `images.score` returns."""
+        return images.score(network, pictures, labels, scale)
 
-    def whole(self, part: Any) -> Any:
-        """What the sum over the whole batch would be if the images of the other parts were like those of this one."""
-        return part
-
-    def update(self, gradient: Callable[..., Any], step: Callable[[], None], network: Any,
-               is_compiled: bool) -> Callable[..., Any]:  # fmt: skip
-        """A function that computes the gradient and makes the step, with the result of ``gradient``."""
-
-        def update(*given: Any) -> Any:
-            result = gradient(*given)
-            step()
-            return result
-
-        return trials.compiled(update) if is_compiled else update
-
-    def sums(self, *values: Any) -> tuple[Any, ...]:
-        """The sums over all processes, of results for their parts of the batch."""
-        return values
-
-    def largest(self, value: int) -> int:
-        """The largest value of all processes, such as the number of a signal that not all have received yet."""
-        return value
+    def interrupt(self) -> Interrupt:
+        """An `Interrupt`, which is true after the same update in all processes."""
+        return Interrupt()
 
     def first(self, work: Callable[[], T]) -> T:
         """The result of ``work()``, which only the first process calls."""
@@ -84,33 +80,38 @@ class Alone:
         """The result of ``work()``, which the first process calls before the others, such as a download."""
         return work()
 
-    def score(self, network: Any, pictures: Array, labels: Array, scale: float) -> tuple[float, float]:
-        """What `images.score` returns."""
-        return images.score(network, pictures, labels, scale)
+    def decide(self, decide: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
+        """What a run finds out before its first update, ``decide(threads)``; 0 threads: as many as are fastest."""
+        return decide(0)
 
     def view(self, run: Run) -> Run:
         """A run to which only the first process writes."""
         return run
 
-    def decided(self) -> dict[str, Any]:
-        """What is recorded of this in a run."""
-        return {}
-
     def check(self, o: SimpleNamespace) -> None:
         """Raise `ConfigError` if a run with these options cannot be trained, or continued, by so many processes."""
-        trained_by = o.decided.get("processes", 1)
-        if trained_by != self.size:
-            command = f"mpirun -n {trained_by} python train.py" if trained_by > 1 else "python train.py"
-            raise ConfigError(f"the run was started with {trained_by} process{'es' * (trained_by > 1)}, and its result "
-                              f"depends on that number: continue it with {command} --resume")  # fmt: skip
+        _check_number(o, 1)
 
 
-class Ended(Exception):
+def _totals(loss: Array, losses: Array, logits: Array, labels: Array) -> tuple[float, float, int]:
+    """The loss, the sum of the losses of images, and the number of images that are classified correctly."""
+    return float(loss), float(losses.sum()), int(np.count_nonzero(logits.argmax(axis=1) == labels))
+
+
+def _check_number(o: SimpleNamespace, number: int) -> None:
+    trained_by = o.decided.get("processes", 1)
+    if trained_by != number:
+        command = f"mpirun -n {trained_by} python train.py" if trained_by > 1 else "python train.py"
+        raise ConfigError(f"the run was started with {trained_by} process{'es' * (trained_by > 1)}, and its result "
+                          f"depends on that number: continue it with {command} --resume")  # fmt: skip
+
+
+class OtherProcessFailed(Exception):
     """Another process has failed, and reports why."""
 
 
-class Together(Alone):
-    """One of several processes that train together."""
+class SeveralProcesses(OneProcess):
+    """The same for one of several processes."""
 
     def __init__(self, rank: int, size: int) -> None:
         try:
@@ -125,12 +126,13 @@ class Together(Alone):
             raise ConfigError(f"mpirun has started {size} processes, but mpi4py finds {self.size}: it uses another MPI "
                               f"library than that of mpirun, {MPI.Get_library_version().splitlines()[0]}")  # fmt: skip
         here = self._comm.Split_type(MPI.COMM_TYPE_SHARED)  # the processes on this machine
-        self.threads = max(threads.available() // here.size, 1)
+        self._threads = max(threads.available() // here.size, 1)  # of the BLAS library, in each process
         here.Free()
-        self._times = np.ones((), np.float32)
+        self._factor = np.ones((), np.float32)
         self.begin(0)
         self._messages: dict[Any, Array] = {}  # by dtype
-        self._value = self._largest = 0  # see `largest`
+        self._interrupt: Interrupt | None = None
+        self.signal = 0  # the largest number of a signal that any process had received at the latest exchange
         self._failed = -1  # the rank that reports a failure
         self._since: float | None = None  # when the communication began that is in progress
         self._pending: list[Callable[[], object]] = []  # signals that were received during it
@@ -138,37 +140,38 @@ class Together(Alone):
 
     # ------------------------------------------------------------------------------------------ the training
 
+    def update(self, network: Any, gradient: Callable[..., Any], step: Callable[[], None], is_compiled: bool, seed: int,
+               count: int) -> Callable[..., tuple[float, float, int]]:  # fmt: skip
+        """The same, with the average of the gradients between the two parts, which are compiled separately."""
+        if is_compiled:
+            gradient, step = trials.compiled(gradient), trials.compiled(step)
+        numbers = itertools.count(count)
+
+        def update(inputs: Array, targets: Array, labels: Array, size: int, rng: np.random.Generator,
+                   ) -> tuple[float, float, int]:  # fmt: skip
+            self.begin(size)
+            results = gradient(inputs, targets, self.generator(seed, next(numbers)), self._factor)
+            self.average(network)
+            step()
+            loss, loss_sum, right = self.sums(*_totals(*results, labels))
+            return loss, loss_sum, int(right)
+
+        return update
+
+    def begin(self, total: int) -> None:
+        """Begin with a batch of ``total`` images, over all processes."""
+        self._total = total
+        self._weight = len(range(self.rank, total, self.size)) / (total or 1)  # of its part of the batch
+        # A sum over this part times this factor is averaged with the weight. An array: compiled updates read its value.
+        self._factor[...] = 1 / (self._weight or 1.0)
+
     def part(self, count: int) -> slice:
         """Every ``size``-th image; if there are too few, the first one, which then has no weight."""
         return slice(self.rank, None, self.size) if self.rank < count else slice(0, 1)
 
-    def generator(self, rng: np.random.Generator, seed: int, update: int) -> np.random.Generator:
-        """One that depends on the rank, so that the processes drop different units; ``rng`` is the same in all."""
+    def generator(self, seed: int, update: int) -> np.random.Generator:
+        """The generator of the dropout in an update, which depends on the rank: processes drop different units."""
         return np.random.default_rng((seed, update + 1, self.rank + 1, self.size))
-
-    def begin(self, total: int) -> None:
-        """Begin an update with a batch of ``total`` images, over all processes."""
-        self._total = total
-        self._weight = len(range(self.rank, total, self.size)) / (total or 1)  # of its part of the batch
-        self._times[...] = 1 / (self._weight or 1.0)
-
-    def whole(self, part: Any) -> Any:
-        """The sum over a part divided by its weight, so that `average` gives the sum over the batch."""
-        return part * self._times  # an array, whose value of the moment a compiled program reads
-
-    def update(self, gradient: Callable[..., Any], step: Callable[[], None], network: Any,
-               is_compiled: bool) -> Callable[..., Any]:  # fmt: skip
-        """The same, with the average of the gradients in between: two programs if compiled, with its call in Python."""
-        if is_compiled:
-            gradient, step = trials.compiled(gradient), trials.compiled(step)
-
-        def update(*given: Any) -> Any:
-            result = gradient(*given)
-            self.average(network)
-            step()
-            return result
-
-        return update
 
     def average(self, network: Any) -> None:
         """Sum gradients and buffers over all processes, each with the weight of its part of the batch."""
@@ -196,7 +199,7 @@ class Together(Alone):
         return message
 
     def score(self, network: Any, pictures: Array, labels: Array, scale: float) -> tuple[float, float]:
-        """What `images.score` returns, of which each process computes a part."""
+        """What `images.score` returns; each process computes a part of it."""
         self.begin(len(labels))
         if not len(labels):
             return images.score(network, pictures, labels, scale)
@@ -206,17 +209,22 @@ class Together(Alone):
         loss_sum, right = self.sums(loss * count, round(accuracy * count))
         return loss_sum / len(labels), right / len(labels)
 
+    def interrupt(self) -> Interrupt:
+        """The same; whichever process receives a signal, all of them stop after the next update."""
+        self._interrupt = SharedInterrupt(self)
+        return self._interrupt
+
+    def decide(self, decide: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
+        """The same, and the number of processes, on which the result depends; they share the cores of a machine."""
+        return self.first(lambda: decide(self._threads)) | {"processes": self.size}
+
     def view(self, run: Run) -> Run:
         """The run itself for the first process, and one that is not written to for the others."""
-        return run if self.rank == 0 else Unwritten(run)
-
-    def decided(self) -> dict[str, Any]:
-        """The number of processes, on which the result depends."""
-        return {"processes": self.size}
+        return run if self.rank == 0 else UnwrittenRun(run)
 
     def check(self, o: SimpleNamespace) -> None:
         """Raise `ConfigError` if a run with these options cannot be trained, or continued, by so many processes."""
-        super().check(o)
+        _check_number(o, self.size)
         if o.teachers:
             raise ConfigError("--teachers: a network with teachers is trained by one process, without mpirun")
         if o.batch_size < self.size:
@@ -229,16 +237,6 @@ class Together(Alone):
         message = np.array(values, np.float64) * (self.rank < self._total)
         self._sum(message)
         return tuple(message.tolist())
-
-    def largest(self, value: int) -> int:
-        """The largest value of all processes in their latest exchange; this one is part of the next exchange.
-
-        If it is a signal that this process lacks, that arrives within this call.
-        """
-        self._value = value
-        if self._largest and not value:
-            time.sleep(0.2)
-        return self._largest
 
     def first(self, work: Callable[[], T]) -> T:
         """The result of ``work()``, which only the first process calls."""
@@ -275,14 +273,15 @@ class Together(Alone):
 
         Raises
         ------
-        Ended
+        OtherProcessFailed
             If another process fails.
         """
-        state = np.array([self.size - self.rank if fails else 0, self._value], np.int64)
+        received = 0 if self._interrupt is None else self._interrupt.signal or 0
+        state = np.array([self.size - self.rank if fails else 0, received], np.int64)
         self._since = time.monotonic()
         try:
             self._comm.Allreduce(self._mpi.IN_PLACE, state, self._mpi.MAX)
-            self._largest = int(state[1])
+            self.signal = int(state[1])
             if state[0]:
                 self._failed = self.size - int(state[0])
             elif then is not None:
@@ -293,7 +292,7 @@ class Together(Alone):
             while self._pending:
                 self._pending.pop(0)()
         elif not fails:
-            raise Ended
+            raise OtherProcessFailed
 
     @contextlib.contextmanager
     def signals_delayed(self) -> Iterator[None]:
@@ -336,7 +335,21 @@ class Together(Alone):
                 os._exit(2)
 
 
-class Unwritten(Run):
+class SharedInterrupt(Interrupt):
+    """True, in all processes at the same time, once any of them had received a signal at their latest exchange."""
+
+    def __init__(self, processes: SeveralProcesses) -> None:
+        super().__init__()
+        self._processes = processes
+
+    def __bool__(self) -> bool:
+        if self._processes.signal and self.signal is None:
+            time.sleep(0.2)  # the signal arrives within this call, as `mpirun` sends it to all processes
+            self.signal = self._processes.signal
+        return self._processes.signal != 0
+
+
+class UnwrittenRun(Run):
     """A run as other processes than the first one see it: nothing is written to its folder."""
 
     def __init__(self, run: Run) -> None:
@@ -346,52 +359,44 @@ class Unwritten(Run):
     def save(self, *_: Any, **__: Any) -> None:
         """Do nothing."""
 
+    def apply_changes(self) -> None:
+        """Do nothing."""
+
     def write_metrics(self, *_: Any) -> None:
         """Do nothing."""
 
-    def write_config(self) -> None:
-        """Do nothing."""
+
+ONE = OneProcess()
 
 
-ALONE = Alone()
-
-
-def launched() -> tuple[int, int]:
-    """The rank of this process and the number of processes, according to the environment that mpirun sets."""
-    for rank, size in LAUNCHERS:
-        if rank in os.environ and size in os.environ:
-            return int(os.environ[rank]), int(os.environ[size])
-    return 0, 1
-
-
-def together(start: Callable[[Alone], int]) -> int:
-    """Call ``start(ALONE)`` or, in each of several processes, with what they communicate by; return the exit code.
+def run(start: Callable[[OneProcess], int]) -> int:
+    """Call ``start(ONE)`` or, if mpirun started several processes, ``start(processes)`` in each; return the exit code.
 
     If a process fails, it raises its error, after the others have returned from here.
     """
-    rank, size = launched()
+    rank, size = rank_and_size()
     if size == 1:
-        return start(ALONE)
+        return start(ONE)
     with contextlib.ExitStack() as stack:
         if rank:
             null = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123
             stack.enter_context(contextlib.redirect_stdout(null))
             stack.enter_context(contextlib.redirect_stderr(null))
         try:
-            ranks = Together(rank, size)
+            processes = SeveralProcesses(rank, size)
         except ConfigError:
             if rank:
                 return 2
             raise
-        with ranks.signals_delayed():
+        with processes.signals_delayed():
             try:
-                return ranks.end(start(ranks))
-            except Ended:
+                return processes.end(start(processes))
+            except OtherProcessFailed:
                 return 2
             except SystemExit:  # after --help, in all of them
                 raise
             except BaseException as error:
-                if not ranks.reports():
+                if not processes.reports():
                     return 130 if isinstance(error, KeyboardInterrupt) else 2
                 if rank and isinstance(error, (TensorgradError, OSError, MemoryError)):
                     raise TensorgradError(f"process {rank} of {size}: {error}") from error

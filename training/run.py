@@ -18,7 +18,7 @@ import tensorgrad as tg
 from models.schema import checked
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
-from training.folders import is_empty
+from training.folders import is_empty, remove_temporary_files
 from training.options import OPTIONS, WITH_RESUME, check
 from training.state import COLUMNS, Progress, Result, check_network, options_in, progress_in, without_nan
 
@@ -103,7 +103,8 @@ class Run:
         return check({name: value for name, value in changes.items() if value is not None}, str(path), in_file=True)
 
     def apply_changes(self) -> None:
-        """If the run is continued with other options, write these, and remove the result that is no longer the last."""
+        """Remove temporary files, and a result that is no longer the last; write the options if they have changed."""
+        remove_temporary_files(self.folder)
         if self.is_changed:
             (self.folder / "result.json").unlink(missing_ok=True)
         if self.is_changed or not (self.folder / "config.yaml").exists():

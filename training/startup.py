@@ -10,13 +10,27 @@ import sys
 NEEDED = ("filelock", "matplotlib", "msgspec", "PIL", "pooch", "ruamel", "threadpoolctl", "tqdm")
 
 
+RANKS_AND_SIZES = (  # names in the environment that mpirun sets, of Open MPI, and of MPICH and Intel MPI
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("PMI_RANK", "PMI_SIZE"),
+)
+
+
+def rank_and_size() -> tuple[int, int]:
+    """The number of this process among those that mpirun started, from 0, and how many they are."""
+    for rank, size in RANKS_AND_SIZES:
+        if rank in os.environ and size in os.environ:
+            return int(os.environ[rank]), int(os.environ[size])
+    return 0, 1
+
+
 def prepare(program: str) -> None:
     """End ``program`` with one line at SIGINT or SIGTERM from now on, or now if packages are missing."""
-    speaks = not {os.environ.get("OMPI_COMM_WORLD_RANK"), os.environ.get("PMI_RANK")} - {None, "0"}  # see `parallel`
+    writes = rank_and_size()[0] == 0
 
     def end(number: int, _frame: object) -> None:
         try:
-            os.write(2, f"{program}: stopped immediately\n".encode() * speaks)
+            os.write(2, f"{program}: stopped immediately\n".encode() * writes)
         finally:
             os._exit(128 + number)
 
@@ -28,7 +42,7 @@ def prepare(program: str) -> None:
 
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        sys.stderr.write(speaks * (
+        sys.stderr.write(writes * (
             f"{program}: error: {', '.join(missing)} not installed: "
             'python -m pip install -e ".[train]" installs what the programs need\n'
         ))  # fmt: skip

@@ -68,7 +68,7 @@ def check(o: SimpleNamespace, data: Dataset) -> None:
         _recorded_seed(o, images.about(data), place)
 
 
-def make(o: SimpleNamespace, data: Dataset, run: Path, epoch: int) -> int | None:
+def train_and_label(o: SimpleNamespace, data: Dataset, run: Path, epoch: int) -> int | None:
     """Train the teachers of a run and label its warped images, as far as that is missing, unless no epoch is left.
 
     The teachers are trained at the same time, each in a process with one BLAS thread. Returns None, or the number of
@@ -92,7 +92,7 @@ def make(o: SimpleNamespace, data: Dataset, run: Path, epoch: int) -> int | None
         return _train(o, seed, place) or _label(o, data, seed, place)
 
 
-class Lessons:
+class Inputs:
     """The inputs of a training and what the teachers say of them, from an epoch on, in a ``with`` block.
 
     The warped images and their labels of the next epoch are prepared in a second thread.

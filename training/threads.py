@@ -69,13 +69,14 @@ def fastest(work: Callable[[], Any], limit: int | None = None) -> int:
 def for_epoch(o: SimpleNamespace, history: Sequence[Mapping[str, Any]], measure: Callable[[], int]) -> int:
     """The number of threads of the next epoch: that of the options or, with ``auto``, the fastest by ``measure()``.
 
-    The fastest number is measured before a run starts, when the options record it, and again after a slow epoch.
+    The fastest number is measured before a run starts, when the options record it, and again after a slow epoch, but
+    not if several processes share the cores.
     """
     if isinstance(o.threads, int):
         return int(o.threads)
     if isinstance(o.threads, list):
         return int(o.threads[min(len(history), len(o.threads) - 1)])
-    if not history:
+    if not history or "processes" in o.decided:
         return int(o.decided.get("threads") or available())
     return measure() if is_slow(history) else int(history[-1].get("threads") or available())
 

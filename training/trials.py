@@ -16,12 +16,24 @@ import tensorgrad as tg
 from tensorgrad.data import Dataset
 from training import images, threads
 
-Update = Callable[..., Any]  # of inputs, labels and a random generator
-Prepare = Callable[[SimpleNamespace, Any], tuple[tg.optim.Optimizer, Any, Update]]  # of the options and a network
+Update = Callable[..., Any]  # of inputs, targets and a random generator
+Step = Callable[[], object]
+Prepare = Callable[[SimpleNamespace, Any], tuple[tg.optim.Optimizer, Any, Update, Step]]  # of options and a network
 Batch = tuple[Any, Any]  # inputs and labels
 
 _UPDATES = 4  # the first ones are recorded, the last one is replayed
 _RATE = 1e-6  # the learning rate of trial updates, so that they do not diverge
+
+
+def joined(gradient: Update, step: Step) -> Update:
+    """A function that computes the gradient and then makes the step; it returns what ``gradient`` does."""
+
+    def update(inputs: Any, targets: Any, rng: np.random.Generator) -> Any:
+        result = gradient(inputs, targets, rng)
+        step()
+        return result
+
+    return update
 
 
 def compiled(update: Update) -> Update:
@@ -106,8 +118,8 @@ def fastest_threads(o: SimpleNamespace, data: Dataset, network: Any, prepare: Pr
 def is_exact(prepare: Callable[[Any], Any], network: Any, batches: list[Batch]) -> bool:
     """Whether compiled updates change the weights, and draw random numbers, exactly as ordinary ones do.
 
-    ``prepare(network)`` returns the optimizer of a network, the average of its weights or None, and the function to
-    compile; ``batches`` are inputs and labels, one pair of each size.
+    ``prepare(network)`` returns the optimizer of a network, the average of its weights or None, and the two parts of an
+    update; ``batches`` are inputs and labels, one pair of each size.
     """
     try:
         states = [_state_after(prepare, network, batches, is_compiled) for is_compiled in (False, True)]
@@ -127,7 +139,8 @@ def _batches(o: SimpleNamespace, data: Dataset) -> list[Batch]:
 def _trial_update(prepare: Callable[[Any], Any], network: Any, is_compiled: bool) -> tuple[Update, Callable[[], Any]]:
     """An update of a copy of the network, and a function that returns the arrays that it changes."""
     network = copy.deepcopy(network)
-    optimizer, average, update = prepare(network)
+    optimizer, average, gradient, step = prepare(network)
+    update = joined(gradient, step)
     optimizer.lr = _RATE
 
     def arrays() -> dict[str, Any]:

@@ -18,7 +18,7 @@ import tensorgrad as tg
 from tensorgrad.errors import ConfigError
 from tests import runs
 from tests.runs import combined, content, read_metrics, weights
-from training import parallel
+from training import parallel, startup
 
 PROJECT = Path(parallel.__file__).resolve().parents[1]
 MPIRUN = shutil.which("mpirun", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
@@ -34,7 +34,7 @@ import os, signal, sys
 sys.path.insert(0, {project!r})
 rank = int(os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK", "0")))
 import train
-from training import parallel
+from training import parallel, startup
 train.draw = lambda *_: True
 {additions}
 sys.exit(train.main())
@@ -112,9 +112,9 @@ def of_program(err):
 
 def member(rank, size, total):
     """One of several processes, without a connection."""
-    made = object.__new__(parallel.Together)
+    made = object.__new__(parallel.SeveralProcesses)
     made.rank, made.size = rank, size
-    made._times = np.ones((), np.float32)
+    made._factor = np.ones((), np.float32)
     made.begin(total)
     return made
 
@@ -133,10 +133,10 @@ def test_parts_are_the_whole_batch_once_and_none_is_empty(size, count):
 
 
 def test_processes_drop_different_units_and_each_update_again():
-    drawn = [member(rank, size, 8).generator(None, 3, update).random() for rank, size, update in
+    drawn = [member(rank, size, 8).generator(3, update).random() for rank, size, update in
              [(0, 2, 0), (1, 2, 0), (0, 2, 1), (0, 3, 0)]]  # fmt: skip
     assert len(set(drawn)) == 4
-    assert drawn[0] == member(0, 2, 8).generator(None, 3, 0).random()
+    assert drawn[0] == member(0, 2, 8).generator(3, 0).random()
 
 
 @pytest.mark.parametrize(("settings", "says"), [
@@ -156,12 +156,12 @@ def test_what_several_processes_cannot_train_is_refused(settings, says):
     ({"OMPI_COMM_WORLD_RANK": "2", "OMPI_COMM_WORLD_SIZE": "3"}, (2, 3)),
 ])  # fmt: skip
 def test_the_environment_says_how_many_processes_there_are(monkeypatch, given, expected):
-    for names in parallel.LAUNCHERS:
+    for names in startup.RANKS_AND_SIZES:
         for name in names:
             monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    assert parallel.launched() == expected
+    assert startup.rank_and_size() == expected
 
 
 @pytest.mark.parametrize(("rank", "lines"), [(0, 1), (1, 0)])
@@ -272,13 +272,13 @@ def test_a_process_that_fails_ends_the_others_with_one_line(run_together):
 
 
 def test_several_processes_cannot_train_teachers():
-    ranks = object.__new__(parallel.Together)
-    ranks.size = 2
+    processes = object.__new__(parallel.SeveralProcesses)
+    processes.size = 2
     o = SimpleNamespace(decided={"processes": 2}, batch_size=2, teachers=[])
-    ranks.check(o)
+    processes.check(o)
     o.teachers = ["cnn.yaml"]
     with pytest.raises(tg.ConfigError, match="--teachers: a network with teachers"):
-        ranks.check(o)
+        processes.check(o)
 
 
 @needs_mpi

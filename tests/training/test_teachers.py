@@ -115,9 +115,9 @@ def test_labels_are_what_the_teachers_predict_for_the_inputs_of_each_epoch(once_
         networks.append(models.build(config["options"]["layers"], data.shape, 10, np.random.default_rng(0)))
         tg.nn.load_state_dict(networks[-1], arrays)
     seen = []
-    with teachers.Lessons(o, data, data.train_images[train_on], 1 / 16, once_taught, 1) as lessons:
+    with teachers.Inputs(o, data, data.train_images[train_on], 1 / 16, once_taught, 1) as source:
         for epoch in range(1, 5):
-            parts = list(lessons.epoch(epoch, 0, np.random.default_rng(0)))
+            parts = list(source.epoch(epoch, 0, np.random.default_rng(0)))
             assert sorted(np.concatenate([batch for batch, *_ in parts])) == list(range(len(train_on)))
             for _, inputs, targets in parts:
                 logits = [network(inputs).data for network in networks]
@@ -128,8 +128,8 @@ def test_labels_are_what_the_teachers_predict_for_the_inputs_of_each_epoch(once_
             assert [len(batch) for batch, *_ in parts] == [256] * 5 + [37]
     assert seen[0] == seen[2] != seen[1] == seen[3]
     first = parts[0][0].tolist()
-    with teachers.Lessons(o, data, data.train_images[train_on], 1 / 16, once_taught, 4) as lessons:
-        (rest, *_), *others = lessons.epoch(4, 4, np.random.default_rng(0))
+    with teachers.Inputs(o, data, data.train_images[train_on], 1 / 16, once_taught, 4) as source:
+        (rest, *_), *others = source.epoch(4, 4, np.random.default_rng(0))
         assert len(others) == 1
         assert rest.tolist() == parts[4][0].tolist() != first
 
