@@ -87,6 +87,9 @@ def start(given: argparse.Namespace) -> int:
 
 def check_options(given: argparse.Namespace) -> None:
     """Refuse options that would have no effect."""
+    for name in ("export", "page", "show", "out"):
+        if getattr(given, name) == "":
+            raise tg.ConfigError(f"--{name} must not be empty")
     tasks = [f"--{name}" for name in ("image", "export", "page", "compare") if getattr(given, name)]
     if len(tasks) > 1:
         raise tg.ConfigError(f"{tasks[0]} cannot be combined with {tasks[1]}")

@@ -18,10 +18,11 @@ from models.yaml_file import brief
 from tensorgrad.errors import ConfigError
 
 LARGEST = sys.float_info.max
+NOT_EMPTY = "must not be empty"  # of a text
 
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Finite: TypeAlias = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
-Text: TypeAlias = Annotated[str, Meta(min_length=1, pattern=r"^[^\0]*$", description="must not be empty")]
+Text: TypeAlias = Annotated[str, Meta(min_length=1, pattern=r"^[^\0]*$", description=NOT_EMPTY)]
 
 
 def integer(least: int, most: int | None = None) -> Any:
@@ -107,7 +108,10 @@ def _explain(error: Exception, value: Any, kind: Any, where: str) -> str:
         ("Expected", "Invalid", "Number", "Integer")
     ):
         return f"{label}: {problem}"  # of a __post_init__
-    return f"{label} {_description(info)}, got {brief(value)}"
+    description = _description(info)
+    if description == NOT_EMPTY and not isinstance(value, str):
+        description = "must be a text"
+    return f"{label} {description}, got {brief(value)}"
 
 
 def _members(info: inspect.Type) -> list[inspect.Type]:

@@ -85,7 +85,13 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Any], config: Mappin
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Create or replace a file atomically; ``write`` writes its content."""
+    """Create or replace a file atomically; ``write`` writes its content. Devices and pipes are written to."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():  # such as /dev/null: the file would take its place, if that is allowed
+        with path.open("wb") as file:
+            write(file)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.unlink(missing_ok=True)  # of an earlier process with the same number

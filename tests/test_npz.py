@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tensorgrad.checkpoints import write_whole
 
 ARRAYS = {
     "layers.0.weight": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
@@ -250,3 +251,21 @@ def test_an_error_of_the_system_names_the_file_and_not_the_temporary_one(tmp_pat
             tg.save(path, {"w": np.zeros(3)})
         assert raised.value.filename == str(path)
         assert ".tmp" not in str(raised.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(pipe, lambda file: file.write(b"content"))
+    assert pipe.is_fifo()
+    assert os.read(reader, 100) == b"content"
+    os.close(reader)
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_folder_is_not_a_file_to_write(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(IsADirectoryError):
+        write_whole(Path(name), lambda file: file.write(b"content"))

@@ -113,6 +113,8 @@ def space_of(given: Mapping[str, Any], source: str = "") -> Space:
         if isinstance(written, dict):
             axes[name] = _range(name, written, where)
         elif not source and isinstance(written, list) and written[0].count(":") and _is_numeric(name):
+            if len(written) > 1:
+                raise ConfigError(f"{where} has one range or several values, got {' '.join(written)}")
             axes[name] = _range(name, _from_text(written[0], where), where)
         else:
             values = grid_of({name: written}, source).axes[name]

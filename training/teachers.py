@@ -138,8 +138,20 @@ def _epochs(o: SimpleNamespace, data: Dataset, pictures: Array, place: Path,
     seed = _recorded_seed(o, images.about(data), place) if epoch < o.epochs else 0
     for at in range(epoch, o.epochs):
         number = at % o.labelled_warps
-        logits = tg.load(place / _labels(number)).arrays["logits"]
+        logits = _read_labels(place / _labels(number), (len(pictures), len(o.teachers), data.classes))
         yield warped(o, pictures, data.brightest, seed, number), soft_targets(logits, o.temperature)
+
+
+def _read_labels(path: Path, shape: tuple[int, ...]) -> Array:
+    """The logits in a file, with this shape; `ConfigError` if they are not there."""
+    try:
+        logits = tg.load(path).arrays.get("logits")
+    except CheckpointError as error:
+        raise ConfigError(f"{error}: delete the file, and --resume makes it again") from None
+    if logits is None or logits.shape != shape or logits.dtype != np.float16 or np.isnan(logits).any():
+        raise ConfigError(f"{path} does not contain the labels of {shape[0]} images by {shape[1]} teachers: delete it, "
+                          "and --resume makes it again")  # fmt: skip
+    return logits
 
 
 def soft_targets(logits: Array, temperature: float) -> Array:
@@ -192,8 +204,9 @@ def _train(o: SimpleNamespace, seed: int, place: Path) -> int | None:
     for name in names:
         result = read_result(place / name)
         if result is None or result["status"] != "finished":
-            raise ConfigError(f"teacher {name}, in {place / name}, has not finished: delete that folder, and choose "
-                              "other settings in its model file")  # fmt: skip
+            why = "has diverged" if result and result["status"] == "diverged" else "has not finished"
+            raise ConfigError(f"teacher {name}, in {place / name}, {why}: delete that folder, choose other settings, "
+                              f"such as a smaller lr, in {o.teachers[int(name) - 1]}, and --resume")  # fmt: skip
         if name in jobs and not o.quiet:
             sys.stderr.write(f"teacher {name}: test accuracy {result['test_accuracy']:.2%}\n")
     return None
@@ -247,13 +260,14 @@ def _label(o: SimpleNamespace, data: Dataset, seed: int, place: Path) -> int | N
 
 def _finished(run: Path, data: Dataset) -> tuple[Any, float]:
     """The network of a teacher that has finished, in evaluation mode, and the scale of its pixels."""
-    arrays, config = tg.load(run / "best.npz")
-    o = config["options"]
-    network = models.build(o["layers"], data.shape, data.classes, np.random.default_rng(0), str(run))
     try:
+        arrays, config = tg.load(run / "best.npz")
+        o = config["options"]
+        network = models.build(o["layers"], data.shape, data.classes, np.random.default_rng(0), str(run))
         tg.nn.load_state_dict(network, weights_in(arrays))
-    except CheckpointError as error:
-        raise ConfigError(f"{run / 'best.npz'}: {error}") from None
+    except (CheckpointError, FileNotFoundError, LookupError, TypeError) as error:
+        raise ConfigError(f"the teacher in {run} is incomplete: delete that folder, and --resume trains it again "
+                          f"({error})") from None  # fmt: skip
     tg.nn.eval(network)
     return network, images.pixel_scale(o["pixels"], BRIGHTEST)
 

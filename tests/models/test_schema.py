@@ -50,6 +50,7 @@ REFUSED = [
     (list_of(list_of(integer(1))), [[1], [2, "x"]], "W: [1] must be an integer of at least 1, got 'x'"),
     (described(list_of(number()), "must be two numbers", 2), [1.0], "W must be two numbers, got [1.0]"),
     (Text, "", "W must not be empty, got ''"),
+    (list_of(Text), [["a"]], "W must be a text, got ['a']"),
     (bool, 1, "W must be true or false, got 1"),
     (str, None, "W must be a text, got None"),
     (Shape, [], "W must be a dict, got []"),

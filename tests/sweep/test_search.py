@@ -45,6 +45,7 @@ MISTAKES = [
     (("--lr", "a:b"),                                    "--lr: low must be a number greater than 0, got 'a'"),
     (("--lr", "0.1:1:lin"),                              "--lr: a range is LOW:HIGH or LOW:HIGH:log"),
     (("--lr", "0.1:1:log:2"),                            "--lr: a range is LOW:HIGH or LOW:HIGH:log"),
+    (("--lr", "0.1:1", "2"),                             "--lr has one range or several values, got 0.1:1 2"),
     (("--hidden", "4:1.5"),                              "--hidden: high must be an integer of at least 1"),
     (("--hidden", "4,4:8,8"),                            "--hidden: the ends of a range are numbers"),
     (("--betas", "0.1:0.2"),                             "--betas: low must be two numbers"),

@@ -174,3 +174,12 @@ def test_malformed_configuration_is_refused(trained, run_evaluate, refused, part
     config[group][name] = value
     tg.save("c.npz", arrays, config)
     assert refused(run_evaluate("c.npz"), "c.npz")
+
+
+@pytest.mark.parametrize("name", ["--export", "--page", "--show"])
+def test_empty_name_of_a_file_is_refused(trained, run_evaluate, refused, name):
+    assert refused(run_evaluate(trained / "best.npz", name, ""), f"{name} must not be empty")
+
+
+def test_page_is_not_written_to_a_folder(trained, run_evaluate, refused):
+    assert refused(run_evaluate(trained / "best.npz", "--page", "."), "directory: '.'")

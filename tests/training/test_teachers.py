@@ -280,7 +280,28 @@ def test_teachers_for_other_images_are_refused(run_student, refused, once_taught
 
 def test_a_teacher_that_diverges_ends_the_run(run_student, refused):
     Path("models/teacher.yaml").write_text(TEACHER.replace("adamw, lr: 0.01", "sgd, lr: 1.0e+30"))
-    assert refused(run_student(), "teacher 1", "has not finished")
+    assert refused(run_student(), "teacher 1", "has diverged", "teacher.yaml", "--resume")
+
+
+@pytest.mark.parametrize(("name", "damage", "pieces"), [
+    ("settings.json", b'{"seed": 1e999}',                     ["settings.json cannot be read"]),
+    ("settings.json", b'{"seed": -1}',                        ["settings.json", "seed must be at least 0"]),
+    ("labels-002.npz", b"nothing",                            ["labels-002.npz is damaged", "delete the file"]),
+    ("labels-002.npz", {"logits": np.zeros((9, 2, 10), "e")}, ["labels-002.npz", "delete it"]),
+    ("labels-002.npz", {"others": np.zeros(3)},               ["labels-002.npz", "delete it"]),
+    ("1/best.npz", None,                                      ["teachers/1 is incomplete", "delete that folder"]),
+])  # fmt: skip
+def test_damaged_folder_of_teachers_is_one_line(run_student, refused, once_taught, name, damage, pieces):
+    shutil.copytree(once_taught, FOLDER)
+    path = FOLDER / "teachers" / name
+    path.unlink()
+    if isinstance(damage, dict):
+        tg.save(path, damage)
+    elif damage is not None:
+        path.write_bytes(damage)
+    else:
+        (FOLDER / "teachers" / "labels-001.npz").unlink()
+    assert refused(run_student("--resume", FOLDER, "--epochs", "7"), *pieces)
 
 
 # ------------------------------------------------------------------------------------------------- parts
