@@ -67,7 +67,7 @@ def read_json(path: Path, kind: Any, advice: str = "") -> Any:
         If the file is damaged; the message ends with ``advice`` or, without one, with what is wrong.
     """
     try:
-        return checked(json.loads(path.read_text(encoding="utf-8")), kind, "it")
+        return checked(json.loads(path.read_text(encoding="utf-8")), kind, "its content")
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is damaged: {advice or error}") from None
 
