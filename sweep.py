@@ -48,8 +48,9 @@ from training.progress import SweepDisplay
 from training.run import read_result
 from training.run_pictures import lacks_pictures
 from training.search_space import Space, read_space, space_of
+from training.search_table import search_table
 from training.signals import Interrupt, exit_code
-from training.tables import cells, markdown, search_table, write_csv
+from training.tables import cells, markdown, write_csv
 from training.worker_process import INTERRUPTED, Result
 
 CLUSTER = """a cluster:

@@ -3,11 +3,11 @@
     python benchmarks/epoch.py                       # the default run on MNIST, four epochs, with one BLAS thread
     python benchmarks/epoch.py --shift 1             # other options of train.py
 
-The clock is the processor time of the main thread, so that other programs do not matter. An update is everything that
-`prepare` in train.py returns: forward pass, loss, backward pass and optimizer. Inputs are gathered, shifted or taken
-from the thread that warps them, whose processor time is in a column of its own: on another core, it takes no time from
-the updates as long as it is less than that of the main thread. The figures are
-medians over the epochs but the first, in which updates are recorded.
+The clock is the processor time of the main thread, so that other programs do not matter. An update is what the two
+functions of `prepare` in train.py do: forward pass, loss, backward pass and optimizer. Inputs are gathered, shifted or
+taken from the thread that warps them, whose processor time is in a column of its own: on another core, it takes no time
+from the updates as long as it is less than that of the main thread. The figures are medians over the epochs but the
+first, in which updates are recorded.
 """
 
 from __future__ import annotations

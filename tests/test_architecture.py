@@ -125,13 +125,16 @@ def test_imports_go_one_way():
 
 
 def test_layers_have_no_import_cycles():
-    below: set[str] = set()
-    rest = dict(MAY_IMPORT)
-    while rest:
-        ready = {here for here, others in rest.items() if others <= below}
-        assert ready, f"a circle among {sorted(rest)}"
-        below |= ready
-        rest = {here: others for here, others in rest.items() if here not in ready}
+    assert not in_circles(MAY_IMPORT)
+    assert in_circles({"a": {"b"}, "b": {"a"}, "c": set()}) == {"a", "b"}
+
+
+def in_circles(graph):
+    """The nodes that lead to a circle, or outside of the graph."""
+    done: set[str] = set()
+    while ready := {here for here, others in graph.items() if here not in done and others <= done}:
+        done |= ready
+    return graph.keys() - done
 
 
 def test_modules_have_no_import_cycles():
@@ -169,3 +172,41 @@ def test_no_module_has_the_name_of_something_public(name):
     modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
     whole = {x for x in public.__all__ if type(getattr(public, x)) is type(tg)}
     assert not (modules & set(public.__all__)) - whole
+
+
+PROGRAMS_MAY_IMPORT = {"models": {"models", "tensorgrad"}, "training": {"models", "tensorgrad", "training"}}
+"""For the parts of the programs, the parts of the project that their modules may import from."""
+
+
+def wrong_imports(path, allowed):
+    """The imports of other parts of the project in a file, apart from those in functions."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    modules = [name for node in tree.body for name in (
+        [node.module or ""] if isinstance(node, ast.ImportFrom) else
+        [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    )]  # fmt: skip
+    ours = {path.stem for path in ROOT.glob("*.py")} | {"models", "tensorgrad", "training", "tests", "benchmarks"}
+    return {name for name in modules if name.split(".")[0] in ours - allowed}
+
+
+def test_the_parts_of_the_programs_import_one_way():
+    found = {
+        path.name: wrong_imports(path, allowed)
+        for part, allowed in PROGRAMS_MAY_IMPORT.items() for path in ROOT.glob(f"{part}/*.py")
+    }  # fmt: skip
+    assert len(found) > 40
+    assert not any(found.values()), found
+    assert wrong_imports(ROOT / "train.py", {"tensorgrad", "training"}) == {"models"}  # as an example
+
+
+def test_modules_of_training_have_no_import_cycles():
+    """Here, imports for type annotations count."""
+    files = {path.stem: path for path in ROOT.glob("training/*.py")}
+    graph = {}
+    for name, path in files.items():
+        nodes = [n for n in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(n, (ast.ImportFrom, ast.If))]
+        nodes += [n for node in nodes if isinstance(node, ast.If) for n in node.body if isinstance(n, ast.ImportFrom)]
+        modules = {f"{n.module}.{alias.name}" for n in nodes if isinstance(n, ast.ImportFrom) for alias in n.names}
+        graph[name] = {parts[1] for m in modules if (parts := m.split("."))[0] == "training"} & files.keys() - {name}
+    assert "options" in graph["state"]
+    assert not in_circles(graph)

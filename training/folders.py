@@ -1,14 +1,18 @@
-"""The folders of runs and sweeps: locks, so that one program at a time writes to a folder, and temporary files."""
+"""The folders of runs and sweeps: locks, so that one program at a time writes to a folder; temporary files; JSON."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
+from models.schema import checked
+from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import ConfigError
 
 LOCK = ".lock"
@@ -52,3 +56,23 @@ def remove_temporary_files(folder: Path) -> None:
     for path in filter(is_temporary, folder.iterdir()):
         with contextlib.suppress(OSError):  # Windows does not remove a file that another process has open
             path.unlink()
+
+
+def read_json(path: Path, kind: Any, advice: str = "") -> Any:
+    """The content of a JSON file, a value of type ``kind`` (see `models.schema`).
+
+    Raises
+    ------
+    ConfigError
+        If the file is damaged; the message ends with ``advice`` or, without one, with what is wrong.
+    """
+    try:
+        return checked(json.loads(path.read_text(encoding="utf-8")), kind, "it")
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is damaged: {advice or error}") from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically."""
+    content = json.dumps(value, indent=1) + "\n"
+    write_whole(path, lambda file: file.write(content.encode()))

@@ -56,7 +56,8 @@ class OneProcess:
 
         def update(inputs: Array, targets: Array, labels: Array, size: int, rng: np.random.Generator,
                    ) -> tuple[float, float, int]:  # fmt: skip
-            return _totals(*whole(inputs, targets, rng), labels)
+            loss, losses, logits = whole(inputs, targets, rng)
+            return _totals(loss, losses, logits, labels)
 
         return update
 
@@ -150,10 +151,11 @@ class SeveralProcesses(OneProcess):
         def update(inputs: Array, targets: Array, labels: Array, size: int, rng: np.random.Generator,
                    ) -> tuple[float, float, int]:  # fmt: skip
             self.begin(size)
-            results = gradient(inputs, targets, self.generator(seed, next(numbers)), self._factor)
+            rng = self.generator(seed, next(numbers))
+            part_loss, losses, logits = gradient(inputs, targets, rng, self._factor)
             self.average(network)
             step()
-            loss, loss_sum, right = self.sums(*_totals(*results, labels))
+            loss, loss_sum, right = self.sums(*_totals(part_loss, losses, logits, labels))
             return loss, loss_sum, int(right)
 
         return update

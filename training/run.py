@@ -15,10 +15,9 @@ import numpy as np
 
 import models
 import tensorgrad as tg
-from models.schema import checked
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
-from training.folders import is_empty, remove_temporary_files
+from training.folders import is_empty, read_json, remove_temporary_files
 from training.options import OPTIONS, WITH_RESUME, check
 from training.state import COLUMNS, Progress, Result, check_network, options_in, progress_in, without_nan
 
@@ -215,12 +214,10 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     """
     path = folder / "result.json"
     try:
-        result: dict[str, Any] = checked(json.loads(path.read_text(encoding="utf-8")), Result, "")
+        result: dict[str, Any] = read_json(path, Result, "delete it to continue from the last checkpoint")
         return result
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError):
-        raise ConfigError(f"{path} is damaged: delete it to continue from the last checkpoint") from None
 
 
 def weights_in(arrays: Mapping[str, Any]) -> dict[str, Any]:

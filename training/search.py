@@ -19,10 +19,9 @@ from typing import Any, TypedDict
 import msgspec
 import numpy as np
 
-from models.schema import Count, checked
-from tensorgrad.checkpoints import write_whole
+from models.schema import Count
 from tensorgrad.errors import ConfigError
-from training.folders import is_empty
+from training.folders import is_empty, read_json, write_json
 from training.grid import Settings, as_text, folder_name
 from training.progress import SweepDisplay
 from training.run import read_result
@@ -95,11 +94,8 @@ class Search:
             if folder.exists() and not is_empty(folder):
                 raise ConfigError(f"--out {folder} is not empty and contains no search: name another folder")
             return
-        try:
-            saved = checked(json.loads(self.path.read_text(encoding="utf-8")), Saved, "it")
-            self.trials = [Trial(**trial) for trial in saved.trials]
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{self.path} is damaged: {error}") from None
+        saved: Saved = read_json(self.path, Saved)
+        self.trials = [Trial(**trial) for trial in saved.trials]
         if {"space": saved.space, "data": saved.data} != self._about:
             raise ConfigError(f"--out {folder} contains a search with other settings or data: name another folder")
         for trial in self.trials:
@@ -108,8 +104,7 @@ class Search:
     def write(self) -> None:
         """Write the file."""
         trials = [{"run": t.run, "settings": t.settings, "pruned": t.pruned} for t in self.trials]
-        content = json.dumps({**self._about, "trials": trials}, indent=1) + "\n"
-        write_whole(self.path, lambda file: file.write(content.encode()))
+        write_json(self.path, {**self._about, "trials": trials})
 
     def place(self, trial: Trial) -> Path:
         """The folder of the run of a trial."""

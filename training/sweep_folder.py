@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
-from models.schema import checked
-from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import ConfigError
-from training.folders import is_empty, locked, remove_temporary_files
+from training.folders import is_empty, locked, read_json, remove_temporary_files, write_json
 from training.grid import Settings, key
 
 
@@ -37,11 +34,8 @@ def read_records(folder: Path) -> Records:
         if folder.exists() and not is_empty(folder):
             raise ConfigError(f"--out {folder} is not empty and contains no sweep: name another folder")
         return {}
-    try:
-        records: Records = checked(json.loads(path.read_text(encoding="utf-8")), Records, "")
-        return records
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is damaged: {error}") from None
+    records: Records = read_json(path, Records)
+    return records
 
 
 def merge(known: Records, runs: Mapping[str, Settings], data: Mapping[str, str], folder: Path) -> Records:
@@ -67,8 +61,7 @@ def merge(known: Records, runs: Mapping[str, Settings], data: Mapping[str, str],
 
 def write_records(folder: Path, records: Records) -> None:
     """Write ``sweep.json``."""
-    content = json.dumps(records, indent=1) + "\n"
-    write_whole(folder / "sweep.json", lambda file: file.write(content.encode()))
+    write_json(folder / "sweep.json", records)
 
 
 def clean(folder: Path) -> None:

@@ -7,15 +7,12 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tensorgrad.checkpoints import write_whole
 from training.grid import Grid, Settings, as_text, key
-
-if TYPE_CHECKING:
-    from training.search import Trial
 
 HEADINGS = {  # of options whose name alone is not clear
     "lr": "learning rate", "hidden": "hidden units", "l2": "L2 penalty", "shrink": "shrinkage",
@@ -25,8 +22,6 @@ HEADINGS = {  # of options whose name alone is not clear
 RESULTS = (  # columns of the CSV file
     "status", "test_accuracy", "test_loss", "val_accuracy", "best_epoch", "epochs", "updates", "seconds", "error",
 )  # fmt: skip
-
-MOST_TRIALS = 10  # of a search, in its table
 
 
 class Cell(NamedTuple):
@@ -98,7 +93,7 @@ def markdown(grid: Grid, found: Sequence[Cell]) -> str:
     heads = [*map(heading, axes), "test accuracy (%)", "validation (%)", "best epoch", "runs"]
     heads += ["report (%)"] if grid.report else []
     numeric = [all(is_number(value) for value in grid.axes[axis]) for axis in axes] + [True] * (len(heads) - len(axes))
-    lines = [_row(heads), _row(["---:" if right else "---" for right in numeric])]
+    lines = [table_row(heads), table_row(["---:" if right else "---" for right in numeric])]
     best = best_cell(found) if len(found) > 1 else None
     for cell in found:
         accuracy = mean_and_deviation(cell.numbers("test_accuracy"))
@@ -109,36 +104,15 @@ def markdown(grid: Grid, found: Sequence[Cell]) -> str:
         if grid.report:
             published = grid.report.get(as_text(cell.values[0]))
             row.append("" if published is None else f"{100 * published:.1f}")
-        lines.append(_row(row))
+        lines.append(table_row(row))
     notes = ["Bold: the best validation accuracy."] if best is not None else []
     if (seeds := len(grid.axes.get("seed", []))) > 1:
         notes.append(f"Mean ± standard deviation (n - 1) over {seeds} seeds, of the runs that finished.")
     return "\n".join([*lines, *(["", " ".join(notes)] if notes else [])]) + "\n"
 
 
-def search_table(axes: Sequence[str], trials: Sequence[Trial], best: Trial | None) -> str:
-    """A Markdown table of the trials of a search with the best validation accuracies, and a line about the best one.
-
-    Its accuracy on the test images is given there, and that of no other trial, so that nobody chooses by it.
-    """
-    ranked = sorted((t for t in trials if t.value is not None), key=lambda t: -(t.value or 0.0))[:MOST_TRIALS]
-    lines = [_row(["trial", *map(heading, axes), "validation (%)", "best epoch"]),
-             _row(["---:", *["---:"] * len(axes), "---:", "---:"])]  # fmt: skip
-    for trial in ranked:
-        values = [as_text(trial.settings[axis]).replace("|", "\\|") for axis in axes]
-        found = trial.result or {}
-        lines.append(_row([str(trials.index(trial) + 1), *values, f"{100 * (trial.value or 0.0):.2f}",
-                           str(found["best_epoch"])]))  # fmt: skip
-    states = [trial.outcome["status"] if trial.outcome else "missing" for trial in trials]
-    counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states))]
-    lines += ["", f"{len(trials)} trials: {', '.join(counts)}." if trials else "No trials."]
-    if best is not None:
-        lines.append(f"The best on the validation images is trial {trials.index(best) + 1}, runs/{best.run}; its test "
-                     f"accuracy is {100 * (best.result or {})['test_accuracy']:.2f} %.")  # fmt: skip
-    return "\n".join(lines) + "\n"
-
-
-def _row(entries: Sequence[str]) -> str:
+def table_row(entries: Sequence[str]) -> str:
+    """A row of a Markdown table."""
     return "| " + " | ".join(entries) + " |"
 
 

@@ -9,8 +9,6 @@ Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network"
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import sys
 import time
@@ -18,26 +16,42 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
-from typing import Any, Self
+from typing import Any, Required, Self, TypedDict
 
 import numpy as np
 
 import models
 import tensorgrad as tg
-from tensorgrad.checkpoints import write_whole
+from models.schema import Count
 from tensorgrad.data import Dataset, Prefetch, batches, warp
 from tensorgrad.errors import CheckpointError, ConfigError
 from training import augmentation, images, options, threads, workers
-from training.folders import locked, remove_temporary_files
+from training.folders import locked, read_json, remove_temporary_files, write_json
 from training.run import read_result, weights_in
 from training.signals import Interrupt
+from training.tables import read_metrics
 
 Array = Any
-TOGETHER = 16  # images that share a warp; in each epoch, they are in batches drawn at random
+TOGETHER = 16  # images that share coordinates; in each epoch, they are in batches drawn at random
 BRIGHTEST = 255  # of warped images, which are stored as uint8
 _SETTINGS = "settings.json"  # what the folder was made for
 _COUNT = 64  # images that a teacher labels at a time, so that its features stay in the cache
-_WARPS = 256  # that are applied at a time
+_GROUPS = 256  # of such images, warped at a time
+
+
+class Settings(TypedDict, total=False):
+    """The content of settings.json: what determines the teachers and the labelled warps."""
+
+    seed: Required[Count]
+    teachers: Required[list[str]]  # the names of their files
+    data: Required[str]
+    validation: Required[float]
+    rotation: float
+    scaling: float
+    shear: float
+    translation: float
+    elastic_amplitude: float
+    elastic_sigma: float
 
 
 def folder_of(o: SimpleNamespace, run: Path) -> Path:
@@ -83,9 +97,8 @@ def train_and_label(o: SimpleNamespace, data: Dataset, run: Path, epoch: int) ->
         return None
     place, about = folder_of(o, run), images.about(data)
     if o.teachers_from is None and not (place / _SETTINGS).exists():
-        content = json.dumps({"seed": o.seed, **_settings(o, about)}, indent=2) + "\n"
         place.mkdir(exist_ok=True)
-        write_whole(place / _SETTINGS, lambda file: file.write(content.encode()))
+        write_json(place / _SETTINGS, {"seed": o.seed, **_settings(o, about)})
     seed = _recorded_seed(o, about, place)
     with locked(place):  # waits for another run that makes these teachers
         remove_temporary_files(place)
@@ -156,10 +169,10 @@ def warped(o: SimpleNamespace, pictures: Array, brightest: int, seed: int, numbe
     """
     distribution = augmentation.warps(o)
     rng = np.random.default_rng((seed, number + 1, 0, 1))
-    order = rng.permutation(len(pictures))  # those that follow each other share a warp
+    order = rng.permutation(len(pictures))  # those that follow each other share coordinates
     found = np.empty(pictures.shape, np.uint8)
-    for first in range(0, len(order), _WARPS * TOGETHER):
-        part = order[first : first + _WARPS * TOGETHER]
+    for first in range(0, len(order), _GROUPS * TOGETHER):
+        part = order[first : first + _GROUPS * TOGETHER]
         count = math.ceil(len(part) / TOGETHER)
         groups = pictures[np.resize(part, (count, TOGETHER))]
         values = warp(groups, distribution.draw(count, pictures.shape[1:], rng))
@@ -202,14 +215,13 @@ def _train(o: SimpleNamespace, seed: int, place: Path) -> int | None:
 def _show(jobs: Mapping[str, Any], place: Path, shown: dict[str, int]) -> None:
     """Print a line for each teacher that has trained for another epoch; ``shown`` are the numbers of epochs so far."""
     for name in jobs:
-        try:
-            with (place / name / "metrics.csv").open(encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-        except OSError:
+        metrics = read_metrics(place / name)
+        if not metrics:
             continue
-        for row in rows[shown.get(name, len(rows) - 1) :]:
-            loss, seconds = float(row["train_loss"]), float(row["seconds"])
-            sys.stderr.write(f"teacher {name}: epoch {row['epoch']:>3}  loss {loss:.4f}  {seconds:6.1f} s\n")
+        columns = (metrics[column].tolist() for column in ("epoch", "train_loss", "seconds"))
+        rows = list(zip(*columns, strict=True))
+        for epoch, loss, seconds in rows[shown.get(name, len(rows) - 1) :]:
+            sys.stderr.write(f"teacher {name}: epoch {epoch:3.0f}  loss {loss:.4f}  {seconds:6.1f} s\n")
             sys.stderr.flush()
         shown[name] = len(rows)
 
@@ -271,7 +283,7 @@ def _settings_of_teacher(o: SimpleNamespace, number: int, seed: int) -> dict[str
 
 
 def _settings(o: SimpleNamespace, about: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that determine the teachers and the labelled warps, apart from the seed and the files' folder."""
+    """The `Settings` of a run, without the seed."""
     amplitudes = {amplitude: getattr(o, amplitude) for name in o.augment for amplitude in augmentation.AMPLITUDES[name]}
     names = [Path(path).name for path in o.teachers]
     data = f"{about['name']} {about['fingerprint']}"
@@ -282,12 +294,10 @@ def _recorded_seed(o: SimpleNamespace, about: Mapping[str, Any], place: Path) ->
     """The seed of the teachers in a folder; `ConfigError` if they are not for these images and settings."""
     path = place / _SETTINGS
     try:
-        recorded = json.loads(path.read_text(encoding="utf-8"))
-        seed = int(recorded.pop("seed"))
-        if seed < 0:
-            raise ValueError(f"seed must be at least 0, got {seed}")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
+        recorded: dict[str, Any] = read_json(path, Settings)
+    except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
+    seed = int(recorded.pop("seed"))
     wanted = _settings(o, about)
     for name in {**wanted, **recorded}:
         if wanted.get(name) != recorded.get(name):

@@ -271,16 +271,6 @@ def test_a_process_that_fails_ends_the_others_with_one_line(run_together):
     assert result.lines == ["train.py: error: process 1 of 2: [Errno 28] no space"]
 
 
-def test_several_processes_cannot_train_teachers():
-    processes = object.__new__(parallel.SeveralProcesses)
-    processes.size = 2
-    o = SimpleNamespace(decided={"processes": 2}, batch_size=2, teachers=[])
-    processes.check(o)
-    o.teachers = ["cnn.yaml"]
-    with pytest.raises(tg.ConfigError, match="--teachers: a network with teachers"):
-        processes.check(o)
-
-
 @needs_mpi
 def test_mistake_is_one_line(run_together):
     for arguments, says in [(("--lr", "x"), "--lr must be"), (("--batch-size", "1"), "the number of processes, 2"),
