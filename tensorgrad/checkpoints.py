@@ -102,7 +102,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        if error.filename == str(temporary):
+        if error.filename in (str(temporary), None):  # None: the disk is full
             error.filename = str(path)
         raise
     finally:

@@ -1,5 +1,6 @@
 """Checkpoints: content is preserved, files are written atomically, and damage is always detected."""
 
+import errno
 import io
 import os
 import pickle
@@ -269,3 +270,12 @@ def test_folder_is_not_a_file_to_write(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(IsADirectoryError):
         write_whole(Path(name), lambda file: file.write(b"content"))
+
+
+def test_full_disk_is_reported_with_the_name_of_the_file(path):
+    def write(file):
+        raise OSError(errno.ENOSPC, "No space left")
+
+    with pytest.raises(OSError, match=r"No space left: '.*model\.npz'"):
+        write_whole(path, write)
+    assert not list(path.parent.iterdir())

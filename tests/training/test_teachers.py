@@ -284,8 +284,8 @@ def test_a_teacher_that_diverges_ends_the_run(run_student, refused):
 
 
 @pytest.mark.parametrize(("name", "damage", "pieces"), [
-    ("settings.json", b'{"seed": 1e999}',                     ["settings.json is damaged"]),
-    ("settings.json", b'{"seed": -1}',                        ["settings.json", "seed must be an integer of at least 0"]),
+    ("settings.json", b'{"seed": 1e999}',                     ["settings.json is damaged", "seed"]),
+    ("settings.json", b'{"seed": -1}',                        ["settings.json is damaged", "seed"]),
     ("labels-002.npz", b"nothing",                            ["labels-002.npz is damaged", "delete the file"]),
     ("labels-002.npz", {"logits": np.zeros((9, 2, 10), "e")}, ["labels-002.npz", "delete it"]),
     ("labels-002.npz", {"others": np.zeros(3)},               ["labels-002.npz", "delete it"]),
