@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import tensorgrad as tg
+from models import brief
 from tensorgrad.errors import ConfigError
 
 
@@ -36,7 +37,9 @@ class Parser(argparse.ArgumentParser):
         self._check_names(words)
         given, others = self.parse_known_args(words)
         if others:
-            self.error(f"unexpected argument {others[0]!r}: values come after the name of an option, as in --lr 0.1")
+            self.error(
+                f"unexpected argument {brief(others[0])}: values come after the name of an option, as in --lr 0.1"
+            )
         return given
 
     def error(self, message: str) -> NoReturn:

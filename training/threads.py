@@ -19,9 +19,10 @@ from typing import Any, Literal
 from models.schema import described, integer, list_of
 
 AUTO = "auto"
+MOST = 1024
 NUMBERS = described(  # one number, or one for each epoch
-    Literal["auto"] | integer(1) | list_of(integer(1)),
-    f"must be {AUTO}, an integer of at least 1, or a file metrics.csv",
+    Literal["auto"] | integer(1, MOST) | list_of(integer(1, MOST)),
+    f"must be {AUTO}, an integer of at least 1 and at most {MOST}, or a file metrics.csv",
 )
 SLOW_FACTOR, SLOW_SECONDS = 1.5, 0.5  # an epoch is slow if it takes 1.5 times the fastest one, and 0.5 s longer
 _ROUNDS, _SECONDS = 7, 0.5  # of a measurement; a round that takes longer is the only one

@@ -89,6 +89,11 @@ def is_one_line(text):
     return text.count("\n") == 1 and ".py: " in text and "Traceback" not in text
 
 
+def are_messages(text):
+    """Whether there is one line of the program, or one for each run of a sweep."""
+    return all(map(is_one_line, text.splitlines(keepends=True))) and "\n" in text
+
+
 class Program:
     """A program with its arguments, and the ways to continue it, of which an error names the next one."""
 
@@ -176,7 +181,7 @@ def test_program_with_an_error_at_any_file_operation_ends_with_the_same_files(pr
     for at, operation in program.tried():
         (broken := tmp_path / "broken").mkdir()
         ended = program.call(broken, program.arguments, at=at, error=error)
-        if not (ended.code > 0 and is_one_line(ended.err)) and files(broken) != program.complete:
+        if not (ended.code > 0 and are_messages(ended.err)) and files(broken) != program.complete:
             found.append(f"{at}, {operation}: ends with {ended.code}: {ended.err.strip()}")
         if what := program.problem(broken):
             found.append(f"{at}, {operation}: {what}")
