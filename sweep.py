@@ -142,14 +142,7 @@ def start_sweep(given: argparse.Namespace, grids: list[Grid]) -> int:
     records = sweep_folder.merge(sweep_folder.read_records(folder), runs, data, folder)
     unfinished = sum(not has_ended(folder / "runs" / name) for name in records)
     with contextlib.ExitStack() as stack:
-        if unfinished:  # first of all: if a cluster does not answer, no folder is created
-            count = min(given.workers or workers.cores(), unfinished)
-            pool = cluster.connect(given.cluster, count) if given.cluster else workers.local(count)
-            executor, task = stack.enter_context(pool)
-        folder.mkdir(parents=True, exist_ok=True)
-        stack.push(_say_how_to_continue)
-        stack.enter_context(locked(folder, "another sweep.py is using this folder"))
-        sweep_folder.clean(folder)
+        executor, task, _ = open_folder(stack, folder, given, unfinished)
         known = sweep_folder.read_records(folder)  # again: before this one had the lock, another sweep may have written
         records = sweep_folder.merge(known, runs, data, folder)
         sweep_folder.write_records(folder, known | records)
@@ -193,13 +186,7 @@ def start_search(given: argparse.Namespace, space: Space) -> int:
         return next(iter(prepare(given, {"trial": settings})[0].values()))
 
     with contextlib.ExitStack() as stack:
-        count = min(given.workers or workers.cores(), given.search)
-        pool = cluster.connect(given.cluster, count) if given.cluster else workers.local(count)
-        executor, task = stack.enter_context(pool)
-        folder.mkdir(parents=True, exist_ok=True)
-        stack.push(_say_how_to_continue)
-        stack.enter_context(locked(folder, "another sweep.py is using this folder"))
-        sweep_folder.clean(folder)
+        executor, task, count = open_folder(stack, folder, given, given.search)
         found = search.Search(folder, space, data)
         ended = [trial for trial in found.trials if trial.outcome]
         if not given.quiet:
@@ -213,6 +200,20 @@ def start_search(given: argparse.Namespace, space: Space) -> int:
     results = {f"trial {i}": trial.outcome for i, trial in enumerate(found.trials, 1) if trial.outcome}
     missing: dict[str, Settings] = {f"trial {i}": {} for i in range(len(found.trials) + 1, given.search + 1)}
     return report(runs | missing, results, set(), interrupt.signal, "trials") or int(not has_pictures)
+
+
+def open_folder(stack: contextlib.ExitStack, folder: Path, given: argparse.Namespace,
+                runs: int) -> tuple[Any, Any, int]:  # fmt: skip
+    """Start workers for so many runs, and lock the folder; return the executor, its task and the number of workers."""
+    count, executor, task = min(given.workers or workers.cores(), runs), None, None
+    if runs:  # first of all: if a cluster does not answer, no folder is created
+        pool = cluster.connect(given.cluster, count) if given.cluster else workers.local(count)
+        executor, task = stack.enter_context(pool)
+    folder.mkdir(parents=True, exist_ok=True)
+    stack.push(_say_how_to_continue)
+    stack.enter_context(locked(folder, "another sweep.py is using this folder"))
+    sweep_folder.clean(folder)
+    return executor, task, count
 
 
 def publish_search(found: search.Search) -> bool:

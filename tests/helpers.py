@@ -221,3 +221,15 @@ def example(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def names_of_tables(np_):
+    """The names that the code in tables of the documentation uses; ``np_`` is NumPy, or what takes its place."""
+    return {
+        "f": lambda x: np_.sum(np_.sin(x) * x),
+        "f2": lambda x, y: np_.sum(np_.exp(x) * y**2),
+        "h": lambda x: x**3 + np_.tanh(x),
+        "x": np.array([0.3, -1.2, 2.0]),
+        "y": np.array([0.5, 0.7, -0.2]),
+        "v": np.array([1.0, -0.4, 0.1]),
+    }

@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import tensorgrad as tg
+from tests.helpers import names_of_tables
 
 TEXT = (Path(__file__).parents[1] / "docs" / "from-autograd.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -80,15 +81,7 @@ IMPORTS = rows("can be differentiated unchanged.\n")
 
 
 def known(np_, more):
-    return {
-        "f": lambda x: np_.sum(np_.sin(x) * x),
-        "f2": lambda x, y: np_.sum(np_.exp(x) * y**2),
-        "h": lambda x: x**3 + np_.tanh(x),
-        "x": np.array([0.3, -1.2, 2.0]),
-        "y": np.array([0.5, 0.7, -0.2]),
-        "v": np.array([1.0, -0.4, 0.1]),
-        "np": np_,
-    } | more
+    return names_of_tables(np_) | {"np": np_} | more
 
 
 def same(ours, theirs):
