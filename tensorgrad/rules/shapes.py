@@ -35,9 +35,9 @@ def astype(x: Array, *, dtype: Any, copy: bool = True) -> Array:
 
 
 # fmt: off
-rule(reshape,             lambda g, _ans, _x, shape=None, order="C", copy=None: _reshaped(g, _x.shape, order))
-rule(np.expand_dims,      lambda g, _ans, _x, axis: _reshaped(g, _x.shape))
-rule(np.squeeze,          lambda g, _ans, _x, axis=None: _reshaped(g, _x.shape))
+rule(reshape,             lambda g, _ans, _x, shape=None, order="C", copy=None: g.reshape(_x.shape, order=order))
+rule(np.expand_dims,      lambda g, _ans, _x, axis: g.reshape(_x.shape))
+rule(np.squeeze,          lambda g, _ans, _x, axis=None: g.reshape(_x.shape))
 rule(np.broadcast_to,     lambda g, _ans, _x, shape: g)  # the engine undoes every broadcast
 rule(np.copy,             lambda g, _ans, _x, order="K": g)
 rule(astype,              lambda g, _ans, _x, *, dtype, copy=True: g)
