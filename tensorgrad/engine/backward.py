@@ -143,7 +143,12 @@ class _Pass:
     def pull_back(  # noqa: C901  (splitting the loop would add a call per record: 5 % of the time of a small operation)
         self, record: Record, g: Array, parents: Parents | None
     ) -> None:
-        """Run the rules of a record, and add the results to the adjoints of its parents."""
+        """Run the rules of a record, and add the results to the adjoints of its parents.
+
+        ``g`` is not modified: other nodes may have the same array. It may be smaller than the result of the record, to
+        whose shape it then broadcasts: the gradient of a sum is one number. ``parents`` are those of the record, with
+        None for each that no gradient is needed for.
+        """
         row: Row = record.row if self.tracer is None else self.tracer.row(record)
         params, saved_ans, inputs = record.params, record.ans, record.inputs
         if inputs is None or parents is None:
