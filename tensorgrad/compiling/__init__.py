@@ -105,7 +105,8 @@ class Compiled(Generic[P, R]):
         if not (is_known and agree(cast(Recording, first), recording)):
             self._recordings[kind] = recording
         else:
-            self._newest = Program(recording, kind, leaves, self.exact)
+            name = self.__name__ if self.__name__.isidentifier() else "program"
+            self._newest = Program(recording, kind, leaves, name, self.exact)
             programs.insert(0, self._newest)
         return cast(R, result)
 
@@ -192,7 +193,7 @@ def compile(fn: Callable[P, R], *, exact: bool = True) -> Compiled[P, R]:
     >>> for k in range(4):
     ...     loss = step(np.array([1.0, k]))
     >>> print(step.source.partition("#")[0].strip())
-    def compute(x):
+    def step(x):
         multiply(x, w, out=t1)
     """
     return Compiled(fn, exact)

@@ -30,7 +30,7 @@ PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype
 _IMPLICIT = frozenset((  # methods that run without being named
     "__call__", "__getattr__", "__getattribute__", "__getitem__", "__len__", "__iter__", "__next__", "__contains__",
     "__enter__", "__exit__", "__float__", "__int__", "__index__", "__bool__", "__get__", "__add__", "__sub__",
-    "__mul__", "__rmul__", "__truediv__", "__pow__", "__matmul__", "__neg__", "__eq__", "__lt__", "__gt__",
+    "__mul__", "__rmul__", "__truediv__", "__pow__", "__matmul__", "__neg__",
 ))  # fmt: skip
 _CLASS_VALUES = (*PLAIN, list, tuple, dict, set, frozenset, np.ndarray, Variable)  # watched in attributes of classes
 _STANDARD = str(Path(functools.__file__).parent) + os.sep  # the standard library

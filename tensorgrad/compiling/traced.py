@@ -75,6 +75,8 @@ class Traced(NDArrayOperatorsMixin):
         out = kwargs.get("out")
         if out is not None and any(isinstance(x, Traced) and x.is_scalar for x in out):
             del kwargs["out"]  # ``x += 1`` of a NumPy scalar, which is immutable
+        elif out is not None and len(out) == 1:
+            kwargs["out"] = out[0]
         return self.trace.call(fn, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
