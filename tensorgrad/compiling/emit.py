@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.compiling.layouts import layout
-from tensorgrad.compiling.passes import is_reduction
 from tensorgrad.compiling.recording import Output
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, mapped
@@ -167,7 +166,8 @@ class Source:
             return f"{args[0]}[{self._index(step.args[1])}]"
         if fn is operator.setitem:
             return f"{args[0]}[{self._index(step.args[1])}] = {args[2]}"
-        keywords = {name: self.expression(x) for name, x in step.kwargs.items()}
+        given = [(name, x) for name, x in step.kwargs.items() if name not in ("keepdims", "dtype") or x]
+        keywords = {name: self.expression(x) for name, x in given}
         keywords |= {"out": out} if out else {}
         name = getattr(fn, "__name__", "")
         if fn is np.ndarray.transpose and len(args) == 1:
@@ -238,7 +238,9 @@ def accepts_out(step: Instruction) -> bool:
         return False
     if "out" in kwargs or kwargs.get("dtype") is not None:
         return False
-    return fn.nout == 1 and len(step.args) == fn.nin if isinstance(fn, np.ufunc) else is_reduction(fn)
+    if isinstance(fn, np.ufunc):
+        return fn.nout == 1 and len(step.args) == fn.nin
+    return getattr(fn, "__name__", "") == "reduce" and isinstance(getattr(fn, "__self__", None), np.ufunc)
 
 
 def is_zeros(step: Instruction) -> bool:

@@ -26,20 +26,19 @@ class Program:
     """A recording as a generator function, which changes nothing up to its first ``yield``, and then yields the result.
 
     Another function, ``applies``, returns whether everything that the program depends on is as it was when it was
-    recorded. ``kind`` is the kind of the arguments.
+    recorded.
     """
 
-    def __init__(self, recording: Recording, kind: Any, leaves: Sequence[Any], name: str, exact: bool) -> None:
+    def __init__(self, recording: Recording, leaves: Sequence[Any], name: str, exact: bool) -> None:
         r = self.recording = recording
-        self.dependencies, self.kind = r.dependencies, kind
+        self.dependencies = r.dependencies
         self.inputs = [(i, isinstance(leaves[i], Variable)) for i, x in enumerate(r.arguments) if x is not None]
         self.generators = [i for i, x in enumerate(r.arguments) if isinstance(x, TracedGenerator)]
         results = [x.data for x in leaves_of(r.outputs) if isinstance(x, Output) and isinstance(x.data, Traced)]
         grads = [(tensor, r.final_grads[key]) for key, tensor in r.tensors.items()]
         grads = [(t, g) for t, g in grads if g is None or isinstance(g, Traced)]  # after the call
         outside = [*r.trace.captured.values(), *[x for x in r.arguments if isinstance(x, Traced)]]
-        program = passes.with_direct_calls(r.trace.instructions)
-        program = program if exact else passes.with_dot_products(program)
+        program = r.trace.instructions if exact else passes.with_dot_products(r.trace.instructions)
         program = passes.without_dead_code(program, [*traced_in([g for _, g in grads]), *results, *outside])
         if not exact:
             program, grads = passes.with_products(program, grads, results)
