@@ -44,22 +44,6 @@ def with_changes_last(program: Sequence[Instruction], outside: set[int]) -> tupl
     return early, late
 
 
-def with_guards_early(program: Iterable[Instruction]) -> list[Instruction]:
-    """Each condition as soon as its array exists, while the array is in the processor's cache."""
-    out: list[Instruction] = []
-    for step in program:
-        i, checked = len(out), next(step.reads(), None)
-        while step.kind == "guard" and i and not _changes(out[i - 1], checked):
-            i -= 1
-        out.insert(i, step)
-    return out
-
-
-def _changes(step: Instruction, x: Any) -> bool:
-    """Whether an instruction creates an array, or writes into its memory."""
-    return any(y is x for y in step.results()) or any(y.storage == x.storage for y in step.writes)
-
-
 # ------------------------------------------------------------------------------------------------ not exact
 
 

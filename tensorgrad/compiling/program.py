@@ -49,7 +49,6 @@ class Program:
                 "an ordinary call, the update cannot be undone. Compile the part up to the update and the rest as two "
                 "functions."
             )
-        early = passes.with_guards_early(early)
         updates = [pair for step in late if step.kind == "effect" for pair in step.args]  # tensors and gradients
         kept = [(tensor, g) for tensor, g in (*grads, *updates) if g is not None]
         final = dict(grads)
@@ -77,21 +76,19 @@ class Program:
         self.run, self.applies = source.namespace[name], source.namespace["applies"]
 
         self._namespace = source.namespace
-        named = [(t, source.name(g), id(t) in entering) for t, g in grads if g is not None]
-        self._gradients = [entry for entry in named if entry[1] in source.namespace]
-        self._references = [self._count(name) for _, name, _ in self._gradients]
+        # gradients, and the references to them besides ``.grad``; one less if the program reads the last gradient
+        named = [(t, source.name(g)) for t, g in grads if g is not None]
+        self._gradients = [(t, name, sys.getrefcount(source.namespace[name]) - (id(t) in entering))
+                           for t, name in named if name in source.namespace]  # fmt: skip
         self._context = contextvars.copy_context()
         self._context.run(np.seterr, divide="raise", invalid="raise", over="raise")
 
-    def _count(self, name: str) -> int:
-        return sys.getrefcount(self._namespace[name])
-
     def replay(self, values: Sequence[Any]) -> Any:
         """Run the program. Raises `NotReplayedError` if an ordinary call is needed; then nothing has changed."""
-        for (tensor, name, is_read), count in zip(self._gradients, self._references, strict=True):
-            array = self._namespace[name]
-            if self._count(name) > count + 1 + (tensor.grad is array and not is_read):
-                self._namespace[name] = np.empty_like(array)  # the caller or the program needs the last gradient
+        names, count = self._namespace, sys.getrefcount
+        for tensor, name, references in self._gradients:
+            if count(names[name]) > references + (tensor.grad is names[name]):
+                names[name] = np.empty_like(names[name])  # the caller or the program needs the last gradient
         run = self.run(*values)
         try:
             self._context.run(next, run)
