@@ -65,11 +65,10 @@ def run_program():
     return run
 
 
-@pytest.fixture
-def undrawn(tmp_path):
+@pytest.fixture(scope="session")
+def undrawn(tmp_path_factory):
     """Settings of the environment with which train.py, as a program, draws no pictures."""
-    folder = tmp_path / "customization"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("customization")
     (folder / "sitecustomize.py").write_text(
         "import sys, types; sys.modules['training.run_pictures'] = "
         "types.SimpleNamespace(draw=lambda *_: True, lacks_pictures=lambda _: False)"
