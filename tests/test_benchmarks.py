@@ -84,7 +84,11 @@ def test_prints_its_table(run, torch, program, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("contender", "package"), [("sklearn", "sklearn.neural_network"), ("torch", "torch"), ("torch-warps", "torch")]
+    ("contender", "package"),
+    [
+        ("sklearn", "sklearn.neural_network"),
+        *(pytest.param(name, "torch", marks=pytest.mark.compare) for name in ("torch", "torch-warps")),
+    ],
 )
 def test_frontier_prints_a_row_for_each_number_of_epochs(contender, package, program, capsys, monkeypatch):
     pytest.importorskip(package)
