@@ -1,5 +1,7 @@
 """Runs of train.py for tests: small settings, and the comparison of a resumed run with an uninterrupted one."""
 
+import concurrent.futures
+import contextlib
 import csv
 import shlex
 from pathlib import Path
@@ -9,6 +11,7 @@ import numpy as np
 
 import models
 import tensorgrad as tg
+from training import worker_process
 
 # Six updates per epoch, the last one with fewer images; such a run takes a twentieth of a second, if it is eager.
 COMPILED = ("--dataset", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256")
@@ -48,6 +51,21 @@ def called(capsys, main, arguments):
 
 class Killed(BaseException):
     """An exception that is not handled anywhere, in place of a signal that kills."""
+
+
+class Immediate(concurrent.futures.Executor):
+    """An executor that calls functions at once, in this thread."""
+
+    def submit(self, function, /, *arguments):
+        future = concurrent.futures.Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+@contextlib.contextmanager
+def in_this_process(count):
+    """Train the runs of a sweep in this process, in place of `training.workers.local`."""
+    yield Immediate(), lambda job: worker_process.run_one(**job)
 
 
 def assert_same(uninterrupted):
