@@ -32,6 +32,7 @@ def compiled(monkeypatch):
     return made
 
 
+@pytest.mark.usefixtures("without_trials")
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_results_are_the_same_eagerly_and_with_either_half_compiled(run_train, interrupt_after, compiled, settings):
     arguments = combined(*STATEFUL, *settings.split())
