@@ -73,7 +73,8 @@ if any("training.worker_process" in word for word in sys.orig_argv):
     import training.run_pictures
     import training.trials
     training.trials.is_exact = lambda *_: True  # without trial updates
-    training.run_pictures.draw = lambda run, *_: (run.folder / training.run_pictures.LAST).write_bytes(b"drawn") > 0
+    if "DRAW_RUNS" not in os.environ:
+        training.run_pictures.draw = lambda run, *_: (run.folder / training.run_pictures.LAST).write_bytes(b"drawn") > 0
 
     def write_and_wait(run, progress, write=training.run.Run.write_metrics):
         write(run, progress)

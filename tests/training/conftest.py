@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import evaluate
 import tensorgrad as tg
@@ -63,6 +64,12 @@ def run_program():
         return subprocess.run(command, check=False, **settings)
 
     return run
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Pictures are composed, but their files are empty: rendering takes most of the time."""
+    monkeypatch.setattr(Figure, "savefig", lambda *_, **__: None)
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def ended(folder):
 
 @pytest.mark.usefixtures("no_clock", "without_trials")
 @pytest.mark.parametrize("legs", [[8], pytest.param([3, 5, 6], marks=pytest.mark.slow)], ids=str)
-@pytest.mark.parametrize("settings", sampled(RECIPES.values(), 2), ids=RECIPES)
+@pytest.mark.parametrize("settings", sampled(RECIPES.values(), 3), ids=RECIPES)
 def test_every_recipe_is_resumed_bitwise_and_does_not_depend_on_compilation(run_train, interrupt_after, settings, legs):
     """A compiled run in parts ends as an eager one that was not interrupted."""
     words = arguments(settings)
