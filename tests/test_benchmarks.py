@@ -122,6 +122,7 @@ def compare(program, monkeypatch):
     monkeypatch.setattr(compare, "WIDTHS", [12, 8, 10])
     monkeypatch.setattr(compare, "BATCHES", [4])
     monkeypatch.setattr(compare, "QUICK", compare.Size(100, 2, 1e-4, {"hidden layers": [1, 2], "batch": [4]}))
+    monkeypatch.setitem(compare.RECIPES, "digits", compare.Recipe(0.7, 32, 32, 0.3))
     monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None, raising=False)
     return compare
 

@@ -13,6 +13,7 @@ import pytest
 import train
 from tensorgrad.errors import ConfigError
 from tests import runs
+from training import worker_process
 from training.grid import folder_name
 from training.search import PRUNE_TRIALS, STARTUP, Search, Trial, importances, should_prune, suggest
 from training.search_space import Range, read_space, space_of
@@ -322,16 +323,31 @@ def test_a_trial_that_fails_is_reported_and_the_others_continue(run_sweep, here)
 # ------------------------------------------------------------------------------------------------ stopped and killed
 
 
-def test_killed_search_continues_as_if_nothing_had_happened(begin, until, look, workplace, run_sweep, here):
+def test_killed_search_continues_as_if_nothing_had_happened(
+    begin, until, look, workplace, run_sweep, here, monkeypatch
+):
     whole = ("--search", "10", *runs.combined(*RATES, "--out", "whole"), "--workers", "1")
     assert run_sweep(*whole, pictures=False).code == 0
     arguments = ("--search", "10", *RATES, "--workers", "1")
-    for ended in (2, 9):  # the second time, when trials are no longer drawn at random
-        program = begin(*arguments)
-        until(lambda ended=ended: len(look.endings()) >= ended)
-        os.kill(program.pid, signal.SIGKILL)
-        program.communicate(timeout=200)
-        until(lambda: not look.processes(workplace))
+    started, run_one = [], worker_process.run_one
+
+    def run_two(**job):
+        started.append(job)
+        if len(started) > 2:
+            raise runs.Killed
+        return run_one(**job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker_process, "run_one", run_two)
+        with pytest.raises(runs.Killed):
+            run_sweep(*arguments, pictures=False)
+    assert len(look.endings()) == 2
+
+    program = begin(*arguments)
+    until(lambda: len(look.endings()) >= 9)  # when trials are no longer drawn at random
+    os.kill(program.pid, signal.SIGKILL)
+    program.communicate(timeout=200)
+    until(lambda: not look.processes(workplace))
     program = begin(*arguments)
     _, err = program.communicate(timeout=200)
     assert (program.returncode, "Traceback" in err) == (0, False)
