@@ -1,4 +1,4 @@
-"""Progress of a run and of a sweep: lines of text, and a bar on a terminal."""
+"""Progress of a run and of a sweep: lines of text, and a bar on a terminal, for which alone tqdm is imported."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import sys
 import time
 from collections.abc import Mapping
 from typing import Any
-
-from tqdm import tqdm
 
 
 class Display:
@@ -24,20 +22,25 @@ class Display:
         self._epochs, self._patience, self._quiet = epochs, patience, quiet
         self._best, self._best_epoch, self._left = "", 0, ""
         self._shown = 0.0
-        self._bar = tqdm(
-            total=epochs * images, initial=done, unit=" images", unit_scale=True, smoothing=0.1, file=sys.stderr,
-            disable=quiet or not sys.stderr.isatty(), dynamic_ncols=True,
-        )  # fmt: skip
+        self._bar: Any = None
+        if not quiet and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=epochs * images, initial=done, unit=" images", unit_scale=True, smoothing=0.1, file=sys.stderr,
+                dynamic_ncols=True,
+            )  # fmt: skip
 
     def __enter__(self) -> Display:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def batch(self, epoch: int, images: int, loss: float) -> None:
         """Show that ``images`` more images of an epoch were processed, and its mean loss so far."""
-        if self._bar.disable:
+        if self._bar is None:
             return
         now = time.monotonic()
         if now - self._shown > 0.1:
@@ -60,7 +63,7 @@ class Display:
         parts += [f"val loss {row['val_loss']:.4f}", f"val accuracy {row['val_accuracy']:7.2%}"] if validated else []
         parts += [f"{row['seconds']:6.1f} s", self._left, "best" if row["epoch"] == self._best_epoch else ""]
         line = "  ".join(filter(None, parts))
-        if self._bar.disable:
+        if self._bar is None:
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
         else:
@@ -81,7 +84,9 @@ class SweepDisplay:
     """
 
     def __init__(self, runs: int, done: int, quiet: bool, shows: str = "test") -> None:
-        self._shows = shows
+        from tqdm import tqdm
+
+        self._shows, self._written = shows, tqdm.format_interval  # a duration as text
         self._lines = not quiet and not sys.stderr.isatty()
         self._runs, self._before, self._ended = runs, done, 0
         self._start = time.monotonic()
@@ -115,7 +120,7 @@ class SweepDisplay:
             left = (time.monotonic() - self._start) / self._ended * (self._runs - done)
             error = f": {result['error']}" if "error" in result else ""
             outcome = f"{self._shows} accuracy {accuracy:.2%}" if status == "finished" else f"{status}{error}"
-            sys.stderr.write(f"{done}/{self._runs} {name}: {outcome}, {tqdm.format_interval(left)} left\n")
+            sys.stderr.write(f"{done}/{self._runs} {name}: {outcome}, {self._written(left)} left\n")
             sys.stderr.flush()
         best = [] if self._best == -math.inf else [f"best val {self._best:.2%}"]
         counts = [f"{count} {status}" for status, count in self._unfinished.items()]
