@@ -251,7 +251,7 @@ def test_students_share_teachers_and_add_labels(run_student, once_taught, monkey
         (["--teachers-from", "first", "--validation", "0.2"], ["settings.json", "validation"]),
         (["--teachers-from", "first", "--teachers", "models/teacher.yaml"], ["settings.json", "teachers"]),
         (["--label-smoothing", "0.1"], ["--label-smoothing cannot be combined with --teachers"]),
-        (["--temperature", "0"], ["--temperature must be a number greater than 0"]),
+        (["--temperature", "0"], ["--temperature must be a number of at least 0.01"]),
         (["--labelled-warps", "0"], ["--labelled-warps must be an integer of at least 1"]),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
