@@ -16,7 +16,7 @@ import models
 import tensorgrad as tg
 import train
 from tests.runs import combined
-from training import images, options, teachers
+from training import images, options, teachers, workers
 
 TEACHER = """
 - {name: recipe, type: Recipe, params: {epochs: 6, batch_size: 256, optimizer: adamw, lr: 0.01, shift: 0}}
@@ -214,7 +214,7 @@ def test_what_is_finished_is_not_made_again(run_student, once_taught, monkeypatc
     shutil.copytree(once_taught, FOLDER)
     (FOLDER / "teachers/labels-002.npz").unlink()
     before = {path: path.stat().st_mtime_ns for path in FOLDER.glob("teachers/**/*") if path.is_file()}
-    monkeypatch.setattr(teachers.workers, "local", None)  # no teacher is trained
+    monkeypatch.setattr(workers, "local", None)  # no teacher is trained
     assert run_student("--resume", FOLDER, "--epochs", "7", "--quiet").code == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert contents(FOLDER)["teachers/labels-002.npz"] == contents(once_taught)["teachers/labels-002.npz"]
@@ -227,7 +227,7 @@ def test_pictures_of_a_finished_run_need_no_teachers(run_student, once_taught):
 
 def test_students_share_teachers_and_add_labels(run_student, once_taught, monkeypatch):
     shutil.copytree(once_taught, "first")
-    monkeypatch.setattr(teachers.workers, "local", None)
+    monkeypatch.setattr(workers, "local", None)
     assert run_student("--teachers-from", "first", "--seed", "4", "--labelled-warps", "3").code == 0
     assert not (FOLDER / "teachers").exists()
     assert contents(Path("first"))["teachers/labels-001.npz"] == contents(once_taught)["teachers/labels-001.npz"]
