@@ -75,7 +75,7 @@ def copied_teachers(once_taught, monkeypatch):
         with ThreadPoolExecutor(count) as executor:
             yield executor, copy
 
-    monkeypatch.setattr(teachers.workers, "local", local)
+    monkeypatch.setattr(workers, "local", local)
 
 
 @pytest.fixture(scope="module")
