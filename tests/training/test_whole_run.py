@@ -122,13 +122,13 @@ def test_unusual_settings_run(run_tiny, settings):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems require file names that are text")
-def test_folder_whose_name_is_not_text(run_tiny):
+def test_folder_whose_name_is_not_text(run_tiny, unrendered):
     result = run_tiny("--out", "x\udcff", pictures=True)
     assert (result.code, "x\\udcff" in result.out) == (0, True)
     assert len(list(Path("x\udcff").glob("*.png"))) == 4
 
 
-def test_curves_mark_the_epoch_of_the_checkpoint(run_tiny, monkeypatch):
+def test_curves_mark_the_epoch_of_the_checkpoint(run_tiny, monkeypatch, unrendered):
     from training import pictures
 
     given = []
@@ -139,7 +139,7 @@ def test_curves_mark_the_epoch_of_the_checkpoint(run_tiny, monkeypatch):
     assert [row["epoch"] for row in history] == [1, 2, 3, 4]
 
 
-def test_resuming_a_finished_run_draws_its_pictures_again(run_tiny, run_train):
+def test_resuming_a_finished_run_draws_its_pictures_again(run_tiny, run_train, unrendered):
     folder = run_tiny().folder
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     result = run_train("--resume", folder, "--quiet", pictures=True)
