@@ -157,10 +157,10 @@ def test_run_that_was_killed_after_its_configuration_was_changed_goes_on(run_tra
     with monkeypatch.context() as patch:
         patch.setattr(train, "train", kill)
         with pytest.raises(Killed):
-            run_train("--resume", stopped, "--eager", "--epochs", 4, "--threads", 3)
+            run_train("--resume", stopped, "--no-eager", "--epochs", 4, "--threads", 3)
     config = stopped / "config.yaml"
     edit(config, "  compile: true", "  compile: false")
-    assert "eager: true" in config.read_text()
+    assert "eager: false" in config.read_text()
     assert run_train("--resume", stopped, "--quiet").code == 0
     assert {int(row["threads"]) for row in read_metrics(stopped)[2:]} == {3}
     assert len(read_metrics(stopped)) == 4
