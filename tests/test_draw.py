@@ -221,7 +221,15 @@ def test_a_freed_graph_is_refused():
         (([randn(2), 3],), {}, TypeError, "got int"),
         (([],), {}, ValueError, "at least one tensor"),
         ((randn(2),), {"direction": "up"}, ValueError, "direction must be 'down' or 'right', got 'up'"),
-        ((randn(2), "loss"), {}, TypeError, "names must be a model, or a dict .* got 'loss'"),
+        *[
+            ((randn(2), names), {}, TypeError, "names must be a model, or a dict .* or model, got ")
+            for names in ("loss", 3, 2.5, b"x", object(), tg.nn.Linear, np.ones(2), randn(2))
+        ],
+        ((randn(2), {3: randn(2)}), {}, TypeError, "or model: got the name 3, which is not a text"),
+        *[((randn(2), {"x": x}), {}, TypeError, "or model: got .* for 'x'") for x in (3, "y", None, tg.nn.Linear)],
+        ((np.sin, 1.0), {"names": 3}, TypeError, "names must be a model, or a dict .* got 3"),
+        ((np.sin, 1.0), {"names": {0: randn(2)}}, TypeError, "got the name 0"),
+        ((randn(2), {}, {}), {}, TypeError, "takes one further argument, the names"),
         ((np.exp(randn(2)),), {"limit": 1}, ValueError, "more than 1 operations and inputs"),
     ],
 )

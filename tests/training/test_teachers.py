@@ -18,7 +18,7 @@ import models
 import tensorgrad as tg
 import train
 from tests.runs import combined
-from training import images, options, teachers
+from training import images, options, teachers, workers
 from training.run import read_result
 
 TEACHER = """
@@ -75,7 +75,7 @@ def copied_teachers(once_taught, monkeypatch):
         with ThreadPoolExecutor(count) as executor:
             yield executor, copy
 
-    monkeypatch.setattr(teachers.workers, "local", local)
+    monkeypatch.setattr(workers, "local", local)
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +251,7 @@ def test_what_is_finished_is_not_made_again(run_student, once_taught, monkeypatc
     shutil.copytree(once_taught, FOLDER)
     (FOLDER / "teachers/labels-002.npz").unlink()
     before = {path: path.stat().st_mtime_ns for path in FOLDER.glob("teachers/**/*") if path.is_file()}
-    monkeypatch.setattr(teachers.workers, "local", None)  # no teacher is trained
+    monkeypatch.setattr(workers, "local", None)  # no teacher is trained
     assert run_student("--resume", FOLDER, "--epochs", "7", "--quiet").code == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert contents(FOLDER)["teachers/labels-002.npz"] == contents(once_taught)["teachers/labels-002.npz"]
@@ -264,7 +264,7 @@ def test_pictures_of_a_finished_run_need_no_teachers(run_student, once_taught):
 
 def test_students_share_teachers_and_add_labels(run_student, once_taught, monkeypatch):
     shutil.copytree(once_taught, "first")
-    monkeypatch.setattr(teachers.workers, "local", None)
+    monkeypatch.setattr(workers, "local", None)
     assert run_student("--teachers-from", "first", "--seed", "4", "--labelled-warps", "3").code == 0
     assert not (FOLDER / "teachers").exists()
     assert contents(Path("first"))["teachers/labels-001.npz"] == contents(once_taught)["teachers/labels-001.npz"]
@@ -288,7 +288,7 @@ def test_students_share_teachers_and_add_labels(run_student, once_taught, monkey
         (["--teachers-from", "first", "--validation", "0.2"], ["settings.json", "validation"]),
         (["--teachers-from", "first", "--teachers", "models/teacher.yaml"], ["settings.json", "teachers"]),
         (["--label-smoothing", "0.1"], ["--label-smoothing cannot be combined with --teachers"]),
-        (["--temperature", "0"], ["--temperature must be a number greater than 0"]),
+        (["--temperature", "0"], ["--temperature must be a number of at least 0.01"]),
         (["--labelled-warps", "0"], ["--labelled-warps must be an integer of at least 1"]),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
