@@ -96,7 +96,7 @@ def _product(program: Sequence[Instruction], users: Sequence[int], update: int, 
         return None
     others = [program[i] for i in users[1:] if program[i].kind != "effect" or program[i].out[1]]
     penalty = row_of(np.square)
-    if len(others) == 1 and penalty is not None and others[0].fn is penalty.add_to:  # of ``np.sum(p**2)`` in a loss
+    if len(others) == 1 and penalty is not None and others[0].fn is penalty.add_to:  # of a penalty in the loss
         _, scale, _, p = others[0].args
         (parameter,) = [tensor.data for tensor, x in program[update].args if x is g]
         if p.value is parameter and isinstance(scale, (np.ndarray, np.generic)) and not others[0].kwargs:
