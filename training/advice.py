@@ -43,8 +43,9 @@ def _reasons(o: SimpleNamespace, data: Dataset, history: Sequence[Mapping[str, A
                        "leave out --pixels raw")  # fmt: skip
     elif o.pixels == "raw" and data.brightest <= 16 and o.lr < 0.01:
         reasons.append(f"pixels of 0 to {data.brightest} are small for a learning rate of {o.lr:g}: give --lr 0.1")
-    reasons += [*_about_images(data), *_about_options(o)]
-    if o.pixels == "unit" and not _about_options(o):
+    about_options = _about_options(o)
+    reasons += [*_about_images(data), *about_options]
+    if o.pixels == "unit" and not about_options:
         usual = options.OPTIONS["lr"].default_for(data.name, o.optimizer)
         is_high = o.lr * (o.batch_size if o.loss == "sum" else 1) >= usual
         rate, level = (o.lr / 10, "high") if is_high else (o.lr * 10, "low")

@@ -20,6 +20,7 @@ from tensorgrad.errors import CompileError
 P = ParamSpec("P")
 R = TypeVar("R")
 _MOST_PROGRAMS, _MOST_RECORDINGS = 8, 64  # for arguments of one kind, and in all
+_MOST_WAITING = 4  # recordings that are kept for comparison
 
 
 class Compiled(Generic[P, R]):
@@ -30,7 +31,7 @@ class Compiled(Generic[P, R]):
     def __init__(self, fn: Callable[P, R], exact: bool = True) -> None:
         self.compiled_function, self.exact = fn, exact
         self._parameters = list(inspect.signature(fn).parameters)
-        self._recordings: dict[Any, Recording] = {}  # the first, by the kind of the arguments
+        self._recordings: dict[Any, Recording] = {}  # the first, by the kind of the arguments and the state of tensors
         self._programs: dict[Any, list[Program]] = {}  # by the kind of the arguments; the newest first
         self._gave_up, self._count = False, 0
         self._busy = allocate_lock()
@@ -101,10 +102,12 @@ class Compiled(Generic[P, R]):
         result = recording.run(self.compiled_function, args, kwargs)
         if not recording.trace.is_whole:
             return cast(R, result)
-        first = self._recordings.pop(kind, None)
-        is_known = first is not None and first.dependencies.changed() is None and first.state == recording.state
-        if not (is_known and agree(cast(Recording, first), recording)):
-            self._recordings[kind] = recording
+        state = kind, *recording.state.items()  # some functions alternate, as those that accumulate gradients
+        first = self._recordings.pop(state, None)
+        if first is None or first.dependencies.changed() is not None or not agree(first, recording):
+            self._recordings[state] = recording
+            for oldest in list(self._recordings)[:-_MOST_WAITING]:
+                del self._recordings[oldest]
         else:
             name = self.__name__ if self.__name__.isidentifier() else "program"
             self._newest = Program(recording, leaves, name, self.exact)

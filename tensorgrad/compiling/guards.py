@@ -31,7 +31,8 @@ PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype
 _IMPLICIT = frozenset((  # methods that run without being named
     "__call__", "__getattr__", "__getattribute__", "__getitem__", "__len__", "__iter__", "__next__", "__contains__",
     "__enter__", "__exit__", "__float__", "__int__", "__index__", "__bool__", "__get__", "__add__", "__sub__",
-    "__mul__", "__rmul__", "__truediv__", "__pow__", "__matmul__", "__neg__",
+    "__mul__", "__rmul__", "__truediv__", "__pow__", "__matmul__", "__neg__", "__eq__", "__ne__", "__lt__", "__le__",
+    "__gt__", "__ge__",
 ))  # fmt: skip
 _CLASS_VALUES = (*PLAIN, list, tuple, dict, set, frozenset, np.ndarray, Variable)  # watched in attributes of classes
 _STANDARD = str(Path(functools.__file__).parent) + os.sep  # the standard library
@@ -132,13 +133,15 @@ class Dependencies:
         if kind is not x:
             own = vars(x) if kind.__dictoffset__ else {}
             self._attributes += [(own, frozenset(own))] if is_watched else []
-            for key in [*own, *_slots(kind)]:
-                is_used = is_watched and (is_internal or key in self._names)
-                yield self._bound(Binding(x, key, getattr(x, key, None), _joined(name, key)), is_used)
+            attributes = [Binding(own, key, value, _joined(name, key), True) for key, value in own.items()]
+            attributes += [Binding(x, key, getattr(x, key, None), _joined(name, key)) for key in _slots(kind)]
+            for binding in attributes:
+                yield self._bound(binding, is_watched and (is_internal or binding.key in self._names))
         for base in kind.__mro__ if is_watched else ():
             for key, item in vars(base).items():
                 function = getattr(item, "fget", None) or getattr(item, "__func__", item)  # of a property or a method
-                if _is_users(function) and (key in self._names or key in implicit):
+                is_generated = "__dataclass_fields__" in vars(base) and _is_generated(function)
+                if _is_users(function) and not is_generated and (key in self._names or key in implicit):
                     yield function, "", True
                 elif key in self._names and isinstance(item, _CLASS_VALUES) and getattr(x, key, None) is item:
                     # a recording replaces an array by a stand-in, in the class
@@ -213,6 +216,11 @@ def _is_users(x: Any) -> bool:
     return isinstance(x, types.FunctionType) and not _is_installed(x.__code__.co_filename)
 
 
+def _is_generated(x: Any) -> bool:
+    """Whether a method was written by `dataclasses`, such as an ``__eq__`` that names all fields."""
+    return isinstance(x, types.FunctionType) and x.__code__.co_filename == "<string>"
+
+
 @functools.cache
 def _is_installed(filename: str) -> bool:
     return in_package[filename] or "site-packages" in filename or filename.startswith(_STANDARD)
@@ -229,7 +237,7 @@ def signature(x: Any) -> Any:
     if isinstance(x, PLAIN):
         return kind, _key(x)
     if isinstance(x, Variable):
-        return kind, x.node is None, signature(x.data)
+        return kind, None if x.node is None else id(x), signature(x.data)  # the program refers to one with a node
     return kind, None if isinstance(x, np.random.Generator) else id(x)
 
 

@@ -71,8 +71,8 @@ class Program:
                  + (".copy()" if g.storage in written else "") for key, g in entering.items()]  # fmt: skip
         lines += [*source.lines(early), "yield  # nothing has changed so far", *_changes(source, late, grads)]
         self.source = function(name, parameters, [*lines, f"yield {source.expression(r.outputs)}"])
-        holds = " and ".join(conditions(source, r, leaves, bool(late)))
-        applies = function("applies", r.names, [f"return {holds}"])
+        condition = " and ".join(conditions(source, r, leaves, bool(late)))
+        applies = function("applies", r.names, [f"return {condition}"])
         exec(compile(f"{self.source}\n\n{applies}", "<tg.compile>", "exec"), source.namespace)
         self.run, self.applies = source.namespace[name], source.namespace["applies"]
 

@@ -33,9 +33,7 @@ class Saved:
 
     data: Array
     memory: Memory | None  # of the tensor
-    restored_memory: (
-        weakref.ref[Memory] | None
-    )  # of the tensors that a recorded backward pass made from it: see `restored`
+    restored_memory: weakref.ref[Memory] | None  # of the tensors that a recorded pass made from it: see `restored`
 
     def copy_data(self) -> None:
         """Replace the array by a copy, before a write to it."""
@@ -56,9 +54,7 @@ class Memory:
         self.saved = [] if saved is None else saved
         self.bounds: array[int] | None = None  # cache: the first and last address of each tensor, for some of the first
         self.detached = detached  # whether other tensors with a separate history use the same memory
-        self.restored_from = (
-            restored_from  # the saved value that these tensors use, if a recorded backward pass made them
-        )
+        self.restored_from = restored_from  # the saved value of these tensors, if a recorded backward pass made them
 
     def add(self, tensor: Variable) -> None:
         """Add a tensor that uses this memory."""

@@ -18,7 +18,7 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Container, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -152,7 +152,7 @@ class _Pass:
         row: Row = record.row if self.tracer is None else self.tracer.row(record)
         params, saved_ans, inputs = record.params, record.ans, record.inputs
         if inputs is None or parents is None:
-            raise _freed_error(record)
+            _raise_freed(record)
         if row.add_to is not None and self.adds_in_place and self._postpone(record, g, parents):
             return
         if inputs is not parents:  # else nothing was saved
@@ -298,10 +298,7 @@ def reachable(roots: Iterable[Node]) -> list[Record]:
     while stack:
         record = stack.pop()
         records.append(record)
-        parents = record.parents
-        if parents is None:
-            raise _freed_error(record)
-        for parent in parents:
+        for parent in record.parents or _raise_freed(record):
             if parent is not None and parent not in seen:
                 seen.add(parent)
                 if type(parent) is Record:
@@ -314,7 +311,7 @@ def _nodes_on_paths_to(targets: set[Node], records: list[Record]) -> set[Node]:
     """The nodes on a path from a record to a target, including both ends."""
     useful = set(targets)
     for record in reversed(records):
-        if any([parent in useful for parent in record.parents or ()]):
+        if any([parent in useful for parent in record.parents or _raise_freed(record)]):
             useful.add(record)
     return useful
 
@@ -367,8 +364,8 @@ def _surely_finite(x: Any) -> bool:
     return bool(np.dot(vector, vector) < math.inf)
 
 
-def _freed_error(record: Record) -> FreedGraphError:
-    return FreedGraphError(
+def _raise_freed(record: Record) -> NoReturn:
+    raise FreedGraphError(
         f"this graph, with {record.row.name!r} called at {record.where()}, was freed by an earlier backward pass: "
         "pass retain_graph=True to the earlier backward() or grad(), or compute the forward pass again")  # fmt: skip
 

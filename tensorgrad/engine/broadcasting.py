@@ -20,15 +20,15 @@ also_complex(total)
 _FEW = 10_000  # elements
 
 
-def undo_broadcast(x: Array, shape: tuple[int, ...], add: Callable[..., Array]) -> Array:
+def undo_broadcast(x: Array, shape: tuple[int, ...], reduce: Callable[..., Array]) -> Array:
     """Reduce an array, by `total` or `numpy.any`, along the axes along which one of this shape was broadcast.
 
     Where a gradient is constant along an axis, its length may stay 1: it still broadcasts to ``shape``.
     """
     leading, repeated = _repeated_axes(x.shape, shape)
     if leading:
-        x = add(x, axis=leading)
-    return add(x, axis=repeated, keepdims=True) if repeated else x
+        x = reduce(x, axis=leading)
+    return reduce(x, axis=repeated, keepdims=True) if repeated else x
 
 
 def broadcast_to(g: Array, shape: tuple[int, ...]) -> Array:

@@ -16,6 +16,7 @@ from tensorgrad.rules.reductions import restore
 from tensorgrad.summation import widened
 
 F = TypeVar("F", bound=Callable[..., Any])
+_LONG = 32  # elements of a row
 
 
 def _parameters_by_position(apply: F) -> F:
@@ -110,9 +111,9 @@ def _softmax(x: Array, axis: Any, out: Array = None) -> Array:
 
 
 def _total(x: Array, axis: Any) -> Array:
-    """The sum over ``axis``, which stays with length 1; over the last axis by BLAS, in a fifth of the time."""
-    if axis in (-1, x.ndim - 1) and x.size and x.dtype.char in "fd":
-        n = x.shape[-1]
+    """The sum over ``axis``, which stays with length 1; of long rows by BLAS, in a fifth of the time."""
+    n = x.shape[-1] if x.size else 0
+    if n >= _LONG and axis in (-1, x.ndim - 1) and x.dtype.char in "fd":
         return np.reshape(np.reshape(x, (x.size // n, n)) @ np.ones(n, x.dtype), (*x.shape[:-1], 1))
     return np.add.reduce(x, axis, keepdims=True)
 

@@ -31,6 +31,8 @@ class Product:
         if blas.enabled():
             blas.gemm(alpha, self.a, self.b, beta, c)
             return
+        if not c.size:
+            return
         a, b = self.a, self.b
         scale_a, (other, step) = a.size < b.size, scratch
         factor = a if scale_a else b

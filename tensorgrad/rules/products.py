@@ -21,6 +21,8 @@ def sum_of_squares(x: Array) -> Array:
     return np.vdot(x, x)
 
 
+sum_of_squares.row.name = "vdot"  # type: ignore[attr-defined]  # which is what the user called
+
 # fmt: off
 rule(np.matmul, lambda g, _ans, _x, y: _matmul_dx(g, y),
                 lambda g, _ans, x, _y: _matmul_dy(g, x, _y.ndim), singular=False)

@@ -1,5 +1,8 @@
 """When a program applies, and when it is abandoned for an ordinary call."""
 
+import dataclasses
+import operator
+
 import numpy as np
 import pytest
 
@@ -168,3 +171,135 @@ def test_detect_anomaly_looks_inside():
         compiled(np.ones(2))
     with tg.detect_anomaly(), pytest.raises(tg.AnomalyError, match="log"):
         compiled(np.zeros(2))
+
+
+# ------------------------------------------------------------------------------------------------ which tensor it is
+
+
+def test_a_parameter_among_the_arguments_is_the_one_that_is_updated():
+    def step(params, x):
+        (w,) = params
+        optimizer = optimizers[id(w)]
+        optimizer.zero_grad()
+        loss = np.sum(x * w**2)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    weights = [tg.Tensor(np.full(3, k + 1.0), requires_grad=True) for k in range(2)]
+    same = [tg.Tensor(w.data.copy(), requires_grad=True) for w in weights]
+    optimizers = {id(w): tg.optim.SGD([w], 0.1) for w in (*weights, *same)}
+    compiled = tg.compile(step)
+    for k in (0, 0, 0, 1, 1, 1, 0, 1):
+        assert_same(compiled([weights[k]], np.ones(3)), step([same[k]], np.ones(3)))
+        for w, v in zip(weights, same, strict=True):
+            np.testing.assert_array_equal(w.data, v.data)
+
+
+def test_one_tensor_twice_among_the_arguments():
+    w, v = (tg.Tensor(np.array([1.0, k]), requires_grad=True) for k in (2.0, 5.0))
+    compiled = tg.compile(lambda a, b: np.vdot(a, b).detach())
+    for a, b in [(w, w)] * 3 + [(w, v)] * 3 + [(v, v), (w, w)]:
+        assert compiled(a, b).item() == np.vdot(a.data, b.data)
+
+
+# ------------------------------------------------------------------------------------------------ objects of the user
+
+
+class Level:
+    """Comparisons that read an attribute."""
+
+    def __init__(self):
+        self.level = 1.0
+
+    def __eq__(self, x):
+        return x * self.level
+
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
+    __hash__ = object.__hash__
+
+
+@pytest.mark.parametrize("compare", ["eq", "ne", "lt", "le", "gt", "ge"])
+def test_what_comparisons_of_an_object_read_is_a_condition(compare):
+    level = Level()
+    compiled = tg.compile(lambda x: getattr(operator, compare)(level, x))
+    for value in (1.0, 1.0, 1.0, 5.0, 5.0):
+        level.level = value
+        np.testing.assert_array_equal(compiled(np.ones(2)), np.full(2, value))
+
+
+@dataclasses.dataclass
+class Counted:
+    """A field that the function does not read, but the ``__eq__`` of the dataclass does."""
+
+    scale: float = 2.0
+    calls: int = 0
+
+
+def test_a_field_that_only_the_comparison_of_a_dataclass_names_may_change():
+    counted = Counted()
+    compiled = tg.compile(lambda x: x * counted.scale)
+    for k in range(6):
+        counted.calls = k
+        np.testing.assert_array_equal(compiled(np.full(2, k)), np.full(2, 2.0 * k))
+    assert programs(compiled) == 1
+    counted.scale = 3.0
+    np.testing.assert_array_equal(compiled(np.ones(2)), np.full(2, 3.0))
+
+
+class Stored:
+    """A descriptor that keeps an array in the ``__dict__`` under its own name."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else instance.__dict__[self.name]
+
+    def __set__(self, instance, value):
+        instance.__dict__[self.name] = np.asarray(value)
+
+
+class Buffers:
+    """Arrays behind a property without a setter, and behind a descriptor."""
+
+    shift = Stored()
+
+    def __init__(self):
+        self.__dict__["scale"] = np.array([1.0, 2.0])
+        self.shift = [3.0, 4.0]
+
+    @property
+    def scale(self):
+        return self.__dict__["scale"]
+
+
+@pytest.mark.parametrize("read", [lambda b: b.scale, lambda b: b.shift], ids=["property", "descriptor"])
+def test_arrays_behind_properties_and_descriptors_are_inputs(read):
+    buffers = Buffers()
+    compiled = tg.compile(lambda x: x * read(buffers))
+    for k in range(5):
+        read(buffers)[...] = k
+        np.testing.assert_array_equal(compiled(np.ones(2)), np.full(2, k))
+    assert programs(compiled) == 1
+
+
+# ------------------------------------------------------------------------------------------------ several states
+
+
+def test_gradients_that_are_accumulated_over_calls():
+    w, same = (tg.Tensor(np.ones(3), requires_grad=True) for _ in range(2))
+
+    def add(t, x):
+        loss = np.sum(np.exp(x * t))
+        loss.backward()
+        return loss
+
+    compiled = tg.compile(lambda x: add(w, x))
+    for k in range(8):
+        if k % 2 == 0:
+            w.grad = same.grad = None
+        x = np.full(3, k / 8)
+        assert_same(compiled(x), add(same, x))
+        np.testing.assert_array_equal(w.grad, same.grad)
+    assert programs(compiled) == 2

@@ -10,6 +10,7 @@ from optim.kinds import EACH
 import tensorgrad as tg
 from tensorgrad import blas
 from tensorgrad.optim import SGD, Adam, optimizer
+from tensorgrad.optim.products import Product
 
 SHAPE = (100, 101)
 LAYOUTS = {
@@ -169,3 +170,12 @@ def test_large_parameters_are_cut_and_small_ones_are_not():
     kept = opt._blocks["0"].views
     opt.step()
     assert opt._blocks["0"].views is kept
+
+
+@pytest.mark.parametrize("terms", [1, 5, 50])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_products_that_are_empty(shape, terms, monkeypatch):
+    monkeypatch.setattr(blas, "enabled", lambda: False)
+    c = np.ones(shape)
+    Product(np.ones((shape[0], terms)), np.ones((terms, shape[1]))).add_to(c, 0.5, 2.0, c.copy(), c.copy())
+    assert c.shape == shape
