@@ -165,7 +165,7 @@ def prepare(o: SimpleNamespace, network: models.Network) -> tuple[
         losses = tg.cross_entropy(scores, targets, reduction="none", label_smoothing=o.label_smoothing)  # (B,)
         loss = np.mean(losses) if o.loss == "mean" else np.sum(losses) * factor
         if o.l2:
-            loss = loss + o.l2 / 2 * sum((w**2).sum() for w in weights)
+            loss = loss + o.l2 / 2 * sum(np.vdot(w, w) for w in weights)  # type: ignore[call-overload]
 
         optimizer.zero_grad()
         loss.backward()

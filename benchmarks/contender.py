@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ import numpy as np
 
 LR, DECAY = 0.1, 5e-4
 CHECKED, TOLERANCE = 20, 0.002  # the steps that are compared, and how closely they must agree
+
+
+PENALTIES: dict[str, Callable[[Any], Any]] = {"sum(w**2)": lambda w: np.sum(w**2), "vdot": lambda w: np.vdot(w, w)}
 
 
 @dataclass
@@ -30,7 +33,7 @@ class Task:
     start: list[Any]
     lr: float = LR
     decay: float = DECAY
-    penalty: bool = False  # an L2 penalty in the loss, whose value is computed, instead of decay of the weights
+    penalty: str = ""  # one of `PENALTIES`, in the loss, where its value is computed, instead of decay of the weights
 
 
 def difference(weights: Sequence[Any], reference: Sequence[Any], start: Sequence[Any]) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import other_libraries
-from contender import Contender, Task, pairs
+from contender import PENALTIES, Contender, Task, pairs
 
 
 class PlainNumPy(Contender):
@@ -35,7 +35,7 @@ class PlainNumPy(Contender):
         grads.reverse()  # w, b, w, b
         if self.penalty:
             for i, (w, _) in enumerate(self.layers):
-                loss = loss + 0.5 * self.decay * np.sum(w**2)
+                loss = loss + 0.5 * self.decay * PENALTIES[self.penalty](w)
                 grads[2 * i] = grads[2 * i] + self.decay * w
         for p, g in zip(self.params, grads, strict=True):
             p -= self.lr * (g if self.penalty else g + self.decay * p)
@@ -120,7 +120,7 @@ class Tensorgrad(Contender):
         logits = h @ layers[-1][0] + layers[-1][1]
         loss = -np.mean(tg.log_softmax(logits)[np.arange(len(y)), y])
         if self.penalty:
-            loss = loss + 0.5 * self.decay * sum(np.sum(w**2) for w, _ in layers)
+            loss = loss + 0.5 * self.decay * sum(PENALTIES[self.penalty](w) for w, _ in layers)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -5,9 +5,9 @@
 A step gathers a batch from 60,000 images (random ones), runs linear, relu, linear and cross-entropy forward and
 backward, and updates by SGD with weight decay; float32. "Plain NumPy" is a straightforward hand-written step, "tuned
 NumPy" allocates no memory and multiplies the gradient by the learning rate early. tensorgrad's step is measured both as
-it is written, and compiled by `tensorgrad.compile`, also with ``exact=False``. The rows "+ penalty" have an L2 penalty
-in the loss instead of the decay; its value is computed as well. Before the measurement, the losses and weights of all
-contenders are compared.
+it is written, and compiled by `tensorgrad.compile`, also with ``exact=False``. The rows "+ sum(w**2)" and "+ vdot" have
+an L2 penalty in the loss instead of the decay, written as ``np.sum(w**2)`` or ``np.vdot(w, w)``; its value is computed
+as well. Before the measurement, the losses and weights of all contenders are compared.
 
 ``--blas on`` makes tensorgrad update weights by BLAS. With ``--allocator default``, the time of contenders that
 allocate memory depends on the state of the C library's allocator: see `measuring.keep_memory`.
@@ -56,14 +56,17 @@ def measure(batch: int, rounds: int, name: str, torch: bool, jax: bool) -> None:
     with_decay |= {name: contenders.Tensorgrad(task), f"{name}, compiled": contenders.TensorgradCompiled(task)}
     with_decay |= {f"{name}, compiled, exact=False": contenders.TensorgradNotExact(task)}
     with_decay |= {"jax.jit": other_libraries.Jax(task)} if jax else {}
-    task = dataclasses.replace(task, penalty=True)
+    by_sum, by_vdot = (dataclasses.replace(task, penalty=penalty) for penalty in contender.PENALTIES)
     penalized: dict[str, contender.Contender] = {
-        "plain NumPy + penalty": contenders.PlainNumPy(task),
-        f"{name} + penalty": contenders.Tensorgrad(task),
-        f"{name}, compiled + penalty": contenders.TensorgradCompiled(task),
-        f"{name}, compiled, exact=False + penalty": contenders.TensorgradNotExact(task),
+        "plain NumPy + sum(w**2)": contenders.PlainNumPy(by_sum),
+        f"{name} + sum(w**2)": contenders.Tensorgrad(by_sum),
+        f"{name}, compiled + sum(w**2)": contenders.TensorgradCompiled(by_sum),
+        f"{name}, compiled, exact=False + sum(w**2)": contenders.TensorgradNotExact(by_sum),
+        "plain NumPy + vdot": contenders.PlainNumPy(by_vdot),
+        f"{name} + vdot": contenders.Tensorgrad(by_vdot),
+        f"{name}, compiled + vdot": contenders.TensorgradCompiled(by_vdot),
     }
-    penalized |= {"jax.jit + penalty": other_libraries.Jax(task)} if jax else {}
+    penalized |= {"jax.jit + sum(w**2)": other_libraries.Jax(by_sum)} if jax else {}
     check(with_decay)
     check(penalized)
 
@@ -71,7 +74,7 @@ def measure(batch: int, rounds: int, name: str, torch: bool, jax: bool) -> None:
     seconds = measuring.interleave({**with_decay, **penalized}, rounds, times)
     rows = []
     for member, values in seconds.items():
-        base = seconds["plain NumPy + penalty" if member in penalized else "plain NumPy"]
+        base = seconds["plain NumPy" + (" + sum(w**2)" if member in penalized else "")]
         beside_torch = torch and member in with_decay
         rows.append(
             [
@@ -112,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"checked: losses of {contender.CHECKED} steps agree (rtol {TOLERANCE['rtol']}, atol {TOLERANCE['atol']}), "
         f"and weights after them to {contender.TOLERANCE} of their change"
     )
-    print(f"medians of {args.rounds} rounds; ratios with their quartiles; in penalty rows, to plain NumPy + penalty")
+    print(f"medians of {args.rounds} rounds; ratios with their quartiles; with a penalty, to plain NumPy + sum(w**2)")
     name = "tensorgrad with BLAS update" if args.blas == "on" else "tensorgrad"
     for batch in args.batch:
         measure(batch, args.rounds, name, measuring.pytorch() is not None, jax is not None)

@@ -8,6 +8,7 @@ import signal
 import sys
 
 import pytest
+from _pytest.runner import runtestprotocol
 from hypothesis import settings
 from ids import value_id
 
@@ -83,6 +84,16 @@ def pytest_configure():
     """Restore the handling of Ctrl-C, which shells disable for background jobs and which tested programs need."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_protocol(item, nextitem):
+    """Send one report of a test that passed to the main process, not three: each takes as long as a short test."""
+    if not hasattr(item.config, "workerinput"):
+        return None
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.when == "call" or not report.passed:
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
 
 
 @pytest.fixture

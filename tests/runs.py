@@ -1,5 +1,7 @@
 """Runs of train.py for tests: small settings, and the comparison of a resumed run with an uninterrupted one."""
 
+import concurrent.futures
+import contextlib
 import csv
 import shlex
 from pathlib import Path
@@ -9,16 +11,18 @@ import numpy as np
 
 import models
 import tensorgrad as tg
+from training import worker_process
 
 # Six updates per epoch, the last one with fewer images; such a run takes a twentieth of a second, if it is eager.
 COMPILED = ("--dataset", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256")
 TINY = (*COMPILED, "--eager")
 
 # Three epochs of six updates in which everything that has a state changes until the end.
-STATEFUL = shlex.split(
+COMPILED_STATEFUL = shlex.split(
     "--dataset digits --hidden 8 --epochs 3 --batch-size 256 --quiet --seed 1 --dropout 0.3 --input-dropout 0.1 "
     "--lr 0.3 --momentum 0.8 --shift 1 --warmup 8 --schedule halving --every 5 --l2 0.001 --shrink 0.0001 --watch-test"
 )
+STATEFUL = [*COMPILED_STATEFUL, "--eager"]  # for half of the time; compiled runs have the same results
 FOLDER = Path("runs/digits-8-seed1")  # of a run with STATEFUL
 FILES = ("config.yaml", "metrics.csv", "last.npz", "best.npz", "result.json")
 PICTURES = {"curves.png", "confusion.png", "mistakes.png", "weights.png"}
@@ -48,6 +52,21 @@ def called(capsys, main, arguments):
 
 class Killed(BaseException):
     """An exception that is not handled anywhere, in place of a signal that kills."""
+
+
+class Immediate(concurrent.futures.Executor):
+    """An executor that calls functions at once, in this thread."""
+
+    def submit(self, function, /, *arguments):
+        future = concurrent.futures.Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+@contextlib.contextmanager
+def in_this_process(count):
+    """Train the runs of a sweep in this process, in place of `training.workers.local`."""
+    yield Immediate(), lambda job: worker_process.run_one(**job)
 
 
 def assert_same(uninterrupted):

@@ -243,3 +243,18 @@ def test_refusals_of_backward_say_what_to_do():
         with pytest.raises(error) as caught:
             call()
         assert not [word for word in words if word not in str(caught.value)], str(caught.value)
+
+
+SMOOTH_AGAIN = [  # functions whose derivative at 0 a pass finds only if it is recorded, with this derivative
+    (lambda x: np.sqrt(x) ** 2, 1.0),
+    (lambda x: np.cbrt(x) ** 3, 1.0),
+    (lambda x: np.where(x > 0, np.sqrt(x), 0), 0.0),
+]
+
+
+@pytest.mark.parametrize(("fn", "slope"), SMOOTH_AGAIN, ids=["sqrt(x)**2", "cbrt(x)**3", "where"])
+def test_a_limit_is_found_under_detect_anomaly_as_without_it(fn, slope):
+    x = leaf([0.0, 0.0])
+    with tg.detect_anomaly():
+        np.sum(fn(x)).backward()
+    np.testing.assert_array_equal(x.grad, [slope, slope])

@@ -1,6 +1,7 @@
 """The size of the engine, the complexity of functions, and which modules may import which."""
 
 import ast
+import functools
 import io
 import re
 import tokenize
@@ -91,9 +92,15 @@ MAY_IMPORT = {
 """For each layer of the package, the layers that it may import from. New layers are added here."""
 
 
+@functools.cache
+def statements(path):
+    """The statements of a file, which several tests read."""
+    return ast.parse(path.read_text(encoding="utf-8")).body
+
+
 def imports(path):
     """The modules of the package that a file imports, also those for type annotations only."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in (node for statement in statements(path) for node in ast.walk(statement)):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             module = node.module or ""
@@ -142,11 +149,9 @@ def test_modules_have_no_import_cycles():
     graph = {}
     for path in FILES:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        tree.body = [node for node in tree.body if not is_for_types(node)]
         graph[name] = {
             found
-            for node in tree.body
+            for node in statements(path)
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tensorgrad")
             for found in {f"{node.module}.{a.name}" if is_module(f"{node.module}.{a.name}") else node.module
                           for a in node.names}
@@ -158,10 +163,6 @@ def test_modules_have_no_import_cycles():
         ready = {name for name, others in graph.items() if name not in done and others - packages <= done}
         assert ready, f"a circle among {sorted(set(graph) - done)}"
         done |= ready
-
-
-def is_for_types(node):
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
 @pytest.mark.parametrize("name", ["", "nn", "optim", "data", "functional", "schedules"])

@@ -15,12 +15,10 @@ ROOT = Path(__file__).parent.parent
 
 # Functions of SciPy that compute by namespaces if $SCIPY_ARRAY_API is set. The answer is none, or NumPy's namespace.
 PROGRAM = """
-import json, sys
+import json
 import numpy as np, tensorgrad as tg
 import scipy.fft, scipy.integrate, scipy.linalg, scipy.ndimage, scipy.signal, scipy.special, scipy.stats
 
-if sys.argv[1] == "numpy":
-    tg.Tensor.__array_namespace__ = lambda self, api_version=None: np
 calls = {
     "logsumexp": scipy.special.logsumexp, "softmax": scipy.special.softmax, "expit": scipy.special.expit,
     "zscore": scipy.stats.zscore, "gmean": scipy.stats.gmean, "skew": scipy.stats.skew,
@@ -28,15 +26,19 @@ calls = {
     "detrend": scipy.signal.detrend, "gaussian_filter": lambda t: scipy.ndimage.gaussian_filter(t, 1.0),
     "fft": scipy.fft.fft, "dct": scipy.fft.dct, "norm": scipy.linalg.norm,
 }
-outcomes = {}
-for name, function in calls.items():
+
+
+def outcome(function):
     t = tg.Tensor([0.3, 0.7, 1.5, 2.2], requires_grad=True)
     try:
-        result = function(t)
-        outcomes[name] = "recorded" if getattr(result, "requires_grad", False) else "lost"
+        return "recorded" if getattr(function(t), "requires_grad", False) else "lost"
     except (TypeError, ValueError) as error:  # GradientLostError and NoRuleError are TypeErrors
-        outcomes[name] = type(error).__name__
-print(json.dumps(outcomes))
+        return type(error).__name__
+
+
+none = {name: outcome(function) for name, function in calls.items()}
+tg.Tensor.__array_namespace__ = lambda self, api_version=None: np
+print(json.dumps([none, {name: outcome(function) for name, function in calls.items()}]))
 """
 
 
@@ -52,14 +54,13 @@ def test_a_tensor_is_not_an_array_of_the_standard(requires_grad):
         compat.array_namespace(np.ones(2), t)
 
 
-@pytest.mark.parametrize("namespace", ["none", "numpy"])
-def test_scipy_by_namespaces_raises_and_never_loses_a_gradient(namespace):
+def test_scipy_by_namespaces_raises_and_never_loses_a_gradient():
     pytest.importorskip("scipy")
     environment = os.environ | {"SCIPY_ARRAY_API": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM, namespace], env=environment, timeout=120,
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM], env=environment, timeout=120,
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    outcomes = json.loads(done.stdout)
-    assert len(outcomes) == 13
-    assert "lost" not in outcomes.values(), outcomes
-    assert "GradientLostError" in outcomes.values()
+    for outcomes in json.loads(done.stdout):
+        assert len(outcomes) == 13
+        assert "lost" not in outcomes.values(), outcomes
+        assert "GradientLostError" in outcomes.values()

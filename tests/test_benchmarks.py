@@ -84,7 +84,11 @@ def test_prints_its_table(run, torch, program, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("contender", "package"), [("sklearn", "sklearn.neural_network"), ("torch", "torch"), ("torch-warps", "torch")]
+    ("contender", "package"),
+    [
+        ("sklearn", "sklearn.neural_network"),
+        *(pytest.param(name, "torch", marks=pytest.mark.compare) for name in ("torch", "torch-warps")),
+    ],
 )
 def test_frontier_prints_a_row_for_each_number_of_epochs(contender, package, program, capsys, monkeypatch):
     pytest.importorskip(package)
@@ -118,6 +122,7 @@ def compare(program, monkeypatch):
     monkeypatch.setattr(compare, "WIDTHS", [12, 8, 10])
     monkeypatch.setattr(compare, "BATCHES", [4])
     monkeypatch.setattr(compare, "QUICK", compare.Size(100, 2, 1e-4, {"hidden layers": [1, 2], "batch": [4]}))
+    monkeypatch.setitem(compare.RECIPES, "digits", compare.Recipe(0.7, 32, 32, 0.3))
     monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None, raising=False)
     return compare
 

@@ -73,8 +73,8 @@ def slope_of(fn, like):
     return tg.grad(np.sum(fn(w)), w, create_graph=True)
 
 
-PAIRS = [  # a fourth of them is in the default suite
-    pytest.param(inner, outer, marks=pytest.mark.slow if (i + k) % 4 else [])
+PAIRS = [  # a sixth of them is in the default suite
+    pytest.param(inner, outer, marks=pytest.mark.slow if (i + k) % 6 else [])
     for i, inner in enumerate(DISTANCES)
     for k, outer in enumerate(OF_SQUARES)
 ]

@@ -210,3 +210,18 @@ def peak(wrap, layers=64, width=16, rows=4096):
 
 def test_memory_is_that_of_the_boundaries_and_one_part():
     assert peak(tg.checkpoint) < 0.35 * peak(plain)
+
+
+def test_a_gradient_with_respect_to_the_result_does_not_compute_the_function_again():
+    calls = []
+
+    def part(x):
+        calls.append(1)
+        return np.tanh(x)
+
+    y = tg.checkpoint(part)(tg.Tensor(np.ones(3), requires_grad=True))
+    loss = np.sum(y**2)
+    np.testing.assert_allclose(tg.grad(loss, y, retain_graph=True), 2 * y.data)
+    assert len(calls) == 1
+    loss.backward()
+    assert len(calls) == 2

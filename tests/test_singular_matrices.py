@@ -111,8 +111,8 @@ DEGENERATE = {
 }  # fmt: skip
 
 
-SVDS = [  # a quarter of the pairs, with every name, is in the default suite
-    pytest.param(name, matrix, marks=[] if (i + k) % 4 == 0 else pytest.mark.slow)
+SVDS = [  # a sixth of the pairs, with every name, is in the default suite
+    pytest.param(name, matrix, marks=[] if (i + k) % 6 == 0 else pytest.mark.slow)
     for i, name in enumerate(POLYNOMIALS)
     for k, matrix in enumerate(DEGENERATE)
 ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad.engine.sums import total
+from tensorgrad.engine.broadcasting import total
 
 N = 4096
 PART = np.float16(1 / N)

@@ -87,8 +87,8 @@ def derivatives_alone(name, twice, then):
     return derivatives(lambda x: then(np.concatenate([fn(x)] * 2) if twice else fn(x)), [0.6], 2)
 
 
-WAYS = [  # a fourth of the pairs is in the default suite: each function in two or three ways, each way several times
-    pytest.param(name, way, marks=pytest.mark.slow if (i + k) % 4 else [])
+WAYS = [  # a sixth of the pairs is in the default suite: each function in about two ways, each way several times
+    pytest.param(name, way, marks=pytest.mark.slow if (i + k) % 6 else [])
     for i, name in enumerate(OF_ELEMENTS)
     for k, way in enumerate(LEAVES_OUT)
 ]

@@ -16,7 +16,6 @@ from training.sweep_pictures import (
     COLOURS,
     DASHES,
     MOST_CURVES,
-    data_set,
     error_rate,
     error_scale,
     loss_range,
@@ -25,6 +24,7 @@ from training.sweep_pictures import (
     style_axes,
 )
 from training.tables import heading
+from training.titles import data_set
 
 LONGEST = 40  # letters of the name of a run
 
@@ -37,13 +37,13 @@ def draw(path: Path, entries: Sequence[Entry], different: Sequence[str]) -> None
     """
     ranked = sorted(range(len(entries)), key=lambda i: -(entries[i].results()["val_accuracy"] or 0.0))
     shown = [entries[i] for i in sorted(ranked[:MOST_CURVES])]
-    sets = dict.fromkeys(data_set({"dataset": entry.about["name"]}) for entry in shown)
+    sets = dict.fromkeys(data_set(entry.about["name"], entry.options.data) for entry in shown)
     title = f"{', '.join(sets)}: {len(shown)} runs"
     parts = [f"they differ in {', '.join(map(heading, different))}"] if different else []
     parts += ["thin lines: training loss, mean over the epoch", "circles: the best epochs"]
     if len(entries) > len(shown):
         parts.append(f"the best {len(shown)} of {len(entries)} by validation accuracy")
-    labels = [textwrap.shorten(entry.name, LONGEST, placeholder="...") for entry in shown]
+    labels = [textwrap.shorten(entry.name, LONGEST, placeholder="...") + _status_note(entry) for entry in shown]
     figure, (left, right) = panels(title, "; ".join(parts), 0.25 + 0.075 * max(map(len, labels)), 0)
     for entry, label, colour, dash in zip(shown, labels, COLOURS, DASHES, strict=False):
         columns = {
@@ -68,3 +68,7 @@ def draw(path: Path, entries: Sequence[Entry], different: Sequence[str]) -> None
     error_scale(right)
     name_lines(right)
     save(figure, path)
+
+
+def _status_note(entry: Entry) -> str:
+    return f" ({entry.status})" if entry.status in ("diverged", "unfinished") else ""

@@ -166,7 +166,7 @@ TEACHERS = (
     Option("teachers", list_of(Text), [], "FILE",
            "model files of other networks, which are trained first, in the folder of the run; what they predict on "
            "average for a warped image replaces its label. In a recipe, relative to its file"),
-    Option("temperature", number(0, open=True), 3.0, "T",
+    Option("temperature", number(0.01, 1000), 3.0, "T",
            "the logits of the teachers, and those of the network in its loss, are divided by T"),
     Option("labelled_warps", integer(1), 20, "N",
            "how many times each image is warped and labelled by the teachers; the epochs take these in turn"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Callable
@@ -42,8 +43,10 @@ def run_program(name: str, function: Callable[[], int]) -> int:
 def is_drawn(name: str, draw: Callable[[], None]) -> bool:
     """Call ``draw()`` and return True; if it fails, report that in one line and return False.
 
-    Results do not depend on pictures, and an installation of matplotlib can fail in many ways.
+    Results do not depend on pictures, and an installation of matplotlib can fail in many ways. Its warnings, such as
+    those of entries in a matplotlibrc, which is not used, are not shown.
     """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         draw()
     except Exception as error:

@@ -8,8 +8,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tqdm import tqdm
-
 
 class Display:
     """The progress of a run on standard error: a line for each epoch, and below them, on a terminal, a bar.
@@ -24,25 +22,25 @@ class Display:
         self._epochs, self._patience, self._quiet = epochs, patience, quiet
         self._best, self._best_epoch, self._left = "", 0, ""
         self._shown = 0.0
-        self._bar = tqdm(
-            total=epochs * images, initial=done, unit=" images", unit_scale=True, smoothing=0.1, file=sys.stderr,
-            disable=quiet or not sys.stderr.isatty(), dynamic_ncols=True,
+        self._bar = None if quiet else _bar(
+            total=epochs * images, initial=done, unit=" images", unit_scale=True, smoothing=0.1
         )  # fmt: skip
 
     def __enter__(self) -> Display:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def batch(self, epoch: int, images: int, loss: float) -> None:
         """Show that ``images`` more images of an epoch were processed, and its mean loss so far."""
-        if self._bar.disable:
+        if self._bar is None:
             return
         now = time.monotonic()
         if now - self._shown > 0.1:
             self._shown = now
-            self._describe(epoch, loss)
+            self._describe(self._bar, epoch, loss)
         self._bar.update(images)
 
     def best(self, epoch: int, accuracy: float, waited: int) -> None:
@@ -60,16 +58,15 @@ class Display:
         parts += [f"val loss {row['val_loss']:.4f}", f"val accuracy {row['val_accuracy']:7.2%}"] if validated else []
         parts += [f"{row['seconds']:6.1f} s", self._left, "best" if row["epoch"] == self._best_epoch else ""]
         line = "  ".join(filter(None, parts))
-        if self._bar.disable:
-            sys.stderr.write(f"{line}\n")
-            sys.stderr.flush()
-        else:
-            self._describe(row["epoch"], row["train_loss"])
+        if self._bar is not None:
+            self._describe(self._bar, row["epoch"], row["train_loss"])
             self._bar.write(line, file=sys.stderr)  # above the bar
+        else:
+            _write(line)
 
-    def _describe(self, epoch: int, loss: float) -> None:
-        self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
-        self._bar.set_postfix_str(f"loss {loss:.4f}{self._best}{self._left and ', '}{self._left}", refresh=False)
+    def _describe(self, bar: Any, epoch: int, loss: float) -> None:
+        bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
+        bar.set_postfix_str(f"loss {loss:.4f}{self._best}{self._left and ', '}{self._left}", refresh=False)
 
 
 class SweepDisplay:
@@ -81,14 +78,13 @@ class SweepDisplay:
     """
 
     def __init__(self, runs: int, done: int, quiet: bool, shows: str = "test") -> None:
-        self._shows = shows
-        self._lines = not quiet and not sys.stderr.isatty()
+        self._shows, self._quiet = shows, quiet
         self._runs, self._before, self._ended = runs, done, 0
         self._start = time.monotonic()
         self._best = -math.inf
         self._unfinished: dict[str, int] = {}  # the number of diverged and of failed runs
-        self._bar = tqdm(
-            total=runs, initial=done, file=sys.stderr, disable=quiet or self._lines, dynamic_ncols=True, smoothing=0,
+        self._bar = None if quiet else _bar(
+            total=runs, initial=done, smoothing=0,
             bar_format="{n_fmt}/{total_fmt} runs |{bar}| {elapsed} elapsed, {remaining} left{postfix}",
         )  # fmt: skip
 
@@ -96,11 +92,13 @@ class SweepDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def refresh(self) -> None:
         """Show the time that has passed; called regularly while no run ends."""
-        self._bar.refresh()
+        if self._bar is not None:
+            self._bar.refresh()
 
     def run_ended(self, name: str, result: Mapping[str, Any]) -> None:
         """Show the result of a run."""
@@ -110,14 +108,35 @@ class SweepDisplay:
         self._best = max(self._best, -math.inf if val_accuracy is None else val_accuracy)
         if status != "finished":
             self._unfinished[str(status)] = self._unfinished.get(str(status), 0) + 1
-        if self._lines:
+        if self._bar is not None:
+            best = [] if self._best == -math.inf else [f"best val {self._best:.2%}"]
+            counts = [f"{count} {status}" for status, count in self._unfinished.items()]
+            self._bar.set_postfix_str(", ".join(best + counts), refresh=False)
+            self._bar.update()
+        elif not self._quiet:
             done = self._before + self._ended
             left = (time.monotonic() - self._start) / self._ended * (self._runs - done)
             error = f": {result['error']}" if "error" in result else ""
             outcome = f"{self._shows} accuracy {accuracy:.2%}" if status == "finished" else f"{status}{error}"
-            sys.stderr.write(f"{done}/{self._runs} {name}: {outcome}, {tqdm.format_interval(left)} left\n")
-            sys.stderr.flush()
-        best = [] if self._best == -math.inf else [f"best val {self._best:.2%}"]
-        counts = [f"{count} {status}" for status, count in self._unfinished.items()]
-        self._bar.set_postfix_str(", ".join(best + counts), refresh=False)
-        self._bar.update()
+            _write(f"{done}/{self._runs} {name}: {outcome}, {_interval(left)} left")
+
+
+def _bar(**settings: Any) -> Any:
+    """A bar on standard error; None if that is no terminal, where it is not needed and its import takes 20 ms."""
+    if not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    return tqdm(file=sys.stderr, dynamic_ncols=True, **settings)
+
+
+def _write(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _interval(seconds: float) -> str:
+    """A time as 04:05, or 1:04:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"

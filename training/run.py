@@ -17,11 +17,13 @@ import models
 import tensorgrad as tg
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.errors import CheckpointError, ConfigError
+from training.command_line import suggestion
 from training.folders import is_empty, read_json, remove_temporary_files
-from training.options import OPTIONS, WITH_RESUME, check
+from training.options import OPTIONS, WITH_RESUME, absolute, check
 from training.state import COLUMNS, Progress, Result, check_network, options_in, progress_in, without_nan
 
 _OPTIMIZER, _EMA = "optimizer.", "ema."  # prefixes of arrays that are not the network's
+_DATA_SET = "data_set"  # what config.yaml says about the images, beside the options
 _HEADER = b"# All options of this run. The layers have the form of those in a model file.\n"  # of config.yaml
 
 
@@ -79,10 +81,12 @@ class Run:
     def edited(self) -> dict[str, Any]:
         """The options that have other values in config.yaml than in the last checkpoint, and may have them.
 
+        An option that is missing there has not been edited.
+
         Raises
         ------
         ConfigError
-            If the file cannot be read, or another option has been edited.
+            If the file cannot be read, if another option has been edited, or if one has been added.
         """
         path = self.folder / "config.yaml"
         try:
@@ -91,15 +95,19 @@ class Run:
             return {}
         if not isinstance(content, dict):
             raise ConfigError(f"{path} is damaged: delete it to continue with the options in last.npz")
-        o, changes = vars(self.options), {}
-        for name in (*OPTIONS, "layers"):
-            if name not in content or name not in o or content[name] == o[name] or name in ("out", "quiet"):
+        written, changes = {**vars(self.options), _DATA_SET: self.about}, {}
+        for name, value in content.items():
+            if name not in written:
+                meant = suggestion(str(name), written)
+                raise ConfigError(f"{path}: {models.brief(name)} is not an option of a run; {meant}")
+            if value == written[name] or name == "quiet":
                 continue
             if name not in WITH_RESUME:
                 raise ConfigError(f"{path}: {name} has been edited, but a run continues with its own options: change "
                                   f"it back, or delete the file ({', '.join(WITH_RESUME)} can be edited)")  # fmt: skip
-            changes[name] = content[name]
-        return check({name: value for name, value in changes.items() if value is not None}, str(path), in_file=True)
+            changes[name] = value
+        checked = check({n: v for n, v in changes.items() if v is not None or n != "data"}, str(path), in_file=True)
+        return changes | checked
 
     def apply_changes(self) -> None:
         """Remove temporary files, and a result that is no longer the last; write the options if they have changed."""
@@ -157,7 +165,7 @@ class Run:
         content = io.StringIO(_HEADER.decode())
         content.seek(0, io.SEEK_END)
         options = {name: getattr(self.options, name) for name in OPTIONS if hasattr(self.options, name)}
-        yaml.dump(options | vars(self.options) | {"data_set": self.about}, content)
+        yaml.dump(options | vars(self.options) | {_DATA_SET: self.about}, content)
         write_whole(self.folder / "config.yaml", lambda file: file.write(content.getvalue().encode()))
 
 
@@ -185,6 +193,8 @@ def resume(given: Mapping[str, Any]) -> tuple[Run, dict[str, Any], dict[str, Any
     run, checkpoint = Run.reopen(folder_of_run(given["resume"]))
     edited = run.edited()
     given = {**edited, **given}
+    if "data" in given:
+        given["data"] = absolute(given["data"])
     o, progress, result = run.options, checkpoint["progress"], read_result(run.folder)
     epochs = given.get("epochs", o.epochs)
     if epochs != o.epochs and (result is None or result["status"] == "finished"):

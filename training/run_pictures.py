@@ -9,7 +9,7 @@ import numpy as np
 
 import tensorgrad as tg
 from tensorgrad.data import Dataset
-from training import images
+from training import images, titles
 from training.program import is_drawn
 from training.run import Run, read_result
 from training.state import Progress
@@ -43,10 +43,13 @@ def training_differs(o: Any) -> str:
 def _draw(run: Run, network: Any, data: Dataset, progress: Progress, which: str) -> None:
     from training import metrics, pictures  # matplotlib takes a second to import
 
-    title = run.folder.name.encode(errors="replace").decode()  # a folder name may contain bytes that are not text
+    o = vars(run.options)
+    data_set, seed = titles.data_set(data.name, o["data"]), f"seed {o['seed']}"
+    title = ", ".join(filter(None, (data_set, titles.network(o), seed)))
     if progress.history:
+        whole = f"{data_set}: {', '.join([*titles.recipe(o), seed])}"
         how = training_differs(run.options)
-        pictures.curves(run.folder / "curves.png", progress.history, title, progress.best_epoch, how)
+        pictures.curves(run.folder / "curves.png", progress.history, whole, progress.best_epoch, how)
     first, shape = _first_weights(network, data)
     if first is not None:
         pictures.weights(run.folder / "weights.png", first, shape, f"{title}: weights of the first layer")

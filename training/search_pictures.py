@@ -20,8 +20,9 @@ from training.pictures import save
 from training.scales import DPI, log_ticks
 from training.search import Search, Trial, importances
 from training.search_space import Range, Space
-from training.sweep_pictures import COLOURS, error_rate, error_scale, label_of, style_axes, titled
+from training.sweep_pictures import COLOURS, error_rate, error_scale, options_of, style_axes, titled
 from training.tables import heading
+from training.titles import data_set, label_of
 
 MOST_BARS = 12
 
@@ -31,7 +32,7 @@ def draw(found: Search) -> None:
     trials, space = found.trials, found.space
     if not any(trial.value is not None for trial in trials):
         return
-    title = _title(space)
+    title = _title(found)
     history(found.folder / "history.png", trials, title)
     parts = importances(space, trials)
     if len(space.axes) == 1:
@@ -42,11 +43,11 @@ def draw(found: Search) -> None:
         contour(found.folder / "contour.png", space, trials, (x, y), title)
 
 
-def _title(space: Space) -> str:
+def _title(found: Search) -> str:
     """The data set, and what is searched."""
-    name = space.common.get("dataset")
-    data = {"mnist": "MNIST: "}.get(name, f"{name}: ") if name else ""
-    return f"{data}search of {', '.join(map(heading, space.axes))}"
+    o = options_of(found.place(trial) for trial in found.trials)
+    data = data_set(o.get("dataset", ""), o.get("data"))
+    return f"{data and f'{data}: '}search of {', '.join(map(heading, found.space.axes))}"
 
 
 def _note(trials: Sequence[Trial]) -> str:

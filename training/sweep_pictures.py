@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from training.grid import Grid, as_text
 from training.pictures import save
 from training.scales import DPI, label_ends, log_scale
 from training.tables import Cell, best_cell, heading, is_number, mean, read_metrics
+from training.titles import data_set, label_of, recipe
 
 # Colours of Okabe and Ito. In greyscale prints, the lines can be distinguished by dashes and markers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9")
@@ -33,7 +35,8 @@ def draw(folder: Path, prefix: str, grid: Grid, cells: Sequence[Cell]) -> None:
 
     The names of the files in ``folder`` begin with ``prefix``.
     """
-    data = data_set(options_of(cells))
+    o = options_of(_all_folders(cells))
+    data = data_set(o.get("dataset", ""), o.get("data"))
     title = " and ".join(map(heading, grid.varied)) if grid.name == "grid" else grid.name
     title = ": ".join(filter(None, (data, title)))
     curves(folder / f"{prefix}curves.png", grid, cells, title)
@@ -85,7 +88,10 @@ def curves(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
 
 
 def axis(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
-    """Draw test errors against the only axis of a grid: a dot for each run, lines between means, published values."""
+    """Draw test errors against the only axis of a grid: a dot for each run, lines between means, published values.
+
+    A ring marks the best by validation.
+    """
     name = grid.varied[0]
     values = [cell.values[0] for cell in cells]
     if all(map(is_number, values)):
@@ -99,7 +105,11 @@ def axis(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     mark: dict[str, Any] = {"marker": "_", "markersize": 16, "markeredgewidth": 1.6} if line == "none" else {}
     means = [error_rate(mean(cell)) for cell in cells]
     axes.plot(positions, means, color=COLOURS[0], linestyle=line, linewidth=1.4, label="mean", **mark)
+    chosen = best_cell(cells) if len(cells) > 1 else None
     for position, cell in zip(positions, cells, strict=True):
+        if cell is chosen:
+            axes.plot(position, means[position], "o", markersize=13, color="none", markeredgecolor="0.3",
+                      markeredgewidth=1.1, label="best on\nvalidation")  # fmt: skip
         numbers = error_rate(cell.numbers("test_accuracy"))
         axes.plot([position] * len(numbers), numbers, "o", color=COLOURS[0], markersize=4.5, alpha=0.75,
                   label="one run" if position == positions[0] else None)  # fmt: skip
@@ -173,44 +183,26 @@ def heat_map(path: Path, grid: Grid, cells: Sequence[Cell], title: str) -> None:
     save(figure, path)
 
 
-def label_of(value: Any) -> str:
-    """A value as a label: of a path to a YAML file only the name, and at most 24 characters."""
-    label = as_text(value)
-    if isinstance(value, str) and label.endswith((".yaml", ".yml")):
-        label = Path(label).stem
-    return label if len(label) <= 24 else label[:11] + "…" + label[-12:]
-
-
 def _folders(cell: Cell) -> list[Path]:
     """The folders of the finished runs; those of all runs if none finished."""
     runs = list(zip(cell.folders, cell.results, strict=True))
     return [folder for folder, result in runs if result["status"] == "finished"] or cell.folders
 
 
-def options_of(cells: Sequence[Cell]) -> dict[str, Any]:
-    """The options of the first run that has begun; none if there is no such run."""
-    files = (folder / "config.yaml" for cell in cells for folder in cell.folders)
+def options_of(folders: Iterable[Path]) -> dict[str, Any]:
+    """The options of the first run, of those in these folders, that has begun; none if there is no such run."""
+    files = (folder / "config.yaml" for folder in folders)
     return next((read_yaml(file, "the configuration") for file in files if file.is_file()), {})
 
 
-def data_set(o: Mapping[str, Any]) -> str:
-    """The name of the data set of a run."""
-    return {"mnist": "MNIST"}.get(o.get("dataset", ""), str(o.get("dataset", "")))
+def _all_folders(cells: Sequence[Cell]) -> Iterator[Path]:
+    return (folder for cell in cells for folder in cell.folders)
 
 
 def note_of(grid: Grid, cells: Sequence[Cell]) -> str:
     """The recipe that all runs of a grid share, and the number of seeds."""
-    o, parts = options_of(cells), []
-    if o.get("model") and "model" not in grid.varied:
-        parts.append(label_of(o["model"]))
-    elif "hidden" in o and not {"hidden", "model"} & set(grid.varied):
-        parts.append(f"{as_text(o['hidden'])} hidden units")
-    for name, form in (("lr", "learning rate {}"), ("schedule", "{} schedule"), ("batch_size", "batch {}"),
-                       ("epochs", "{} epochs"), ("l2", "L2 penalty {}"), ("shrink", "shrinkage {}")):  # fmt: skip
-        if o.get(name) and name not in grid.varied:
-            parts.append(form.format(as_text(o[name])))
     seeds = len(grid.axes.get("seed", [0]))
-    return ", ".join([*parts, *[f"{seeds} seeds"] * (seeds > 1)])
+    return ", ".join([*recipe(options_of(_all_folders(cells)), grid.varied), *[f"{seeds} seeds"] * (seeds > 1)])
 
 
 def panels(title: str, note: str, names: float, varied: float) -> tuple[Figure, tuple[Axes, Axes]]:
@@ -227,8 +219,10 @@ def panels(title: str, note: str, names: float, varied: float) -> tuple[Figure, 
 
 
 def _wrapped(title: str, note: str, width: float) -> tuple[str, str]:
-    """Title and note in lines that fit into so many inches."""
-    return textwrap.fill(title, int(9 * (width - 0.6))), textwrap.fill(note, int(13 * (width - 1.2)))
+    """Title and note in lines that fit into so many inches; short parts of the note, such as 2 seeds, stay whole."""
+    parts = [part if len(part) > 30 else part.replace(" ", "\xa0") for part in re.split(r"(?<=[,;]) ", note)]
+    lines = textwrap.fill(" ".join(parts), int(13 * (width - 1.2)))
+    return textwrap.fill(title, int(9 * (width - 0.6))), lines.replace("\xa0", " ")
 
 
 def titled(figure: Figure, axes: Axes, title: str, note: str, **place: float) -> None:
@@ -317,23 +311,40 @@ def _status_note(cell: Cell) -> str:
 
 
 def loss_range(axes: Axes) -> None:
-    """Set a logarithmic scale if the losses differ much; losses above `MOST_LOSS` are outside, and a note says so."""
-    lines = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
-    values = np.concatenate([*lines, *_ranges(axes)]) if lines else np.array([])
+    """Set a logarithmic scale if the losses differ much.
+
+    Losses above `MOST_LOSS` are outside. A triangle is where a line leaves the picture, and a note says so.
+    """
+    lines = [(line.get_color(), np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float))
+             for line in axes.get_lines()]  # fmt: skip
+    values = np.concatenate([*(y for _, _, y in lines), *_ranges(axes)]) if lines else np.array([])
     values = values[np.isfinite(values)]
     if not values.size:
         return
-    log_scale(axes, [values[values <= MOST_LOSS]])
-    if values.max() > MOST_LOSS:
-        axes.set_ylim(top=MOST_LOSS)
-        axes.annotate(
-            "larger losses are not shown",
-            (1, 1),
-            (-4, -4),
-            xycoords="axes fraction",
-            ha="right",
-            va="top",
-            textcoords="offset points",
-            fontsize=8.5,
-            color="0.3",
-        )
+    if values.max() <= MOST_LOSS:
+        log_scale(axes, [values])
+        return
+    log_scale(axes, [np.append(values[values <= MOST_LOSS], MOST_LOSS)])
+    axes.set_ylim(top=MOST_LOSS)
+    left = []
+    for colour, x, y in lines:
+        if places := _crossings(x, y):
+            axes.plot(places, [MOST_LOSS] * len(places), "^", color=colour, markersize=6, clip_on=False)
+            left += places
+    side = 0.0 if np.mean(left or [0.0]) > np.mean(axes.get_xlim()) else 1.0  # where fewer lines leave
+    axes.annotate("▲ larger losses are not shown", (side, 1), (4 - 8 * side, -8), xycoords="axes fraction",
+                  ha="right" if side else "left", va="top", textcoords="offset points", fontsize=8.5, color="0.3",
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
+
+
+def _crossings(x: Any, y: Any) -> list[float]:
+    """Where a line (x, y) crosses `MOST_LOSS`, or its middle if all of it is above."""
+    y = np.where(np.isfinite(y), y, np.nan)
+    above = y > MOST_LOSS
+    with np.errstate(all="ignore"):
+        part = np.log(MOST_LOSS / y[:-1]) / np.log(y[1:] / y[:-1])
+    known = np.isfinite(y[:-1]) & np.isfinite(y[1:]) & (above[:-1] != above[1:])
+    found = (x[:-1] + part * np.diff(x))[known]
+    if not found.size and above.any():
+        return [float(np.mean(x[above]))]
+    return [float(place) for place in found]

@@ -13,7 +13,6 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Required, Self, TypedDict
@@ -25,11 +24,10 @@ import tensorgrad as tg
 from models.schema import Count
 from tensorgrad.data import Dataset, Prefetch, batches, warp
 from tensorgrad.errors import CheckpointError, ConfigError
-from training import augmentation, images, options, threads, workers
+from training import augmentation, images, options, threads
 from training.folders import locked, read_json, remove_temporary_files, write_json
 from training.run import read_result, weights_in
 from training.signals import Interrupt
-from training.tables import read_metrics
 
 Array = Any
 TOGETHER = 16  # images that share coordinates; in each epoch, they are in batches drawn at random
@@ -183,6 +181,8 @@ def warped(o: SimpleNamespace, pictures: Array, brightest: int, seed: int, numbe
 
 def _train(o: SimpleNamespace, seed: int, place: Path) -> int | None:
     """Train the teachers that have not finished, in processes; return the number of the signal that stopped this."""
+    from training import workers  # here, since it imports what most runs do not need
+
     names = [str(number) for number in range(1, len(o.teachers) + 1)]
     stop = (place / "stop").absolute()
     stop.unlink(missing_ok=True)
@@ -214,6 +214,8 @@ def _train(o: SimpleNamespace, seed: int, place: Path) -> int | None:
 
 def _show(jobs: Mapping[str, Any], place: Path, shown: dict[str, int]) -> None:
     """Print a line for each teacher that has trained for another epoch; ``shown`` are the numbers of epochs so far."""
+    from training.tables import read_metrics
+
     for name in jobs:
         metrics = read_metrics(place / name)
         if not metrics:
@@ -228,6 +230,10 @@ def _show(jobs: Mapping[str, Any], place: Path, shown: dict[str, int]) -> None:
 
 def _label(o: SimpleNamespace, data: Dataset, seed: int, place: Path) -> int | None:
     """Write the files of labels that are missing; return the number of the signal that stopped this."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from training.workers import cores
+
     needed = min(o.labelled_warps, o.epochs)  # --resume with more epochs may need more
     missing = [number for number in range(needed) if not (place / _labels(number)).is_file()]
     if not missing:
@@ -252,7 +258,7 @@ def _label(o: SimpleNamespace, data: Dataset, seed: int, place: Path) -> int | N
 
     with Interrupt() as interrupt, threads.adjustable() as use_threads:
         use_threads(1)  # so that the labels do not depend on the number of cores
-        with ThreadPoolExecutor(min(workers.cores(), len(missing))) as pool:
+        with ThreadPoolExecutor(min(cores(), len(missing))) as pool:
             for _ in pool.map(label, missing):
                 pass
     return interrupt.signal

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import itertools
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -63,7 +62,7 @@ def fastest(work: Callable[[], Any], limit: int | None = None) -> int:
                 seconds[number].append(time.perf_counter() - start)
             if time.perf_counter() > end:
                 break
-    medians = {number: statistics.median(times) for number, times in seconds.items()}
+    medians = {number: sorted(times)[len(times) // 2] for number, times in seconds.items()}
     return next(number for number in numbers if medians[number] <= 1.05 * min(medians.values()))
 
 

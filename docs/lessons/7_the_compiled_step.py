@@ -102,21 +102,21 @@ tg.draw(loss_of, x[:16], y[:16])
 #
 # * $\bar z = (p - y)/N$. The line `exp(t2, out=t2)` turns the logarithms into the probabilities $p$; the lines around
 #   it scale them and subtract.
-# * $\bar h = \bar z\, W_2^T$ and $\bar W_2 = h^T \bar z$: two `matmul`s, with `w2_view` and `t1_view`. A transposed
-#   matrix is only a *view*, another way to walk through the same memory, so it was made once, before the first line.
+# * $\bar h = \bar z\, W_2^T$ and $\bar W_2 = h^T \bar z$: two `matmul`s, with `w2.T` and `t1.T`. A transposed
+#   matrix is only a *view*, another way to walk through the same memory, so that making it costs almost nothing.
 # * $\bar a = \bar h \cdot [h > 0]$: `greater` and `multiply`, the gradient of relu.
 # * $\bar W_1 = x^T \bar a$: the last `matmul`. There is no line for the gradient of $x$: nobody asked.
 #
-# `holds(is_bounded(...))` asks whether the gradients are finite. If not, this call is repeated as an ordinary one,
+# `holds(surely_finite(...))` asks whether the gradients are finite. If not, this call is repeated as an ordinary one,
 # which knows better what to do.
 #
-# **Commit.** All of the above only wrote into memory of its own. If anything had gone wrong, nothing would have
-# happened. `commit` sets the gradients, runs the optimizer, and returns a copy of the loss.
+# **The update.** All of the above only wrote into memory of its own. If anything had gone wrong, nothing would have
+# happened. After the first `yield`, the program sets the gradients, runs the optimizer, and yields a copy of the loss.
 #
-# That is a training step: some 25 calls, five of them products of matrices. Let us check the reading.
+# That is a training step: some 30 calls, five of them products of matrices. Let us check the reading.
 
 # %%
-calls = [line.strip() for line in program.split("def commit")[0].splitlines()[1:] if line.strip() and "# w" not in line]
+calls = [line.strip() for line in program.split("yield")[0].splitlines()[1:] if line.strip()]
 products_of_matrices = sum(call.startswith("matmul") for call in calls)
 print(products_of_matrices, "products of matrices")
 assert products_of_matrices == 5

@@ -7,8 +7,7 @@ import inspect
 import types
 import warnings
 from _thread import allocate_lock
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from tensorgrad.compiling.guards import signature
@@ -31,8 +30,8 @@ class Compiled(Generic[P, R]):
     def __init__(self, fn: Callable[P, R], exact: bool = True) -> None:
         self.compiled_function, self.exact = fn, exact
         self._parameters = list(inspect.signature(fn).parameters)
-        self._recordings: dict[Any, Recording] = {}  # the first of each kind, by the kind of the arguments
-        self._programs: dict[Any, list[Program]] = {}  # by the structure of the arguments; the newest first
+        self._recordings: dict[Any, Recording] = {}  # the first, by the kind of the arguments
+        self._programs: dict[Any, list[Program]] = {}  # by the kind of the arguments; the newest first
         self._gave_up, self._count = False, 0
         self._busy = allocate_lock()
         self._newest: Program | None = None
@@ -54,12 +53,12 @@ class Compiled(Generic[P, R]):
             leaves: Sequence[Any] = args
             structure: Any = len(args)
             if kwargs or any([isinstance(x, (list, tuple, dict)) for x in args]):
-                structure = _structure((args, kwargs), leaves := [])
-            programs = self._programs.setdefault(structure, [])
-            for program in programs:
+                structure = _structure((args, kwargs), leaves := [], [])
+            kind = structure, current_mode(), *map(signature, leaves)
+            for program in self._programs.get(kind, ()):
                 if program.applies(*leaves):
                     return self._replay(program, leaves, args, kwargs)
-            return self._record((structure, current_mode(), *map(signature, leaves)), programs, leaves, args, kwargs)
+            return self._record(kind, leaves, args, kwargs)
         finally:
             self._busy.release()
 
@@ -80,10 +79,10 @@ class Compiled(Generic[P, R]):
                 leaves[i].bit_generator.state = state
         return self.compiled_function(*args, **kwargs)
 
-    def _record(self, kind: Any, programs: list[Program], leaves: Sequence[Any], args: Any, kwargs: Any) -> R:
+    def _record(self, kind: Any, leaves: Sequence[Any], args: Any, kwargs: Any) -> R:
         """Record a call; the second of its kind, if it agrees with the first, makes a program."""
         self._count += 1
-        similar = [program for program in programs if program.kind == kind]
+        similar = self._programs.setdefault(kind, [])
         if len(similar) >= _MOST_PROGRAMS or self._count > _MOST_RECORDINGS:
             self._gave_up = True
             self._recordings.clear()
@@ -94,9 +93,11 @@ class Compiled(Generic[P, R]):
                 stacklevel=4,
             )
             return self.compiled_function(*args, **kwargs)
-        names = [*self._parameters[: len(args)], *["argument"] * (len(args) - len(self._parameters)), *kwargs]
-        forms = [_structure(x, []) for x in (*args, *kwargs.values())]
-        recording = Recording(self.compiled_function, _unique(chain.from_iterable(map(_names, names, forms))), leaves)
+        parameters = [*self._parameters[: len(args)], *["argument"] * (len(args) - len(self._parameters)), *kwargs]
+        names: list[str] = []
+        for parameter, x in zip(parameters, (*args, *kwargs.values()), strict=True):
+            _structure(x, [], names, parameter)
+        recording = Recording(self.compiled_function, _unique(names), leaves)
         result = recording.run(self.compiled_function, args, kwargs)
         if not recording.trace.is_whole:
             return cast(R, result)
@@ -105,28 +106,22 @@ class Compiled(Generic[P, R]):
         if not (is_known and agree(cast(Recording, first), recording)):
             self._recordings[kind] = recording
         else:
-            self._newest = Program(recording, kind, leaves, self.exact)
-            programs.insert(0, self._newest)
+            name = self.__name__ if self.__name__.isidentifier() else "program"
+            self._newest = Program(recording, leaves, name, self.exact)
+            similar.insert(0, self._newest)
         return cast(R, result)
 
 
-def _structure(tree: Any, leaves: list[Any]) -> Any:
+def _structure(tree: Any, leaves: list[Any], names: list[str], name: str = "") -> Any:
     """The structure of nested lists, tuples and dicts; other objects are None, and appended to ``leaves``."""
     kind = type(tree)
     if kind in (list, tuple, dict) or hasattr(kind, "_fields"):
         keys, items = (tuple(tree), tree.values()) if kind is dict else (range(len(tree)), tree)
-        return kind, keys, tuple([_structure(item, leaves) for item in items])
+        inner = [_structure(x, leaves, names, f"{name}_{key}") for key, x in zip(keys, items, strict=True)]
+        return kind, keys, tuple(inner)
     leaves.append(tree)
+    names.append(name)
     return None
-
-
-def _names(name: str, structure: Any) -> Iterator[str]:
-    """A name for each of the leaves."""
-    if structure is None:
-        yield name
-    else:
-        for key, inner in zip(*structure[1:], strict=True):
-            yield from _names(f"{name}_{key}", inner)
 
 
 def _unique(names: Iterable[str]) -> list[str]:
@@ -192,7 +187,7 @@ def compile(fn: Callable[P, R], *, exact: bool = True) -> Compiled[P, R]:
     >>> for k in range(4):
     ...     loss = step(np.array([1.0, k]))
     >>> print(step.source.partition("#")[0].strip())
-    def compute(x):
+    def step(x):
         multiply(x, w, out=t1)
     """
     return Compiled(fn, exact)

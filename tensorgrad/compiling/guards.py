@@ -6,6 +6,7 @@ values. A program is replayed only while all of them are as they were in the rec
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -19,7 +20,7 @@ import numpy as np
 
 from tensorgrad.compiling.traced import Traced, owner_of
 from tensorgrad.engine.caller import in_package
-from tensorgrad.engine.tape import Leaf, Variable, current_mode
+from tensorgrad.engine.tape import Leaf, Variable
 from tensorgrad.errors import CompileError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype
 _IMPLICIT = frozenset((  # methods that run without being named
     "__call__", "__getattr__", "__getattribute__", "__getitem__", "__len__", "__iter__", "__next__", "__contains__",
     "__enter__", "__exit__", "__float__", "__int__", "__index__", "__bool__", "__get__", "__add__", "__sub__",
-    "__mul__", "__rmul__", "__truediv__", "__pow__", "__matmul__", "__neg__", "__eq__", "__lt__", "__gt__",
+    "__mul__", "__rmul__", "__truediv__", "__pow__", "__matmul__", "__neg__",
 ))  # fmt: skip
 _CLASS_VALUES = (*PLAIN, list, tuple, dict, set, frozenset, np.ndarray, Variable)  # watched in attributes of classes
 _STANDARD = str(Path(functools.__file__).parent) + os.sep  # the standard library
@@ -40,39 +41,26 @@ _MOST_BINDINGS = 50_000  # a function that reaches more is not searched to the e
 class Binding(NamedTuple):
     """A variable, an attribute or an entry, and its value when the function was recorded."""
 
-    container: Any  # a cell of a closure, a list, a dict, or `Attributes`
+    owner: Any  # an object with attributes, such as the cell of a closure; a list or dict with entries
     key: Any
     value: Any
     name: str
+    is_entry: bool = False
 
     def current(self) -> Any:
         """The present value."""
-        if isinstance(self.container, types.CellType):
-            return self.container.cell_contents
-        if isinstance(self.container, list):
-            return self.container[self.key] if self.key < len(self.container) else None
-        return self.container.get(self.key)
+        if not self.is_entry:
+            return getattr(self.owner, self.key, None)
+        if isinstance(self.owner, list):
+            return self.owner[self.key] if self.key < len(self.owner) else None
+        return self.owner.get(self.key)
 
     def assign(self, value: Any) -> None:
         """Set the value."""
-        if isinstance(self.container, types.CellType):
-            self.container.cell_contents = value
+        if self.is_entry:
+            self.owner[self.key] = value
         else:
-            self.container[self.key] = value
-
-
-class Attributes:
-    """The attributes of an object without a ``__dict__`` or of a class, by name."""
-
-    def __init__(self, owner: Any) -> None:
-        self.owner = owner
-
-    def get(self, key: str) -> Any:
-        """An attribute, or None."""
-        return getattr(self.owner, key, None)
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        setattr(self.owner, key, value)
+            (setattr if isinstance(self.owner, type) else object.__setattr__)(self.owner, self.key, value)
 
 
 class Dependencies:
@@ -108,20 +96,24 @@ class Dependencies:
             else:
                 todo += self._inside(x, name, is_watched)
 
+    def _bound(self, binding: Binding, is_watched: bool = True) -> tuple[Any, str, bool]:
+        """What a variable, attribute or entry refers to, and its name; stored if it is watched."""
+        self.bindings += [binding] if is_watched else []
+        return binding.value, binding.name, is_watched
+
     def _inside(self, x: Any, name: str, is_watched: bool) -> Iterator[tuple[Any, str, bool]]:
-        """What an object refers to, with its name, and whether it is watched; if so, its binding is stored."""
+        """What an object refers to, with its name, and whether it is watched."""
         if isinstance(x, types.FunctionType):
             yield from self._of_function(x, is_watched)
         elif isinstance(x, types.MethodType):
             yield from ((x.__func__, "", is_watched), (x.__self__, "self", is_watched))
         elif isinstance(x, functools.partial):
-            yield from ((x.func, name, is_watched), (x.args, name, is_watched), (x.keywords, name, is_watched))
+            yield from ((part, name, is_watched) for part in (x.func, x.args, x.keywords))
         elif isinstance(x, (list, tuple, dict)):
             is_mutable = not isinstance(x, tuple) and is_watched
             self.contents += [(x, len(x))] if is_mutable else []
             for key, item in x.items() if isinstance(x, dict) else enumerate(x):
-                binding = Binding(x, key, item, f"{name}.{key}" if name else str(key))
-                self.bindings += [binding] if is_mutable else []
+                self._bound(binding := Binding(x, key, item, _joined(name, key), True), is_mutable)
                 yield item, binding.name, is_watched
         elif isinstance(x, (set, frozenset)):
             self.contents += [(x, frozenset(x))] if is_watched else []
@@ -137,42 +129,36 @@ class Dependencies:
         kind = x if isinstance(x, type) else type(x)
         name, implicit = ("", _IMPLICIT - {"__call__"}) if name == "self" else (name, _IMPLICIT)
         is_internal = in_package[getattr(sys.modules.get(kind.__module__), "__file__", None) or ""]
-        if is_watched and type(x).__dictoffset__ and not isinstance(x, type):
-            self._attributes.append((vars(x), frozenset(vars(x))))
-        for container, key, item in () if isinstance(x, type) else _attributes(x):
-            binding = Binding(container, key, item, f"{name}.{key}" if name else key)
-            is_used = is_watched and (is_internal or key in self._names)
-            self.bindings += [binding] if is_used else []
-            yield item, binding.name, is_used
-        for base in kind.__mro__:
-            for key, item in vars(base).items() if is_watched and _is_users_class(base) else ():
-                if key in self._names and isinstance(item, _CLASS_VALUES) and getattr(x, key, None) is item:
-                    is_array = isinstance(item, np.ndarray)  # a recording replaces it by a stand-in, in the class
-                    self.bindings.append(Binding(Attributes(base if is_array else x), key, item, key))
-                    yield item, key, True
+        if kind is not x:
+            own = vars(x) if kind.__dictoffset__ else {}
+            self._attributes += [(own, frozenset(own))] if is_watched else []
+            for key in [*own, *_slots(kind)]:
+                is_used = is_watched and (is_internal or key in self._names)
+                yield self._bound(Binding(x, key, getattr(x, key, None), _joined(name, key)), is_used)
+        for base in kind.__mro__ if is_watched else ():
             for key, item in vars(base).items():
                 function = getattr(item, "fget", None) or getattr(item, "__func__", item)  # of a property or a method
                 if _is_users(function) and (key in self._names or key in implicit):
-                    yield function, "", is_watched
+                    yield function, "", True
+                elif key in self._names and isinstance(item, _CLASS_VALUES) and getattr(x, key, None) is item:
+                    # a recording replaces an array by a stand-in, in the class
+                    owner = base if isinstance(item, np.ndarray) else x
+                    if _is_users_class(base):
+                        yield self._bound(Binding(owner, key, item, key))
 
     def _of_function(self, fn: types.FunctionType, is_watched: bool) -> Iterator[tuple[Any, str, bool]]:
         if in_package[fn.__code__.co_filename] or not is_watched:
             return
         self._names.update(_names(fn.__code__))
         for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
-            try:
-                value = cell.cell_contents
-            except ValueError:  # not assigned yet
-                continue
-            self.bindings.append(Binding(cell, None, value, name))
-            yield value, name, True
+            with contextlib.suppress(ValueError):  # not assigned yet
+                yield self._bound(Binding(cell, "cell_contents", cell.cell_contents, name))
         used = [(fn.__globals__, name) for name in _names(fn.__code__)] + [(vars(fn), name) for name in vars(fn)]
         for container, name in used:
             if name in container and name in self._names:
-                value = container[name]
-                self.bindings.append(Binding(container, name, value, name))
-                if not isinstance(value, types.FunctionType) or _is_users(value):
-                    yield value, name, True
+                found = self._bound(Binding(container, name, container[name], name, True))
+                if not isinstance(found[0], types.FunctionType) or _is_users(found[0]):
+                    yield found
         yield from ((value, "", True) for value in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()))
 
     def changed(self) -> str | None:
@@ -191,16 +177,14 @@ class Dependencies:
         return None
 
 
-def _attributes(x: Any) -> list[tuple[Any, str, Any]]:
-    """The attributes of an object, each with its container, name and value."""
-    own = vars(x) if type(x).__dictoffset__ else {}
-    slots = [
-        (Attributes(x), key, getattr(x, key))
-        for base in type(x).__mro__
-        for key, item in (vars(base).items() if "__slots__" in vars(base) and _is_users_class(base) else ())
-        if isinstance(item, types.MemberDescriptorType) and hasattr(x, key)
-    ]
-    return [*[(own, key, item) for key, item in own.items()], *slots]
+def _joined(name: str, key: Any) -> str:
+    return f"{name}.{key}" if name else str(key)
+
+
+def _slots(kind: type) -> list[str]:
+    """The attributes of the instances of a user's class that are not in a ``__dict__``."""
+    bases = [base for base in kind.__mro__ if "__slots__" in vars(base) and _is_users_class(base)]
+    return [key for base in bases for key, x in vars(base).items() if isinstance(x, types.MemberDescriptorType)]
 
 
 def is_same(x: Any, y: Any) -> bool:
@@ -269,51 +253,37 @@ def sharing(owners: Mapping[int, int], *arrays: Any) -> tuple[int, ...]:
 
 
 def conditions(source: Source, recording: Recording, leaves: Sequence[Any], writes: bool) -> list[str]:
-    """The expressions that must be true for a program to apply: about arguments, and what the function reaches.
+    """The expressions that must be true for a program to apply to arguments of its kind.
 
     ``leaves`` are the arguments of the recorded call. If the program ``writes`` to arrays outside, they must share
     memory with the same arrays.
     """
-    source.namespace |= {"is_same": is_same, "current_mode": current_mode, "sharing": sharing}
-    out = [f"current_mode() == {source.constant(current_mode(), 'mode')}"]
-    arrays: dict[str, Any] = {}  # the arguments that are arrays, as expressions
-    for name, x, leaf in zip(recording.names, recording.arguments, leaves, strict=True):
-        if x is None:
-            out.append(_equal(source, name, leaf))
-            continue
-        out.append(f"type({name}) is {source.constant(type(leaf), type(leaf).__name__)}")
-        if isinstance(x, Traced):
-            out += [f"{name}.node is None"] if isinstance(leaf, Variable) else []
-            array = f"{name}.data" if isinstance(leaf, Variable) else name
-            arrays[array] = leaf.data if isinstance(leaf, Variable) else leaf
-            dtype = source.constant(x.dtype, "dtype")
-            out += [f"{array}.shape == {x.shape}", f"{array}.dtype == {dtype}", f"{array}.strides == {x.strides}"]
-    if writes and arrays:
-        reached = [*recording.data.values(), *[binding.value for binding in recording.dependencies.arrays]]
+    source.namespace |= {"is_same": is_same, "sharing": sharing}
+    known, out = recording.dependencies, []
+    stand_ins = [(name, leaf) for name, x, leaf in zip(recording.names, recording.arguments, leaves, strict=True)
+                 if isinstance(x, Traced)]  # fmt: skip
+    if writes and stand_ins:
+        reached = [*recording.data.values(), *[binding.value for binding in known.arrays]]
         owners = {owner: i for i, owner in enumerate(dict.fromkeys(map(owner_of, reached)))}
-        call = f"sharing({source.constant(owners, 'owners')}, {', '.join(arrays)})"
-        out.append(f"{call} == {sharing(owners, *arrays.values())}")
+        names = ", ".join(f"{name}.data" if isinstance(x, Variable) else name for name, x in stand_ins)
+        values = [x.data if isinstance(x, Variable) else x for _, x in stand_ins]
+        out.append(f"sharing({source.constant(owners, 'owners')}, {names}) == {sharing(owners, *values)}")
     for key, tensor in recording.tensors.items():
         _, is_constant, has_no_grad = recording.state[key]
         name = source.constant(tensor)
         out += [f"{name}.data is {source.constant(recording.data[key])}",
                 f"{name}.node is {'' if is_constant else 'not '}None",
                 f"{name}.grad is {'' if has_no_grad else 'not '}None"]  # fmt: skip
-    for container, known in recording.dependencies.contents:
+    for container, content in known.contents:
         name = source.constant(container, "container")
-        out.append(
-            f"len({name}) == {known}" if isinstance(known, int) else f"{name} == {source.constant(known, 'set')}"
-        )
-    for binding in recording.dependencies.bindings:
-        name, index = source.constant(binding.container, "container"), source.expression(binding.key)
-        entry = f"{name}[{index}]" if isinstance(binding.container, list) else f"{name}.get({index})"
-        is_cell = isinstance(binding.container, types.CellType)
-        out.append(_equal(source, f"{name}.cell_contents" if is_cell else entry, binding.value))
-    return out
-
-
-def _equal(source: Source, expression: str, value: Any) -> str:
-    """The condition that an expression has the recorded value: the same object, or an equal number or string."""
-    name = source.constant(value, "value")
-    is_it = f"{expression} is {name}"
-    return f"({is_it} or is_same({expression}, {name}))" if isinstance(value, PLAIN) else is_it
+        current, expected = (f"len({name})", str(content)) if isinstance(content, int) else (name, "")
+        out.append(f"{current} == {expected or source.constant(content, 'set')}")
+    for owner, key, value, _, is_entry in known.bindings:
+        name, expected = source.constant(owner, "container"), source.constant(value, "value")
+        current = f"getattr({name}, {key!r}, None)"
+        if is_entry:
+            index = source.expression(key)
+            current = f"{name}[{index}]" if isinstance(owner, list) else f"{name}.get({index})"
+        or_equal = f" or is_same({current}, {expected})" if isinstance(value, PLAIN) else ""
+        out.append(f"({current} is {expected}{or_equal})")
+    return out or ["True"]

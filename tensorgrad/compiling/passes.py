@@ -15,36 +15,6 @@ from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import Traced
 from tensorgrad.engine.registry import row_of
 
-_REDUCTIONS = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.amax: np.maximum, np.min: np.minimum,
-               np.amin: np.minimum, np.any: np.logical_or, np.all: np.logical_and}  # fmt: skip
-_METHODS: dict[Any, Any] = {np.swapaxes: np.ndarray.swapaxes, np.transpose: np.ndarray.transpose,
-                            np.reshape: np.ndarray.reshape, np.ravel: np.ndarray.ravel}  # fmt: skip
-
-
-def with_direct_calls(program: Iterable[Instruction]) -> list[Instruction]:
-    """``np.sum(x)`` as ``np.add.reduce(x, axis=None)``, which it calls, and other functions as methods."""
-    return [step._replace(**_direct(step.fn, step.args, step.kwargs)) for step in program]
-
-
-def _direct(fn: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The fields of an instruction that change."""
-    if (is_reduction(fn) or (fn in _REDUCTIONS and kwargs.keys() <= {"axis", "keepdims", "dtype"})) and len(args) <= 2:
-        axis = args[1] if len(args) > 1 else kwargs.get("axis", None if fn in _REDUCTIONS else 0)
-        usual = {"keepdims": False, "dtype": None, "initial": np._NoValue, "axis": kwargs.get("axis")}
-        others = {name: x for name, x in kwargs.items() if x is not usual.get(name, usual)}
-        reduce = _REDUCTIONS[fn].reduce if fn in _REDUCTIONS else fn
-        return {"fn": reduce, "args": args[:1], "kwargs": {"axis": axis, **others}}
-    if fn is np.swapaxes and args[1:] in ((-1, -2), (0, 1)) and args[0].ndim == 2:
-        return {"fn": np.ndarray.transpose, "args": args[:1]}
-    if fn in _METHODS and isinstance(args[0], Traced) and not kwargs and len(args) <= 2 + (fn is np.swapaxes):
-        return {"fn": _METHODS[fn]}
-    return {}
-
-
-def is_reduction(fn: Any) -> bool:
-    """Whether this is ``ufunc.reduce`` of a ufunc."""
-    return getattr(fn, "__name__", "") == "reduce" and isinstance(getattr(fn, "__self__", None), np.ufunc)
-
 
 def without_dead_code(program: list[Instruction], kept: Iterable[Traced]) -> list[Instruction]:
     """Only the instructions that the arrays in ``kept``, guards and effects depend on."""
@@ -85,7 +55,9 @@ def with_dot_products(program: Sequence[Instruction]) -> list[Instruction]:
             continue
         users = [k for k in _users(program, step.out) if k != i]
         total, (x,) = program[users[0]] if len(users) == 1 else step, step.args
-        if total.fn == np.add.reduce and total.kwargs == {"axis": None} and not _written(program[i : users[0]], [x]):
+        is_sum = len(total.args) == 1 and (total.fn is np.sum or (total.fn == np.add.reduce and "axis" in total.kwargs))
+        is_whole = total.kwargs.keys() <= {"axis", "keepdims", "dtype"} and total.kwargs.get("axis") is None
+        if is_sum and is_whole and not any(total.kwargs.values()) and not _written(program[i : users[0]], [x]):
             out[users[0]] = total._replace(fn=np.vdot, args=(x, x), kwargs={})
     return out
 
@@ -124,7 +96,7 @@ def _product(program: Sequence[Instruction], users: Sequence[int], update: int, 
         return None
     others = [program[i] for i in users[1:] if program[i].kind != "effect" or program[i].out[1]]
     penalty = row_of(np.square)
-    if len(others) == 1 and penalty is not None and others[0].fn is penalty.add_to:  # of ``np.sum(p**2)`` in a loss
+    if len(others) == 1 and penalty is not None and others[0].fn is penalty.add_to:  # of a penalty in the loss
         _, scale, _, p = others[0].args
         (parameter,) = [tensor.data for tensor, x in program[update].args if x is g]
         if p.value is parameter and isinstance(scale, (np.ndarray, np.generic)) and not others[0].kwargs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ class Recording:
         self.data = {key: tensor.data for key, tensor in self.tensors.items()}
         self.arguments: list[Any] = []  # the stand-in of each argument; None for what has none
         self._given = [self._argument(name, x) for name, x in zip(names, leaves, strict=True)]
+        self._others = [x for x, stand_in in zip(leaves, self.arguments, strict=True) if stand_in is None]  # kept alive
         self._hidden = [g for g in self.dependencies.generators.values() if id(g) not in passed]
 
     def run(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -57,13 +58,13 @@ class Recording:
         states = [str(g.bit_generator.state) for g in self._hidden]
         given = iter(self._given)
         args, kwargs = everything = mapped(lambda _: next(given), (args, kwargs))
-        before = list(_parts(everything))
+        before = list(leaves_of(everything))
         try:
             self._enter()
             result = fn(*args, **kwargs)
             if self.trace.escaped is not None:  # caught by the function
                 raise self.trace.escaped
-            self._refuse(before, list(_parts(everything)), states)
+            self._refuse(before, list(leaves_of(everything)), states)
             self.outputs = mapped(self._output, result)
             self.final_grads = {key: tensor.grad for key, tensor in self.tensors.items()}
             replaced = [x.name for x in self.dependencies.arrays if x.current() is not self.trace.captured[id(x.value)]]
@@ -156,15 +157,6 @@ class Recording:
         raise CompileError(f"the compiled function returns a {type(x).__name__}: return arrays, tensors and numbers")
 
 
-def _parts(tree: Any) -> Iterator[Any]:
-    """A tree of lists, tuples and dicts, and everything in it."""
-    yield tree
-    if isinstance(tree, (list, tuple, dict)):
-        yield from tree if isinstance(tree, dict) else ()
-        for item in tree.values() if isinstance(tree, dict) else tree:
-            yield from _parts(item)
-
-
 # ------------------------------------------------------------------------------------------------ comparison
 
 
@@ -177,39 +169,31 @@ def agree(first: Recording, second: Recording) -> bool:
         If they differ where no condition of a replay would show it.
     """
     a, b = first.trace.instructions, second.trace.instructions
-    same = {id(x): y for x, y in zip(first.arguments, second.arguments, strict=True) if isinstance(x, Traced)}
-    same |= {id(x): second.trace.captured.get(key) for key, x in first.trace.captured.items()}
-    fixed = {id(x): x.value for x in (*first.trace.fixed.values(), *second.trace.fixed.values())}
-    same |= {id(x): second.entry_grads.get(key) for key, x in first.entry_grads.items()}
     for one, other in zip(a, b, strict=False):
-        if one.fn is other.fn is layout and one.args[1] != other.args[1]:
+        if one.kind == other.kind == "guard" and one.fn is other.fn and one.args[1] != other.args[1]:
+            if one.fn is not layout:
+                return False
             raise CompileError(
                 f"tg.compile cannot replay the function: at {other.where}, the shape or dtype of a result depends on "
                 "the values of arrays. Keep shapes fixed, as with np.where(mask, x, 0) in place of x[mask]."
             )
-        if one.kind == other.kind == "guard" and one.fn is other.fn and one.args[1] != other.args[1]:
-            return False
-        pairs = list(zip(leaves_of((one.args, one.kwargs)), leaves_of((other.args, other.kwargs)), strict=False))
-        if not _is_same_function(one.fn, other.fn) or not all(
-            _agree(fixed.get(id(x), x), fixed.get(id(y), y), same) for x, y in pairs
-        ):
+        pairs = zip(leaves_of((one.args, one.kwargs)), leaves_of((other.args, other.kwargs)), strict=False)
+        if not _is_same_function(one.fn, other.fn) or not all(_agree(x, y) for x, y in pairs):
             raise CompileError(
                 f"tg.compile cannot replay the function: at {other.where}, two calls with arguments of the same kind "
                 f"called {getattr(one.fn, '__name__', one.fn)} with different constants. A value that changes from "
                 "call to call must be an argument of the compiled function, as an array."
             )
-        for x, y in zip(leaves_of(one.out), leaves_of(other.out), strict=False):
-            if isinstance(x, Traced):
-                same[id(x)] = y
     if len(a) != len(b):
         where = (a + b)[min(len(a), len(b)) - 1].where
         raise CompileError(f"tg.compile cannot replay the function: two calls ran differently from {where} on")
     return True
 
 
-def _agree(x: Any, y: Any, same: dict[int, Any]) -> bool:
+def _agree(x: Any, y: Any) -> bool:
+    x, y = (z.value if isinstance(z, Traced) and id(z.value) in z.trace.fixed else z for z in (x, y))
     if isinstance(x, Traced) or isinstance(y, Traced):
-        return same.get(id(x)) is y
+        return type(x) is type(y) and x.index == y.index
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
         return x is y or (x.shape == y.shape and x.dtype == y.dtype and x.tobytes() == y.tobytes())
     return type(x) is type(y) and (is_same(x, y) or not isinstance(x, PLAIN))

@@ -6,18 +6,20 @@ place of each array that may differ in the next call, and appends each call to t
 
 from __future__ import annotations
 
+import copy
 import functools
 import operator
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from tensorgrad.compiling.layouts import arrays_in, layout, varies
 from tensorgrad.compiling.traced import UNPACKED, Traced, mapped, traced_in, value_of, values_in
 from tensorgrad.engine.caller import in_package, line_of
+from tensorgrad.engine.registry import Row
 from tensorgrad.engine.tape import Outline, Record, Variable, set_tracer, tracer
 from tensorgrad.errors import CompileError
 
@@ -77,8 +79,6 @@ class Instruction(NamedTuple):
 
 class Trace:
     """The program recorded so far."""
-
-    kind = Traced
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
@@ -215,32 +215,33 @@ class Trace:
 
     # ------------------------------------------------------------------------------------------- a backward pass
 
-    def followed(self, record: Record) -> tuple[list[Any], Any]:
-        """The rules of a record, to be run by `run`."""
+    def row(self, record: Record) -> Row:
+        """The row of a record, with rules that are run by `run`; the addition in place is one instruction."""
 
-        def follow(vjp: Any) -> Any:
+        def follow(rule: Any) -> Any:
             def run(*args: Any, **params: Any) -> Any:
                 outer, self._record, self._rule_start = self._record, record, len(self.instructions)
                 try:
-                    return self.run(vjp, args, params)
+                    return self.run(rule, args, params)
                 finally:
                     self._record = outer
 
-            return run if callable(vjp) else vjp
+            return run if callable(rule) else rule
 
-        return [follow(vjp) for vjp in record.row.vjps], follow(record.row.together)
-
-    def adding(self, record: Record) -> Callable[..., None]:
-        """The function that adds a gradient to another in place, run as one instruction."""
-
-        def run(total: Traced, *args: Any, **params: Any) -> None:
-            add_to: Any = record.row.add_to
-            add_to(total.value, *values_in(args), **values_in(params))
+        def add_to(total: Traced, *args: Any, **params: Any) -> None:
+            add(total.value, *values_in(args), **values_in(params))
             self._record = record
-            self._append(add_to, (total, *_outlined(args)), params, None, [total])
+            self._append(add, (total, *_outlined(args)), params, None, [total])
             self._record = None
 
-        return run
+        row, add = copy.copy(record.row), cast("Any", record.row.add_to)
+        row.vjps, row.together = tuple(map(follow, row.vjps)), follow(row.together)
+        row.add_to = None if add is None else add_to
+        return row
+
+    def may_modify(self, x: Any) -> bool:
+        """Whether a backward pass may add to this adjoint in place."""
+        return isinstance(x, Traced) and not x.is_scalar
 
     def take(self, x: Traced) -> bool:
         """Whether the rule that was run last created this array, so that it may be modified; true only once."""

@@ -34,13 +34,14 @@ class Traced(NDArrayOperatorsMixin):
     """An array while a program is recorded: its value in the recorded call, and its position in the program."""
 
     __slots__ = (
-        "__weakref__", "dtype", "name", "number", "owns_memory", "position", "shape", "storage", "strides", "trace",
-        "value",
+        "__weakref__", "dtype", "index", "name", "number", "owns_memory", "position", "shape", "storage", "strides",
+        "trace", "value",
     )  # fmt: skip
 
     value: np.ndarray[Any, Any]
     storage: int  # identifies the memory, which views share
     number: type | None  # the class of a NumPy scalar or a Python number; None for an array
+    index: int  # the number of stand-ins before
     position: int  # the number of instructions before the one that creates it
     name: str  # of an argument or a captured array; "" for a result
 
@@ -50,6 +51,7 @@ class Traced(NDArrayOperatorsMixin):
         self.value, self.position = np.asarray(value), len(trace.instructions)
         self.shape, self.dtype, self.strides = self.value.shape, self.value.dtype, self.value.strides
         self.owns_memory, self.storage = self.value.base is None, owner_of(self.value)
+        self.index = len(trace.stand_ins)
         trace.stand_ins.append(self)
 
     is_scalar = property(lambda self: self.number is not None)
@@ -75,6 +77,8 @@ class Traced(NDArrayOperatorsMixin):
         out = kwargs.get("out")
         if out is not None and any(isinstance(x, Traced) and x.is_scalar for x in out):
             del kwargs["out"]  # ``x += 1`` of a NumPy scalar, which is immutable
+        elif out is not None and len(out) == 1:
+            kwargs["out"] = out[0]
         return self.trace.call(fn, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tensorgrad.data.class_names import renamed
 from tensorgrad.data.dataset import Dataset
-from tensorgrad.data.known import KNOWN
-from tensorgrad.data.mnist_files import find, load_known, mnist, read_known
+from tensorgrad.data.known import KNOWN, Known
+from tensorgrad.data.mnist_files import find, has_own_names, load_known, mnist, read_known
 from tensorgrad.data.other_files import read_other
 from tensorgrad.data.small_digits import digits
 from tensorgrad.data.tidy import tidy
@@ -92,9 +92,18 @@ def _load_folder(name: str | None, place: Path) -> Dataset:
     except DataNotFoundError:
         if known is None or place.suffix in (".npz", ".csv"):
             raise
-        return load_known(known, place)  # which says what it looks for
+        return load_known(_only_one(place) if name is None else known, place)  # which may say what it looks for
     if name is None or known is None:
         arrays, brightest, names = tidy(train, test, class_names)
     else:
         arrays, brightest, names = tidy(train, test, known.class_names, is_transposed=known.is_transposed)
     return Dataset(name or "files", **arrays, brightest=brightest, source=str(place), class_names=names)
+
+
+def _only_one(place: Path) -> Known:
+    """The known data set in the subfolders of a folder, such as ``FashionMNIST/raw``; MNIST if there is none."""
+    found = [known for known in KNOWN.values() if not isinstance(find(place, known, is_own=has_own_names(known)), str)]
+    if len(found) > 1:
+        names = ", ".join(known.name for known in found)
+        raise DataNotFoundError(f"{place} contains several data sets: name one of them, {names}")
+    return found[0] if found else KNOWN["mnist"]

@@ -61,8 +61,7 @@ def load_known(
     places += [cache] if cache else []
     looked = []
     for place in places:
-        # the files of several sets have the same names: those of MNIST may lie in $TENSORGRAD_DATA itself
-        is_own = folder is not None or known.name == "mnist" or known.files[0] not in KNOWN["mnist"].files
+        is_own = folder is not None or has_own_names(known)
         found = find(place, known, is_own)
         if not isinstance(found, str):
             return read_known(found, known)
@@ -79,6 +78,11 @@ def load_known(
         message = f"{known.title} is {where}; {error}; {wanted} into {into} and set {VARIABLE} {to}"
         raise DataNotFoundError(message) from error
     return read_known(fetched, known)
+
+
+def has_own_names(known: Known) -> bool:
+    """Whether files may lie in a folder for any data set: the names of several sets are those of MNIST's files."""
+    return known.name == "mnist" or known.files[0] not in KNOWN["mnist"].files
 
 
 def _fetch(known: Known, cache: Path | None, allowed: bool, quiet: bool) -> tuple[Path, ...]:

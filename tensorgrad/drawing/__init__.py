@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from tensorgrad.checkpoints import write_whole
 from tensorgrad.drawing.calls import observed
-from tensorgrad.drawing.graph import boxes_behind
+from tensorgrad.drawing.graph import boxes_behind, check_names
 from tensorgrad.drawing.interactive import interactive, page
 from tensorgrad.drawing.svg import Graph
 from tensorgrad.frontend.tensor import Tensor
@@ -119,6 +119,8 @@ def draw(outputs: Any, *inputs: Any, names: Any = None, open: bool | Collection[
     ------
     FreedGraphError
         If the graph was freed by an earlier backward pass.
+    TypeError
+        If ``outputs`` or ``names`` are something else.
     ValueError
         If the graph is larger than the limit, or ``outputs`` is empty.
 
@@ -132,12 +134,13 @@ def draw(outputs: Any, *inputs: Any, names: Any = None, open: bool | Collection[
     <Drawing: 6 operations, 3 inputs, 2 functions and layers, 277 x 693>
     """
     calls = None
+    if not callable(outputs) and inputs:
+        if len(inputs) > 1 or names is not None:
+            raise TypeError("draw(tensor, names) takes one further argument, the names")
+        (names,) = inputs
+    check_names(names)
     if callable(outputs):
         outputs, calls, names = observed(outputs, inputs, names)
-    elif len(inputs) > 1 or (inputs and names is not None):
-        raise TypeError("draw(tensor, names) takes one further argument, the names")
-    elif inputs:
-        (names,) = inputs
     tensors = list(outputs) if isinstance(outputs, Sequence) else [outputs]
     for tensor in tensors:
         if not isinstance(tensor, Tensor):

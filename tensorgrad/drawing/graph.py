@@ -138,14 +138,30 @@ def _too_many(limit: int) -> ValueError:
 
 def _names_by_identity(names: Any) -> dict[int, str]:
     """Names by the ``id`` of tensors, of their nodes, and of their arrays, which identify constants."""
-    if isinstance(names, str):
-        raise TypeError(f"names must be a model, or a dict from name to tensor, array or model, got {names!r}")
     found: dict[int, str] = {}
     for key, item in (names if isinstance(names, Mapping) else {"": names}).items():
         for name, value in ({str(key): item} if _is_value(item) else parameters({str(key): item})).items():
             for owner in keys_of(value):
                 found.setdefault(id(owner), name)
     return found
+
+
+def check_names(names: Any) -> None:
+    """Raise `TypeError` unless the names that a user gave are a model, a dict, or None."""
+    must = "names must be a model, or a dict from name to tensor, array or model"
+    if isinstance(names, Mapping):
+        for key, item in names.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{must}: got the name {key!r:.80}, which is not a text")
+            if not (_is_value(item) or _is_model(item)):
+                raise TypeError(f"{must}: got {item!r:.80} for {key!r}")
+    elif names is not None and (_is_value(names) or not _is_model(names)):
+        raise TypeError(f"{must}, got {names!r:.80}")
+
+
+def _is_model(x: Any) -> bool:
+    """Whether an object can contain tensors, see `tensorgrad.nn.walking`."""
+    return isinstance(x, (list, tuple, Mapping)) or (hasattr(x, "__dict__") and not isinstance(x, type))
 
 
 def _is_value(x: Any) -> bool:

@@ -10,7 +10,6 @@ Tensors that share memory, such as a view and its source, share a `Memory` objec
 
 from __future__ import annotations
 
-import sys
 import weakref
 from _thread import RLock
 from array import array
@@ -19,8 +18,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from tensorgrad.engine.tape import Node, Outline, Variable
-from tensorgrad.foreign import NDARRAYS, memory
+from tensorgrad.engine.tape import Node, Variable
+from tensorgrad.foreign import memory
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _ndarray, _new, _weakref = np.ndarray, object.__new__, weakref.ref
@@ -30,32 +29,36 @@ lock = RLock()  # for changes to `Memory` and `Variable.saved`, and recorded wri
 class Saved:
     """The value of a tensor as saved by records."""
 
-    __slots__ = ("__weakref__", "data", "memory", "views")
+    __slots__ = ("__weakref__", "data", "memory", "restored_memory")
 
     data: Array
     memory: Memory | None  # of the tensor
-    views: weakref.ref[Memory] | None  # of the tensors that a recorded backward pass made from it: see `restored`
+    restored_memory: (
+        weakref.ref[Memory] | None
+    )  # of the tensors that a recorded backward pass made from it: see `restored`
 
     def copy_data(self) -> None:
         """Replace the array by a copy, before a write to it."""
         self.data = np.copy(self.data)
-        views = None if self.views is None else self.views()
-        if views is not None:
-            views.keep_saved()
+        memory = None if self.restored_memory is None else self.restored_memory()
+        if memory is not None:
+            memory.keep_saved()
 
 
 class Memory:
     """Memory shared by several tensors: references to those tensors, and to the values that records saved."""
 
-    __slots__ = ("__weakref__", "bounds", "detached", "saved", "source", "tensors")
+    __slots__ = ("__weakref__", "bounds", "detached", "restored_from", "saved", "tensors")
 
     def __init__(self, saved: list[weakref.ref[Saved]] | None = None, detached: bool = False,
-                 source: Saved | None = None) -> None:  # fmt: skip
+                 restored_from: Saved | None = None) -> None:  # fmt: skip
         self.tensors: list[weakref.ref[Variable]] = []
         self.saved = [] if saved is None else saved
         self.bounds: array[int] | None = None  # cache: the first and last address of each tensor, for some of the first
         self.detached = detached  # whether other tensors with a separate history use the same memory
-        self.source = source  # the saved value that these tensors use, if a recorded backward pass made them
+        self.restored_from = (
+            restored_from  # the saved value that these tensors use, if a recorded backward pass made them
+        )
 
     def add(self, tensor: Variable) -> None:
         """Add a tensor that uses this memory."""
@@ -108,7 +111,7 @@ def save(tensor: Variable) -> Saved:
         if tensor.saved is not ref:  # another thread has changed it
             return save(tensor)
         saved = _new(Saved)
-        saved.data, saved.memory, saved.views = tensor.data, tensor.memory, None
+        saved.data, saved.memory, saved.restored_memory = tensor.data, tensor.memory, None
         tensor.saved = ref = _weakref(saved)
         if saved.memory is not None:
             _append(saved.memory.saved, ref)
@@ -131,8 +134,8 @@ def restored(kind: type[Variable], saved: Saved, node: Node | None) -> Variable:
     out = _new(kind)
     out.data, out.node, out.grad, out.saved = saved.data, node, None, _weakref(saved)
     with lock:
-        out.memory = (saved.views and saved.views()) or Memory(source=saved)
-        saved.views = _weakref(out.memory)
+        out.memory = (saved.restored_memory and saved.restored_memory()) or Memory(restored_from=saved)
+        saved.restored_memory = _weakref(out.memory)
     return out
 
 
@@ -172,9 +175,6 @@ def share_with_source(args: tuple[Any, ...], out: Variable) -> None:
             return
 
 
-# ------------------------------------------------------------------------------------------------ ownership of arrays
-
-
 def overlap(a: Array, b: Array) -> bool:
     """Whether two arrays have an element in common; True if that would take too long to determine."""
     if not np.may_share_memory(a, b):
@@ -185,61 +185,9 @@ def overlap(a: Array, b: Array) -> bool:
         return True
 
 
-def is_new(out: Any, g: Any, ans: Any, inputs: Any) -> bool:
-    """Whether a rule created this array and kept no reference to it, so that it may be modified and returned."""
-    if type(out) is not _ndarray and type(out) in NDARRAYS:
-        return bool(out.trace.take(out))
-    unshared = type(out) is _ndarray and out.base is None and sys.getrefcount(out) <= _REFERENCES_OF_NEW
-    return unshared and out is not g and out is not ans and all([out is not x for x in inputs])
-
-
-def _references_of_new() -> int:
-    """The result of `sys.getrefcount` in `is_new` for an array without other references, by the same nested calls."""
-
-    def is_new(out: Any) -> int:
-        return sys.getrefcount(out)
-
-    def add(out: Any) -> int:
-        return is_new(out)
-
-    out = np.empty(1)
-    count = add(out)
-    return count if out is not None else 0
-
-
-_REFERENCES_OF_NEW = _references_of_new()  # depends on the version of Python
-
-
 def read_only(x: Any) -> Any:
     """A read-only view of an array; any other object unchanged."""
     if type(x) is _ndarray:
         x = x.view()
         x.flags.writeable = False
     return x
-
-
-def frozen(param: Any) -> Any:
-    """A copy of a parameter, for a record, that later writes to arrays, lists or dicts in it do not affect."""
-    kind = type(param)
-    if kind is _ndarray:
-        return param.copy()
-    if kind is dict:
-        return {key: frozen(item) for key, item in param.items()}
-    return kind([frozen(item) for item in param]) if kind is tuple or kind is list else param
-
-
-def outline_of(x: Any, like: Outline | None = None) -> Outline:
-    """The outline of an argument that is not saved; ``like`` itself if it has the same shape and dtype."""
-    if type(x) is int and x == 0:
-        return ZERO
-    shape, dtype = (x.shape, x.dtype) if type(x) is _ndarray else _PYTHON_NUMBERS.get(type(x)) or (np.shape(x), None)
-    if like is not None and dtype is like.dtype and shape == like.shape:
-        return like
-    outline = _new(Outline)
-    outline.shape, outline.dtype = shape, np.dtype(object) if dtype is None else dtype
-    return outline
-
-
-_PYTHON_NUMBERS = {kind: ((), np.dtype(kind)) for kind in (bool, int, float, complex)}
-ZERO = Outline()  # of the number 0, as in ``np.where(mask, g, 0)``
-ZERO.shape, ZERO.dtype = _PYTHON_NUMBERS[int]

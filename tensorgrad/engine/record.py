@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tensorgrad.engine import tape
-from tensorgrad.engine.aliasing import frozen, outline_of, save, share_with_source
+from tensorgrad.engine.aliasing import save, share_with_source
 from tensorgrad.engine.caller import in_package
-from tensorgrad.engine.tape import NO_PARAMS, Leaf, Mode, Node, Record, Variable, as_result, current_mode, node_of
+from tensorgrad.engine.tape import NO_PARAMS, Leaf, Mode, Node, Record, Variable, current_mode, node_of, outline_of
 from tensorgrad.errors import NoRuleError
 from tensorgrad.foreign import UNCONVERTED, operand
 from tensorgrad.foreign import plain as _plain
@@ -54,13 +54,13 @@ def _general(row: Row) -> Callable[..., Any]:
     def run(*args: Any, **params: Any) -> Any:
         tensors = [arg for arg in args if isinstance(arg, Variable)]
         values = tuple([arg.data if isinstance(arg, Variable) else _plain(arg) for arg in args])
-        params = {name: _frozen(row, name, value) for name, value in params.items()}
+        params = {name: copied(row, name, value) for name, value in params.items()}
         trace = tape.tracer()
         ans = row.forward(*values, **params) if trace is None else trace.run(row.forward, values, params)
         if not tensors:
             return ans
         out = _new(type(tensors[-1]))
-        out.data = ans = ans if type(ans) is _ndarray else as_result(row.name, ans)
+        out.data = ans = ans if type(ans) is _ndarray else tape.as_result(row.name, ans)
         out.grad = out.node = out.saved = out.memory = None
         for observer in observers:
             observer.after_call(row, values, params, ans)
@@ -84,21 +84,19 @@ def _one_input(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
             return row.forward(_plain(x), **{name: _untracked(row, name, value) for name, value in params.items()})
         for name, value in params.items():
             if type(value) not in _CONSTANTS:
-                params[name] = _frozen(row, name, value)
+                params[name] = copied(row, name, value)
         ans = row.forward(x.data, **params)
         if type(ans) is not _ndarray:
-            ans = as_result(row.name, ans)
-        if ans.dtype.kind == "O":
-            raise TypeError(f"{row.name} of these inputs is an array of Python objects: a Tensor holds numbers")
+            ans = tape.as_result(row.name, ans)
         out = _new(type(x))
         out.data, out.grad, out.node, out.saved, out.memory = ans, None, None, None, None
         if ans.base is not None or ans is x.data:
             share_with_source(args, out)
         node, mode = x.node if type(x.node) is not Leaf else node_of(x), current_mode()
-        if node is not None and mode.recording:
+        if ans.dtype.kind != "f" or (node is not None and node.dtype.kind != "f"):
+            record_call(row, args, (x.data,), (node,), params, out)
+        elif node is not None and mode.recording:
             saving, nodes = row.savings.get(_ONE_TRACKED) or row.saving(True), (node,)
-            if ans.dtype.kind != "f" or node.dtype.kind != "f":
-                _check_dtypes(row, ans, (x.data,))
             attach(row, nodes, (save(x),) if saving.inputs[0] else nodes, saving.ans, params or NO_PARAMS, out, mode)
         return out
 
@@ -179,11 +177,9 @@ def attach(row: Row, parents: tuple[Node | None, ...], inputs: tuple[Any, ...], 
     record.ans = save(out) if saves_ans else None
     if mode.origin is None:
         frame = _frame(2)  # the first two belong to this module
-        code = frame.f_code
-        while in_package[code.co_filename] and frame.f_back is not None:
+        while in_package[frame.f_code.co_filename] and frame.f_back is not None:
             frame = frame.f_back
-            code = frame.f_code
-        record.code, record.instruction = code, frame.f_lasti
+        record.code, record.instruction = frame.f_code, frame.f_lasti
     else:
         record.code, record.instruction = mode.origin.code, mode.origin.instruction
     out.node = record
@@ -200,14 +196,17 @@ def _check_dtypes(row: Row, ans: Any, values: Sequence[Any]) -> None:
                           "if its rule holds for them, pass complex=True to tg.rule.")  # fmt: skip
 
 
-def _frozen(row: Row, name: str, value: Any) -> Any:
-    """The value of a parameter for a record: without tensors, and with copies of arrays."""
+def copied(row: Row, name: str, value: Any) -> Any:
+    """The value of a parameter for a record: without tensors, and with copies of arrays, also in lists and dicts."""
     kind = type(value)
-    if kind in _CONSTANTS:
+    if kind in _CONSTANTS or (kind is tuple and _CONSTANTS.issuperset(map(type, value))):
         return value
     if kind is tuple or kind is list:
-        return kind([_frozen(row, name, item) for item in value])
-    return value.copy() if kind is _ndarray else frozen(_untracked(row, name, value))
+        return kind([copied(row, name, item) for item in value])
+    if kind is dict:
+        return {key: copied(row, name, item) for key, item in value.items()}
+    value = _untracked(row, name, value)
+    return value.copy() if type(value) is _ndarray else value
 
 
 def _untracked(row: Row, name: str, value: Any) -> Any:

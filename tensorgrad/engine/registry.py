@@ -74,6 +74,13 @@ class Saving(NamedTuple):
     ans: bool
 
 
+class Needed(tuple[int, ...]):
+    """The positions of the inputs for which a rule with ``together`` computes gradients."""
+
+    used: Callable[[], Any]
+    """Returns which elements of the result the roots of the pass depend on."""
+
+
 class Row:
     """A function's row in the gradient table: its rules and their properties."""
 
@@ -91,16 +98,9 @@ class Row:
         self.vjps, self.together = tuple(vjps), together
         self.singular, self.selects, self.add_to = singular, selects, add_to
         self.elementwise = elementwise or self._is_ufunc
-        self.accepts_unbroadcast_g = elementwise
+        self.accepts_unbroadcast_g = elementwise  # the package's own rules of ufuncs do, too: see `rules/__init__.py`
         self.savings: dict[tuple[bool, ...], Saving] = {}
         self.is_partial = None in self.vjps or together is not None or not self.vjps  # see `record_call`
-        self.__dict__.pop("reads", None)
-
-    @functools.cached_property
-    def reads(self) -> bool:
-        """Whether the rules read any values, so that they may turn a zero into NaN."""
-        savings = [named(vjp, len(self.vjps)) for vjp in self.vjps if callable(vjp)]
-        return self.together is not None or any(saving.ans or any(saving.inputs) for saving in savings)
 
     def vjp(self, i: int) -> Vjp | None:
         """The rule of input ``i``; None if the function is piecewise constant in it."""

@@ -44,6 +44,23 @@ class Outline:
         raise TypeError("a gradient rule reads the values of an argument such as _x, which are not saved: name it x")
 
 
+_PYTHON_NUMBERS = {kind: ((), np.dtype(kind)) for kind in (bool, int, float, complex)}
+ZERO = Outline()  # of the number 0, as in ``np.where(mask, g, 0)``
+ZERO.shape, ZERO.dtype = _PYTHON_NUMBERS[int]
+
+
+def outline_of(x: Any, like: Outline | None = None) -> Outline:
+    """The outline of an argument that is not saved; ``like`` itself if it has the same shape and dtype."""
+    if type(x) is int and x == 0:
+        return ZERO
+    shape, dtype = (x.shape, x.dtype) if type(x) is np.ndarray else _PYTHON_NUMBERS.get(type(x)) or (np.shape(x), None)
+    if like is not None and dtype is like.dtype and shape == like.shape:
+        return like
+    outline = object.__new__(Outline)
+    outline.shape, outline.dtype = shape, np.dtype(object) if dtype is None else dtype
+    return outline
+
+
 class Node(Outline):
     """A value on the tape."""
 
@@ -115,18 +132,6 @@ class Variable:
     def tracked(self) -> bool:
         """Whether a gradient flows to this tensor."""
         return self.node is not None
-
-
-frozen_leaves: weakref.WeakValueDictionary[int, Leaf] = weakref.WeakValueDictionary()
-"""Leaves of tensors that no longer require a gradient, by ``id`` of the tensor, as long as records refer to them."""
-
-
-def leaf_of(tensor: Variable) -> Leaf | None:
-    """The leaf of a tensor: the present one or, for a frozen tensor, the former one if records still refer to it."""
-    if tensor.node is not None:
-        return tensor.node if isinstance(tensor.node, Leaf) else None
-    leaf = frozen_leaves.get(id(tensor))
-    return leaf if leaf is not None and leaf.tensor() is tensor else None
 
 
 def node_of(tensor: Variable) -> Node | None:

@@ -23,14 +23,9 @@ import numpy as np
 
 from tensorgrad.engine import tape
 from tensorgrad.engine.aliasing import Saved
+from tensorgrad.engine.broadcasting import undo_broadcast
+from tensorgrad.engine.registry import Needed
 from tensorgrad.engine.tape import Array, Mode, Node, Outline, Record, Variable, current_mode, set_mode, value_of
-
-
-class Needed(tuple[int, ...]):
-    """The positions of the inputs for which a rule with ``together`` computes gradients."""
-
-    used: Callable[[], Any]
-    """Returns which elements of the result the roots of the pass depend on."""
 
 
 class ZeroRule:
@@ -51,15 +46,16 @@ class ZeroRule:
         sake of later derivatives.
         """
         row = record.row
-        if self.recorded and not row.reads:
-            return out
+        reads_values = record.ans is not None or any([not isinstance(x, Outline) for x in record.inputs or ()])
+        if self.recorded and row.together is None and not reads_values:
+            return out  # the rule cannot have turned a zero into NaN
         suspect = np.isnan(value_of(out))
-        may_tie = row.elementwise and all(record.parents or ())  # a selection between tracked inputs has a kink
-        if self.recorded and row.singular and (not row.selects or may_tie) and np.count_nonzero(value_of(g) == 0):
+        has_kink = row.elementwise and all(record.parents or ())  # if it selects between tracked inputs
+        if self.recorded and row.singular and (not row.selects or has_kink) and np.count_nonzero(value_of(g) == 0):
             suspect |= value_of(out) == 0
         if not np.count_nonzero(suspect):
             return out
-        unused = suspect & ~self._is_used(record, i, suspect.shape)
+        unused = suspect & ~self._used_in_result(record, i, suspect.shape)
         return np.where(unused, 0, out) if np.count_nonzero(unused) else out
 
     def used(self, record: Record) -> Any:
@@ -76,7 +72,7 @@ class ZeroRule:
             set_mode(mode)
         return self.patterns[record]
 
-    def _is_used(self, record: Record, i: int, shape: tuple[int, ...]) -> Any:
+    def _used_in_result(self, record: Record, i: int, shape: tuple[int, ...]) -> Any:
         """Which elements of the result of the rule of input ``i``, of this shape, belong to used elements."""
         used = self.used(record)
         if record.row.selects or not record.row.elementwise:
@@ -168,11 +164,4 @@ def _call_rule(record: Record, i: int, g: Any, ans: Any, inputs: list[Any], used
 
 def _any_repeated(pattern: Any, shape: tuple[int, ...]) -> Any:
     """Undo a broadcast: an element is used if any of its repetitions is."""
-    extra = pattern.ndim - len(shape)
-    if extra > 0:
-        pattern = np.any(pattern, axis=tuple(range(extra)))
-    lengths = shape[len(shape) - pattern.ndim :]
-    repeated = tuple(k for k, (n, m) in enumerate(zip(lengths, pattern.shape, strict=True)) if n == 1 != m)
-    if repeated:
-        pattern = np.any(pattern, axis=repeated, keepdims=True)
-    return np.broadcast_to(pattern, shape)
+    return np.broadcast_to(undo_broadcast(pattern, shape, np.any), shape)

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.aliasing import frozen, keep_saved, lock, outline_of, overlap
+from tensorgrad.engine.aliasing import keep_saved, lock, overlap
 from tensorgrad.engine.indexing import getitem, may_repeat, scatter
-from tensorgrad.engine.record import attach
+from tensorgrad.engine.record import attach, copied
 from tensorgrad.engine.registry import Row, also_complex, primitive, row_of, rule
-from tensorgrad.engine.tape import Node, Variable, any_tracked, current_mode, leaf_of, value_of
+from tensorgrad.engine.tape import Node, Variable, any_tracked, current_mode, outline_of, value_of
 from tensorgrad.errors import AssignmentError
 from tensorgrad.foreign import memory
+from tensorgrad.frontend.leaves import leaf_of
 
 
 @primitive
@@ -130,7 +131,7 @@ def assign(target: Variable, index: Any, value: Any, fresh: bool = False) -> Non
             target.node = node
             return
         before = None if whole else target.node  # if whole, no old element remains
-        _record(_ASSIGNED, target, before, value, {"index": frozen(index)})
+        _record(_ASSIGNED, target, before, value, {"index": copied(_ASSIGNED, "index", index)})
         if others:
             _record_elsewhere(others, value, region, written)
 

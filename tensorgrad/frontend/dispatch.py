@@ -109,8 +109,6 @@ def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
 def _checked(func: Any, run: Callable[..., Any], *inputs: Any, **params: Any) -> Any:
     """Run a composition. For unusual arguments, NumPy's function is run first, so that it raises its own errors."""
     axis, shape = params.get("axis"), getattr(inputs[0], "shape", None) if inputs else None
-    if (axis is None or (type(axis) is int and shape != ())) and params.keys().isdisjoint(("dtype", "kind")):
-        return run(*inputs, **params)
     if type(axis) is tuple and func in _SEVERAL_AXES and shape is not None:
         valid = {n % len(shape) for n in axis if type(n) is int and -len(shape) <= n < len(shape)}
         is_usual = 0 < len(valid) == len(axis)

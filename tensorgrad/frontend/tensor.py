@@ -18,11 +18,12 @@ from tensorgrad.engine.aliasing import detach_from, keep_saved
 from tensorgrad.engine.backward import backward_pass
 from tensorgrad.engine.indexing import getitem
 from tensorgrad.engine.registry import declare, entries
-from tensorgrad.engine.tape import Leaf, Variable, any_tracked, as_array, current_mode, frozen_leaves, leaf_of, value_of
+from tensorgrad.engine.tape import Leaf, Variable, any_tracked, as_array, current_mode, value_of
 from tensorgrad.errors import GradientLostError, ShapeError
 from tensorgrad.frontend.assign import as_index, assign, needs_recording
 from tensorgrad.frontend.conversion_errors import array_conversion_error, copy_error, number_conversion_error
 from tensorgrad.frontend.dispatch import call, call_ufunc, nondifferentiable
+from tensorgrad.frontend.leaves import frozen_leaves, leaf_of
 from tensorgrad.frontend.methods import Methods
 from tensorgrad.frontend.spelling import MissingAttribute, missing_attributes
 

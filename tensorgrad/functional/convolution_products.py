@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.broadcasting import total
 from tensorgrad.engine.registry import primitive, rule
-from tensorgrad.engine.sums import total
 from tensorgrad.engine.tape import Array, Variable
 from tensorgrad.functional import depthwise, shifted_pixels, whole_windows
 from tensorgrad.functional.windows import Ints, Windows

@@ -6,6 +6,9 @@ import numpy as np
 
 from tensorgrad import blas
 from tensorgrad.engine.tape import Array
+from tensorgrad.optim.blocks import BYTES
+
+_FEW = 32  # terms of a sum
 
 
 class Product:
@@ -20,11 +23,23 @@ class Product:
         g = np.matmul(self.a, self.b)
         return g + self.decay * p if self.decay else g
 
-    def add_to(self, c: Array, alpha: float, beta: float, scratch: Array) -> None:
-        """``c = alpha * a @ b + beta * c``, in place: one call of BLAS or, without it, as few passes as possible."""
+    def add_to(self, c: Array, alpha: float, beta: float, *scratch: Array) -> None:
+        """``c = alpha * a @ b + beta * c``, in place: one call of BLAS or, without it, as few passes as possible.
+
+        ``scratch`` are two arrays like ``c``, which are overwritten.
+        """
         if blas.enabled():
             blas.gemm(alpha, self.a, self.b, beta, c)
             return
-        a, b = (self.a * alpha, self.b) if self.a.size < self.b.size else (self.a, self.b * alpha)
-        step = np.matmul(a, b, out=scratch)
-        np.add(c if beta == 1 else np.multiply(c, beta, out=c), step, out=c)
+        a, b = self.a, self.b
+        scale_a, (other, step) = a.size < b.size, scratch
+        factor = a if scale_a else b
+        scaled = other.reshape(-1)[: factor.size].reshape(factor.shape) if factor.size <= c.size else None
+        scaled = np.multiply(factor, alpha, out=scaled)
+        a, b = (scaled, b) if scale_a else (a, scaled)
+        # a sum of few products is computed as fast as it is added to ``c``: by parts that remain in the cache
+        rows = len(c) if len(b) > _FEW else max(1, BYTES // 2 // c[0].nbytes)
+        for i in range(0, len(c), rows):
+            part = c[i : i + rows]
+            product = np.matmul(a[i : i + rows], b, out=step[: len(part)])
+            np.add(part if beta == 1 else np.multiply(part, beta, out=part), product, out=part)

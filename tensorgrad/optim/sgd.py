@@ -80,14 +80,14 @@ class SGD(Optimizer):
         return super()._direction(p, g, out) if self._keep is None else g
 
     def _update_by(self, g: Product, p: Array, state: State) -> bool:
-        s = self._scratch_like(p)[1]
+        s = self._scratch_like(p)
         if self._keep is not None:
             rate = self.lr if self.maximize else -self.lr
-            g.add_to(p, rate, self._keep + rate * g.decay, s)
+            g.add_to(p, rate, self._keep + rate * g.decay, *s)
         elif self.momentum and not (self.nesterov or self.maximize or self.weight_decay or g.decay):
             v, first = state["velocity"], self._first
-            g.add_to(v, 1 if first else 1 - self.dampening, 0 if first else self.momentum, s)
-            self._descend(p, v, self.lr, s)
+            g.add_to(v, 1 if first else 1 - self.dampening, 0 if first else self.momentum, *s)
+            self._descend(p, v, self.lr, s[1])
         else:
             return False
         return True

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.aliasing import ZERO, Saved, restored
-from tensorgrad.engine.sums import total
-from tensorgrad.engine.tape import Array, Node, Record, Variable, value_of
+from tensorgrad.engine.aliasing import Saved, restored
+from tensorgrad.engine.broadcasting import total
+from tensorgrad.engine.tape import ZERO, Array, Node, Record, Variable, value_of
 from tensorgrad.summation import total_of_array
 
 _MAX_DEPTH = 64  # of the search from ``g`` back to the result

@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from tensorgrad import blas
 from tensorgrad.engine.registry import also_complex, implements, primitive, row_of, rule
 from tensorgrad.engine.tape import NDARRAYS, Array, Variable, any_tracked, value_of
+from tensorgrad.rules.accumulation import add_to_square
 from tensorgrad.rules.division import quotient, repeated_quotient
 from tensorgrad.rules.kinks import abs_slope, normalized, zero_at_kink
 
@@ -23,7 +23,6 @@ def steep_power(x: Array, y: Array) -> Array:
     return np.power(x, y)
 
 
-_BLOCK = 1 << 14  # elements
 _LN2, _LN10 = math.log(2), math.log(10)  # Python floats, so that float32 stays float32
 
 # fmt: off
@@ -52,7 +51,7 @@ rule(np.float_power, lambda g, _ans, x, y: _power_dx(g, _ans, x, y),
 rule(steep_power,    lambda g, _ans, x, y: _power_dx(g, _ans, x, y),
                      lambda g, ans, x, y: g * zero_at_kink(ans * np.log(x), (x == 0) & (y > 0)), elementwise=True)
 rule(np.square,      lambda g, _ans, x: (g + g) * x, singular=False,
-                     add_to=lambda total, g, _i, x: add_product(total, g + g, x))
+                     add_to=add_to_square)
 rule(np.sqrt,        lambda g, ans, _x: _root_dx(g, ans, 2))
 rule(np.cbrt,        lambda g, ans, _x: _root_dx(g, ans, 3))
 
@@ -90,20 +89,6 @@ def _root_dx(g: Array, ans: Array, n: int) -> Array:
     if q is not None:
         return np.where(np.isnan(value_of(ans)), np.nan, q / n)
     return g / (ans + ans) if n == 2 else g / (n * ans * ans)
-
-
-def add_product(total: Array, g: Array, x: Array) -> None:
-    """``total += g * x`` for arrays. If ``g`` is a number, by BLAS, or in blocks that fit into the cache."""
-    alike = x.shape == total.shape and x.dtype == total.dtype and x.flags.c_contiguous and total.flags.c_contiguous
-    if g.size > 1 or not alike or total.size < _BLOCK:
-        total += g * x
-    elif blas.enabled():
-        blas.axpby(g.item(), x, 1, total)
-    else:
-        into, factor, scratch = total.reshape(-1), x.reshape(-1), np.empty(_BLOCK, x.dtype)
-        for start in range(0, total.size, _BLOCK):
-            part = into[start : start + _BLOCK]
-            part += np.multiply(factor[start : start + _BLOCK], g.item(), out=scratch[: part.size])
 
 
 def power(x: Array, y: Array) -> Array:

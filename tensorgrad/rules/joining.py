@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from tensorgrad.engine.broadcasting import total
 from tensorgrad.engine.indexing import getitem
 from tensorgrad.engine.registry import also_complex, implements, primitive, rule
-from tensorgrad.engine.sums import total
 from tensorgrad.engine.tape import Array, value_of
 from tensorgrad.rules.ordering import along
 from tensorgrad.rules.shapes import asarray, cast_to_fit

@@ -9,17 +9,25 @@ import numpy as np
 
 from tensorgrad.engine.registry import also_complex, implements, primitive, row_of, rule
 from tensorgrad.engine.tape import Array
-from tensorgrad.rules.elementwise import add_product
+from tensorgrad.rules.accumulation import add_product, add_to_square
 from tensorgrad.rules.shapes import asarray
 
-vecdot = primitive(np.vecdot)
+vdot, vecdot = primitive(np.vdot), primitive(np.vecdot)
+
+
+@primitive
+def sum_of_squares(x: Array) -> Array:
+    """``np.vdot(x, x)``: one gradient instead of two equal ones, as for the penalty of a weight matrix."""
+    return np.vdot(x, x)
+
 
 # fmt: off
 rule(np.matmul, lambda g, _ans, _x, y: _matmul_dx(g, y),
                 lambda g, _ans, x, _y: _matmul_dy(g, x, _y.ndim), singular=False)
-rule(np.vdot,   lambda g, _ans, _x, y: g * np.reshape(y, _x.shape),
+rule(vdot,      lambda g, _ans, _x, y: g * np.reshape(y, _x.shape),
                 lambda g, _ans, x, _y: g * np.reshape(x, _y.shape), singular=False,
                 add_to=lambda total, g, i, x, y: add_product(total, g, np.reshape((y, x)[i], total.shape)))
+rule(sum_of_squares, lambda g, _ans, x: (g + g) * x, singular=False, add_to=add_to_square)
 rule(vecdot,    lambda g, _ans, _x, y: np.expand_dims(g, -1) * y,
                 lambda g, _ans, x, _y: np.expand_dims(g, -1) * x, singular=False)
 rule(np.matvec, lambda g, _ans, _x, y: np.expand_dims(g, -1) * np.expand_dims(y, -2),
@@ -76,6 +84,11 @@ def _matmul_dy(g: Array, x: Array, ndim: int) -> Array:
 def matmul(x1: Array, x2: Array, /) -> Array:
     """`numpy.matmul`."""
     return np.matmul(x1, x2)
+
+
+@implements(np.vdot)
+def _vdot(x: Array, y: Array) -> Array:
+    return sum_of_squares(x) if x is y else vdot(x, y)
 
 
 @implements(np.vecdot)

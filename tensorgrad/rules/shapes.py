@@ -18,6 +18,16 @@ from tensorgrad.errors import NoRuleError
 reshape: Callable[..., Array] = primitive(np.reshape)
 
 
+def _reshaped(x: Array, shape: Any = None, order: Any = "C", copy: bool | None = None) -> Array:
+    """`numpy.reshape`; the method of an array takes a tenth of the time."""
+    if type(x) is np.ndarray and type(shape) is tuple and order == "C" and copy is None:
+        return x.reshape(shape)
+    return np.reshape(x, shape, order) if copy is None else np.reshape(x, shape, order, copy=copy)
+
+
+reshape.row.forward = _reshaped  # type: ignore[attr-defined]
+
+
 @primitive
 def astype(x: Array, *, dtype: Any, copy: bool = True) -> Array:
     """``x`` cast to another floating-point or complex dtype."""
@@ -25,9 +35,9 @@ def astype(x: Array, *, dtype: Any, copy: bool = True) -> Array:
 
 
 # fmt: off
-rule(reshape,             lambda g, _ans, _x, shape=None, order="C", copy=None: np.reshape(g, _x.shape, order))
-rule(np.expand_dims,      lambda g, _ans, _x, axis: np.reshape(g, _x.shape))
-rule(np.squeeze,          lambda g, _ans, _x, axis=None: np.reshape(g, _x.shape))
+rule(reshape,             lambda g, _ans, _x, shape=None, order="C", copy=None: g.reshape(_x.shape, order=order))
+rule(np.expand_dims,      lambda g, _ans, _x, axis: g.reshape(_x.shape))
+rule(np.squeeze,          lambda g, _ans, _x, axis=None: g.reshape(_x.shape))
 rule(np.broadcast_to,     lambda g, _ans, _x, shape: g)  # the engine undoes every broadcast
 rule(np.copy,             lambda g, _ans, _x, order="K": g)
 rule(astype,              lambda g, _ans, _x, *, dtype, copy=True: g)

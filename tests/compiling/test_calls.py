@@ -105,7 +105,7 @@ def test_the_source_is_python_with_the_users_lines():
     for k in range(4):
         step(*batch(k))
     compile(step.source, "source", "exec")
-    assert "def compute(x, y):" in step.source
+    assert "def step(x, y):" in step.source
     assert "matmul(x, params_layers_hidden_weight, out=" in step.source
     assert "# (8, 5)  loss = tg.cross_entropy(self.net(x, rng), y)" in step.source
     assert "gradient of matmul" in step.source

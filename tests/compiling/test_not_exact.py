@@ -18,7 +18,7 @@ class Subclass(tg.optim.SGD):
         super()._update(p, 2 * d, state, *scratch)
 
 
-def make(optimizer, before=lambda w, x: None, penalty=0.0, result=lambda w: 0):
+def make(optimizer, before=lambda w, x: None, penalty=0.0, squares=lambda w: np.sum(w**2), result=lambda w: 0):
     """A weight and a step that trains it; ``before`` runs before the update."""
     w = tg.Tensor(np.random.default_rng(0).standard_normal(SHAPE) / 10, requires_grad=True)
     optimizer = optimizer({"w": w})
@@ -26,7 +26,7 @@ def make(optimizer, before=lambda w, x: None, penalty=0.0, result=lambda w: 0):
     def step(x):
         loss = np.sum(np.tanh(x @ w)) / 50
         if penalty:
-            loss = loss + penalty * np.sum(w**2)
+            loss = loss + penalty * squares(w)
         optimizer.zero_grad()
         loss.backward()
         before(w, x)
@@ -49,6 +49,7 @@ ROWS = [  # options of `make`, and whether the product is not computed
     ("all", {"optimizer": lambda p: tg.optim.SGD(p, 0.1, momentum=0.9, weight_decay=0.1, maximize=True)}, True),
     ("groups", {"optimizer": lambda p: tg.optim.SGD([{"params": p, "lr": 0.1}])}, True),
     ("penalty", {"optimizer": lambda p: tg.optim.SGD(p, 0.1), "penalty": 0.3}, True),
+    ("vdot", {"optimizer": lambda p: tg.optim.SGD(p, 0.1), "penalty": 0.3, "squares": lambda w: np.vdot(w, w)}, True),
     ("penalty and momentum", {"optimizer": lambda p: tg.optim.SGD(p, 0.1, momentum=0.9), "penalty": 0.3}, True),
     ("penalty, maximize", {"optimizer": lambda p: tg.optim.SGD(p, 0.1, maximize=True), "penalty": 0.3}, True),
     ("a subclass", {"optimizer": lambda p: Subclass(p, 0.1)}, False),

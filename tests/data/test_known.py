@@ -87,6 +87,20 @@ def test_files_are_found_in_the_folders_of_other_programs(tmp_path, monkeypatch,
         monkeypatch.delenv("TENSORGRAD_DATA")
 
 
+@pytest.mark.parametrize("name", KNOWN)
+def test_only_data_set_of_a_folder_is_found_without_its_name(tmp_path, name):
+    inner = next(folder for folder in KNOWN[name].folders if folder.endswith("MNIST/raw"))
+    write(tmp_path / inner, made(name)[2])
+    assert check(load(None, tmp_path), name)
+    write(tmp_path / "KMNIST" / "raw", made("kmnist")[2])
+    write(tmp_path / "QMNIST" / "raw", made("qmnist")[2])
+    if name == "mnist":  # it is preferred, as without a folder
+        assert check(load(None, tmp_path), name)
+    else:
+        with pytest.raises(DataNotFoundError, match=r"contains several data sets: name one of them, .*kmnist.*qmnist"):
+            load(None, tmp_path)
+
+
 def test_files_in_folders_of_their_names(tmp_path):
     for name, content in made("mnist")[2].items():
         dotted = name.replace("-idx", ".idx")

@@ -88,7 +88,7 @@ def test_the_samples_have_the_posterior_mean_and_deviation(run):
     mean, deviation = program.closed_form()
     line = scipy.stats.linregress(program.DISTANCE, program.VELOCITY)
     np.testing.assert_allclose([mean, deviation], [line.slope, line.stderr * np.sqrt(22 / 20)], rtol=1e-12)
-    slope = run(program, "--draws", "400")
+    slope = run(program, "--draws", "250")
     assert abs(slope.mean() - mean) < 4 * deviation / np.sqrt(200)
     assert abs(slope.std() / deviation - 1) < 0.15
 

@@ -1,24 +1,27 @@
 """Estimators beyond scikit-learn's checks: networks, optimizers, early stopping, weights, pickle, grid search."""
 
+import importlib.util
 import pickle
 
 import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.ids import written
 
-model_selection = pytest.importorskip("sklearn.model_selection", reason="needs the extra `sklearn`")
-
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
-
-from tensorgrad.sklearn import NetworkClassifier, NetworkRegressor  # noqa: E402
-from tests.ids import written  # noqa: E402
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="needs the extra `sklearn`")
 
 DIGITS = tg.data.digits()
 X, Y = DIGITS.train_images.reshape(-1, 64) / np.float32(16), DIGITS.train_labels
 X_TEST, Y_TEST = DIGITS.test_images.reshape(-1, 64) / np.float32(16), DIGITS.test_labels
 SHORT = {"hidden": (32,), "epochs": 10, "lr": 0.01, "random_state": 0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports():
+    """Import scikit-learn for these tests, not where tests are only collected, since that takes seconds."""
+    global NetworkClassifier, NetworkRegressor
+    from tensorgrad.sklearn import NetworkClassifier, NetworkRegressor
 
 
 class Convolutional:
@@ -131,9 +134,13 @@ def test_pickled_estimator_predicts_the_same_and_goes_on_alike():
 
 
 def test_grid_search_over_a_pipeline():
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     pipeline = make_pipeline(StandardScaler(), NetworkClassifier(**SHORT))
     grid = {"networkclassifier__lr": [1e-5, 0.01], "networkclassifier__dropout": [0.0, 0.1]}
-    search = model_selection.GridSearchCV(pipeline, grid, cv=2).fit(X[:600], Y[:600])
+    search = GridSearchCV(pipeline, grid, cv=2).fit(X[:600], Y[:600])
     assert search.best_params_["networkclassifier__lr"] == 0.01
     assert search.score(X_TEST, Y_TEST) > 0.85
 

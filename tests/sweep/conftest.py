@@ -14,9 +14,10 @@ from types import SimpleNamespace
 import pytest
 
 import sweep
+import train
 from tests.offline import workplace  # noqa: F401  (a fixture)
-from tests.runs import called
-from training import search_pictures, sweep_pictures
+from tests.runs import called, in_this_process
+from training import run_pictures, search_pictures, sweep_pictures, trials, workers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,6 +38,15 @@ def run_sweep(capsys, patched, monkeypatch):
             return called(capsys, sweep.main, arguments)
 
     return run
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Sweeps train in this process, one run after another, and the runs only pretend to draw."""
+    monkeypatch.setattr(workers, "local", in_this_process)
+    monkeypatch.setattr(trials, "is_exact", lambda *_: True)  # without trial updates
+    for module in (train, run_pictures):
+        monkeypatch.setattr(module, "draw", lambda run, *_: (run.folder / run_pictures.LAST).write_bytes(b"drawn") > 0)
 
 
 @pytest.fixture
@@ -63,7 +73,8 @@ if any("training.worker_process" in word for word in sys.orig_argv):
     import training.run_pictures
     import training.trials
     training.trials.is_exact = lambda *_: True  # without trial updates
-    training.run_pictures.draw = lambda run, *_: (run.folder / training.run_pictures.LAST).write_bytes(b"drawn") > 0
+    if "DRAW_RUNS" not in os.environ:
+        training.run_pictures.draw = lambda run, *_: (run.folder / training.run_pictures.LAST).write_bytes(b"drawn") > 0
 
     def write_and_wait(run, progress, write=training.run.Run.write_metrics):
         write(run, progress)

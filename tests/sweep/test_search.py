@@ -13,6 +13,7 @@ import pytest
 import train
 from tensorgrad.errors import ConfigError
 from tests import runs
+from training import worker_process
 from training.grid import folder_name
 from training.search import PRUNE_TRIALS, STARTUP, Search, Trial, importances, should_prune, suggest
 from training.search_space import Range, read_space, space_of
@@ -252,7 +253,7 @@ def test_a_search_from_start_to_end(run_sweep, look):
     assert "s contains a search with other settings or data" in refused.err
 
 
-def test_one_option_and_options_without_an_order(run_sweep):
+def test_one_option_and_options_without_an_order(run_sweep, here):
     assert run_sweep("--search", "3", *RATES).code == 0
     assert Path("s/slice.png").is_file()
     lists = ("--out", "t", "--optimizer", "sgd", "adam", "--hidden", "4", "8,4")
@@ -273,7 +274,7 @@ def test_folders_that_are_in_use(refused, run_sweep):
 
 def test_a_bad_trial_is_stopped_and_can_be_resumed(run_sweep, look, workplace):
     axes = {name: [value] for name, value in zip(("dataset", "epochs", "batch_size", "lr"),
-            ("digits", "4000", "256", "1e-9"), strict=True)}  # fmt: skip
+            ("digits", "1000", "256", "1e-9"), strict=True)}  # fmt: skip
     space = space_of({**axes, "hidden": ["4:64"]})
     from tensorgrad.data import load
     from training.images import about
@@ -284,7 +285,7 @@ def test_a_bad_trial_is_stopped_and_can_be_resumed(run_sweep, look, workplace):
         trial = Trial(folder_name(settings, ["hidden"]), settings)
         found.trials.append(trial)
         found.place(trial).mkdir(parents=True)
-        epochs = "".join(f"{epoch},0.9\n" for epoch in range(1, 4001))
+        epochs = "".join(f"{epoch},0.9\n" for epoch in range(1, 1001))
         (found.place(trial) / "metrics.csv").write_text(f"epoch,val_accuracy\n{epochs}")
         result = {"status": "finished", "val_accuracy": 0.9, "test_accuracy": 0.9, "best_epoch": 1}
         (found.place(trial) / "result.json").write_text(json.dumps(result))
@@ -294,7 +295,7 @@ def test_a_bad_trial_is_stopped_and_can_be_resumed(run_sweep, look, workplace):
     result = run_sweep("--search", count, *words, "--hidden", "4:64", "--out", "s", "--workers", "1")
     assert result.code == 0, result.err
     *_, last = described()
-    assert 3 <= last["pruned"] < 4000
+    assert 3 <= last["pruned"] < 1000
     assert "pruned" in result.err
     assert f"{PRUNE_TRIALS} finished, 1 pruned" in Path("s/table.md").read_text()
     assert not list(Path("s").glob("stop*"))
@@ -306,7 +307,7 @@ def test_a_bad_trial_is_stopped_and_can_be_resumed(run_sweep, look, workplace):
     assert train.main(["--resume", f"s/runs/{last['run']}", "--epochs", str(history + 1), "--quiet"]) == 0
 
 
-def test_a_trial_that_fails_is_reported_and_the_others_continue(run_sweep):
+def test_a_trial_that_fails_is_reported_and_the_others_continue(run_sweep, here):
     words = ("--workers", "1", *TINY, "--lr", "0.01:0.1")
     result = run_sweep("--search", "1", *words, pictures=False)
     assert result.code == 0
@@ -322,16 +323,31 @@ def test_a_trial_that_fails_is_reported_and_the_others_continue(run_sweep):
 # ------------------------------------------------------------------------------------------------ stopped and killed
 
 
-def test_killed_search_continues_as_if_nothing_had_happened(begin, until, look, workplace, run_sweep):
+def test_killed_search_continues_as_if_nothing_had_happened(
+    begin, until, look, workplace, run_sweep, here, monkeypatch
+):
     whole = ("--search", "10", *runs.combined(*RATES, "--out", "whole"), "--workers", "1")
     assert run_sweep(*whole, pictures=False).code == 0
     arguments = ("--search", "10", *RATES, "--workers", "1")
-    for ended in (2, 9):  # the second time, when trials are no longer drawn at random
-        program = begin(*arguments)
-        until(lambda ended=ended: len(look.endings()) >= ended)
-        os.kill(program.pid, signal.SIGKILL)
-        program.communicate(timeout=200)
-        until(lambda: not look.processes(workplace))
+    started, run_one = [], worker_process.run_one
+
+    def run_two(**job):
+        started.append(job)
+        if len(started) > 2:
+            raise runs.Killed
+        return run_one(**job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker_process, "run_one", run_two)
+        with pytest.raises(runs.Killed):
+            run_sweep(*arguments, pictures=False)
+    assert len(look.endings()) == 2
+
+    program = begin(*arguments)
+    until(lambda: len(look.endings()) >= 9)  # when trials are no longer drawn at random
+    os.kill(program.pid, signal.SIGKILL)
+    program.communicate(timeout=200)
+    until(lambda: not look.processes(workplace))
     program = begin(*arguments)
     _, err = program.communicate(timeout=200)
     assert (program.returncode, "Traceback" in err) == (0, False)

@@ -57,7 +57,7 @@ def test_a_sweep_from_start_to_end(run_sweep, look):
     assert {name: stamp for name, stamp in look.stamps().items() if name in before} == before
 
 
-def test_pictures_of_runs_that_were_stopped_before_them_are_drawn_by_the_same_command(run_sweep, look):
+def test_pictures_of_runs_that_were_stopped_before_them_are_drawn_by_the_same_command(run_sweep, look, here):
     arguments = (*TINY, "--lr", "0.01", "0.1", "1", "--workers", "1")
     assert run_sweep(*arguments, pictures=False).code == 0
     pictures = [Path(f"s/runs/lr-{lr}/mistakes.png") for lr in ("0.01", "0.1", "1")]
@@ -73,7 +73,7 @@ def test_pictures_of_runs_that_were_stopped_before_them_are_drawn_by_the_same_co
     assert set(look.endings().values()) == {"finished"}
 
 
-def test_failed_and_diverged_runs_are_reported_and_the_others_continue(run_sweep, look):
+def test_failed_and_diverged_runs_are_reported_and_the_others_continue(run_sweep, look, here):
     arguments = (*TINY, "--pixels", "raw", "--loss", "sum", "--workers", "1", "--lr")
     assert run_sweep(*arguments, "1e-6", "1e30", pictures=False).code == 0
     assert look.endings() == {"lr-1e-06": "finished", "lr-1e+30": "diverged"}
@@ -89,7 +89,7 @@ def test_failed_and_diverged_runs_are_reported_and_the_others_continue(run_sweep
     assert run_sweep(*arguments, "1e-6", "3e-6", "2e-6", pictures=False).code == 0
 
 
-def test_a_file_of_grids(run_sweep, look):
+def test_a_file_of_grids(run_sweep, look, here):
     Path("study.yaml").write_text("""
 common: {dataset: digits, epochs: 1, batch_size: 256, hidden: 8, watch_test: true}
 grids:
@@ -160,7 +160,7 @@ def test_help_describes_the_options(run_sweep):
 # --------------------------------------------------------------------------------------- temporary files and output
 
 
-def test_temporary_files_of_killed_processes_are_removed(run_sweep):
+def test_temporary_files_of_killed_processes_are_removed(run_sweep, here):
     arguments = (*TINY, "--lr", "0.1", "0.2", "--quiet")
     assert run_sweep(*arguments, pictures=False).code == 0
     left = [
@@ -175,7 +175,7 @@ def test_temporary_files_of_killed_processes_are_removed(run_sweep):
     assert not list(Path().rglob(".*.tmp"))
 
 
-def test_failure_to_draw_is_one_line_and_loses_nothing(run_sweep, monkeypatch):
+def test_failure_to_draw_is_one_line_and_loses_nothing(run_sweep, monkeypatch, here):
     from training import sweep_pictures
 
     def fail(*_):

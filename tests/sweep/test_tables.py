@@ -5,6 +5,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -212,9 +213,24 @@ def test_very_large_loss_does_not_hide_the_others(tmp_path, drawn):
     found = made_cells(tmp_path, g, seeds=1)
     found[1] = Cell((1.0,), [tmp_path / "x"], [write_run(tmp_path / "x", [1e12, 1e3, 2.3], [0.1] * 3)])
     pictures.curves(tmp_path / "c.png", g, found, "")
-    low, high = drawn["c.png"].axes[0].get_ylim()
+    left = drawn["c.png"].axes[0]
+    low, high = left.get_ylim()
     assert 0.1 < low < high == 10
-    assert [text.get_text() for text in drawn["c.png"].axes[0].texts] == ["larger losses are not shown"]
+    assert [text.get_text() for text in left.texts] == ["▲ larger losses are not shown"]
+    (mark,) = [line for line in left.get_lines() if line.get_marker() == "^" and line.get_ydata()[0] == 10]
+    assert mark.get_color() == left.get_lines()[1].get_color()
+    assert mark.get_xdata() == pytest.approx([2 + math.log(1000 / 10) / math.log(1000 / 2.3)])
+    assert left.texts[0].xy[0] == 0  # on the side where no line leaves
+
+
+@pytest.mark.parametrize(
+    ("losses", "places"),
+    [([20.0, 5, 40, 30], [1.5, 2 + math.log(2) / math.log(8)]), ([11.0, 12, 13], [2]), ([1.0, 10.0], []),
+     ([1e300, math.nan, 3], [1])],
+)  # fmt: skip
+def test_a_mark_is_where_a_line_leaves_the_picture(losses, places):
+    x = np.arange(1, len(losses) + 1, dtype=float)
+    assert pictures._crossings(x, np.array(losses, float)) == pytest.approx(places)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 40])
@@ -242,6 +258,30 @@ def test_numbers_of_an_axis_are_sorted(tmp_path, drawn):
     assert list(axes.get_lines()[-1].get_xdata()) == [1]
     assert axes.get_lines()[-1].get_ydata() == pytest.approx([7.8])
     assert axes.get_ylim()[0] < 7.8
+
+
+@pytest.mark.parametrize("count", [1, 3])  # of combinations, of which a sample can have one
+def test_a_ring_marks_the_best_by_validation_even_if_another_has_fewer_test_errors(tmp_path, drawn, count):
+    g = Grid({"lr": [0.1, 0.2, 0.3]})
+    found = made_cells(tmp_path, g, seeds=1)[:count]
+    for i, cell in enumerate(found):
+        cell.results[0]["val_accuracy"] = 0.9 - 0.1 * abs(i - 1)
+    pictures.axis(tmp_path / "a.png", g, found, "")
+    rings = [line for line in drawn["a.png"].axes[0].get_lines() if line.get_markersize() == 13]
+    assert [list(ring.get_xdata()) for ring in rings] == [[1]] * (count > 1)
+    for ring in rings:
+        assert ring.get_ydata() == pytest.approx([100 - 100 * mean(found[1])])
+        assert "best on\nvalidation" in [text.get_text() for text in drawn["a.png"].legends[0].get_texts()]
+        assert max(map(mean, found)) > mean(found[1])
+
+
+def test_lines_of_a_note_end_between_its_parts():
+    note = "32 hidden units, cosine schedule, batch 32, L2 penalty 1e-05, 2 seeds; bold: the best on validation"
+    for width in np.arange(4, 9, 0.3):
+        lines = pictures._wrapped("", note, float(width))[1].splitlines()
+        assert " ".join(lines) == note
+        assert all(line.endswith((",", ";")) for line in lines[:-1])
+    assert max(map(len, pictures._wrapped("", "a note without commas " * 9, 6.4)[1].splitlines())) <= 13 * 5.2
 
 
 def test_heat_map(tmp_path, drawn):

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import evaluate
 import tensorgrad as tg
@@ -66,10 +67,15 @@ def run_program():
 
 
 @pytest.fixture
-def undrawn(tmp_path):
+def unrendered(monkeypatch):
+    """Pictures are composed, but their files are empty: rendering takes most of the time."""
+    monkeypatch.setattr(Figure, "savefig", lambda *_, **__: None)
+
+
+@pytest.fixture(scope="session")
+def undrawn(tmp_path_factory):
     """Settings of the environment with which train.py, as a program, draws no pictures."""
-    folder = tmp_path / "customization"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("customization")
     (folder / "sitecustomize.py").write_text(
         "import sys, types; sys.modules['training.run_pictures'] = "
         "types.SimpleNamespace(draw=lambda *_: True, lacks_pictures=lambda _: False)"

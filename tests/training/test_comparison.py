@@ -99,7 +99,9 @@ def test_checkpoints_are_evaluated_and_other_data_leave_the_column_empty(runs, r
     assert other["settings"] == {"data": "00000000"}
 
 
-def test_unfinished_runs_and_runs_without_validation_are_compared(run_tiny, run_evaluate, interrupt_after):
+def test_unfinished_runs_and_runs_without_validation_are_compared(run_tiny, run_evaluate, interrupt_after, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(comparison_pictures, "save", lambda figure, path: drawn.append(figure))
     assert run_tiny("--out", "v", "--validation", 0, "--quiet").code == 0
     assert run_tiny("--out", "d", "--lr", 1e30, "--quiet").code == 1
     interrupt_after(8)
@@ -108,6 +110,7 @@ def test_unfinished_runs_and_runs_without_validation_are_compared(run_tiny, run_
     assert (result.code, result.err) == (0, "")
     for line in ("d (diverged)", "u (unfinished)", "1 of 2"):
         assert line in result.out
+    assert {text.get_text() for text in drawn[0].axes[1].texts} >= {"v", "d (diverged)", "u (unfinished)"}
 
 
 def test_picture_shows_the_metrics_of_each_run(runs, run_evaluate, monkeypatch):

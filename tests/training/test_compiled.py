@@ -7,7 +7,7 @@ import pytest
 
 import models
 import tensorgrad as tg
-from tests.runs import COMPILED, FOLDER, STATEFUL, combined, content
+from tests.runs import COMPILED, COMPILED_STATEFUL, FOLDER, combined, content
 from training import trials
 
 pytestmark = pytest.mark.usefixtures("no_clock")
@@ -32,9 +32,10 @@ def compiled(monkeypatch):
     return made
 
 
+@pytest.mark.usefixtures("without_trials")
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_results_are_the_same_eagerly_and_with_either_half_compiled(run_train, interrupt_after, compiled, settings):
-    arguments = combined(*STATEFUL, *settings.split())
+    arguments = combined(*COMPILED_STATEFUL, *settings.split())
     assert run_train(*arguments, "--eager", "--out", "eager").code == 0
     expected = content("eager")
     for folder, options in (("a", ("--eager", "--no-eager")), ("b", ("--no-eager", "--eager"))):
@@ -131,6 +132,6 @@ def test_trial_updates_draw_nothing_from_the_generator_of_the_run(run_train, mon
     for name in ("with", "without"):
         if name == "without":
             monkeypatch.setattr(trials, "decide", lambda *_: {"compile": True})
-        assert run_train(*STATEFUL, "--out", name).code == 0
+        assert run_train(*COMPILED_STATEFUL, "--out", name).code == 0
     assert content("with") == content("without")
     assert FOLDER.exists() is False

@@ -9,6 +9,7 @@ from PIL import Image
 
 import tensorgrad as tg
 from tests.helpers import noted
+from tests.runs import combined
 
 NAMES = ("a cat", "dog", "T-shirt/top", "zebra of $x_1")
 FAST = shlex.split("--hidden 16 --epochs 3 --batch-size 64 --quiet --shift 0")
@@ -125,6 +126,19 @@ FAILURES = {
                    "raw pixels, 0 to 255, need a learning rate near 0.0001"),
     "small raw pixels": ({"x_train": IMAGES // 128, "x_test": IMAGES[:80] // 128}, "--pixels raw --lr 1e-6",
                          "pixels of 0 to 1 are small for a learning rate of 1e-06: give --lr 0.1"),
+    "one bright pixel": ({"x_train": np.where(np.arange(240 * 64).reshape(240, 8, 8), IMAGES // 20, 255),
+                          "x_test": IMAGES[:80] // 20}, "--lr 1e-7", "99.9 % of the pixels are at most 10, of 255"),
+    "a small rate of adam": ({}, "--optimizer adam --lr 1e-8", "1e-08 is too low"),
+    "a large rate of adam": ({"y_train": SHUFFLED, "y_test": SHUFFLED[:80]}, "--optimizer adam --lr 0.01",
+                             "0.01 is too high: try --lr 0.001"),
+    "penalty": ({}, "--l2 10", "--l2 10 pulls the weights to 0"),
+    "decay": ({}, "--weight-decay 100", "--weight-decay 100 pulls the weights to 0: give a smaller one"),
+    "shrinkage": ({}, "--shrink 0.9", "--shrink 0.9 pulls the weights to 0"),
+    "dropout": ({}, "--dropout 0.999", "dropout 0.999 leaves few units"),
+    "smoothing": ({}, "--label-smoothing 0.999999 --lr 0.01",
+                  "--label-smoothing 0.999999 leaves little of the labels"),
+    "labels of other images": ({"y_train": SHUFFLED, "y_test": SHUFFLED[:80]}, "--epochs 40 --lr 0.1 --batch-size 8",
+                               "or the labels do not belong to the images"),
 }  # fmt: skip
 
 
@@ -132,7 +146,7 @@ FAILURES = {
 def test_training_that_learned_nothing_says_what_is_likely_wrong(run_train, case):
     changed, options, reason = FAILURES[case]
     save_npz(**changed)
-    result = run_train("--data", "own.npz", *FAST, *shlex.split(options))
+    result = run_train("--data", "own.npz", *combined(*FAST, *shlex.split(options)))
     assert result.code == 0
     assert result.err.startswith(("train.py: the network calls every image", "train.py: the network is not better"))
     assert reason in result.err

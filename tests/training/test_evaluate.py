@@ -67,7 +67,7 @@ def test_folder_is_refused_for_the_small_digits(trained, run_evaluate, refused):
 # ------------------------------------------------------------------------------------------------ pictures
 
 PICTURES = [
-    {}, {"size": (40, 40)}, {"size": (900, 700)}, {"ink": 255, "paper": 0}, {"ink": 60, "paper": 200, "mode": "RGB"},
+    {}, {"size": (40, 40)}, {"size": (500, 600)}, {"ink": 255, "paper": 0}, {"ink": 60, "paper": 200, "mode": "RGB"},
     {"size": (150, 300), "ink": 250, "paper": 30, "mode": "RGBA"}, {"mode": "1"}, {"mode": "P"},
 ]  # fmt: skip
 

@@ -46,6 +46,8 @@ def logged(folder):
     for path in sorted(Path(folder, "tensorboard").iterdir()):
         events = [Event.FromString(record) for record in records(path)]
         assert events[0].file_version == "brain.Event:2"
+        times = [event.wall_time for event in events[1:]]
+        assert times == sorted(times)
         for event in events:
             for value in event.summary.value:
                 found[value.tag].append((event.step, value.simple_value))

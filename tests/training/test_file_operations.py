@@ -4,8 +4,6 @@ Every seventh operation is tried, since each takes a second; ``OPERATIONS_STEP=1
 interruption leaves is continued once, however many interruptions leave the same one.
 """
 
-import concurrent.futures
-import contextlib
 import errno
 import os
 import re
@@ -22,7 +20,8 @@ from matplotlib.figure import Figure
 import sweep
 import train
 from tests.file_operations import run_in_child
-from training import pictures, run_pictures, sweep_pictures, trials, worker_process, workers
+from tests.runs import in_this_process
+from training import pictures, run_pictures, sweep_pictures, trials, workers
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,20 +34,6 @@ NEW, RESUME = shlex.split(TINY + " --out X"), ["--resume", "X", "--quiet"]
 SWEEP = shlex.split("--dataset digits --hidden 4 --epochs 1 --batch-size 512 --lr 0.1 0.2 --workers 1 --quiet --out X")
 STEP = int(os.environ.get("OPERATIONS_STEP", "7"))
 ERRORS = {"full disk": errno.ENOSPC, "input/output error": errno.EIO}
-
-
-class Immediate(concurrent.futures.Executor):
-    """An executor that calls functions at once, in this thread."""
-
-    def submit(self, function, /, *arguments):
-        future = concurrent.futures.Future()
-        future.set_result(function(*arguments))
-        return future
-
-
-@contextlib.contextmanager
-def in_this_process(count):
-    yield Immediate(), lambda job: worker_process.run_one(**job)
 
 
 def draw_quickly(run, *_):

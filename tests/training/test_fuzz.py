@@ -25,7 +25,7 @@ import sweep
 import tensorgrad as tg
 import train
 from tests.file_operations import run_in_child
-from tests.training.test_file_operations import in_this_process
+from tests.runs import in_this_process
 from training import run_pictures, sweep_pictures, worker_process, workers
 from training.grid import AXES
 from training.options import OPTIONS, flag

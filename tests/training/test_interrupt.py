@@ -77,7 +77,7 @@ def test_bar_of_a_resumed_run_starts_at_the_images_it_has_processed(run_train, i
     assert [done for _, _, done, *_ in seen] == [0, 1317, 1317 + 2 * 256]
 
 
-def test_interrupted_run_draws_pictures(run_train, interrupt_after):
+def test_interrupted_run_draws_pictures(run_train, interrupt_after, unrendered):
     interrupt_after(8)
     assert run_train(*STATEFUL, pictures=True).code == 130
     assert {path.name for path in FOLDER.glob("*.png")} == PICTURES
@@ -97,7 +97,9 @@ def test_ctrl_c_outside_an_update_says_how_to_resume(run_train, monkeypatch, uni
     assert_same(uninterrupted)
 
 
-def test_ctrl_c_while_the_final_pictures_are_drawn_loses_nothing_else(run_train, monkeypatch, uninterrupted):
+def test_ctrl_c_while_the_final_pictures_are_drawn_loses_nothing_else(
+    run_train, monkeypatch, uninterrupted, unrendered
+):
     def interrupted(*_):
         assert_same(uninterrupted)  # the result is complete before the pictures
         raise KeyboardInterrupt

@@ -26,10 +26,10 @@ time.sleep(60)
     ("name", "module"),
     [
         ("train.py", "numpy"),
-        ("train.py", "tqdm"),
+        ("train.py", "msgspec"),
         ("evaluate.py", "numpy"),
         ("sweep.py", "numpy"),
-        ("sweep.py", "tqdm"),
+        ("sweep.py", "msgspec"),
     ],
 )
 @pytest.mark.parametrize(

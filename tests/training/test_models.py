@@ -84,7 +84,7 @@ def test_summary_is_printed_with_shapes(model, run_train):
 
 
 @pytest.mark.parametrize("model", ["cnn.yaml", pytest.param("net.py:Net", marks=pytest.mark.slow)], indirect=True)
-def test_pictures_show_the_filters(model, run_train):
+def test_pictures_show_the_filters(model, run_train, unrendered):
     assert run_train(*SETTINGS, model, "--eager", "--out", "run", pictures=True).code == 0
     assert {path.name for path in Path("run").glob("*.png")} == {"curves.png", "confusion.png", "mistakes.png",
                                                                "weights.png"}  # fmt: skip
@@ -134,7 +134,7 @@ def test_sweep_over_files_and_classes(capsys, undrawn, monkeypatch):
     Path("cnn.yaml").write_text(CNN)
     Path("net.py").write_text(NET)
     result = called(capsys, sweep.main, shlex.split(
-        "--dataset digits --epochs 1 --batch-size 512 --model cnn.yaml net.py:Net --workers 2 --out s --quiet"
+        "--dataset digits --epochs 1 --batch-size 512 --model cnn.yaml net.py:Net --workers 1 --out s --quiet"
     ))  # fmt: skip
     names = ["model-cnn.yaml", "model-net.py-Net"]
     says = f"the pictures of {', '.join(names)} could not be drawn; the same command draws them"

@@ -47,7 +47,9 @@ REFUSED = {
     "scaling": FRACTION, "shear": NOT_NEGATIVE, "translation": NOT_NEGATIVE,
     "elastic_amplitude": NOT_NEGATIVE, "elastic_sigma": POSITIVE,
     "teachers": ("must not be empty", [""]), "teachers_from": ("must not be empty", [""]),
-    "temperature": POSITIVE, "labelled_warps": INTEGER_FROM_1,
+    "temperature": ("must be a number of at least 0.01 and less than 1000",
+                    ["0", "-1", "0.001", "1e3", "1e9", "nan", "inf", "hot", ""]),
+    "labelled_warps": INTEGER_FROM_1,
     "from": ("must not be empty", [""]), "freeze": ("must not be empty", [""]),
 }  # fmt: skip
 BOOLEANS = {"eager", "nesterov", "watch_test", "quiet"}

@@ -195,9 +195,9 @@ SETTINGS = {
 @pytest.mark.parametrize("name", [
     name if name in ("momentum", "a pair, or one") else pytest.param(name, marks=pytest.mark.slow) for name in SETTINGS
 ])  # fmt: skip
-def test_two_processes_train_as_one_does(run_together, name):
+def test_two_processes_train_as_one_does(run_together, run_train, without_trials, name):
     arguments = combined(*PLAIN, *SETTINGS[name])
-    assert run_together(*arguments, "--out", "one", count=1).code == 0
+    assert run_train(*arguments, "--out", "one").code == 0
     result = run_together(*arguments, "--out", "two", additions=WRITE_STATE)
     assert (result.code, result.lines) == (0, [])
     assert Path("state-0").read_bytes() == Path("state-1").read_bytes()  # bit by bit
@@ -223,10 +223,12 @@ NORMALIZED = """
 
 
 @needs_mpi
-def test_running_statistics_are_equal_in_all_processes_and_means_are_those_of_the_whole_batch(run_together):
+def test_running_statistics_are_equal_in_all_processes_and_means_are_those_of_the_whole_batch(
+    run_together, run_train, without_trials
+):
     Path("net.yaml").write_text(NORMALIZED)
     arguments = ("--dataset", "digits", "--model", "net.yaml", "--epochs", "1", "--batch-size", "256", "--lr", "1e-9")
-    assert run_together(*arguments, "--out", "one", count=1).code == 0
+    assert run_train(*arguments, "--out", "one").code == 0
     assert run_together(*arguments, "--out", "two", additions=WRITE_STATE).code == 0
     assert Path("state-0").read_bytes() == Path("state-1").read_bytes()
     one, two = weights("one"), weights("two")
@@ -235,7 +237,7 @@ def test_running_statistics_are_equal_in_all_processes_and_means_are_those_of_th
 
 
 @needs_mpi
-def test_interrupted_run_continues_bitwise_and_with_as_many_processes_only(run_together):
+def test_interrupted_run_continues_bitwise_and_with_as_many_processes_only(run_together, run_train, interrupt_after):
     arguments = ("--dataset", "digits", "--hidden", "8", "--epochs", "3", "--batch-size", "256", "--dropout", "0.3",
                  "--shift", "1", "--quiet")  # fmt: skip
     assert run_together(*arguments, "--out", "whole", additions=NO_CLOCK).code == 0
@@ -245,20 +247,19 @@ def test_interrupted_run_continues_bitwise_and_with_as_many_processes_only(run_t
     assert "interrupted in epoch 2 after 9 updates" in result.out  # the others learn of it with the next one
     assert "Traceback" not in result.err
 
-    for count, says in ((1, "mpirun -n 2 python train.py --resume"), (3, "mpirun -n 2 python train.py --resume")):
-        refused = run_together("--resume", "stopped", count=count)
-        assert refused.code == 2
-        (line,) = refused.lines
-        assert "the run was started with 2 processes" in line
-        assert says in line
+    refused = run_train("--resume", "stopped")  # one process; three are refused in the same way
+    assert refused.code == 2
+    (line,) = refused.err.splitlines()
+    assert "the run was started with 2 processes" in line
+    assert "mpirun -n 2 python train.py --resume" in line
     resumed = run_together("--resume", "stopped", "--quiet", additions=NO_CLOCK)
     assert (resumed.code, resumed.lines) == (0, [])
     assert content("stopped") == content("whole")
     result = json.loads(Path("whole/result.json").read_text())
     assert json.loads(Path("stopped/result.json").read_text()) == result
 
-    alone = run_together(*PLAIN, "--out", "alone", count=1, additions=at_update(3, 0, "os.kill(os.getpid(), 2)"))
-    assert alone.code == 130
+    interrupt_after(3)
+    assert run_train(*PLAIN, "--eager", "--out", "alone").code == 130
     refused = run_together("--resume", "alone")
     assert refused.code == 2
     assert ["python train.py --resume" in line for line in refused.lines] == [True]
@@ -272,13 +273,20 @@ def test_a_process_that_fails_ends_the_others_with_one_line(run_together):
 
 
 @needs_mpi
-def test_mistake_is_one_line(run_together):
-    for arguments, says in [(("--lr", "x"), "--lr must be"), (("--batch-size", "1"), "the number of processes, 2"),
-                            (("--resume", "nowhere"), "there is no run to resume")]:  # fmt: skip
-        result = run_together(*combined(*(() if "--resume" in arguments else PLAIN), *arguments))
-        assert result.code == 2
-        (line,) = result.lines
-        assert says in line
+@pytest.mark.parametrize(("arguments", "says"), [
+    ((*PLAIN, "--batch-size", "1"), "the number of processes, 2"),
+    pytest.param((*PLAIN, "--lr", "x"), "--lr must be", marks=pytest.mark.slow),
+    pytest.param(("--resume", "nowhere"), "there is no run to resume", marks=pytest.mark.slow),
+])  # fmt: skip
+def test_mistake_is_one_line(run_together, arguments, says):
+    result = run_together(*combined(*arguments))
+    assert result.code == 2
+    (line,) = result.lines
+    assert says in line
+
+
+@needs_mpi
+def test_help_is_printed_once(run_together):
     helped = run_together("--help")
     assert (helped.code, helped.out.count("usage: train.py")) == (0, 1)
 
@@ -294,10 +302,12 @@ def test_a_process_that_is_killed_ends_the_others(run_together):
 
 @needs_mpi
 def test_a_process_that_hangs_is_not_waited_for_forever(run_together):
-    hangs = "parallel.TIMEOUT = 2.0\n" + at_update(4, 1, "import time; time.sleep(1000)")
+    # Longer at first, since processes do not start at the same time; those that wait keep their cores busy.
+    hangs = "parallel.TIMEOUT = 2.0\n"
+    hangs += at_update(4, "rank", "parallel.TIMEOUT = 0.3; train.time.sleep(1000 * rank)")  # in all processes
     result = run_together(*PLAIN, "--out", "run", additions=hangs)
     assert result.code not in (0, None)
-    assert result.lines == ["train.py: error: process 0 of 2 has waited for the others for 2 s"]
+    assert result.lines == ["train.py: error: process 0 of 2 has waited for the others for 0.3 s"]
 
 
 @needs_mpi

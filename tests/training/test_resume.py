@@ -123,8 +123,12 @@ def edit(path, before, after):
     path.write_text(text.replace(before, after))
 
 
-@pytest.mark.parametrize("change", [("lr: 0.3", "lr: 0.1"), ("out_features: 8", "out_features: 9"),
-                                    ("\nepochs: 3", "\nepochs: none"), ("\nepochs: 3", "\nepochs: [")])  # fmt: skip
+@pytest.mark.parametrize("change", [
+    ("lr: 0.3", "lr: 0.1"), ("out_features: 8", "out_features: 9"), ("\nepochs: 3", "\nepochs: none"),
+    ("\nepochs: 3", "\nepochs: ["), ("\nepochs: 3", "\nepochs: null"), ("\nepochs: 3", "\nepochs: 3\nepoch: 9"),
+    ("\nepochs: 3", "\nepochs: 3\n7: 9"), ("\nout: ", "\nout: x"), ("  compile: true", "  compile: false"),
+    ("  classes: 10", "  classes: 9"), ("  fingerprint: ", "  fingerprint: x"),
+])  # fmt: skip
 def test_edited_configuration_is_refused(run_train, refused, stopped, uninterrupted, change):
     config = stopped / "config.yaml"
     edit(config, *change)
@@ -140,6 +144,32 @@ def test_epochs_of_the_configuration_are_obeyed(run_train, stopped, epochs):
     assert run_train("--resume", stopped, *epochs).code == 0
     assert len((stopped / "metrics.csv").read_text().splitlines()) == 1 + 5
     assert "epochs: 5\n" in (stopped / "config.yaml").read_text()
+
+
+def test_line_that_was_deleted_is_written_again(run_train, stopped):
+    edit(stopped / "config.yaml", "\nlr: 0.3", "")
+    assert run_train("--resume", stopped, "--epochs", 4).code == 0
+    assert "\nlr: 0.3\n" in (stopped / "config.yaml").read_text()
+
+
+def test_place_of_the_data_is_remembered_from_every_folder(run_train, interrupt_after, write_mnist, monkeypatch):
+    write_mnist("a")
+    interrupt_after(1)
+    assert run_train("--data", "a", "--hidden", 4, "--epochs", 1, "--out", "r").code == 130
+    Path("a").rename("b")
+    assert run_train("--resume", "r", "--data", "b").code == 0
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert run_train("--resume", "../r", "--epochs", 2).code == 0
+    Path("../b").rename("c")
+    config = Path("../r/config.yaml")
+    (line,) = [line for line in config.read_text().splitlines() if line.startswith("data:")]
+    edit(config, line, "data: c")
+    assert run_train("--resume", "../r", "--epochs", 3).code == 0
+    edit(config, f"data: {Path('c').absolute()}", "data: null")
+    monkeypatch.setenv("TENSORGRAD_DATA", "c")
+    assert run_train("--resume", "../r", "--epochs", 4).code == 0
+    assert "\ndata: null\n" in config.read_text()
 
 
 def test_lost_configuration_is_written_again(run_train, stopped, uninterrupted):

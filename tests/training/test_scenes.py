@@ -43,7 +43,7 @@ def found_and_bare(kind, seed):
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=pytest.mark.slow if i % 5 else []) for i, kind in enumerate(scenes.KINDS)]
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if i % 8 else []) for i, kind in enumerate(scenes.KINDS)]
 )
 def test_digit_is_found_in_a_scene(kind):
     """In one of two scenes; the share of all is measured by the slow test, and by docs/pictures.py."""

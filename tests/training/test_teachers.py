@@ -1,5 +1,6 @@
 """Distillation: teachers are trained, label warped images, and are learned from; stopped anywhere, it continues."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,8 @@ import models
 import tensorgrad as tg
 import train
 from tests.runs import combined
-from training import images, options, teachers
+from training import images, options, teachers, workers
+from training.run import read_result
 
 TEACHER = """
 - {name: recipe, type: Recipe, params: {epochs: 6, batch_size: 256, optimizer: adamw, lr: 0.01, shift: 0}}
@@ -50,8 +53,33 @@ def run_student(run_train):
     return lambda *more: run_train(*combined(*(() if "--resume" in more else (*COMMAND, "--out", FOLDER)), *more))
 
 
-@pytest.fixture(scope="session")
-def once_taught(tmp_path_factory):
+@pytest.fixture(scope="module", autouse=True)
+def undrawn_teachers(undrawn):
+    """Teachers, which are trained in other processes, draw no pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", undrawn["PYTHONPATH"])
+        yield
+
+
+@pytest.fixture
+def copied_teachers(once_taught, monkeypatch):
+    """Copy the runs of teachers, which take most of the time, instead of training them again with the same result."""
+
+    def copy(job):
+        place = Path(job["folder"])
+        shutil.copytree(once_taught / "teachers" / place.name, place)
+        return read_result(place)
+
+    @contextlib.contextmanager
+    def local(count):
+        with ThreadPoolExecutor(count) as executor:
+            yield executor, copy
+
+    monkeypatch.setattr(workers, "local", local)
+
+
+@pytest.fixture(scope="module")
+def once_taught(tmp_path_factory, undrawn_teachers):
     """The folder in which a student was trained without interruption; its clock stood still."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "time", _StoppedClock)
@@ -167,7 +195,6 @@ def kill():
 @pytest.mark.parametrize(
     ("target", "name", "number", "act"),
     [
-        (teachers, "_show", 1, interrupt),
         (teachers, "_label", 1, kill),
         (tg, "save", 4, kill),  # after the first checkpoint: labels of the second warp
         (teachers, "warped", 2, interrupt),
@@ -177,19 +204,28 @@ def kill():
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
+@pytest.mark.usefixtures("copied_teachers")
 def test_stopped_at_any_moment_it_continues_bitwise(run_student, once_taught, monkeypatch, target, name, number, act):
     monkeypatch.setattr(train, "time", _StoppedClock)
-    if name == "_show":  # which is for runs that are not quiet
-        monkeypatch.setattr(teachers, "_show", lambda *_: None)
     with monkeypatch.context() as patch:
         stopping(patch, target, name, number, act)
         if act is kill:
             with pytest.raises(_Killed):
                 run_student()
         else:
-            quiet = [word for word in COMMAND if word != "--quiet"]
-            ended = train.main([*quiet, "--out", str(FOLDER)]) if name == "_show" else run_student().code
-            assert ended == 130
+            assert run_student().code == 130
+    assert not (FOLDER / "result.json").exists()
+    assert run_student("--resume", FOLDER, "--quiet").code == 0
+    assert contents(FOLDER) == contents(once_taught)
+
+
+def test_interrupted_while_the_teachers_train_it_continues_bitwise(run_student, once_taught, monkeypatch):
+    monkeypatch.setattr(train, "time", _StoppedClock)
+    monkeypatch.setattr(teachers, "_show", lambda *_: None)
+    with monkeypatch.context() as patch:
+        stopping(patch, teachers, "_show", 1, interrupt)  # which is for runs that are not quiet
+        assert train.main([word for word in (*COMMAND, "--out", str(FOLDER)) if word != "--quiet"]) == 130
+    assert not (FOLDER / "teachers/labels-001.npz").exists()
     assert not (FOLDER / "result.json").exists()
     assert run_student("--resume", FOLDER, "--quiet").code == 0
     assert contents(FOLDER) == contents(once_taught)
@@ -214,7 +250,7 @@ def test_what_is_finished_is_not_made_again(run_student, once_taught, monkeypatc
     shutil.copytree(once_taught, FOLDER)
     (FOLDER / "teachers/labels-002.npz").unlink()
     before = {path: path.stat().st_mtime_ns for path in FOLDER.glob("teachers/**/*") if path.is_file()}
-    monkeypatch.setattr(teachers.workers, "local", None)  # no teacher is trained
+    monkeypatch.setattr(workers, "local", None)  # no teacher is trained
     assert run_student("--resume", FOLDER, "--epochs", "7", "--quiet").code == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert contents(FOLDER)["teachers/labels-002.npz"] == contents(once_taught)["teachers/labels-002.npz"]
@@ -227,7 +263,7 @@ def test_pictures_of_a_finished_run_need_no_teachers(run_student, once_taught):
 
 def test_students_share_teachers_and_add_labels(run_student, once_taught, monkeypatch):
     shutil.copytree(once_taught, "first")
-    monkeypatch.setattr(teachers.workers, "local", None)
+    monkeypatch.setattr(workers, "local", None)
     assert run_student("--teachers-from", "first", "--seed", "4", "--labelled-warps", "3").code == 0
     assert not (FOLDER / "teachers").exists()
     assert contents(Path("first"))["teachers/labels-001.npz"] == contents(once_taught)["teachers/labels-001.npz"]
@@ -251,7 +287,7 @@ def test_students_share_teachers_and_add_labels(run_student, once_taught, monkey
         (["--teachers-from", "first", "--validation", "0.2"], ["settings.json", "validation"]),
         (["--teachers-from", "first", "--teachers", "models/teacher.yaml"], ["settings.json", "teachers"]),
         (["--label-smoothing", "0.1"], ["--label-smoothing cannot be combined with --teachers"]),
-        (["--temperature", "0"], ["--temperature must be a number greater than 0"]),
+        (["--temperature", "0"], ["--temperature must be a number of at least 0.01"]),
         (["--labelled-warps", "0"], ["--labelled-warps must be an integer of at least 1"]),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",

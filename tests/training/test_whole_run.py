@@ -122,13 +122,13 @@ def test_unusual_settings_run(run_tiny, settings):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems require file names that are text")
-def test_folder_whose_name_is_not_text(run_tiny):
+def test_folder_whose_name_is_not_text(run_tiny, unrendered):
     result = run_tiny("--out", "x\udcff", pictures=True)
     assert (result.code, "x\\udcff" in result.out) == (0, True)
     assert len(list(Path("x\udcff").glob("*.png"))) == 4
 
 
-def test_curves_mark_the_epoch_of_the_checkpoint(run_tiny, monkeypatch):
+def test_curves_mark_the_epoch_of_the_checkpoint(run_tiny, monkeypatch, unrendered):
     from training import pictures
 
     given = []
@@ -139,7 +139,7 @@ def test_curves_mark_the_epoch_of_the_checkpoint(run_tiny, monkeypatch):
     assert [row["epoch"] for row in history] == [1, 2, 3, 4]
 
 
-def test_resuming_a_finished_run_draws_its_pictures_again(run_tiny, run_train):
+def test_resuming_a_finished_run_draws_its_pictures_again(run_tiny, run_train, unrendered):
     folder = run_tiny().folder
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     result = run_train("--resume", folder, "--quiet", pictures=True)
@@ -153,7 +153,7 @@ def test_settings_of_matplotlib_do_not_matter(run_program, run_train):
     Path("matplotlibrc").write_text("text.usetex: True\nfont.size: 30\nfigure.dpi: 10\nnonsense: 1")
     environment = os.environ | {"MPLBACKEND": "module://nonexistent"}
     ended = run_program("train.py", *TINY, "--quiet", "--out", "r", env=environment)
-    assert ended.returncode == 0, ended.stderr
+    assert (ended.returncode, ended.stderr) == (0, "")  # not a word on the entries of that file
     drawn = {name: Path("r", name).read_bytes() for name in PICTURES}
     Path("matplotlibrc").unlink()
     assert run_train("--resume", "r", "--quiet", pictures=True).code == 0
