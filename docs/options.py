@@ -48,7 +48,7 @@ WITH_RESUME.
 * The best weights so far are kept until an epoch is better. `--patience` counts from the present epoch.
 
 These options, but for `--quiet`, may also be edited in `config.yaml`; the command line overrides it. If another one
-has been edited or added there, the run is not continued.
+has been edited or added there, the run is not continued. What is recorded under `decided` is not read.
 
 `--from FILE` starts another run from the weights in a file, with an optimizer and a schedule of its own.
 

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 import tensorgrad as tg
 from tensorgrad import blas, functional
-from tensorgrad.functional import convolution_products, depthwise, pixel_matrices, pooled_windows, whole_windows
+from tensorgrad.functional import (
+    convolution_products,
+    depthwise,
+    pixel_matrices,
+    pooled_windows,
+    shifted_pixels,
+    whole_windows,
+)
 from tensorgrad.functional.folding import fold, unfold
 from tests.helpers import draw, leaf
 
@@ -267,12 +274,24 @@ def test_padding_is_never_the_maximum_and_gets_no_gradient():
     np.testing.assert_array_equal(tg.grad(np.sum(out), x).ravel(), [1, 1, 0, 1, 1, 0, 0, 0, 0])
 
 
-METHODS = {  # constants of the modules that compute convolutions, for each way to compute them
+METHODS = {  # attributes of the modules that compute convolutions, for each way to compute them
     "whole windows, one image at a time": {whole_windows: {"_CACHE": 1}, convolution_products: {"_FEW": 10**9}},
     "whole windows, few images at a time": {whole_windows: {"_CACHE": 3000}, convolution_products: {"_FEW": 10**9}},
-    "shifted pixels, one image at a time": {pixel_matrices: {"_CACHE": 1}, convolution_products: {"_FEW": 0}},
-    "shifted pixels, two images at a time": {pixel_matrices: {"_CACHE": 3000}, convolution_products: {"_FEW": 0}},
-    "shifted pixels by NumPy": {convolution_products: {"_FEW": 0}, blas: {"_routines": dict}},
+    "shifted pixels, one image at a time": {
+        pixel_matrices: {"_CACHE": 1},
+        shifted_pixels: {"_idle": {}},
+        convolution_products: {"_FEW": 0},
+    },
+    "shifted pixels, two images at a time": {
+        pixel_matrices: {"_CACHE": 3000},
+        shifted_pixels: {"_idle": {}},
+        convolution_products: {"_FEW": 0},
+    },
+    "shifted pixels by NumPy": {
+        shifted_pixels: {"_idle": {}},
+        convolution_products: {"_FEW": 0},
+        blas: {"_routines": dict},
+    },
     "loops for single channels": {depthwise: {"_LONG": 0, "_CACHE": 1}},
 }
 
@@ -300,6 +319,37 @@ def test_property_all_ways_to_compute_a_convolution_agree(method, drawn, channel
         for got, wanted in zip(results(), expected, strict=True):
             values = wanted if isinstance(wanted, np.ndarray) else wanted.data
             np.testing.assert_allclose(tg.Tensor(got).data, values, atol=1e-9 * (1 + np.abs(values).max(initial=0)))
+
+
+def test_a_convolution_reuses_memory_in_which_nothing_is_left_of_earlier_images(monkeypatch):
+    """Calls in turns, with as many images as before and fewer, and with values that are not finite."""
+    monkeypatch.setattr(shifted_pixels, "_idle", {})
+    weight, bias, g = leaf(draw(3, 8, 3, 3)), leaf(draw(3, seed=1)), draw(5, 3, 6, 4, seed=2)
+    batches = [draw(n, 8, 6, 4, seed=3 + n) for n in (5, 3, 5)]
+
+    def results(x):
+        y = tg.conv2d(leaf(x), weight, bias, padding=1)
+        return [y.data, *tg.grad(y, [weight, bias], g[: len(x)])]
+
+    expected = []
+    for x in batches:
+        shifted_pixels._idle.clear()
+        expected.append(results(x))
+    plans = shifted_pixels._idle
+    assert len(plans) == 2  # of the last call: of the result, and of the gradient of the filters
+    for _ in range(2):
+        for x, wanted in zip(batches, expected, strict=True):
+            with np.errstate(invalid="ignore"):
+                results(np.full_like(x, np.inf))
+            for got, value in zip(results(x), wanted, strict=True):
+                np.testing.assert_array_equal(got, value)
+    assert len(plans) == 4
+    monkeypatch.setattr(shifted_pixels, "_KEPT", 1)
+    results(batches[1])
+    assert len(plans) == 1
+    monkeypatch.setattr(shifted_pixels, "_LARGE", 0)
+    results(batches[1])
+    assert not plans
 
 
 @pytest.mark.parametrize("channels", [(1, 6, 2), (3, 1, 1), (1, 1, 2)], ids=["many", "single", "few"])

@@ -23,6 +23,7 @@ from training.options import OPTIONS, WITH_RESUME, absolute, check
 from training.state import COLUMNS, Progress, Result, check_network, options_in, progress_in, without_nan
 
 _OPTIMIZER, _EMA = "optimizer.", "ema."  # prefixes of arrays that are not the network's
+_NOT_READ = ("quiet", "decided")  # in config.yaml, which may be newer than the checkpoint if a run was killed
 _DATA_SET = "data_set"  # what config.yaml says about the images, beside the options
 _HEADER = b"# All options of this run. The layers have the form of those in a model file.\n"  # of config.yaml
 
@@ -100,7 +101,7 @@ class Run:
             if name not in written:
                 meant = suggestion(str(name), written)
                 raise ConfigError(f"{path}: {models.brief(name)} is not an option of a run; {meant}")
-            if value == written[name] or name == "quiet":
+            if value == written[name] or name in _NOT_READ:
                 continue
             if name not in WITH_RESUME:
                 raise ConfigError(f"{path}: {name} has been edited, but a run continues with its own options: change "

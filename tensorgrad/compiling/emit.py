@@ -124,7 +124,10 @@ class Source:
         if kind in (int, float, bool, str, type(None)):
             return repr(x)
         if kind is Output:
-            return self._output(x)
+            text = self.expression(x.data)
+            for make in x.made_by:
+                text = f"{self.function(make)}({text})"
+            return text
         if kind is slice:
             return f"slice({', '.join(map(self.expression, (x.start, x.stop, x.step)))})"
         if kind in (tuple, list) or hasattr(kind, "_fields"):
@@ -135,16 +138,6 @@ class Source:
         if kind is dict:
             return f"{{{', '.join(f'{self.expression(key)}: {self.expression(item)}' for key, item in x.items())}}}"
         return "..." if x is ... else self.constant(x, getattr(x, "__name__", "c") if callable(x) else "c")
-
-    def _output(self, x: Output) -> str:
-        """A result: a copy, which the caller owns."""
-        value = self.expression(x.data)
-        if x.kind in PYTHON:
-            return f"{x.kind.__name__}({value})"
-        copy = f"{self.function(np.array)}({value})"
-        if issubclass(x.kind, np.generic):
-            return f"{copy}[()]"
-        return copy if x.kind is np.ndarray else f"{self.function(x.kind)}({copy})"
 
     def _index(self, x: Any) -> str:
         if isinstance(x, tuple) and x:
@@ -158,7 +151,7 @@ class Source:
         """The name of a function; of a method of a ufunc, with the ufunc."""
         if isinstance(getattr(fn, "__self__", None), np.ufunc):
             return f"{self.function(fn.__self__)}.{fn.__name__}"
-        return self.constant(fn, getattr(fn, "__name__", "f").strip("_"))
+        return fn.__name__ if fn in PYTHON else self.constant(fn, getattr(fn, "__name__", "f").strip("_"))
 
     def _call(self, step: Instruction, out: str = "") -> str:
         fn, args = step.fn, [self.expression(x) for x in step.args]

@@ -77,14 +77,16 @@ def with_products(program: list[Instruction], grads: Grads, results: Iterable[Tr
         updates = [i for i in users if _updates(program[i], tensor)]
         if len(updates) != 1 or (product := _product(program, users, updates[0], g)) is None:
             continue
-        (position,) = updates
-        update, (a, b, decay) = program[position], product
-        update = update._replace(kwargs={**update.kwargs, "operands": [*update.kwargs.get("operands", ()), a, b]})
-        creation = program[users[0]]._replace(fn=update.kwargs["product"], args=(a, b, decay) if decay else (a, b))
-        before = [step for i, step in enumerate(program[:position]) if i not in users or step.kind == "effect"]
-        rest = enumerate(program[position + 1 :], position + 1)
-        after = [step if i not in users else _without(step, g) for i, step in rest]
-        program, grads[k] = [*before, creation, update, *after], (tensor, None)
+        (position,), (a, b, decay) = updates, product
+        update, first, others = program[position], users[0], users[1:]
+        operands = [*update.kwargs.get("operands", ()), a, b]
+        changed = {i: _without(program[i], g) for i in others if i > position}
+        changed[position] = update._replace(kwargs={**update.kwargs, "operands": operands})
+        arguments = (a, b, decay) if decay else (a, b)
+        changed[first] = program[first]._replace(fn=update.kwargs["product"], args=arguments)
+        added = {i for i in others if program[i].kind == "call"}  # the gradient of a penalty
+        program = [changed.get(i, step) for i, step in enumerate(program) if i not in added]
+        grads[k] = (tensor, None)
     return program, grads
 
 

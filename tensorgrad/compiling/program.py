@@ -40,8 +40,11 @@ class Program:
         outside = [*r.trace.captured.values(), *[x for x in r.arguments if isinstance(x, Traced)]]
         program = r.trace.instructions if exact else passes.with_dot_products(r.trace.instructions)
         program = passes.without_dead_code(program, [*traced_in([g for _, g in grads]), *results, *outside])
+        self._products: list[Any] = []  # tensors whose gradient is not computed
         if not exact:
-            program, grads = passes.with_products(program, grads, results)
+            computed = grads
+            program, grads = passes.with_products(program, computed, results)
+            self._products = [t for (t, new), (_, old) in zip(grads, computed, strict=True) if new is not old]
         early, late = passes.with_changes_last(program, {x.storage for x in outside})
         if check := next((step for step in late if step.kind in ("guard", "draw")), None):
             raise CompileError(
@@ -51,8 +54,6 @@ class Program:
             )
         updates = [pair for step in late if step.kind == "effect" for pair in step.args]  # tensors and gradients
         kept = [(tensor, g) for tensor, g in (*grads, *updates) if g is not None]
-        final = dict(grads)
-        self._products = [tensor for tensor, _ in kept if final.get(tensor, kept) is None]
 
         source = Source([*early, *late], [g for _, g in kept], results)
         name = source.unused_name(name)

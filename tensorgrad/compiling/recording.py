@@ -22,16 +22,14 @@ class Output:
 
     def __init__(self, data: Any, kind: Any = None) -> None:
         self.data = data
-        self.kind: Any = kind or getattr(data, "number", None) or np.ndarray
+        kind = kind or getattr(data, "number", None) or np.ndarray
+        is_number = kind in PYTHON or issubclass(kind, np.generic)
+        # what is called in turn with the result, to make what the caller gets, and owns
+        self.made_by = [kind] if is_number else [np.array] if kind is np.ndarray else [np.array, kind]
 
     def own(self) -> Any:
-        """The result of the recorded call, as the caller gets it: a copy."""
-        if self.kind in PYTHON:
-            return value_of(self.data)
-        array = np.array(value_of(self.data))
-        return (
-            array[()] if issubclass(self.kind, np.generic) else array if self.kind is np.ndarray else self.kind(array)
-        )
+        """The result of the recorded call, as the caller gets it."""
+        return functools.reduce(lambda x, make: make(x), self.made_by, value_of(self.data))
 
 
 class Recording:

@@ -89,7 +89,7 @@ class Trace:
         self.escaped: EscapeError | None = None  # the last one
         self.is_whole = True  # whether everything was recorded
         self._record: Record | None = None  # whose rule is running
-        self._rule_start = 0  # the number of instructions before this rule
+        self._rule_start = 0  # the number of stand-ins before this rule
         self._taken: set[int] = set()  # arrays that a backward pass owns, by ``id``
         self._depth = 0  # of calls by `run`
 
@@ -220,7 +220,7 @@ class Trace:
 
         def follow(rule: Any) -> Any:
             def run(*args: Any, **params: Any) -> Any:
-                outer, self._record, self._rule_start = self._record, record, len(self.instructions)
+                outer, self._record, self._rule_start = self._record, record, len(self.stand_ins)
                 try:
                     return self.run(rule, args, params)
                 finally:
@@ -246,7 +246,7 @@ class Trace:
     def take(self, x: Traced) -> bool:
         """Whether the rule that was run last created this array, so that it may be modified; true only once."""
         is_new: bool = (
-            x.position >= self._rule_start and x.value.base is None and not x.is_scalar and id(x) not in self._taken
+            x.index >= self._rule_start and x.value.base is None and not x.is_scalar and id(x) not in self._taken
         )
         self._taken.add(id(x))
         return is_new

@@ -34,7 +34,7 @@ class Traced(NDArrayOperatorsMixin):
     """An array while a program is recorded: its value in the recorded call, and its position in the program."""
 
     __slots__ = (
-        "__weakref__", "dtype", "index", "name", "number", "owns_memory", "position", "shape", "storage", "strides",
+        "__weakref__", "dtype", "index", "name", "number", "owns_memory", "shape", "storage", "strides",
         "trace", "value",
     )  # fmt: skip
 
@@ -42,13 +42,12 @@ class Traced(NDArrayOperatorsMixin):
     storage: int  # identifies the memory, which views share
     number: type | None  # the class of a NumPy scalar or a Python number; None for an array
     index: int  # the number of stand-ins before
-    position: int  # the number of instructions before the one that creates it
     name: str  # of an argument or a captured array; "" for a result
 
     def __init__(self, trace: Trace, value: Any, name: str = "") -> None:
         self.trace, self.name = trace, name
         self.number = None if isinstance(value, np.ndarray) else type(value)
-        self.value, self.position = np.asarray(value), len(trace.instructions)
+        self.value = np.asarray(value)
         self.shape, self.dtype, self.strides = self.value.shape, self.value.dtype, self.value.strides
         self.owns_memory, self.storage = self.value.base is None, owner_of(self.value)
         self.index = len(trace.stand_ins)

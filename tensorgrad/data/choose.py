@@ -80,7 +80,7 @@ def load(
 
 def _load_folder(name: str | None, place: Path) -> Dataset:
     """Load a data set from a folder or a file: the four files of a known one, or files of other programs."""
-    known = KNOWN.get(name or "mnist")
+    known = KNOWN.get(name or _named_after(place))
     if known is not None:
         files = find(place, known)
         if not isinstance(files, str):
@@ -98,6 +98,17 @@ def _load_folder(name: str | None, place: Path) -> Dataset:
     else:
         arrays, brightest, names = tidy(train, test, known.class_names, is_transposed=known.is_transposed)
     return Dataset(name or "files", **arrays, brightest=brightest, source=str(place), class_names=names)
+
+
+def _named_after(place: Path) -> str:
+    """The data set after which a folder is named, or that around ``raw``, of those with the file names of MNIST."""
+    folder = place.resolve()
+    title = (folder.parent if folder.name == "raw" else folder).name.lower()
+    names = {
+        part.partition("/")[0].lower(): known.name
+        for known in KNOWN.values() if not has_own_names(known) for part in known.folders if part != "raw"
+    }  # fmt: skip
+    return names.get(title, "mnist")
 
 
 def _only_one(place: Path) -> Known:

@@ -167,7 +167,7 @@ class _Pass:
         simple = self.is_plain and not is_unbroadcast
         try:
             if row.together is not None:
-                found = self._run_together(row, record, g, ans, inputs, parents)
+                found, inputs = self._run_together(row, record, g, ans, inputs, parents), ()  # no work for each pair
             for i, parent in enumerate(parents):
                 if parent is None:
                     continue

@@ -46,8 +46,8 @@ class ZeroRule:
         sake of later derivatives.
         """
         row = record.row
-        reads_values = record.ans is not None or any([not isinstance(x, Outline) for x in record.inputs or ()])
-        if self.recorded and row.together is None and not reads_values:
+        may_read_nothing = self.recorded and row.together is None and record.ans is None
+        if may_read_nothing and all([isinstance(x, Outline) for x in record.inputs or ()]):
             return out  # the rule cannot have turned a zero into NaN
         suspect = np.isnan(value_of(out))
         has_kink = row.elementwise and all(record.parents or ())  # if it selects between tracked inputs

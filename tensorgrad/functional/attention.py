@@ -9,7 +9,7 @@ import numpy as np
 from tensorgrad.engine.tape import Array, Variable, as_array, value_of
 from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import check_broadcastable, floating, in_precision_of
-from tensorgrad.functional.probabilities import softmax
+from tensorgrad.functional.probabilities import masked_softmax, softmax
 from tensorgrad.functional.regularization import dropout
 
 
@@ -85,8 +85,10 @@ def _masked_softmax(scores: Array, mask: Array) -> Array:
         raise TypeError("attn_mask must hold booleans (true for keys to attend to) or floats (added to the scores), "
                         f"got {mask.dtype}: write attn_mask.astype(bool)")  # fmt: skip
     seen = np.atleast_1d(value_of(mask) if mask.dtype == bool else value_of(mask) != -np.inf)
-    scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask.astype(scores.dtype)
     empty = ~np.any(seen, axis=-1, keepdims=True)
+    if type(mask) is np.ndarray and mask.dtype == bool and not empty.any():
+        return masked_softmax(scores, mask=mask)
+    scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask.astype(scores.dtype)
     if not empty.any():
         return softmax(scores)
     return np.where(empty, 0, softmax(np.where(empty, 0, scores)))

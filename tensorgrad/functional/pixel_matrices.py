@@ -121,6 +121,7 @@ class PixelMatrices:
         most = max(min(_CACHE // max(each, 1), number), 1)
         self.few = min(range(most, most // 2, -1), key=lambda few: -number % few)  # images at a time
         self.groups, self.channels, self.features = groups, channels // groups, features // groups
+        self.elements, self.dtype = math.prod(windows.kernel), dtype
         self.grid = grid = grid_of(windows, tuple(lengths), self.few)
         self.images = np.zeros((len(grid.parts), groups, grid.size, self.channels), dtype)
         self.results = np.zeros((groups, math.prod(grid.out_shape), self.features), dtype)

@@ -70,7 +70,7 @@ def log_softmax(x: Array, axis: Any = -1) -> Array:
     given = floating(x)
     x = widened(given)
     shifted = x - np.maximum.reduce(x, axis, keepdims=True, initial=-np.inf)
-    out = shifted - np.log(np.add.reduce(np.exp(shifted), axis, keepdims=True)) if x.size else shifted
+    out = shifted - np.log(_total(np.exp(shifted), axis)) if x.size else shifted
     return out if x is given else out.astype(given.dtype)
 
 
@@ -88,18 +88,41 @@ def softmax(x: Array, axis: Any = -1) -> Array:
            [1. , 0. ]])
     """
     given = floating(x)
-    x = widened(given)
-    out = np.asarray(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
+    return _softmax(widened(given), axis).astype(given.dtype, copy=False)
+
+
+@primitive
+def masked_softmax(x: Array, *, mask: Array) -> Array:
+    """`softmax` along the last axis of the elements where ``mask``, which broadcasts to ``x``, is true; 0 elsewhere.
+
+    A composition with `numpy.where` would mask the gradient, too, which is 0 there already.
+    """
+    seen = np.where(mask, widened(x), -np.inf)
+    return _softmax(seen, -1, seen).astype(x.dtype, copy=False)
+
+
+def _softmax(x: Array, axis: Any, out: Array = None) -> Array:
+    """The softmax of any but float16, computed in ``out``, which may be ``x``."""
+    out = np.asarray(np.subtract(x, np.max(x, axis=axis, keepdims=True, initial=-np.inf), out=out))
     np.exp(out, out=out)
-    out /= np.sum(out, axis=axis, keepdims=True)
-    return out.astype(given.dtype, copy=False)
+    out /= _total(out, axis)
+    return out
+
+
+def _total(x: Array, axis: Any) -> Array:
+    """The sum over ``axis``, which stays with length 1; over the last axis by BLAS, in a fifth of the time."""
+    if axis in (-1, x.ndim - 1) and x.size and x.dtype.char in "fd":
+        n = x.shape[-1]
+        return np.reshape(np.reshape(x, (x.size // n, n)) @ np.ones(n, x.dtype), (*x.shape[:-1], 1))
+    return np.add.reduce(x, axis, keepdims=True)
 
 
 # fmt: off
-rule(softmax,     lambda g, ans, _x, axis=-1: ans * (g - _inner(widened(g), ans, axis)))
-rule(log_softmax, lambda g, ans, _x, axis=-1: g - np.exp(ans) * np.add.reduce(widened(g), axis, keepdims=True))
-rule(logsumexp,   lambda g, ans, x, axis=None, keepdims=False:
-                      _shared(restore(g, axis, keepdims), restore(ans, axis, keepdims), x))
+rule(softmax,        lambda g, ans, _x, axis=-1: ans * (g - _inner(widened(g), ans, axis)))
+rule(masked_softmax, lambda g, ans, _x, *, mask: ans * (g - _inner(widened(g), ans, -1)))
+rule(log_softmax,    lambda g, ans, _x, axis=-1: g - np.exp(ans) * np.add.reduce(widened(g), axis, keepdims=True))
+rule(logsumexp,      lambda g, ans, x, axis=None, keepdims=False:
+                         _shared(restore(g, axis, keepdims), restore(ans, axis, keepdims), x))
 # fmt: on
 
 

@@ -12,9 +12,9 @@ Source: Anderson, Vasudevan, Keane and Gregg, "Low-memory GEMM-based convolution
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,23 +23,71 @@ from tensorgrad.functional.pixel_matrices import PixelMatrices
 from tensorgrad.functional.small_products import products
 from tensorgrad.functional.windows import Ints, Windows, padded
 
+_KEPT, _LARGE = 32, 1 << 20  # how many `Plan` objects are kept for the next call, and bytes beyond which none is
+
+
+class Plan(NamedTuple):
+    """The memory that a function below uses, and its products, which are prepared for this memory."""
+
+    matrices: PixelMatrices
+    kernel: Array
+    multiply: Callable[[], object]
+
+
+_idle: dict[Any, Plan] = {}
+"""Plans of earlier calls that no call uses now, by `_planned`'s arguments; the one that was used last is the last."""
+
+
+@contextlib.contextmanager
+def _planned(make: Callable[..., Plan], *sizes: Any) -> Iterator[Plan]:
+    """``make(*sizes)``, or a plan from an earlier call: for small images, making one takes a fifth of the time."""
+    plan = _idle.pop((make, sizes), None) or make(*sizes)
+    yield plan  # after an error, the memory may hold anything, and the plan is not kept
+    if plan.matrices.images.nbytes + plan.matrices.results.nbytes + plan.kernel.nbytes <= _LARGE:
+        _idle[make, sizes] = plan
+        for oldest in list(_idle)[:-_KEPT]:
+            _idle.pop(oldest, None)
+
+
+def _for_correlate(*sizes: Any) -> Plan:
+    matrices = PixelMatrices(*sizes)
+    kernel = np.empty((matrices.groups, matrices.elements, matrices.channels, matrices.features), matrices.dtype)
+    return Plan(matrices, kernel, products(
+        [(pixels, kernel[group, elements].reshape(pixels.shape[1], -1), results)
+         for group, elements, pixels, results in matrices.terms()]
+    ))  # fmt: skip
+
+
+def _for_spread(*sizes: Any) -> Plan:
+    matrices = PixelMatrices(*sizes)
+    kernel = np.empty((matrices.groups, matrices.features, matrices.elements, matrices.channels), matrices.dtype)
+    return Plan(matrices, kernel, products(
+        [(results, kernel[group, :, elements].reshape(-1, pixels.shape[1]), pixels)
+         for group, elements, pixels, results in matrices.terms()]
+    ))  # fmt: skip
+
+
+def _for_filters(*sizes: Any) -> Plan:
+    matrices = PixelMatrices(*sizes)
+    kernel = np.empty((matrices.groups, matrices.elements, matrices.channels, matrices.features), matrices.dtype)
+    return Plan(matrices, kernel, products(
+        [(pixels.T, results, kernel[group, elements].reshape(pixels.shape[1], -1))
+         for group, elements, pixels, results in matrices.terms()]
+    ))  # fmt: skip
+
 
 def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows, groups: int) -> Array:
     """``(N, C, *spatial)`` and ``(O, C / groups, *kernel)`` to ``(N, O, *out)``, in memory with the channels last."""
     result = _channels_last((len(x), len(w), *windows.out), x.dtype)
-    matrices = PixelMatrices(windows, x.shape, len(w), groups, x.dtype)
-    kernel = np.ascontiguousarray(matrices.pack(w))  # (groups, elements, C, O)
-    multiply = products(
-        [(pixels, kernel[group, elements].reshape(pixels.shape[1], -1), results)
-         for group, elements, pixels, results in matrices.terms()]
-    )  # fmt: skip
     shift = bias[0].reshape(groups, 1, -1) if bias else 0
-    for parts, (results, of_result) in matrices.batches(x, result):
-        for part, of_x in parts:
-            part[...] = of_x
-        matrices.results[...] = shift
-        multiply()
-        of_result[...] = results
+    with _planned(_for_correlate, windows, x.shape, len(w), groups, x.dtype) as (matrices, kernel, multiply):
+        kernel[...] = matrices.pack(w)
+        for parts, (results, of_result) in matrices.batches(x, result):
+            for part, of_x in parts:
+                part[...] = of_x
+            matrices.results[...] = shift
+            multiply()
+            of_result[...] = results
     return result
 
 
@@ -47,40 +95,33 @@ def spread(g: Array, w: Array, shape: Ints, windows: Windows, groups: int) -> Ar
     """``(N, O, *out)`` and ``(O, C / groups, *kernel)`` to ``(N, C, *shape)``: the transpose of `correlate`."""
     shape = (len(g), groups * w.shape[1], *shape)
     result = np.empty(shape, g.dtype) if g.flags.c_contiguous else _channels_last(shape, g.dtype)
-    matrices = PixelMatrices(windows, shape, len(w), groups, g.dtype)
-    kernel = np.ascontiguousarray(np.moveaxis(matrices.pack(w), -1, 1))  # (groups, O, elements, C)
-    multiply = products(
-        [(results, kernel[group, :, elements].reshape(-1, pixels.shape[1]), pixels)
-         for group, elements, pixels, results in matrices.terms()]
-    )  # fmt: skip
-    if not matrices.grid.covers:
-        result[...] = 0
-    for parts, (results, of_g) in matrices.batches(result, g):
-        matrices.images[...] = 0
-        results[...] = of_g
-        multiply()
-        for part, of_result in parts:
-            of_result[...] = part
+    with _planned(_for_spread, windows, shape, len(w), groups, g.dtype) as (matrices, kernel, multiply):
+        kernel[...] = np.moveaxis(matrices.pack(w), -1, 1)
+        if not matrices.grid.covers:
+            result[...] = 0
+        for parts, (results, of_g) in matrices.batches(result, g):
+            matrices.images[...] = 0
+            results[...] = of_g
+            multiply()
+            for part, of_result in parts:
+                of_result[...] = part
     return result
 
 
 def correlate_filters(x: Array, g: Array, windows: Windows, groups: int) -> Array:
     """``(N, C, *spatial)`` and ``(N, O, *out)`` to ``(O, C / groups, *kernel)``."""
-    matrices = PixelMatrices(windows, x.shape, g.shape[1], groups, x.dtype)
-    channels, features = matrices.channels, matrices.features
-    total = np.zeros((groups, math.prod(windows.kernel), channels, features), x.dtype)
-    multiply = products(
-        [(pixels.T, results, total[group, elements].reshape(pixels.shape[1], -1))
-         for group, elements, pixels, results in matrices.terms()]
-    )  # fmt: skip
-    for parts, (results, of_g) in matrices.batches(x, g):
-        for part, of_x in parts:
-            part[...] = of_x
-        results[...] = of_g
-        multiply()
-    if not np.isfinite(total).all():
+    features = g.shape[1]
+    with _planned(_for_filters, windows, x.shape, features, groups, x.dtype) as (matrices, total, multiply):
+        total[...] = 0
+        for parts, (results, of_g) in matrices.batches(x, g):
+            for part, of_x in parts:
+                part[...] = of_x
+            results[...] = of_g
+            multiply()
+        filters, is_finite = matrices.unpack(total), np.isfinite(total).all()
+    if not is_finite:
         return _filters_by_element(x, g, windows, groups)
-    return matrices.unpack(total).reshape(g.shape[1], channels, *windows.kernel)
+    return filters.reshape(features, matrices.channels, *windows.kernel)
 
 
 def _filters_by_element(x: Array, g: Array, windows: Windows, groups: int) -> Array:

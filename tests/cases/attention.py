@@ -9,6 +9,7 @@ import tensorgrad as tg
 from cases.activations import Drawn
 from cases.rows import Row, real
 from tensorgrad.functional.embeddings import add_to_rows
+from tensorgrad.functional.probabilities import masked_softmax
 
 INDICES = np.array([[4, 0, 4], [1, 3, 0]])
 MASK = np.array([[True, False, True, True], [False, True, False, False], [True, True, True, True]])
@@ -20,6 +21,11 @@ def _scattered(g):
     for place in np.ndindex(INDICES.shape):
         out[INDICES[place]] += g[place]
     return out
+
+
+def _masked_shares(x):
+    shares = np.exp(x) * MASK
+    return shares / shares.sum(axis=-1, keepdims=True)
 
 
 def _attention(q, k, v, mask=None, scale=None, causal=False):
@@ -66,6 +72,7 @@ ROWS = [
     Row("attention causal, batch", lambda q, k, v: attention(q, k, v, is_causal=True),   real, [(2, 3, 2), (2, 4, 2), (2, 4, 2)],    lambda q, k, v: _attention(q, k, v, causal=True)),
     Row("attention causal",   lambda q, k, v: attention(q, k, v, is_causal=True),        real, QKV,                                  lambda q, k, v: _attention(q, k, v, causal=True)),
     Row("attention dropout",  lambda q, k, v: attention(q, k, v, dropout_p=0.3, rng=Drawn), real, QKV,                               _dropped),
+    Row("masked_softmax",     lambda x: masked_softmax(x, mask=MASK),                    real, [(2, 3, 4)],                          _masked_shares),
     Row("embedding",          lambda w: tg.embedding(INDICES, w),                        real, [(5, 2)],                             lambda w: np.stack([[w[i] for i in row] for row in INDICES])),
     Row("add_to_rows",        lambda g: add_to_rows(g, rows=INDICES, count=5),           real, [(2, 3, 2)],                          lambda g: _scattered(g)),
     Row("embedding one",      lambda w: tg.embedding(3, w),                              real, [(5, 2)],                             lambda w: w[3]),

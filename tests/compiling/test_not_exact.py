@@ -144,6 +144,24 @@ def test_an_error_in_the_update_leaves_no_product_behind(monkeypatch):
     assert w.grad is None
 
 
+@pytest.mark.parametrize("with_blas", [True, False], ids=["BLAS", "NumPy"])
+@pytest.mark.parametrize("beta", [1.0, 0.5])
+@pytest.mark.parametrize(
+    ("m", "k", "n", "order"), [(5000, 7, 30, "C"), (5000, 33, 30, "C"), (30, 7, 5000, "F"), (6, 90, 7, "C")]
+)
+def test_a_product_added_to_an_array(m, k, n, order, beta, with_blas, monkeypatch):
+    """Also in parts, with either factor scaled, and with factors that are larger than the product."""
+    if not with_blas:
+        monkeypatch.setattr(blas, "enabled", lambda: False)
+    rng = np.random.default_rng(0)
+    a, b, c = rng.random((k, m)).T, rng.random((k, n)), np.asarray(rng.random((m, n)), order=order)
+    before, expected = [a.copy(), b.copy()], -0.3 * (a @ b) + beta * c
+    Product(a, b).add_to(c, -0.3, beta, np.empty_like(c), np.empty_like(c))
+    np.testing.assert_allclose(c, expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(a, before[0])
+    np.testing.assert_array_equal(b, before[1])
+
+
 def test_a_product_as_an_array():
     a, b, p = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4), np.ones((2, 4))
     np.testing.assert_array_equal(Product(a, b).of(p), a @ b)

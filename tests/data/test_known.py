@@ -101,6 +101,15 @@ def test_only_data_set_of_a_folder_is_found_without_its_name(tmp_path, name):
             load(None, tmp_path)
 
 
+@pytest.mark.parametrize("name", [name for name, known in KNOWN.items() if known.files == KNOWN["mnist"].files])
+def test_folder_that_is_named_after_its_data_set(tmp_path, name):
+    for number, inner in enumerate(KNOWN[name].folders):
+        if inner != "raw":
+            write(tmp_path / str(number) / inner, made(name)[2])
+            assert check(load(None, tmp_path / str(number) / inner), name)
+            assert load("mnist", tmp_path / str(number) / inner).name == "mnist"
+
+
 def test_files_in_folders_of_their_names(tmp_path):
     for name, content in made("mnist")[2].items():
         dotted = name.replace("-idx", ".idx")

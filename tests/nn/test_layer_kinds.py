@@ -73,6 +73,24 @@ def test_states_and_copies(name):
     np.testing.assert_array_equal(results[1:], results[:1] * 2)
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_errors_name_the_layer_and_both_shapes(name):
+    """Another number of channels, an axis less, and longer rows: each is accepted, or refused by a layer's name."""
+    layer, x = each()[name]
+    channels = np.ones((x.shape[0], x.shape[1] + 1, *x.shape[2:])) if x.ndim > 1 else x
+    refused = 0
+    for wrong in (channels, np.ones(x.shape[1:]), np.ones((*x.shape[:-1], x.shape[-1] + 1))):
+        try:
+            output(layer, wrong)
+        except ValueError as error:
+            text = "\n".join([str(error), *getattr(error, "__notes__", [])])
+            parts = layer, *vars(layer).values()  # a Residual leaves the error to the layer inside
+            assert any(repr(part) in text for part in parts if type(part).__module__.startswith("tensorgrad.nn")), text
+            assert str(wrong.shape) in text
+            refused += 1
+    assert bool(refused) == (type(layer) not in (nn.Dropout, nn.Flatten))
+
+
 def test_representations_are_the_calls_that_make_the_layers():
     """Except for the generator and the dtype: a layer created by such a call has the same representation."""
     for name, (layer, _) in LAYERS.items():

@@ -244,7 +244,7 @@ def test_a_search_from_start_to_end(run_sweep, look):
     again = run_sweep(*arguments, pictures=False)
     assert (again.code, again.err) == (0, "")
     assert "6 trials in s, 6 of them have ended before" in again.out
-    more = run_sweep(*arguments[:1], "7", *arguments[2:])
+    more = run_sweep(*arguments[:1], "7", *arguments[2:], pictures=False)
     assert more.code == 0
     assert described()[:6] == trials
     assert {name: stamp for name, stamp in look.stamps().items() if name in before} == before

@@ -7,6 +7,7 @@ import pytest
 
 import models
 import tensorgrad as tg
+from tests.helpers import sampled
 from tests.runs import COMPILED, COMPILED_STATEFUL, FOLDER, combined, content
 from training import trials
 
@@ -33,7 +34,7 @@ def compiled(monkeypatch):
 
 
 @pytest.mark.usefixtures("without_trials")
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("settings", sampled(SETTINGS.values(), 2), ids=SETTINGS)
 def test_results_are_the_same_eagerly_and_with_either_half_compiled(run_train, interrupt_after, compiled, settings):
     arguments = combined(*COMPILED_STATEFUL, *settings.split())
     assert run_train(*arguments, "--eager", "--out", "eager").code == 0

@@ -38,6 +38,11 @@ class Net:
 SETTINGS = shlex.split("--dataset digits --epochs 2 --batch-size 256 --lr 0.05 --quiet --model")
 
 
+CNN_BY_DEFAULT = pytest.mark.parametrize(
+    "model", ["cnn.yaml", pytest.param("net.py:Net", marks=pytest.mark.slow)], indirect=True
+)
+
+
 @pytest.fixture(params=["cnn.yaml", "net.py:Net"])
 def model(request):
     """The value of ``--model`` for two networks with convolutions, batch normalization and dropout."""
@@ -64,6 +69,7 @@ def test_run_is_resumed_bitwise_and_evaluated(model, run_train, run_evaluate, in
     assert "accuracy" in result.out
 
 
+@CNN_BY_DEFAULT
 def test_penalty_and_freezing_reach_filters(model, run_train):
     settings = (*SETTINGS, model, "--eager")
     name = "layers.conv.weight"
@@ -83,7 +89,7 @@ def test_summary_is_printed_with_shapes(model, run_train):
         assert piece in out
 
 
-@pytest.mark.parametrize("model", ["cnn.yaml", pytest.param("net.py:Net", marks=pytest.mark.slow)], indirect=True)
+@CNN_BY_DEFAULT
 def test_pictures_show_the_filters(model, run_train, unrendered):
     assert run_train(*SETTINGS, model, "--eager", "--out", "run", pictures=True).code == 0
     assert {path.name for path in Path("run").glob("*.png")} == {"curves.png", "confusion.png", "mistakes.png",

@@ -123,7 +123,7 @@ def test_optimizer_is_that_of_the_package_with_the_options_of_the_run(name):
     assert getattr(made, "nesterov", True)
 
 
-@pytest.mark.parametrize("name", sampled(recipe.OPTIMIZERS, 3))
+@pytest.mark.parametrize("name", sampled(recipe.OPTIMIZERS, 6))
 def test_default_learning_rates_learn(run_train, name):
     result = run_train("--dataset", "digits", "--hidden", 64, "--epochs", 15, "--eager", "--optimizer", name)
     assert json.loads((result.folder / "result.json").read_text())["val_accuracy"] > 0.7

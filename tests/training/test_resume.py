@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
+import train
 from tests.helpers import noted
-from tests.runs import FILES, FOLDER
+from tests.runs import FILES, FOLDER, read_metrics
 
 pytestmark = pytest.mark.usefixtures("no_clock", "without_trials")
 
@@ -126,7 +127,7 @@ def edit(path, before, after):
 @pytest.mark.parametrize("change", [
     ("lr: 0.3", "lr: 0.1"), ("out_features: 8", "out_features: 9"), ("\nepochs: 3", "\nepochs: none"),
     ("\nepochs: 3", "\nepochs: ["), ("\nepochs: 3", "\nepochs: null"), ("\nepochs: 3", "\nepochs: 3\nepoch: 9"),
-    ("\nepochs: 3", "\nepochs: 3\n7: 9"), ("\nout: ", "\nout: x"), ("  compile: true", "  compile: false"),
+    ("\nepochs: 3", "\nepochs: 3\n7: 9"), ("\nout: ", "\nout: x"),
     ("  classes: 10", "  classes: 9"), ("  fingerprint: ", "  fingerprint: x"),
 ])  # fmt: skip
 def test_edited_configuration_is_refused(run_train, refused, stopped, uninterrupted, change):
@@ -144,6 +145,25 @@ def test_epochs_of_the_configuration_are_obeyed(run_train, stopped, epochs):
     assert run_train("--resume", stopped, *epochs).code == 0
     assert len((stopped / "metrics.csv").read_text().splitlines()) == 1 + 5
     assert "epochs: 5\n" in (stopped / "config.yaml").read_text()
+
+
+def test_run_that_was_killed_after_its_configuration_was_changed_goes_on(run_train, stopped, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "train", kill)
+        with pytest.raises(Killed):
+            run_train("--resume", stopped, "--no-eager", "--epochs", 4, "--threads", 3)
+    config = stopped / "config.yaml"
+    edit(config, "  compile: true", "  compile: false")
+    assert "eager: false" in config.read_text()
+    assert run_train("--resume", stopped, "--quiet").code == 0
+    assert {int(row["threads"]) for row in read_metrics(stopped)[2:]} == {3}
+    assert len(read_metrics(stopped)) == 4
 
 
 def test_line_that_was_deleted_is_written_again(run_train, stopped):

@@ -221,6 +221,7 @@ def test_stopped_at_any_moment_it_continues_bitwise(run_student, once_taught, mo
 
 def test_interrupted_while_the_teachers_train_it_continues_bitwise(run_student, once_taught, monkeypatch):
     monkeypatch.setattr(train, "time", _StoppedClock)
+    monkeypatch.setattr(train, "draw", lambda *_: True)
     monkeypatch.setattr(teachers, "_show", lambda *_: None)
     with monkeypatch.context() as patch:
         stopping(patch, teachers, "_show", 1, interrupt)  # which is for runs that are not quiet
