@@ -34,8 +34,8 @@ PUBLISHED = {  # errors in 10,000 of networks without convolutions, and where th
 }
 NETWORKS = {"default": "784-400-10", "record-400": "784-400-10", "record-800": "784-800-10",
             "distilled-400": "784-400-10", "distilled-800": "784-800-10", "plain-1000": "784-1000-10"}  # fmt: skip
-APART = {"distilled-400": 4, "distilled-800": -4, "default": 4, "speed": -4}  # points: names moved up or down
-LEFT = {"cnn", "record-400"}  # names that stand on the left of their point
+APART = {"distilled-400": 4, "distilled-800": -4}  # points: names moved up or down
+LEFT = {"cnn", "record-400", "speed"}  # names that stand on the left of their point
 MINUTE, HOUR = 60, 3600
 
 Runs = Mapping[str, Sequence[tuple[float, int]]]  # by recipe, the processor time and the errors of each run
