@@ -34,7 +34,8 @@ PUBLISHED = {  # errors in 10,000 of networks without convolutions, and where th
 }
 NETWORKS = {"default": "784-400-10", "record-400": "784-400-10", "record-800": "784-800-10",
             "distilled-400": "784-400-10", "distilled-800": "784-800-10", "plain-1000": "784-1000-10"}  # fmt: skip
-APART = {"distilled-400": 4, "distilled-800": -4}  # points by which names are moved, up or down
+APART = {"distilled-400": 4, "distilled-800": -4}  # points: names moved up or down
+LEFT = {"cnn", "record-400", "speed"}  # names that stand on the left of their point
 MINUTE, HOUR = 60, 3600
 
 Runs = Mapping[str, Sequence[tuple[float, int]]]  # by recipe, the processor time and the errors of each run
@@ -64,7 +65,7 @@ def frontier(path: Path, runs: Runs) -> None:
             continue
         count = f" ({len(results)} seeds)" if len(results) > 1 else " (1 seed)"
         axes.plot(seconds, errors, "o", color=OURS, markersize=6, zorder=3)
-        is_right = seconds > 10 * MINUTE or recipe == "cnn"  # where there is room for its name
+        is_right = seconds > 10 * MINUTE or recipe in LEFT  # where there is room for its name
         axes.annotate(f"{recipe}{count}", (seconds, errors), (-8 if is_right else 8, APART.get(recipe, 0)),
                       textcoords="offset points",
                       ha="right" if is_right else "left", va="center", fontsize=8, color=OURS)  # fmt: skip
