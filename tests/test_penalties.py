@@ -38,3 +38,16 @@ def test_vdot_of_a_tensor_with_itself_has_derivatives_of_any_order():
     x = np.array([[1.0, 2.0], [0.0, -3.0]])
     assert tg.gradgradcheck(lambda x: np.vdot(x, x) ** 2, [x])
     np.testing.assert_array_equal(tg.hessian(lambda x: np.vdot(x, x), x.ravel()), 2 * np.eye(4))
+
+
+@pytest.mark.parametrize("shape", [(3,), (150, 200)])
+@pytest.mark.parametrize(("dtype", "scale"), [(np.float16, 32768), (np.float32, 2e38)])
+@pytest.mark.parametrize("squares", [lambda x: np.vdot(x, x), lambda x: np.sum(x**2), lambda x: np.sum(np.square(x))])
+def test_a_gradient_overflows_only_if_it_is_too_large_itself(squares, dtype, scale, shape):
+    x = np.full(shape, 1e-3, dtype)
+    x.flat[0] = 0
+    t, scale = tg.Tensor(x, requires_grad=True), dtype(scale)
+    (squares(t) * scale + np.sum(t * 0)).backward()
+    with np.errstate(over="ignore"):
+        expected = scale * (x + x)
+    np.testing.assert_allclose(t.grad, expected, rtol=1e-3)

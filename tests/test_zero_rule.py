@@ -201,3 +201,45 @@ def test_nan_is_found_in_gradients_of_any_size(size):
     with np.errstate(over="ignore"):
         out = np.sum(np.where(mask, np.exp(x), 0))
     np.testing.assert_array_equal(tg.grad(out, x), np.where(mask, np.exp(1.0), 0.0))
+
+
+# ------------------------------------------------------------------------------------------------ large leaves
+
+UNSELECTED = {  # functions of a leaf of zeros, and their gradient; one part is not selected, and has an infinite slope
+    "an element": (lambda w: np.where(False, np.sqrt(w[0]), 0.0) + np.sum(w), 1),
+    "a sum, first": (lambda w: np.sum(w * 1.0) + np.where(False, np.sqrt(np.sum(w)), 0.0), 1),
+    "a sum, last": (lambda w: np.where(False, np.sqrt(np.sum(w)), 0.0) + np.sum(w * np.ones(w.shape)), 1),
+    "a mean and a penalty": (lambda w: np.where(False, np.sqrt(np.mean(w)), 0.0) + np.vdot(w, w), 0),
+    "a reciprocal": (lambda w: np.where(False, 1 / np.sum(w), 0.0) + np.sum(w * w), 0),
+    "a maximum": (lambda w: np.maximum(np.sqrt(np.sum(w)), 1) + np.sum(w * 2 * np.ones(w.shape)), 2),
+    "an average": (lambda w: np.where(False, np.sqrt(np.average(w)), 0.0) + np.sum(w), 1),
+    "keepdims": (lambda w: np.sum(np.where(False, np.sqrt(np.sum(w, axis=0, keepdims=True)), w)), 1),
+    "columns": (lambda w: np.sum(np.where(False, np.sqrt(np.mean(w.reshape(2, -1), axis=1)), 0)) + np.vdot(w, w), 0),
+    "a quotient": (lambda w: np.sum(np.where([[False], [True]], w.reshape(2, -1) / [[0.0], [1.0]], 0)), [0, 1]),
+    "an outer quotient": (lambda w: np.sum(w.reshape(2, -1) / [[0.0], [1.0]] * [[0.0], [1.0]]), [0, 1]),
+}
+
+
+@pytest.mark.parametrize("n", [9_998, 10_002, 30_000])
+@pytest.mark.parametrize("name", UNSELECTED)
+def test_what_is_not_selected_has_gradient_zero_in_leaves_of_any_size(name, n):
+    fn, slope = UNSELECTED[name]
+    expected = np.repeat(np.atleast_1d(slope), n // np.size(slope))
+    for gradient in (lambda w: tg.grad(fn)(w.data), lambda w: tg.grad(fn(w), w), backward_of(fn)):
+        np.testing.assert_array_equal(gradient(leaf(np.zeros(n))), expected)
+
+
+def backward_of(fn):
+    def gradient(w):
+        fn(w).backward()
+        return w.grad
+
+    return gradient
+
+
+@pytest.mark.parametrize("n", [10_002, 40_000])
+def test_a_quotient_of_a_column_and_a_row_that_is_larger_than_both(n):
+    w = leaf(np.zeros((n // 2, 2)))
+    column = np.arange(n // 2, dtype=float)[:, None] % 2
+    np.sum(np.where(column > 0, w / np.array([[0.0, 2.0]]), 0)[:, 1] * column[:, 0]).backward()
+    np.testing.assert_array_equal(w.grad, column * [[0.0, 0.5]])

@@ -121,7 +121,7 @@ class _Pass:
         self.postponed: dict[Record, None] = {}  # records whose gradients can be added to those of leaves in place
         self.zero_rule, self.applies_zero_rule = zero_rule, applies_zero_rule
         self.nan_seen = False
-        self.checked: set[Node] = set()  # leaves with large gradients, which were searched for NaN
+        self.checked: set[Node] = set()  # large leaves whose gradients were searched for NaN when they were added
         self.tensor_class, self.read_only = tensor_class, read_only
         self.tracer = tape.tracer()
         self.adds_in_place = tensor_class is None and not read_only and not applies_zero_rule
@@ -195,7 +195,7 @@ class _Pass:
         needed = Needed([i for i, parent in enumerate(parents) if parent is not None])
         needed.used = functools.partial(self.zero_rule.used, record)
         found = row.together(g, ans, needed, *inputs, **record.params)  # type: ignore[misc]
-        if type(found) is not dict or not found.keys() >= {*needed}:
+        if not isinstance(found, dict) or not found.keys() >= {*needed}:
             raise TypeError(f"the rule of {row.name!r} must return a dict for inputs {needed}, got {found}")
         return {i: found[i] for i in needed}
 
@@ -210,7 +210,8 @@ class _Pass:
     def _add(self, node: Node, out: Array, row: Row, g: Array, ans: Array, inputs: Sequence[Any]) -> None:
         """Add a gradient to the adjoint of a node, in place if the pass owns the array."""
         adjoint = self.adjoints.get(node)
-        if self.adds_in_place and type(node) is Leaf and out.size > _LARGE:
+        is_large = self.adds_in_place and type(node) is Leaf and node.size > _LARGE
+        if is_large and (adjoint is None or node in self.checked):
             self.nan_seen = self.nan_seen or _may_have_nan(out, row, (g, ans, *inputs))
             self.checked.add(node)
         if adjoint is None:
@@ -335,10 +336,10 @@ def _cast_to_input(out: Array, record: Record, node: Node) -> Array:
 
 
 def _may_have_nan(out: Array, row: Row, arguments: Sequence[Any]) -> bool:
-    """Whether the result of a rule contains NaN or, if the arguments are smaller, one of those is not finite."""
-    operands = [x for x in arguments if type(x) in NDARRAYS]
-    are_smaller = row.together is None and sum([x.size for x in operands]) < out.size
-    return not _all_finite(operands) if are_smaller else _has_nan(out)
+    """Whether the result of a rule contains NaN or, if it consists of products, one of the factors is not finite."""
+    operands = [x for x in arguments if type(x) in NDARRAYS or isinstance(x, np.generic)]
+    is_product = not row.singular and row.together is None
+    return not _all_finite(operands) if is_product and sum([x.size for x in operands]) < out.size else _has_nan(out)
 
 
 def _has_nan(g: Any) -> bool:
@@ -361,7 +362,8 @@ def _surely_finite(x: Any) -> bool:
     if type(x) is not _ndarray or x.dtype.char not in "fd" or not x.flags.forc:
         return False
     vector = x if x.ndim == 1 else x.ravel("K")
-    return bool(np.dot(vector, vector) < math.inf)
+    with np.errstate(over="ignore"):
+        return bool(np.dot(vector, vector) < math.inf)
 
 
 def _raise_freed(record: Record) -> NoReturn:

@@ -26,4 +26,9 @@ def add_product(total: Array, g: Array, x: Array) -> None:
 
 def add_to_square(total: Array, g: Array, _i: int, x: Array) -> None:
     """Add the gradient of ``x**2``, or of the sum of its elements."""
-    add_product(total, g + g, x)
+    with np.errstate(over="ignore"):
+        twice = g + g
+    if g.size == 1 and np.isfinite(twice):
+        add_product(total, twice, x)
+    else:  # ``x + x`` is finite where ``x**2`` is
+        total += g * (x + x)

@@ -50,7 +50,7 @@ rule(np.float_power, lambda g, _ans, x, y: _power_dx(g, _ans, x, y),
                      lambda g, ans, x, y: g * zero_at_kink(ans * np.log(x), (x == 0) & (y >= 0)))
 rule(steep_power,    lambda g, _ans, x, y: _power_dx(g, _ans, x, y),
                      lambda g, ans, x, y: g * zero_at_kink(ans * np.log(x), (x == 0) & (y > 0)), elementwise=True)
-rule(np.square,      lambda g, _ans, x: (g + g) * x, singular=False,
+rule(np.square,      lambda g, _ans, x: g * (x + x), singular=False,
                      add_to=add_to_square)
 rule(np.sqrt,        lambda g, ans, _x: _root_dx(g, ans, 2))
 rule(np.cbrt,        lambda g, ans, _x: _root_dx(g, ans, 3))

@@ -29,7 +29,7 @@ rule(np.matmul, lambda g, _ans, _x, y: _matmul_dx(g, y),
 rule(vdot,      lambda g, _ans, _x, y: g * np.reshape(y, _x.shape),
                 lambda g, _ans, x, _y: g * np.reshape(x, _y.shape), singular=False,
                 add_to=lambda total, g, i, x, y: add_product(total, g, np.reshape((y, x)[i], total.shape)))
-rule(sum_of_squares, lambda g, _ans, x: (g + g) * x, singular=False, add_to=add_to_square)
+rule(sum_of_squares, lambda g, _ans, x: g * (x + x), singular=False, add_to=add_to_square)
 rule(vecdot,    lambda g, _ans, _x, y: np.expand_dims(g, -1) * y,
                 lambda g, _ans, x, _y: np.expand_dims(g, -1) * x, singular=False)
 rule(np.matvec, lambda g, _ans, _x, y: np.expand_dims(g, -1) * np.expand_dims(y, -2),
