@@ -13,6 +13,11 @@ import tensorgrad as tg
 from tensorgrad.engine.tape import current_mode, set_mode
 
 
+def is_installed(package):
+    """Whether a package is installed; folders of tests have the names of some packages, too."""
+    return bool(getattr(importlib.util.find_spec(package), "origin", None))
+
+
 def leaf(x, dtype=float):
     """A tensor that requires a gradient, with a copy of the values."""
     return tg.Tensor(np.array(x, dtype), requires_grad=True)

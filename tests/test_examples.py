@@ -2,13 +2,13 @@
 
 import doctest
 import importlib
-import importlib.util
 import inspect
 
 import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import is_installed
 
 NAMESPACES = {"tg": tg, "tg.nn": tg.nn, "tg.optim": tg.optim, "tg.schedules": tg.schedules, "tg.data": tg.data}
 try:
@@ -55,7 +55,7 @@ def public():
 
 PUBLIC = public()
 for package, needing in {"onnx": ("tg.export", "tg.import_model"), "scipy": ("tg.minimize",)}.items():
-    if not getattr(importlib.util.find_spec(package), "origin", None):  # in the extras `export` and `scipy`
+    if not is_installed(package):  # in the extras `export` and `scipy`
         PUBLIC = {name: thing for name, thing in PUBLIC.items() if name not in needing}
 ATTRIBUTES = {"Dataset.classes", "Dataset.shape", "Dataset.features", "Methods.ndim", "Methods.size", "Methods.nbytes"}
 """Attributes with a docstring of one line: those of data sets, which the class shows, and those of every ndarray."""

@@ -1,10 +1,11 @@
 """The examples of the README and the guide run, and the files, sections and figures that pages mention exist."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+
+from tests.helpers import is_installed
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -41,7 +42,7 @@ def blocks(page):
 BLOCKS = [
     block
     for page in (README, *(ROOT / "docs" / f"{name}.md" for name in WITH_EXAMPLES))
-    if all(getattr(importlib.util.find_spec(package), "origin", None) for package in NEEDED.get(page.name, ()))
+    if all(is_installed(package) for package in NEEDED.get(page.name, ()))
     for block in blocks(page)
 ]
 

@@ -1,10 +1,10 @@
 """scikit-learn's own checks of estimators."""
 
-import importlib.util
-
 import pytest
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="needs the extra `sklearn`")
+from tests.helpers import is_installed
+
+pytestmark = pytest.mark.skipif(not is_installed("sklearn"), reason="needs the extra `sklearn`")
 
 SHORT = {"hidden": (32,), "epochs": 30, "lr": 0.02}  # than by default, for a third of the time
 

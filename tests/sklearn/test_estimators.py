@@ -1,15 +1,15 @@
 """Estimators beyond scikit-learn's checks: networks, optimizers, early stopping, weights, pickle, grid search."""
 
-import importlib.util
 import pickle
 
 import numpy as np
 import pytest
 
 import tensorgrad as tg
+from tests.helpers import is_installed
 from tests.ids import written
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="needs the extra `sklearn`")
+pytestmark = pytest.mark.skipif(not is_installed("sklearn"), reason="needs the extra `sklearn`")
 
 DIGITS = tg.data.digits()
 X, Y = DIGITS.train_images.reshape(-1, 64) / np.float32(16), DIGITS.train_labels
