@@ -35,6 +35,7 @@ import models
 import tensorgrad as tg
 from tensorgrad.data import Dataset
 from training import advice, augmentation, images, options, parallel, recipe, teachers, threads, trials
+from training.adversarial import moved
 from training.event_log import check_installed, event_log
 from training.folders import locked
 from training.program import run_program
@@ -154,15 +155,21 @@ def prepare(o: SimpleNamespace, network: models.Network) -> tuple[
     optimizer = recipe.optimizer(o, parameters)
     average = tg.optim.EMA(parameters, o.ema) if o.ema else None
 
+    def losses_of(inputs: Array, targets: Array, rng: np.random.Generator) -> tuple[tg.Tensor, tg.Tensor]:
+        """The loss of each image (B,), and the logits (B, C)."""
+        logits = network(inputs, rng)
+        scores = logits / o.temperature if o.teachers else logits
+        return tg.cross_entropy(scores, targets, reduction="none", label_smoothing=o.label_smoothing), logits
+
     def gradient(inputs: Array, targets: Array, rng: np.random.Generator, factor: Array | float = 1.0,
                  ) -> tuple[Array, Array, Array]:  # fmt: skip
         """Compute it; return the loss, the loss of each image (B,), and the logits (B, C).
 
         Several processes multiply a sum of losses by a ``factor``, since they average their gradients.
         """
-        logits = network(inputs, rng)  # (B, C)
-        scores = logits / o.temperature if o.teachers else logits
-        losses = tg.cross_entropy(scores, targets, reduction="none", label_smoothing=o.label_smoothing)  # (B,)
+        if o.adversarial:
+            inputs = moved(inputs, lambda x: losses_of(x, targets, rng)[0], o.adversarial)
+        losses, logits = losses_of(inputs, targets, rng)
         loss = np.mean(losses) if o.loss == "mean" else np.sum(losses) * factor
         if o.l2:
             loss = loss + o.l2 / 2 * sum(np.vdot(w, w) for w in weights)  # type: ignore[call-overload]

@@ -118,6 +118,9 @@ TRAINING = (
            "cross-entropy over the batch: its mean, or its sum"),
     Option("label_smoothing", number(0, 1), 0.0, "S",
            "fraction of each label that is distributed evenly over all classes, in the loss of the training"),
+    Option("adversarial", number(0), 0.0, "DISTANCE",
+           "adversarial training: before each update, move every image by this Euclidean distance (in the range of "
+           "--pixels) in the direction in which its loss grows fastest; takes about twice the time; 0: none"),
     Option("l2", number(0), 1e-5, "LAMBDA",
            "L2 penalty: LAMBDA/2 times the sum of the squared weights (not biases) is added to the loss"),
     Option("shrink", number(0, 1), 0.0, "LAMBDA",

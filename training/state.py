@@ -18,7 +18,7 @@ from training.options import OPTIONS
 _ADDED = (  # options that runs of version 0.2.0 lack; their defaults do what such runs did, but for augment
     "optimizer", "betas", "weight_decay", "clip", "gamma", "milestones", "power", "plateau_epochs", "label_smoothing",
     "ema", "patience", "from", "threads", "eager", "log", "augment", "rotation", "scaling", "shear", "translation",
-    "elastic_amplitude", "elastic_sigma", "teachers", "temperature", "labelled_warps", "teachers_from",
+    "elastic_amplitude", "elastic_sigma", "teachers", "temperature", "labelled_warps", "teachers_from", "adversarial",
 )  # fmt: skip
 _MAY_BE_NONE = {"dropout", "input_dropout", "init"} | {o.name for o in OPTIONS.values() if o.default is None}
 

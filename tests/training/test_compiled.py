@@ -20,6 +20,7 @@ SETTINGS = {
     "sum": "--loss sum --lr 1e-4",
     "three layers": "--hidden 7 5 --input-dropout 0",
     "frozen": "--freeze hidden.weight",
+    "adversarial": "--adversarial 0.5",
     "one image at the end": "--batch-size 359 --validation 0",  # of 1437
     "a large batch": "--batch-size 5000 --epochs 8",
 }

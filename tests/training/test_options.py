@@ -25,7 +25,7 @@ REFUSED = {
     "hidden": INTEGER_FROM_1, "epochs": INTEGER_FROM_1, "batch_size": INTEGER_FROM_1, "every": INTEGER_FROM_1,
     "warmup": INTEGER_FROM_0, "seed": INTEGER_FROM_0,
     "shift": ("must be an integer of at least 0 and at most 7", ["-1", "8", "1.0", "x"]),
-    "lr": POSITIVE, "l2": NOT_NEGATIVE,
+    "lr": POSITIVE, "l2": NOT_NEGATIVE, "adversarial": NOT_NEGATIVE,
     "betas": ("must be two numbers", [""]), "label_smoothing": FRACTION, "ema": FRACTION, "patience": INTEGER_FROM_0,
     "plateau_epochs": INTEGER_FROM_0, "milestones": INTEGER_FROM_1, "power": POSITIVE,
     "weight_decay": NOT_NEGATIVE, "clip": NOT_NEGATIVE,

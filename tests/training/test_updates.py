@@ -20,10 +20,13 @@ def weights_after_training(folder, initial):
     for epoch in range(o["epochs"]):
         for batch in batches(len(x_all), o["batch_size"], np.random.default_rng((o["seed"], epoch + 1))):
             x, target = x_all[batch], np.eye(10)[data.train_labels[batch]]
-            h = x @ w1 + b1
-            logits = np.maximum(h, 0) @ w2 + b2
-            exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-            g = exponentials / exponentials.sum(axis=1, keepdims=True) - target
+            for distance in (o["adversarial"], 0):  # the second pass is at the inputs that the first one moved
+                h = x @ w1 + b1
+                logits = np.maximum(h, 0) @ w2 + b2
+                exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+                g = exponentials / exponentials.sum(axis=1, keepdims=True) - target
+                slope = g @ w2.T * (h > 0) @ w1.T
+                x = x + distance * slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-300)
             if o["loss"] == "mean":
                 g /= len(x)
             gh = g @ w2.T * (h > 0)
@@ -39,6 +42,8 @@ def weights_after_training(folder, initial):
     "--lr 0.5 --shrink 0.25",
     "--lr 1e-6 --shrink 0.25",  # independent of the learning rate
     "--lr 0.2 --l2 0.1 --shrink 0.1 --seed 5",
+    "--lr 0.5 --adversarial 0.7",
+    "--lr 3e-4 --loss sum --adversarial 0.2",
     "--lr 3e-4 --loss sum",
     "--lr 3e-4 --loss sum --l2 20 --shrink 0.01",
 ])  # fmt: skip
