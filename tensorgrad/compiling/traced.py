@@ -176,22 +176,20 @@ def owner_of(x: Any) -> int:
     return id(x)
 
 
-def leaves_of(tree: Any) -> Iterator[Any]:
+def leaves_of(tree: Any) -> list[Any]:
     """Everything in nested tuples, lists, dicts and slices."""
-    if isinstance(tree, UNPACKED):
-        for item in tree:
-            yield from leaves_of(item)
-    elif isinstance(tree, dict):
-        yield from leaves_of(list(tree.values()))
+    if isinstance(tree, dict):
+        tree = tuple(tree.values())
     elif isinstance(tree, slice):
-        yield from (tree.start, tree.stop, tree.step)
-    else:
-        yield tree
+        tree = tree.start, tree.stop, tree.step
+    if not isinstance(tree, UNPACKED):
+        return [tree]
+    return [leaf for item in tree for leaf in leaves_of(item)]
 
 
-def traced_in(tree: Any) -> Iterator[Traced]:
+def traced_in(tree: Any) -> list[Traced]:
     """The stand-ins in a structure."""
-    return (x for x in leaves_of(tree) if isinstance(x, Traced))
+    return [x for x in leaves_of(tree) if isinstance(x, Traced)]
 
 
 def mapped(fn: Callable[[Any], Any], tree: Any) -> Any:
