@@ -56,8 +56,10 @@ class Compiled(Generic[P, R]):
             if kwargs or any([isinstance(x, (list, tuple, dict)) for x in args]):
                 structure = _structure((args, kwargs), leaves := [], [])
             kind = structure, current_mode(), *map(signature, leaves)
-            program = next((x for x in self._programs.get(kind, ()) if x.applies(leaves)), None)
-            if program is None:
+            for program in self._programs.get(kind, ()):
+                if program.applies(leaves):
+                    break
+            else:
                 return self._record(kind, leaves, args, kwargs)
             try:
                 return cast(R, program.replay(leaves))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import operator
 import os
 import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import call, is_
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +39,7 @@ _MOST_BINDINGS = 50_000  # a function that reaches more is not searched to the e
 class Binding(NamedTuple):
     """Something that a program depends on, such as a variable, and its value when the function was recorded."""
 
-    read: Callable[[Any, Any, Any], Any]  # of the owner, the key and a default
+    read: Callable[[Any, Any], Any]  # of the owner and the key; a builtin, which costs little
     owner: Any
     key: Any
     value: Any
@@ -47,7 +47,9 @@ class Binding(NamedTuple):
 
     def current(self) -> Any:
         """The present value."""
-        return self.read(self.owner, self.key, None)
+        with contextlib.suppress(AttributeError, IndexError):  # it exists no longer
+            return self.read(self.owner, self.key)
+        return None
 
     def assign(self, value: Any) -> None:
         """Set the value of a variable, an attribute or an entry."""
@@ -57,15 +59,7 @@ class Binding(NamedTuple):
             (setattr if isinstance(self.owner, type) else object.__setattr__)(self.owner, self.key, value)
 
 
-def _item(items: list[Any], i: int, default: Any) -> Any:
-    return items[i] if i < len(items) else default
-
-
-def _length(container: Any, _key: None, _default: None) -> int:
-    return len(container)
-
-
-def _elements(x: Any, _key: None, _default: None) -> frozenset[Any]:
+def _elements(x: Any, _key: Any) -> frozenset[Any]:
     return frozenset(x)
 
 
@@ -117,8 +111,8 @@ class Dependencies:
             yield from ((part, name, is_watched) for part in (x.func, x.args, x.keywords))
         elif isinstance(x, (list, tuple, dict)):
             is_mutable = not isinstance(x, tuple) and is_watched
-            self._bound(Binding(_length, x, None, len(x), f"the length of a {type(x).__name__}"), is_mutable)
-            read, items = (dict.get, x.items()) if isinstance(x, dict) else (_item, enumerate(x))
+            self._bound(Binding(operator.length_hint, x, 0, len(x), f"the length of a {type(x).__name__}"), is_mutable)
+            read, items = (dict.get, x.items()) if isinstance(x, dict) else (operator.getitem, enumerate(x))
             for key, item in items:
                 self._bound(binding := Binding(read, x, key, item, _joined(name, key)), is_mutable)
                 yield item, binding.name, is_watched
@@ -172,9 +166,14 @@ class Dependencies:
 
     def hold(self) -> bool:
         """Whether all bindings have their values; for values that are the same objects, without a loop in Python."""
-        reads, owners, keys, values, _ = self._columns or [()] * 5
-        current = map(operator.call, reads, owners, keys, itertools.repeat(None))
-        return all(map(operator.is_, current, values)) or self.changed() is None
+        if not self.bindings:
+            return True
+        reads, owners, keys, values, _ = self._columns
+        try:
+            is_as_before = all(map(is_, map(call, reads, owners, keys), values))
+        except (AttributeError, IndexError):
+            is_as_before = False
+        return is_as_before or self.changed() is None
 
     def changed(self) -> str | None:
         """The name of what has another value, or is new; None if nothing is."""

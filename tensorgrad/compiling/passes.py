@@ -7,6 +7,7 @@ and may write into existing ones; arrays with the same ``storage`` share memory.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import Traced
+from tensorgrad.engine.backward import _surely_finite as surely_finite
 from tensorgrad.engine.registry import row_of
 
 
@@ -43,6 +45,24 @@ def with_changes_last(program: Sequence[Instruction], outside: set[int]) -> tupl
         else:
             early.append(step)
     return early, late
+
+
+def with_joined_checks(program: Sequence[Instruction]) -> list[Instruction]:
+    """One check that arrays are finite in place of several in a row."""
+    out: list[Instruction] = []
+    for step in program:
+        if step.kind == "guard" and step.fn is surely_finite and step.args[-1] is True:
+            is_next = bool(out) and out[-1].fn is finite
+            arrays = (*(out.pop().args[0] if is_next else ()), step.args[0])
+            step = dataclasses.replace(step, fn=finite, args=(arrays, True))
+        out.append(step)
+    return out
+
+
+def finite(arrays: Iterable[Any]) -> bool:
+    """Whether the sums of squares are finite, so that all elements are."""
+    vectors = [x.ravel("K") for x in arrays]
+    return all([v.dot(v) < math.inf for v in vectors])
 
 
 # ------------------------------------------------------------------------------------------------ not exact

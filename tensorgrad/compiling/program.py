@@ -35,7 +35,7 @@ class Program:
         program = trace.instructions if exact else passes.with_dot_products(trace.instructions)
         program = passes.without_dead_code(program, [*results, *outside])
         program = program if exact else passes.with_products(program, results)
-        early, late = passes.with_changes_last(program, {x.storage for x in outside})
+        early, late = passes.with_changes_last(passes.with_joined_checks(program), {x.storage for x in outside})
         if check := next((step for step in late if step.kind in ("guard", "draw")), None):
             raise CompileError(
                 f"tg.compile cannot replay the function: at {check.where}, it computes after an update. If that needs "

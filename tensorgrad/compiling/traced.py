@@ -178,13 +178,17 @@ def owner_of(x: Any) -> int:
 
 def leaves_of(tree: Any) -> list[Any]:
     """Everything in nested tuples, lists, dicts and slices."""
-    if isinstance(tree, dict):
-        tree = tuple(tree.values())
-    elif isinstance(tree, slice):
-        tree = tree.start, tree.stop, tree.step
-    if not isinstance(tree, UNPACKED):
-        return [tree]
-    return [leaf for item in tree for leaf in leaves_of(item)]
+    todo, leaves = [tree], []
+    for x in todo:  # which grows
+        if isinstance(x, UNPACKED):
+            todo += x
+        elif isinstance(x, dict):
+            todo += x.values()
+        elif isinstance(x, slice):
+            todo += (x.start, x.stop, x.step)
+        else:
+            leaves.append(x)
+    return leaves
 
 
 def traced_in(tree: Any) -> list[Traced]:
