@@ -48,7 +48,7 @@ class Source:
         self._constants: dict[int, str] = {}  # by ``id``
         self._taken = {*dir(builtins), *self.namespace, "np"}
         self._count = 0  # of results without a name of their own
-        self._place: Any = None  # in the user's code, of the last line
+        self._where: Any = None  # of the last line
         self._written = {x.storage for step in program for x in step.writes}
         self._own = {x.storage for x in own}
         self._last = {x.storage: i for i, step in enumerate(program) for x in step.touched}
@@ -219,10 +219,9 @@ class Source:
         """A line with the shape of its result, and the user's line where that changes."""
         notes = [str(x.shape)] if isinstance(x, Traced) else []
         where = step.where
-        place = where.code.co_filename, where.line, where.gradient_of
-        if place != self._place:
-            self._place = place
-            text = linecache.getline(*place[:2]).strip()
+        if where != self._where and where.place != (self._where and self._where.place):
+            self._where = where
+            text = linecache.getline(*where.place[:2]).strip()
             notes.append(f"gradient of {where.gradient_of}: {text}" if where.gradient_of else text)
         return f"{line:<58}  # {'  '.join(filter(None, notes))}".rstrip("# ").rstrip()
 

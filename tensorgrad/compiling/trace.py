@@ -49,9 +49,10 @@ class Where(NamedTuple):
         return line_of(self.code, self.instruction)
 
     @property
-    def line(self) -> int:
-        """The line number."""
-        return int(str(self).rpartition(" in ")[0].rpartition(":")[2])
+    def place(self) -> tuple[str, int, str]:
+        """The file, the number of the line, and the operation."""
+        line = int(str(self).rpartition(" in ")[0].rpartition(":")[2])
+        return self.code.co_filename, line, self.gradient_of
 
 
 @dataclasses.dataclass(eq=False)
@@ -102,15 +103,15 @@ class Trace:
 
     def call(self, fn: Callable[..., Any], args: Any, kwargs: dict[str, Any], kind: str = "call") -> Any:
         """Run a NumPy function on the values, and append the call."""
-        values = [*values_in(args)]
+        values, named = [*values_in(args)], values_in(kwargs)
         name = getattr(fn, "__name__", "")
         # a method of the value, which may be a NumPy scalar
         run = getattr(values.pop(0), name) if getattr(np.ndarray, name, None) is fn else fn
         if fn in _METADATA or tracer() is not self:  # or of a tensor that another thread uses
-            return run(*values, **values_in(kwargs))
+            return run(*values, **named)
         out = kwargs.get("out")
         writes = self._targets(fn, name, args, kwargs)
-        ans = run(*values, **values_in(kwargs))
+        ans = run(*values, **named)
         if writes:
             self._append(fn, args, kwargs, None, writes, kind)
             return None if out is None else tuple(writes) if isinstance(ans, tuple) else writes[0]

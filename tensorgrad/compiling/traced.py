@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PYTHON = (bool, int, float, complex)
 UNPACKED = (list, tuple)
+NESTED = (list, tuple, dict, slice)
 _ESCAPES = {  # attributes that use a value outside NumPy, and their names in error messages
     **{name: f".{name}" for name in ("item", "tolist", "tobytes", "tofile", "dump", "dumps", "data", "ctypes")},
     "__array__": "its conversion to an ndarray", "__index__": "its use as a Python integer", "__float__": "float()",
@@ -180,14 +181,12 @@ def leaves_of(tree: Any) -> list[Any]:
     """Everything in nested tuples, lists, dicts and slices."""
     todo, leaves = [tree], []
     for x in todo:  # which grows
-        if isinstance(x, UNPACKED):
-            todo += x
-        elif isinstance(x, dict):
-            todo += x.values()
+        if not isinstance(x, NESTED):
+            leaves.append(x)
         elif isinstance(x, slice):
             todo += (x.start, x.stop, x.step)
         else:
-            leaves.append(x)
+            todo += x.values() if isinstance(x, dict) else x
     return leaves
 
 
@@ -198,13 +197,13 @@ def traced_in(tree: Any) -> list[Traced]:
 
 def mapped(fn: Callable[[Any], Any], tree: Any) -> Any:
     """A structure with ``fn`` applied to its leaves."""
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*[mapped(fn, item) for item in tree])
-    if type(tree) in UNPACKED:
-        return type(tree)([mapped(fn, item) for item in tree])
-    if type(tree) is dict:
+    kind = type(tree)
+    if kind is dict:
         return {key: mapped(fn, item) for key, item in tree.items()}
-    return fn(tree)
+    if kind not in UNPACKED and not (isinstance(tree, tuple) and hasattr(kind, "_fields")):
+        return fn(tree)
+    items = [mapped(fn, item) if isinstance(item, NESTED) else fn(item) for item in tree]
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)
 
 
 def value_of(x: Any) -> Any:
