@@ -7,7 +7,7 @@ import inspect
 import types
 import warnings
 from _thread import allocate_lock
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from tensorgrad.compiling.guards import signature
@@ -57,9 +57,15 @@ class Compiled(Generic[P, R]):
                 structure = _structure((args, kwargs), leaves := [], [])
             kind = structure, current_mode(), *map(signature, leaves)
             for program in self._programs.get(kind, ()):
-                if program.applies(*leaves):
-                    return self._replay(program, leaves, args, kwargs)
-            return self._record(kind, leaves, args, kwargs)
+                if program.applies(leaves):
+                    break
+            else:
+                return self._record(kind, leaves, args, kwargs)
+            try:
+                return cast(R, program.replay(leaves))
+            except NotReplayedError:
+                pass
+            return self.compiled_function(*args, **kwargs)
         finally:
             self._busy.release()
 
@@ -69,16 +75,6 @@ class Compiled(Generic[P, R]):
 
     def __reduce__(self) -> Any:
         return Compiled, (self.compiled_function, self.exact)  # a copy has its own recordings
-
-    def _replay(self, program: Program, leaves: Sequence[Any], args: Any, kwargs: Any) -> R:
-        states = [leaves[i].bit_generator.state for i in program.generators]
-        values = [leaves[i].data if is_tensor else leaves[i] for i, is_tensor in program.inputs]
-        try:
-            return cast(R, program.replay(values))
-        except NotReplayedError:
-            for i, state in zip(program.generators, states, strict=True):
-                leaves[i].bit_generator.state = state
-        return self.compiled_function(*args, **kwargs)
 
     def _record(self, kind: Any, leaves: Sequence[Any], args: Any, kwargs: Any) -> R:
         """Record a call; the second of its kind, if it agrees with the first, makes a program."""
@@ -98,11 +94,15 @@ class Compiled(Generic[P, R]):
         names: list[str] = []
         for parameter, x in zip(parameters, (*args, *kwargs.values()), strict=True):
             _structure(x, [], names, parameter)
-        recording = Recording(self.compiled_function, _unique(names), leaves)
+        recording = Recording(self.compiled_function, names, leaves)
         result = recording.run(self.compiled_function, args, kwargs)
         if not recording.trace.is_whole:
             return cast(R, result)
-        state = kind, *recording.state.items()  # some functions alternate, as those that accumulate gradients
+        state = (
+            kind,
+            *recording.tensors,
+            *recording.state,
+        )  # some functions alternate, as those that accumulate gradients
         first = self._recordings.pop(state, None)
         if first is None or first.dependencies.changed() is not None or not agree(first, recording):
             self._recordings[state] = recording
@@ -125,14 +125,6 @@ def _structure(tree: Any, leaves: list[Any], names: list[str], name: str = "") -
     leaves.append(tree)
     names.append(name)
     return None
-
-
-def _unique(names: Iterable[str]) -> list[str]:
-    """The names, where duplicates and those that are not identifiers are replaced."""
-    out: list[str] = []
-    for name in names:
-        out.append(name if name.isidentifier() and name not in out else f"argument_{len(out)}")
-    return out
 
 
 def compile(fn: Callable[P, R], *, exact: bool = True) -> Compiled[P, R]:

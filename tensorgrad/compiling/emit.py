@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import keyword
 import linecache
 import operator
@@ -47,10 +48,10 @@ class Source:
         self._constants: dict[int, str] = {}  # by ``id``
         self._taken = {*dir(builtins), *self.namespace, "np"}
         self._count = 0  # of results without a name of their own
-        self._place: Any = None  # in the user's code, of the last line
+        self._where: Any = None  # of the last line
         self._written = {x.storage for step in program for x in step.writes}
         self._own = {x.storage for x in own}
-        self._last = {x.storage: i for i, step in enumerate(program) for x in step.touched()}
+        self._last = {x.storage: i for i, step in enumerate(program) for x in step.touched}
         self._last.update(dict.fromkeys((*self._own, *[x.storage for x in results]), len(program)))
         self._position = 0  # of the instruction that is written
         self._arrays: dict[int, Traced] = {}  # by storage, the results whose memory is in use
@@ -58,16 +59,12 @@ class Source:
 
     # ------------------------------------------------------------------------------------------- names
 
-    def name(self, x: Traced) -> str:
-        """The name of an array."""
+    def name(self, x: Any, wanted: str = "") -> str:
+        """The name of an array or a generator; ``wanted`` if it has no name yet."""
         if id(x) not in self._names:
-            self._count += 1
-            self._names[id(x)] = self.unused_name(f"t{self._count}")
-        return self._names[id(x)]
-
-    def give_name(self, x: Traced, wanted: str) -> str:
-        """Name an array, if it has no name yet."""
-        if id(x) not in self._names:
+            if not (wanted := wanted or x.name):
+                self._count += 1
+                wanted = f"t{self._count}"
             self._names[id(x)] = self.unused_name(wanted)
         return self._names[id(x)]
 
@@ -106,7 +103,7 @@ class Source:
 
     def _release(self, step: Instruction, only_read_as_a_whole: bool = False) -> None:
         """Free the arrays that are not used after this instruction."""
-        touched = list(step.touched())
+        touched = list(step.touched)
         for storage in {x.storage for x in touched} & self._arrays.keys():
             x = self._arrays[storage]
             if only_read_as_a_whole and not all(y is x for y in touched if y.storage == storage):
@@ -119,7 +116,7 @@ class Source:
     def expression(self, x: Any) -> str:
         """An argument as source."""
         if isinstance(x, (Traced, TracedGenerator)):
-            return self.name(x) if isinstance(x, Traced) else x.name
+            return self.name(x)
         kind = type(x)
         if kind in (int, float, bool, str, type(None)):
             return repr(x)
@@ -159,6 +156,10 @@ class Source:
             return f"{args[0]}[{self._index(step.args[1])}]"
         if fn is operator.setitem:
             return f"{args[0]}[{self._index(step.args[1])}] = {args[2]}"
+        if fn is getattr:
+            return f"{args[0]}.grad{'.copy()' if step.out.storage in self._written else ''}"
+        if fn is setattr:
+            return f"{args[0]}.grad = {args[2]}"
         given = [(name, x) for name, x in step.kwargs.items() if name not in ("keepdims", "dtype") or x]
         keywords = {name: self.expression(x) for name, x in given}
         keywords |= {"out": out} if out else {}
@@ -167,6 +168,8 @@ class Source:
             return f"{args[0]}.T"
         if name == "<lambda>":
             called = self.constant(fn, f"gradient_of_{step.where.gradient_of}")
+        elif step.kind == "effect" and isinstance(fn, functools.partial):
+            called = self.constant(fn, fn.func.__qualname__.replace(".", "_"))
         elif getattr(np.ndarray, name, None) is fn or isinstance(next(iter(step.args), None), TracedGenerator):
             called = f"{args.pop(0)}.{name}"
         else:
@@ -185,7 +188,7 @@ class Source:
         return out
 
     def _line(self, step: Instruction) -> list[str]:
-        out, shown = step.out, next(step.results(), next(iter(step.writes), None))
+        out, shown = step.out, next(iter((*step.results, *step.writes)), None) if step.kind != "effect" else None
         if step.kind == "guard":
             line, shown = self._guard(step), None
         elif is_zeros(step):
@@ -216,10 +219,9 @@ class Source:
         """A line with the shape of its result, and the user's line where that changes."""
         notes = [str(x.shape)] if isinstance(x, Traced) else []
         where = step.where
-        place = where.code.co_filename, where.line, where.gradient_of
-        if place != self._place:
-            self._place = place
-            text = linecache.getline(*place[:2]).strip()
+        if where != self._where and where.place != (self._where and self._where.place):
+            self._where = where
+            text = linecache.getline(*where.place[:2]).strip()
             notes.append(f"gradient of {where.gradient_of}: {text}" if where.gradient_of else text)
         return f"{line:<58}  # {'  '.join(filter(None, notes))}".rstrip("# ").rstrip()
 

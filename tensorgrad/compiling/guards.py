@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import operator
 import os
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import call, is_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tensorgrad.compiling.traced import Traced, owner_of
+from tensorgrad.compiling.traced import owner_of
 from tensorgrad.engine.caller import in_package
-from tensorgrad.engine.tape import Leaf, Variable
-from tensorgrad.errors import CompileError
-
-if TYPE_CHECKING:
-    from tensorgrad.compiling.emit import Source
-    from tensorgrad.compiling.recording import Recording
+from tensorgrad.engine.tape import Variable
 
 PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic, np.dtype, type)
 _IMPLICIT = frozenset((  # methods that run without being named
@@ -40,46 +37,48 @@ _MOST_BINDINGS = 50_000  # a function that reaches more is not searched to the e
 
 
 class Binding(NamedTuple):
-    """A variable, an attribute or an entry, and its value when the function was recorded."""
+    """Something that a program depends on, such as a variable, and its value when the function was recorded."""
 
-    owner: Any  # an object with attributes, such as the cell of a closure; a list or dict with entries
+    read: Callable[[Any, Any], Any]  # of the owner and the key; a builtin, which costs little
+    owner: Any
     key: Any
     value: Any
     name: str
-    is_entry: bool = False
 
     def current(self) -> Any:
         """The present value."""
-        if not self.is_entry:
-            return getattr(self.owner, self.key, None)
-        if isinstance(self.owner, list):
-            return self.owner[self.key] if self.key < len(self.owner) else None
-        return self.owner.get(self.key)
+        with contextlib.suppress(AttributeError, IndexError):  # it exists no longer
+            return self.read(self.owner, self.key)
+        return None
 
     def assign(self, value: Any) -> None:
-        """Set the value."""
-        if self.is_entry:
+        """Set the value of a variable, an attribute or an entry."""
+        if self.read is not getattr:
             self.owner[self.key] = value
         else:
             (setattr if isinstance(self.owner, type) else object.__setattr__)(self.owner, self.key, value)
 
 
+def _elements(x: Any, _key: Any) -> frozenset[Any]:
+    return frozenset(x)
+
+
 class Dependencies:
     """The tensors, generators and other values that can be reached from a function and its arguments."""
 
-    def __init__(self, fn: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    def __init__(self, fn: Callable[..., Any], arguments: Sequence[tuple[Any, str]]) -> None:
         self._names: set[str] = set()  # of globals and attributes, in the code of the functions reached
         count = -1
         while count < len(self._names):  # with more names, more attributes and methods are watched
             count = len(self._names)
-            self._search([(fn, "", True), *((value, name, True) for name, value in arguments.items())])
+            self._search([(fn, "", True), *((value, name, True) for value, name in arguments)])
+        self._columns = list(zip(*self.bindings, strict=True))
         self.arrays = [binding for binding in self.bindings if type(binding.value) is np.ndarray]
 
     def _search(self, start: list[tuple[Any, str, bool]]) -> None:
         self.tensors: dict[int, tuple[Variable, str]] = {}
         self.generators: dict[int, np.random.Generator] = {}
         self.bindings: list[Binding] = []
-        self.contents: list[tuple[Any, Any]] = []  # a list or dict and its length, or a set and its elements
         self._attributes: list[tuple[dict[str, Any], frozenset[str]]] = []  # of objects, and the names that they had
         seen: dict[int, bool] = {}
         alive = []  # references, so that no ``id`` is reused
@@ -112,12 +111,13 @@ class Dependencies:
             yield from ((part, name, is_watched) for part in (x.func, x.args, x.keywords))
         elif isinstance(x, (list, tuple, dict)):
             is_mutable = not isinstance(x, tuple) and is_watched
-            self.contents += [(x, len(x))] if is_mutable else []
-            for key, item in x.items() if isinstance(x, dict) else enumerate(x):
-                self._bound(binding := Binding(x, key, item, _joined(name, key), True), is_mutable)
+            self._bound(Binding(operator.length_hint, x, 0, len(x), f"the length of a {type(x).__name__}"), is_mutable)
+            read, items = (dict.get, x.items()) if isinstance(x, dict) else (operator.getitem, enumerate(x))
+            for key, item in items:
+                self._bound(binding := Binding(read, x, key, item, _joined(name, key)), is_mutable)
                 yield item, binding.name, is_watched
         elif isinstance(x, (set, frozenset)):
-            self.contents += [(x, frozenset(x))] if is_watched else []
+            self._bound(Binding(_elements, x, None, frozenset(x), "the elements of a set"), is_watched)
         elif hasattr(type(x), "is_compiled"):
             yield x.compiled_function, name, is_watched
         elif hasattr(type(x), "compile_as_one_call"):  # an optimizer, which a replay calls as a whole
@@ -133,8 +133,8 @@ class Dependencies:
         if kind is not x:
             own = vars(x) if kind.__dictoffset__ else {}
             self._attributes += [(own, frozenset(own))] if is_watched else []
-            attributes = [Binding(own, key, value, _joined(name, key), True) for key, value in own.items()]
-            attributes += [Binding(x, key, getattr(x, key, None), _joined(name, key)) for key in _slots(kind)]
+            attributes = [Binding(dict.get, own, key, value, _joined(name, key)) for key, value in own.items()]
+            attributes += [Binding(getattr, x, key, getattr(x, key, None), _joined(name, key)) for key in _slots(kind)]
             for binding in attributes:
                 yield self._bound(binding, is_watched and (is_internal or binding.key in self._names))
         for base in kind.__mro__ if is_watched else ():
@@ -147,7 +147,7 @@ class Dependencies:
                     # a recording replaces an array by a stand-in, in the class
                     owner = base if isinstance(item, np.ndarray) else x
                     if _is_users_class(base):
-                        yield self._bound(Binding(owner, key, item, key))
+                        yield self._bound(Binding(getattr, owner, key, item, key))
 
     def _of_function(self, fn: types.FunctionType, is_watched: bool) -> Iterator[tuple[Any, str, bool]]:
         if in_package[fn.__code__.co_filename] or not is_watched:
@@ -155,24 +155,31 @@ class Dependencies:
         self._names.update(_names(fn.__code__))
         for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
             with contextlib.suppress(ValueError):  # not assigned yet
-                yield self._bound(Binding(cell, "cell_contents", cell.cell_contents, name))
+                yield self._bound(Binding(getattr, cell, "cell_contents", cell.cell_contents, name))
         used = [(fn.__globals__, name) for name in _names(fn.__code__)] + [(vars(fn), name) for name in vars(fn)]
         for container, name in used:
             if name in container and name in self._names:
-                found = self._bound(Binding(container, name, container[name], name, True))
+                found = self._bound(Binding(dict.get, container, name, container[name], name))
                 if not isinstance(found[0], types.FunctionType) or _is_users(found[0]):
                     yield found
         yield from ((value, "", True) for value in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()))
 
+    def hold(self) -> bool:
+        """Whether all bindings have their values; for values that are the same objects, without a loop in Python."""
+        if not self.bindings:
+            return True
+        reads, owners, keys, values, _ = self._columns
+        try:
+            is_as_before = all(map(is_, map(call, reads, owners, keys), values))
+        except (AttributeError, IndexError):
+            is_as_before = False
+        return is_as_before or self.changed() is None
+
     def changed(self) -> str | None:
-        """The name of a binding whose value has changed, or a description of what has; None if nothing has."""
+        """The name of what has another value, or is new; None if nothing is."""
         for binding in self.bindings:
-            value = binding.current()
-            if value is not binding.value and not is_same(value, binding.value):
+            if not is_same(binding.current(), binding.value):
                 return binding.name
-        for container, known in self.contents:
-            if known != (len(container) if isinstance(known, int) else container):
-                return f"{'the length' if isinstance(known, int) else 'the elements'} of a {type(container).__name__}"
         for attributes, names in self._attributes:
             for key in self._names & (attributes.keys() - names):
                 if not isinstance(attributes[key], PLAIN):  # the next recording sees a plain value
@@ -191,8 +198,8 @@ def _slots(kind: type) -> list[str]:
 
 
 def is_same(x: Any, y: Any) -> bool:
-    """Whether two plain values are equal, as far as a program can tell: NaN and NaN are, 0.0 and -0.0 are not."""
-    return type(x) is type(y) and isinstance(x, PLAIN) and bool(_key(x) == _key(y))
+    """Whether two values are the same object or equal plain ones: NaN and NaN are equal, 0.0 and -0.0 are not."""
+    return x is y or (type(x) is type(y) and isinstance(x, (*PLAIN, frozenset)) and bool(_key(x) == _key(y)))
 
 
 def _key(x: Any) -> Any:
@@ -241,57 +248,12 @@ def signature(x: Any) -> Any:
     return kind, None if isinstance(x, np.random.Generator) else id(x)
 
 
-def state_of(tensor: Variable) -> tuple[Any, ...]:
-    """What a program assumes of a captured tensor."""
-    if tensor.node is not None and not isinstance(tensor.node, Leaf):
-        raise CompileError(
-            "a tensor that was computed outside the compiled function requires a gradient: its graph would have to be "
-            "differentiated again in every call. Pass it as an argument after .detach(), or compute it inside."
-        )
-    return id(tensor.data), tensor.node is None, tensor.grad is None
+def state_of(tensors: Iterable[Variable]) -> list[Any]:
+    """What a program assumes of the tensors that it refers to."""
+    return [(id(t.data), t.node is None, t.grad is None) for t in tensors]
 
 
-def sharing(owners: Mapping[int, int], *arrays: Any) -> tuple[int, ...]:
+def sharing(owners: Mapping[int, int], arrays: Sequence[Any]) -> list[int]:
     """Which arrays share memory, with each other or with those in ``owners``, numbers by the ``id`` of the owner."""
     found = [owner_of(x) for x in arrays]
-    return tuple([owners.get(owner, -1 - found.index(owner)) for owner in found])
-
-
-# ------------------------------------------------------------------------------------------------ conditions
-
-
-def conditions(source: Source, recording: Recording, leaves: Sequence[Any], writes: bool) -> list[str]:
-    """The expressions that must be true for a program to apply to arguments of its kind.
-
-    ``leaves`` are the arguments of the recorded call. If the program ``writes`` to arrays outside, they must share
-    memory with the same arrays.
-    """
-    source.namespace |= {"is_same": is_same, "sharing": sharing}
-    known, out = recording.dependencies, []
-    stand_ins = [(name, leaf) for name, x, leaf in zip(recording.names, recording.arguments, leaves, strict=True)
-                 if isinstance(x, Traced)]  # fmt: skip
-    if writes and stand_ins:
-        reached = [*recording.data.values(), *[binding.value for binding in known.arrays]]
-        owners = {owner: i for i, owner in enumerate(dict.fromkeys(map(owner_of, reached)))}
-        names = ", ".join(f"{name}.data" if isinstance(x, Variable) else name for name, x in stand_ins)
-        values = [x.data if isinstance(x, Variable) else x for _, x in stand_ins]
-        out.append(f"sharing({source.constant(owners, 'owners')}, {names}) == {sharing(owners, *values)}")
-    for key, tensor in recording.tensors.items():
-        _, is_constant, has_no_grad = recording.state[key]
-        name = source.constant(tensor)
-        out += [f"{name}.data is {source.constant(recording.data[key])}",
-                f"{name}.node is {'' if is_constant else 'not '}None",
-                f"{name}.grad is {'' if has_no_grad else 'not '}None"]  # fmt: skip
-    for container, content in known.contents:
-        name = source.constant(container, "container")
-        current, expected = (f"len({name})", str(content)) if isinstance(content, int) else (name, "")
-        out.append(f"{current} == {expected or source.constant(content, 'set')}")
-    for owner, key, value, _, is_entry in known.bindings:
-        name, expected = source.constant(owner, "container"), source.constant(value, "value")
-        current = f"getattr({name}, {key!r}, None)"
-        if is_entry:
-            index = source.expression(key)
-            current = f"{name}[{index}]" if isinstance(owner, list) else f"{name}.get({index})"
-        or_equal = f" or is_same({current}, {expected})" if isinstance(value, PLAIN) else ""
-        out.append(f"({current} is {expected}{or_equal})")
-    return out or ["True"]
+    return [owners.get(owner, -1 - found.index(owner)) for owner in found]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tensorgrad.compiling.traced import Traced, leaves_of, traced_in
+from tensorgrad.compiling.traced import Traced, traced_in
 
 _VARYING = frozenset(
     ("argwhere", "bincount", "compress", "delete", "eig", "eigvals", "ediff1d", "extract",
@@ -44,6 +44,6 @@ def layout(x: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return x.shape, x.dtype
 
 
-def arrays_in(result: Any) -> Iterator[Traced]:
+def arrays_in(result: Any) -> list[Traced]:
     """The arrays and NumPy scalars in a result."""
-    return (x for x in leaves_of(result) if isinstance(x, Traced) and (x.number is None or hasattr(x.number, "dtype")))
+    return [x for x in traced_in(result) if x.number is None or hasattr(x.number, "dtype")]

@@ -13,7 +13,7 @@ from tensorgrad.compiling.layouts import layout
 from tensorgrad.compiling.trace import Trace
 from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, leaves_of, mapped, value_of
 from tensorgrad.engine.record import observers
-from tensorgrad.engine.tape import Record, Variable, set_tracer
+from tensorgrad.engine.tape import Leaf, Record, Variable, set_tracer
 from tensorgrad.errors import CompileError
 
 
@@ -36,15 +36,20 @@ class Recording:
     """One call, run on stand-ins. It has the effects and the result of an ordinary call."""
 
     def __init__(self, fn: Callable[..., Any], names: Sequence[str], leaves: Sequence[Any]) -> None:
-        self.trace, self.names = Trace(), names
-        self.dependencies = Dependencies(fn, dict(zip(names, leaves, strict=True)))
+        self.trace = Trace()
+        self.dependencies = Dependencies(fn, [*zip(leaves, names, strict=True)])
         passed = set(map(id, leaves))
         self.tensors = {
             key: tensor
             for key, (tensor, _) in self.dependencies.tensors.items()
             if tensor.node is not None or key not in passed
         }
-        self.state = {key: state_of(tensor) for key, tensor in self.tensors.items()}
+        if any(t.node is not None and not isinstance(t.node, Leaf) for t in self.tensors.values()):
+            raise CompileError(
+                "a tensor that was computed outside the compiled function requires a gradient: its graph would have to "
+                "be differentiated again in every call. Pass it as an argument after .detach(), or compute it inside."
+            )
+        self.state = state_of(self.tensors.values())
         self.data = {key: tensor.data for key, tensor in self.tensors.items()}
         self.arguments: list[Any] = []  # the stand-in of each argument; None for what has none
         self._given = [self._argument(name, x) for name, x in zip(names, leaves, strict=True)]
@@ -56,15 +61,15 @@ class Recording:
         states = [str(g.bit_generator.state) for g in self._hidden]
         given = iter(self._given)
         args, kwargs = everything = mapped(lambda _: next(given), (args, kwargs))
-        before = list(leaves_of(everything))
+        before = leaves_of(everything)
         try:
             self._enter()
             result = fn(*args, **kwargs)
             if self.trace.escaped is not None:  # caught by the function
                 raise self.trace.escaped
-            self._refuse(before, list(leaves_of(everything)), states)
+            self._refuse(before, leaves_of(everything), states)
             self.outputs = mapped(self._output, result)
-            self.final_grads = {key: tensor.grad for key, tensor in self.tensors.items()}
+            self.trace.write_grads()
             replaced = [x.name for x in self.dependencies.arrays if x.current() is not self.trace.captured[id(x.value)]]
         finally:
             self._leave()
@@ -99,13 +104,11 @@ class Recording:
 
     def _enter(self) -> None:
         """Replace the data of tensors, and other arrays that the function reaches, by stand-ins; observe all calls."""
-        self.entry_grads: dict[int, Traced] = {}
         self.trace.tensors = self.tensors
         for key, tensor in self.tensors.items():
             name = self.dependencies.tensors[key][1]
             tensor.data = self.trace.capture(tensor.data, name)  # type: ignore[assignment]
-            if isinstance(tensor.grad, np.ndarray):
-                tensor.grad = self.entry_grads[key] = Traced(self.trace, tensor.grad, f"{name}.grad")
+            self.trace.read_grad(tensor, f"{name}.grad")
         for binding in self.dependencies.arrays:
             binding.assign(self.trace.capture(binding.value, binding.name))
         observers.append(self.trace)
@@ -120,6 +123,8 @@ class Recording:
                 binding.assign(binding.value)
         for key, tensor in self.tensors.items():
             tensor.data, tensor.grad, tensor.saved = self.data[key], value_of(tensor.grad), None
+            if isinstance(tensor.grad, Variable):  # which is refused
+                tensor.grad.data = value_of(tensor.grad.data)
 
     def _refuse(self, before: list[Any], after: list[Any], states: list[str]) -> None:
         """Raise a `CompileError` if the call has changed something that a replay would not change."""

@@ -7,10 +7,11 @@ place of each array that may differ in the next call, and appends each call to t
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import operator
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -48,12 +49,14 @@ class Where(NamedTuple):
         return line_of(self.code, self.instruction)
 
     @property
-    def line(self) -> int:
-        """The line number."""
-        return int(str(self).rpartition(" in ")[0].rpartition(":")[2])
+    def place(self) -> tuple[str, int, str]:
+        """The file, the number of the line, and the operation."""
+        line = int(str(self).rpartition(" in ")[0].rpartition(":")[2])
+        return self.code.co_filename, line, self.gradient_of
 
 
-class Instruction(NamedTuple):
+@dataclasses.dataclass(eq=False)
+class Instruction:
     """One call of the program."""
 
     fn: Callable[..., Any]
@@ -64,17 +67,10 @@ class Instruction(NamedTuple):
     writes: Sequence[Traced] = ()  # the arrays that it writes into
     kind: str = "call"  # or "guard", "draw", "effect"
 
-    def reads(self) -> Iterator[Traced]:
-        """The arrays that the call receives."""
-        return traced_in((self.args, self.kwargs))
-
-    def results(self) -> Iterator[Traced]:
-        """The arrays that the call creates."""
-        return traced_in(self.out)
-
-    def touched(self) -> Iterator[Traced]:
-        """All arrays that the call receives, creates or writes into."""
-        return traced_in((self.args, self.kwargs, self.out, self.writes))
+    def __post_init__(self) -> None:
+        self.reads = traced_in((self.args, self.kwargs))
+        self.results = traced_in(self.out)
+        self.touched = [*self.reads, *self.results, *self.writes]
 
 
 class Trace:
@@ -86,10 +82,10 @@ class Trace:
         self.captured: dict[int, Traced] = {}  # arrays of tensors that exist outside, by ``id``
         self.fixed: dict[int, Traced] = {}  # constant arrays
         self.tensors: dict[int, Any] = {}  # captured tensors, by ``id``
+        self.grads: dict[int, Any] = {}  # their gradients, as far as the program has set or read them
         self.escaped: EscapeError | None = None  # the last one
         self.is_whole = True  # whether everything was recorded
-        self._record: Record | None = None  # whose rule is running
-        self._rule_start = 0  # the number of stand-ins before this rule
+        self._rule_start = 0  # the number of stand-ins before the rules of the present record
         self._taken: set[int] = set()  # arrays that a backward pass owns, by ``id``
         self._depth = 0  # of calls by `run`
 
@@ -101,21 +97,21 @@ class Trace:
 
     def _append(self, fn: Callable[..., Any], args: Any, kwargs: dict[str, Any], out: Any = None,
                 writes: Any = (), kind: str = "call") -> None:  # fmt: skip
-        self.instructions.append(Instruction(fn, args, kwargs, out, self.where(), writes, kind))
+        self.instructions.append(Instruction(fn, args, kwargs, out, _where(), writes, kind))
 
     # ------------------------------------------------------------------------------------------- calls
 
     def call(self, fn: Callable[..., Any], args: Any, kwargs: dict[str, Any], kind: str = "call") -> Any:
         """Run a NumPy function on the values, and append the call."""
-        values = [*values_in(args)]
+        values, named = [*values_in(args)], values_in(kwargs)
         name = getattr(fn, "__name__", "")
         # a method of the value, which may be a NumPy scalar
         run = getattr(values.pop(0), name) if getattr(np.ndarray, name, None) is fn else fn
         if fn in _METADATA or tracer() is not self:  # or of a tensor that another thread uses
-            return run(*values, **values_in(kwargs))
+            return run(*values, **named)
         out = kwargs.get("out")
         writes = self._targets(fn, name, args, kwargs)
-        ans = run(*values, **values_in(kwargs))
+        ans = run(*values, **named)
         if writes:
             self._append(fn, args, kwargs, None, writes, kind)
             return None if out is None else tuple(writes) if isinstance(ans, tuple) else writes[0]
@@ -155,7 +151,7 @@ class Trace:
 
     def run(self, fn: Callable[..., Any], args: Any, params: dict[str, Any]) -> Any:
         """Run a function of the gradient table: as its NumPy calls or, if it uses values outside them, as one call."""
-        if not any(True for _ in traced_in((args, params))):
+        if not traced_in((args, params)):
             return fn(*args, **params)
         args = [self._constant(x) if type(x) is np.ndarray else x for x in args]
         start, self._depth = len(self.instructions), self._depth + 1
@@ -181,37 +177,56 @@ class Trace:
 
     def _constant(self, array: Any) -> Traced:
         """A stand-in for an array without which a call would not be seen, because its other arguments are indices."""
-        return self.fixed.setdefault(id(array), Traced(self, array))
+        return self.fixed.setdefault(id(array), Traced(self, array, "constant"))
 
-    def effect(self, fn: Callable[[], Any], sets_grad: bool, product: Any = None) -> Any:
-        """Run something that updates parameters or gradients, such as an optimizer, as one instruction.
-
-        ``product`` is the class that may replace a gradient; see `passes.with_products`.
-        """
+    def effect(self, fn: Callable[[], Any], sets_grad: bool) -> Any:
+        """Run something that updates parameters or gradients, such as an optimizer, as one instruction."""
+        self.write_grads()
         tensors = list(self.tensors.values())
         before = [(t.data, t.grad) for t in tensors]
-        for t, (data, grad) in zip(tensors, before, strict=True):
-            t.data, t.grad = value_of(data), value_of(grad)
-        inputs = [(t.data, t.grad) for t in tensors]
         set_tracer(None)
         try:
+            for t in tensors:
+                t.data, t.grad = value_of(t.data), value_of(t.grad)
             ans = fn()
-            outputs = [(t.data, t.grad) for t in tensors]
+            after = [(t.data, t.grad) for t in tensors]
         finally:
             set_tracer(self)
             for t, (data, grad) in zip(tensors, before, strict=True):
                 t.data, t.grad = data, grad
-        if any(old is not new for (old, _), (new, _) in zip(inputs, outputs, strict=True)):
-            raise CompileError(f"tg.compile cannot replay an update at {self.where()} that replaces `.data`")
-        known = [(t, t.grad) for t in tensors if t.grad is None or isinstance(t.grad, Traced)]
-        results = []
-        for t, (_, old), (_, new) in zip(tensors, inputs, outputs, strict=True):
-            if sets_grad or old is not new:
-                t.grad = None if new is None else Traced(self, new)
-                results.append((t, t.grad))
+        if any(data is not t.data.value for t, (data, _) in zip(tensors, after, strict=True)):
+            raise CompileError(f"tg.compile cannot replay an update at {_where()} that replaces `.data`")
         value = Traced(self, ans) if isinstance(ans, (int, float, np.generic, np.ndarray)) else None
-        self._append(fn, known, {"product": product}, (value, results), [*self.captured.values()], "effect")
+        self._append(fn, (), {}, value, [*self.captured.values()], "effect")
+        for t, (_, grad) in zip(tensors, after, strict=True):
+            if sets_grad or grad is not value_of(t.grad):
+                t.grad = grad
+                self.read_grad(t, kind="effect")
         return value
+
+    def read_grad(self, tensor: Any, name: str = "", kind: str = "call") -> None:
+        """Replace the gradient of a tensor by a stand-in."""
+        if isinstance(tensor.grad, np.ndarray):
+            g = Traced(self, tensor.grad, name)
+            self._append(getattr, (tensor, "grad"), {}, g, (), kind)
+            tensor.grad = g
+        self.grads[id(tensor)] = tensor.grad
+
+    def write_grads(self) -> None:
+        """Append the gradients that the function has set, or has written into where there was one before the call."""
+        written = {x.storage for step in self.instructions for x in step.writes}
+        for key, tensor in self.tensors.items():
+            g = tensor.grad
+            is_same = g is self.grads[key] and not (isinstance(g, Traced) and g.name and g.storage in written)
+            if is_same:
+                continue
+            if g is not None and not isinstance(g, Traced):
+                raise CompileError(
+                    f"the compiled function sets `.grad` to a {type(g).__name__} that is part of a graph, or not "
+                    "computed in the function: use tg.grad, or write into the gradient, as in w.grad[...] = x"
+                )
+            self._append(setattr, (tensor, "grad", g), {}, kind="effect")
+            self.grads[key] = g
 
     # ------------------------------------------------------------------------------------------- a backward pass
 
@@ -219,21 +234,13 @@ class Trace:
         """The row of a record, with rules that are run by `run`; the addition in place is one instruction."""
 
         def follow(rule: Any) -> Any:
-            def run(*args: Any, **params: Any) -> Any:
-                outer, self._record, self._rule_start = self._record, record, len(self.stand_ins)
-                try:
-                    return self.run(rule, args, params)
-                finally:
-                    self._record = outer
-
-            return run if callable(rule) else rule
+            return (lambda *args, **params: self.run(rule, args, params)) if callable(rule) else rule
 
         def add_to(total: Traced, *args: Any, **params: Any) -> None:
             add(total.value, *values_in(args), **values_in(params))
-            self._record = record
             self._append(add, (total, *_outlined(args)), params, None, [total])
-            self._record = None
 
+        self._rule_start = len(self.stand_ins)
         row, add = copy.copy(record.row), cast("Any", record.row.add_to)
         row.vjps, row.together = tuple(map(follow, row.vjps)), follow(row.together)
         row.add_to = None if add is None else add_to
@@ -286,15 +293,6 @@ class Trace:
 
     # ------------------------------------------------------------------------------------------- lines and errors
 
-    def where(self) -> Where:
-        """The line of the user's code that runs."""
-        if self._record is not None:
-            return Where(self._record.code, self._record.instruction, self._record.row.name)
-        frame: Any = sys._getframe(1)
-        while _is_library(frame.f_code.co_filename) and frame.f_back is not None:
-            frame = frame.f_back
-        return Where(frame.f_code, frame.f_lasti)
-
     def escape(self, what: str) -> EscapeError:
         """The error for a value that would leave the program."""
         frame: Any = sys._getframe(1)
@@ -303,10 +301,21 @@ class Trace:
         if in_package[frame.f_code.co_filename]:
             what = f"{what} in {frame.f_code.co_name}"
         self.escaped = EscapeError(
-            f"tg.compile cannot follow {what} at {self.where()}: a value computed inside the compiled function would "
+            f"tg.compile cannot follow {what} at {_where()}: a value computed inside the compiled function would "
             "be used outside NumPy, and a replay could not repeat that. Return the array and do this outside."
         )
         return self.escaped
+
+
+def _where() -> Where:
+    """The line of the user's code that runs, or whose gradient is computed."""
+    frame: Any = sys._getframe(1)
+    while _is_library(frame.f_code.co_filename) and frame.f_back is not None:
+        if frame.f_code.co_name == "pull_back":
+            record = frame.f_locals["record"]
+            return Where(record.code, record.instruction, record.row.name)
+        frame = frame.f_back
+    return Where(frame.f_code, frame.f_lasti)
 
 
 @functools.cache

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PYTHON = (bool, int, float, complex)
 UNPACKED = (list, tuple)
+NESTED = (list, tuple, dict, slice)
 _ESCAPES = {  # attributes that use a value outside NumPy, and their names in error messages
     **{name: f".{name}" for name in ("item", "tolist", "tobytes", "tofile", "dump", "dumps", "data", "ctypes")},
     "__array__": "its conversion to an ndarray", "__index__": "its use as a Python integer", "__float__": "float()",
@@ -176,33 +177,33 @@ def owner_of(x: Any) -> int:
     return id(x)
 
 
-def leaves_of(tree: Any) -> Iterator[Any]:
+def leaves_of(tree: Any) -> list[Any]:
     """Everything in nested tuples, lists, dicts and slices."""
-    if isinstance(tree, UNPACKED):
-        for item in tree:
-            yield from leaves_of(item)
-    elif isinstance(tree, dict):
-        yield from leaves_of(list(tree.values()))
-    elif isinstance(tree, slice):
-        yield from (tree.start, tree.stop, tree.step)
-    else:
-        yield tree
+    todo, leaves = [tree], []
+    for x in todo:  # which grows
+        if not isinstance(x, NESTED):
+            leaves.append(x)
+        elif isinstance(x, slice):
+            todo += (x.start, x.stop, x.step)
+        else:
+            todo += x.values() if isinstance(x, dict) else x
+    return leaves
 
 
-def traced_in(tree: Any) -> Iterator[Traced]:
+def traced_in(tree: Any) -> list[Traced]:
     """The stand-ins in a structure."""
-    return (x for x in leaves_of(tree) if isinstance(x, Traced))
+    return [x for x in leaves_of(tree) if isinstance(x, Traced)]
 
 
 def mapped(fn: Callable[[Any], Any], tree: Any) -> Any:
     """A structure with ``fn`` applied to its leaves."""
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*[mapped(fn, item) for item in tree])
-    if type(tree) in UNPACKED:
-        return type(tree)([mapped(fn, item) for item in tree])
-    if type(tree) is dict:
+    kind = type(tree)
+    if kind is dict:
         return {key: mapped(fn, item) for key, item in tree.items()}
-    return fn(tree)
+    if kind not in UNPACKED and not (isinstance(tree, tuple) and hasattr(kind, "_fields")):
+        return fn(tree)
+    items = [mapped(fn, item) if isinstance(item, NESTED) else fn(item) for item in tree]
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)
 
 
 def value_of(x: Any) -> Any:

@@ -18,12 +18,14 @@ def as_one_call(*, sets_grad: bool = False, product: Any = None) -> Callable[[Ca
     """
 
     def decorate(fn: Callable[..., T]) -> Callable[..., T]:
+        fn.__dict__["product"] = product
+
         @functools.wraps(fn)
         def run(*args: Any, **kwargs: Any) -> Any:
             trace = tracer()
             if trace is None:
                 return fn(*args, **kwargs)
-            return trace.effect(functools.partial(fn, *args, **kwargs), sets_grad, product)
+            return trace.effect(functools.partial(fn, *args, **kwargs), sets_grad)
 
         return run
 

@@ -102,6 +102,14 @@ def updates_twice(x, w, s):
     return w.grad
 
 
+def gradient_with_a_graph(x, w, s):
+    np.sum((x * w) ** 2).backward(create_graph=True)
+
+
+def gradient_set(x, w, s):
+    w.grad = np.ones(3)
+
+
 GENERATOR, NUMBERS, STREAM = np.random.default_rng(0), [], iter(np.arange(1.0, 9.0))
 OUTSIDE = tg.Tensor(np.arange(3.0), requires_grad=True) * 2
 SGD = tg.optim.SGD([tg.Tensor(0.0, requires_grad=True)])
@@ -123,6 +131,8 @@ REFUSED = {
     tracked_result: "backward pass has not run",
     computed_outside: "computed outside",
     strange_result: "returns a set",
+    gradient_with_a_graph: r"sets `\.grad` to a Tensor",
+    gradient_set: r"sets `\.grad` to a ndarray",
 }
 
 
@@ -138,6 +148,7 @@ def test_refused(fn):
     with pytest.raises(tg.CompileError, match=REFUSED[fn]):
         three_calls()
     assert type(w.data) is np.ndarray
+    assert repr(w.grad)  # not a stand-in
     assert type(state.mean) is np.ndarray
     assert w.data is before or fn is replaced_data
     assert type(np.sum(w * 2).data) is np.ndarray  # nothing is recorded any more

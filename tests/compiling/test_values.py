@@ -168,7 +168,13 @@ def comparing():
     return step, lambda: [w.grad]
 
 
-@pytest.mark.parametrize("make", [accumulating, decaying, comparing])
+def ignoring():
+    w = tg.Tensor(np.ones(2), requires_grad=True)
+    w.grad = np.full(2, 3.0)
+    return lambda x, y: x * w.detach(), lambda: [w.grad]
+
+
+@pytest.mark.parametrize("make", [accumulating, decaying, comparing, ignoring])
 def test_gradients_of_earlier_calls(make):
     x, infinite = np.array([1.0, 2.0]), np.array([np.inf, 1.0])
     same_effects(make, [*[(x, 3 * x)] * 5, (x, infinite), (infinite, x), (x, x), (infinite, infinite), (x, x)])
