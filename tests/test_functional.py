@@ -19,7 +19,7 @@ from tensorgrad.functional import (
     shifted_pixels,
     whole_windows,
 )
-from tensorgrad.functional.folding import fold, unfold
+from tensorgrad.rules.windows import fold, unfold
 from tests.helpers import draw, leaf
 
 
@@ -292,7 +292,7 @@ METHODS = {  # attributes of the modules that compute convolutions, for each way
         convolution_products: {"_FEW": 0},
         blas: {"_routines": dict},
     },
-    "loops for single channels": {depthwise: {"_LONG": 0, "_CACHE": 1}},
+    "several channels of a depthwise convolution together": {depthwise: {"_LONG": 0}, shifted_pixels: {"_idle": {}}},
 }
 
 

@@ -225,9 +225,9 @@ def ulps(values, exact):
 
 @pytest.mark.parametrize(("function", "exact", "bound"), [
     (tg.erf, sp.erf, 0.54),
-    (tg.erfc, sp.erfc, 8),
-    (normal_cdf, sp.ndtr, 8),
-    (lambda x: tg.gelu(x) / x, sp.ndtr, 8),
+    (tg.erfc, sp.erfc, 9),
+    (normal_cdf, sp.ndtr, 9),
+    (lambda x: tg.gelu(x) / x, sp.ndtr, 9),
     (tg.sigmoid, sp.expit, 6),
 ])  # fmt: skip
 def test_float32_is_as_exact_as_stated_in_both_tails(function, exact, bound):

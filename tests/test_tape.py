@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad.engine import tape
+from tensorgrad.engine import indexing, tape
 from tests.helpers import leaf
 from tests.records import reads
 
@@ -275,3 +275,35 @@ def test_a_constant_that_a_rule_returns_is_not_modified():
     linear(x).backward()
     x.grad[...] = 0
     np.testing.assert_array_equal(constant, [1, 2])
+
+
+@pytest.mark.parametrize("size", [90, 90_000])
+def test_gradients_of_slices_are_added_in_one_array_if_it_is_large(monkeypatch, size):
+    calls, scatter = [], indexing._scatter_array
+
+    def counted(*args, **params):
+        calls.append(args)
+        return scatter(*args, **params)
+
+    monkeypatch.setattr(indexing, "_scatter_array", counted)
+    x, n = leaf(np.ones(size)), size // 3
+    y = x * 2
+    np.sum(y[:n] + 3 * y[n : 2 * n] - y[2 * n :]).backward()
+    np.testing.assert_array_equal(x.grad, np.repeat([2, 6, -2], n))
+    assert len(calls) == (2 if size == 90 else 1)
+
+
+def test_a_slice_is_not_added_to_an_array_that_a_rule_returned_but_did_not_create():
+    constant, calls = np.arange(20_000.0), []
+
+    def add_to(total, _g, _i, _x):
+        calls.append(np.add(total, constant, out=total))
+
+    taken = tg.primitive(lambda x: x * constant)
+    tg.rule(taken, lambda _g, _ans, _x: constant, add_to=add_to)
+    x = leaf(np.zeros(20_000))
+    y = x * 1
+    np.sum(taken(y) + taken(y) + taken(y)).backward()
+    np.testing.assert_array_equal(constant, np.arange(20_000.0))
+    np.testing.assert_array_equal(x.grad, 3 * constant)
+    assert len(calls) == 1  # the sum of the first two belongs to the pass

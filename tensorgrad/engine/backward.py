@@ -35,7 +35,7 @@ from tensorgrad.summation import total_of_array
 
 Parents: TypeAlias = tuple[Node | None, ...]
 _ndarray = np.ndarray
-_LARGE = 10_000  # elements; a larger gradient is checked for NaN by its operands, if they have fewer elements
+_LARGE = 10_000  # elements; for larger gradients, more is done to avoid a pass over them
 
 
 def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Node] | None = None, *,
@@ -182,7 +182,7 @@ class _Pass:
                     out = rules[i](g, ans, *inputs, **params) if params else rules[i](g, ans, *inputs)  # type: ignore[misc,operator]
                 if not (simple and type(out) is _ndarray and out.dtype is parent.dtype and out.shape == parent.shape):
                     out = self._checked(record, i, parent, g, out)
-                if type(parent) is Record and parent not in adjoints:
+                if type(parent) is Record and parent not in adjoints and (row.add_to is None or out.size <= _LARGE):
                     adjoints[parent] = out
                 else:
                     self._add(parent, out, row, g, ans, inputs)
@@ -215,7 +215,8 @@ class _Pass:
             self.nan_seen = self.nan_seen or _may_have_nan(out, row, (g, ans, *inputs))
             self.checked.add(node)
         if adjoint is None:
-            if type(node) is Leaf and _is_new(out, g, ans, inputs):  # before the next line adds a reference
+            # The gradients of other slices may follow, which are added in place. The next line adds a reference.
+            if (type(node) is Leaf or row.add_to is not None) and _is_new(out, g, ans, inputs):
                 self.owned.add(node)
             self.adjoints[node] = out
         elif self._is_owned(node):

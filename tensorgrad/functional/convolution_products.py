@@ -15,7 +15,7 @@ import numpy as np
 from tensorgrad.engine.broadcasting import total
 from tensorgrad.engine.registry import primitive, rule
 from tensorgrad.engine.tape import Array, Variable
-from tensorgrad.functional import depthwise, shifted_pixels, whole_windows
+from tensorgrad.functional import depthwise, pointwise, shifted_pixels, whole_windows
 from tensorgrad.functional.windows import Ints, Windows
 from tensorgrad.summation import wide
 
@@ -28,29 +28,17 @@ def convolution(x: Array, w: Array, *bias: Array, out: Ints, before: Ints, strid
     """``(N, C, *spatial)`` with ``(O, C / groups, *kernel)`` to ``(N, O, *out)``."""
     dtype, (x, w, *shift) = _alike(x, w, *bias)
     windows = Windows(w.shape[2:], out, before, stride, dilation)
-    if _is_depthwise(w, groups):
-        images = depthwise.correlate(_repeated(x, len(w), groups), w, shift, windows)
-    elif _are_whole(x.shape, windows, groups):
-        images = whole_windows.correlate(x, w, shift, windows)
-    else:
-        images = shifted_pixels.correlate(x, w, shift, windows, groups)
+    images = _method(x.shape[1:], windows, groups).correlate(x, w, shift, windows, groups)
     return images.astype(dtype, copy=False)
 
 
 @primitive
 def convolution_transposed(g: Array, w: Array, *, shape: Ints, before: Ints, stride: Ints, dilation: Ints,
                            groups: int) -> Array:  # fmt: skip
-    """``(N, O, *out)`` with ``(O, C / groups, *kernel)`` to ``(N, C, *shape)``, in memory in the order of ``g``."""
+    """``(N, O, *out)`` with ``(O, C / groups, *kernel)`` to ``(N, C, *shape)``."""
     dtype, (g, w) = _alike(g, w)
     windows = Windows(w.shape[2:], g.shape[2:], before, stride, dilation)
-    if _is_depthwise(w, groups):
-        images = depthwise.spread(g, w, shape, windows)
-        if len(w) > groups:
-            images = images.reshape(len(g), groups, -1, *shape).sum(2)
-    elif windows.are_points(shape) and groups == 1:
-        images = whole_windows.spread_points(g, w)
-    else:
-        images = shifted_pixels.spread(g, w, shape, windows, groups)
+    images = _method((w.shape[1] * groups, *shape), windows, groups).spread(g, w, shape, windows, groups)
     return images.astype(dtype, copy=False)
 
 
@@ -60,13 +48,24 @@ def convolution_filters(x: Array, g: Array, *, kernel: Ints, before: Ints, strid
     """``(N, C, *spatial)`` with ``(N, O, *out)`` to ``(O, C / groups, *kernel)``."""
     dtype, (x, g) = _alike(x, g)
     windows = Windows(kernel, g.shape[2:], before, stride, dilation)
-    if groups == x.shape[1] > 1:
-        w = depthwise.correlate_filters(_repeated(x, g.shape[1], groups), g, windows)
-    elif _are_whole(x.shape, windows, groups):
-        w = whole_windows.correlate_filters(x, g, windows)
-    else:
-        w = shifted_pixels.correlate_filters(x, g, windows, groups)
-    return w.astype(dtype, copy=False)
+    filters = _method(x.shape[1:], windows, groups).correlate_filters(x, g, windows, groups)
+    return filters.astype(dtype, copy=False)
+
+
+def _method(shape: Ints, windows: Windows, groups: int) -> Any:
+    """The module whose functions are the fastest for images of this shape, without the axis of the batch.
+
+    Each of them computes the same: ``correlate``, the result of a convolution; ``spread``, the gradient of the images;
+    and ``correlate_filters``, that of the filters.
+    """
+    channels, *spatial = shape
+    if groups == channels > 1:
+        return depthwise
+    if groups == 1 and windows.are_points(tuple(spatial)):
+        return pointwise
+    if groups == 1 and channels * windows.kernel[-1] < _FEW:
+        return whole_windows
+    return shifted_pixels
 
 
 # fmt: off
@@ -95,18 +94,3 @@ def _alike(*arrays: Array) -> tuple[Any, list[Array]]:
     """The dtype of the result, and the arrays in the dtype to compute in."""
     dtype = np.result_type(*arrays)
     return dtype, [x.astype(wide(dtype) or dtype, copy=False) for x in arrays]
-
-
-def _are_whole(shape: Ints, windows: Windows, groups: int) -> bool:
-    """Whether copies of whole windows, or single pixels, are multiplied: see `whole_windows`."""
-    return groups == 1 and (windows.are_points(shape[2:]) or shape[1] * windows.kernel[-1] < _FEW)
-
-
-def _is_depthwise(w: Array, groups: int) -> bool:
-    """Whether each channel is a group of its own."""
-    return groups > 1 and bool(w.shape[1] == 1)
-
-
-def _repeated(x: Array, features: int, groups: int) -> Array:
-    """One channel for each filter."""
-    return x if features == groups else np.repeat(x, features // groups, 1)

@@ -16,9 +16,9 @@ import numpy as np
 
 from tensorgrad.engine.registry import primitive, rule
 from tensorgrad.engine.tape import Array, Variable
-from tensorgrad.functional.folding import fold, surround, unfold
-from tensorgrad.functional.windows import Ints
+from tensorgrad.functional.windows import Ints, surround
 from tensorgrad.rules.reductions import extreme_dx
+from tensorgrad.rules.windows import fold, unfold
 from tensorgrad.summation import widened
 
 _CACHE = 1 << 19  # bytes of the images at a time

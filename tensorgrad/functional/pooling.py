@@ -15,9 +15,9 @@ import numpy as np
 
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional.arguments import check_images, floating, per_axis
-from tensorgrad.functional.folding import Ints, numbers_of_windows
 from tensorgrad.functional.pooled_windows import Pooled, largest, sum_windows
 from tensorgrad.rules.reductions import of_dtype
+from tensorgrad.rules.windows import Ints, numbers_of_windows
 from tensorgrad.summation import widened
 
 

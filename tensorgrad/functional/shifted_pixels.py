@@ -20,7 +20,7 @@ import numpy as np
 
 from tensorgrad.engine.tape import Array
 from tensorgrad.functional.pixel_matrices import PixelMatrices
-from tensorgrad.functional.small_products import products
+from tensorgrad.functional.small_products import Term, products
 from tensorgrad.functional.windows import Ints, Windows, padded
 
 _KEPT, _LARGE = 32, 1 << 20  # how many `Plan` objects are kept for the next call, and bytes beyond which none is
@@ -38,40 +38,36 @@ _idle: dict[Any, Plan] = {}
 """Plans of earlier calls that no call uses now, by `_planned`'s arguments; the one that was used last is the last."""
 
 
+def _to_results(pixels: Array, kernel: Array, results: Array) -> Term:
+    """``results += pixels @ kernel``."""
+    return pixels, kernel, results
+
+
+def _to_pixels(pixels: Array, kernel: Array, results: Array) -> Term:
+    """``pixels += results @ kernel.T``."""
+    return results, kernel.T, pixels
+
+
+def _to_kernel(pixels: Array, kernel: Array, results: Array) -> Term:
+    """``kernel += pixels.T @ results``."""
+    return pixels.T, results, kernel
+
+
 @contextlib.contextmanager
-def _planned(make: Callable[..., Plan], *sizes: Any) -> Iterator[Plan]:
-    """``make(*sizes)``, or a plan from an earlier call: for small images, making one takes a fifth of the time."""
-    plan = _idle.pop((make, sizes), None) or make(*sizes)
+def _planned(product: Callable[..., Term], *sizes: Any) -> Iterator[Plan]:
+    """A new plan, or one from an earlier call: for small images, making one takes a fifth of the time."""
+    plan = _idle.pop((product, sizes), None) or _plan(product, PixelMatrices(*sizes))
     yield plan  # after an error, the memory may hold anything, and the plan is not kept
     if plan.matrices.images.nbytes + plan.matrices.results.nbytes + plan.kernel.nbytes <= _LARGE:
-        _idle[make, sizes] = plan
+        _idle[product, sizes] = plan
         for oldest in list(_idle)[:-_KEPT]:
             _idle.pop(oldest, None)
 
 
-def _for_correlate(*sizes: Any) -> Plan:
-    matrices = PixelMatrices(*sizes)
+def _plan(product: Callable[..., Term], matrices: PixelMatrices) -> Plan:
     kernel = np.empty((matrices.groups, matrices.elements, matrices.channels, matrices.features), matrices.dtype)
     return Plan(matrices, kernel, products(
-        [(pixels, kernel[group, elements].reshape(pixels.shape[1], -1), results)
-         for group, elements, pixels, results in matrices.terms()]
-    ))  # fmt: skip
-
-
-def _for_spread(*sizes: Any) -> Plan:
-    matrices = PixelMatrices(*sizes)
-    kernel = np.empty((matrices.groups, matrices.features, matrices.elements, matrices.channels), matrices.dtype)
-    return Plan(matrices, kernel, products(
-        [(results, kernel[group, :, elements].reshape(-1, pixels.shape[1]), pixels)
-         for group, elements, pixels, results in matrices.terms()]
-    ))  # fmt: skip
-
-
-def _for_filters(*sizes: Any) -> Plan:
-    matrices = PixelMatrices(*sizes)
-    kernel = np.empty((matrices.groups, matrices.elements, matrices.channels, matrices.features), matrices.dtype)
-    return Plan(matrices, kernel, products(
-        [(pixels.T, results, kernel[group, elements].reshape(pixels.shape[1], -1))
+        [product(pixels, kernel[group, elements].reshape(pixels.shape[1], -1), results)
          for group, elements, pixels, results in matrices.terms()]
     ))  # fmt: skip
 
@@ -80,7 +76,7 @@ def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows, group
     """``(N, C, *spatial)`` and ``(O, C / groups, *kernel)`` to ``(N, O, *out)``, in memory with the channels last."""
     result = _channels_last((len(x), len(w), *windows.out), x.dtype)
     shift = bias[0].reshape(groups, 1, -1) if bias else 0
-    with _planned(_for_correlate, windows, x.shape, len(w), groups, x.dtype) as (matrices, kernel, multiply):
+    with _planned(_to_results, windows, x.shape, len(w), groups, x.dtype) as (matrices, kernel, multiply):
         kernel[...] = matrices.pack(w)
         for parts, (results, of_result) in matrices.batches(x, result):
             for part, of_x in parts:
@@ -95,8 +91,8 @@ def spread(g: Array, w: Array, shape: Ints, windows: Windows, groups: int) -> Ar
     """``(N, O, *out)`` and ``(O, C / groups, *kernel)`` to ``(N, C, *shape)``: the transpose of `correlate`."""
     shape = (len(g), groups * w.shape[1], *shape)
     result = np.empty(shape, g.dtype) if g.flags.c_contiguous else _channels_last(shape, g.dtype)
-    with _planned(_for_spread, windows, shape, len(w), groups, g.dtype) as (matrices, kernel, multiply):
-        kernel[...] = np.moveaxis(matrices.pack(w), -1, 1)
+    with _planned(_to_pixels, windows, shape, len(w), groups, g.dtype) as (matrices, kernel, multiply):
+        kernel[...] = matrices.pack(w)
         if not matrices.grid.covers:
             result[...] = 0
         for parts, (results, of_g) in matrices.batches(result, g):
@@ -111,7 +107,7 @@ def spread(g: Array, w: Array, shape: Ints, windows: Windows, groups: int) -> Ar
 def correlate_filters(x: Array, g: Array, windows: Windows, groups: int) -> Array:
     """``(N, C, *spatial)`` and ``(N, O, *out)`` to ``(O, C / groups, *kernel)``."""
     features = g.shape[1]
-    with _planned(_for_filters, windows, x.shape, features, groups, x.dtype) as (matrices, total, multiply):
+    with _planned(_to_kernel, windows, x.shape, features, groups, x.dtype) as (matrices, total, multiply):
         total[...] = 0
         for parts, (results, of_g) in matrices.batches(x, g):
             for part, of_x in parts:

@@ -15,8 +15,9 @@ import numpy as np
 
 from tensorgrad.engine.tape import Array
 from tensorgrad.errors import ShapeError
-from tensorgrad.functional import folding
 from tensorgrad.functional.arguments import check_images, floating, per_axis
+from tensorgrad.functional.windows import surround
+from tensorgrad.rules import windows
 
 
 def unfold(x: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Array:
@@ -31,7 +32,7 @@ def unfold(x: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stri
     x = floating(x)
     check_images(x, 2)
     kernel, dilation, padding, stride = _numbers(kernel_size, dilation, padding, stride)
-    blocks = folding.unfold(folding.surround(x, padding, padding), kernel=kernel, stride=stride, dilation=dilation)
+    blocks = windows.unfold(surround(x, padding, padding), kernel=kernel, stride=stride, dilation=dilation)
     n, channels = x.shape[:2]
     return np.reshape(blocks, (n, channels * math.prod(kernel), math.prod(blocks.shape[-2:])))
 
@@ -59,11 +60,11 @@ def fold(x: Array, output_size: Any, kernel_size: Any, dilation: Any = 1, paddin
             f"{dilation}, padding {padding} and stride {stride}, got {x.shape}"
         )
     columns = np.reshape(x, (x.shape[0], x.shape[1] // elements, *kernel, *counts))
-    out = folding.fold(columns, shape=padded, stride=stride, dilation=dilation)
+    out = windows.fold(columns, shape=padded, stride=stride, dilation=dilation)
     (top, left), (height, width) = padding, size
     return out[:, :, top : top + height, left : left + width]
 
 
-def _numbers(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> list[folding.Ints]:
+def _numbers(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> list[windows.Ints]:
     named = {"kernel_size": kernel_size, "dilation": dilation, "padding": padding, "stride": stride}
     return [per_axis(value, 2, name, 0 if name == "padding" else 1) for name, value in named.items()]

@@ -1,7 +1,8 @@
-"""Convolution of few channels, and of single pixels, by products of whole windows, and the gradient of the filters.
+"""Convolution of few channels, and the gradient of the filters, by copies of the windows (im2col).
 
 For few channels, `shifted_pixels` would add up products with few columns. Instead, whole windows are copied, each
-element as often as the kernel has elements, for a few images at a time, and there is one product.
+element as often as the kernel has elements, for a few images at a time, and there is one product. For images of one
+channel, such as those of MNIST, this takes about half of the time.
 """
 
 from __future__ import annotations
@@ -13,51 +14,31 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from tensorgrad.engine.tape import Array
+from tensorgrad.functional.shifted_pixels import spread as spread
 from tensorgrad.functional.windows import Windows, padded
 
 _CACHE = 2 << 20  # bytes of copies at a time
 
 
-def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows) -> Array:
+def correlate(x: Array, w: Array, bias: Sequence[Array], windows: Windows, groups: int) -> Array:
     """``(N, C, *spatial)`` and ``(O, C, *kernel)`` to ``(N, O, *out)``, in memory with the channels last."""
-    n, features = len(x), len(w)
-    result = np.empty((n, *windows.out, features), x.dtype)
-    if windows.are_points(x.shape[2:]):
-        pixels = np.swapaxes(_matrices(x), 1, 2)
-        np.matmul(pixels, w.reshape(features, -1).T, out=result.reshape(*pixels.shape[:2], features))
-        for shift in bias:
-            result += shift
-    else:
-        filters = np.concatenate([w.reshape(features, -1).T, *(shift[np.newaxis] for shift in bias)])
-        for images, columns in _columns(x, features, windows, ones=len(bias)):
-            elements = columns.reshape(len(columns), -1).T
-            np.matmul(elements, filters, out=result[images].reshape(len(elements), features))
+    features = len(w)
+    result = np.empty((len(x), *windows.out, features), x.dtype)
+    filters = np.concatenate([w.reshape(features, -1).T, *(shift[np.newaxis] for shift in bias)])
+    for images, columns in _columns(x, features, windows, ones=len(bias)):
+        elements = columns.reshape(len(columns), -1).T
+        np.matmul(elements, filters, out=result[images].reshape(len(elements), features))
     return np.moveaxis(result, -1, 1)
 
 
-def spread_points(g: Array, w: Array) -> Array:
-    """``(N, O, *out)`` and ``(O, C, *ones)`` to ``(N, C, *out)``, in memory in the order of ``g``."""
-    matrix = w.reshape(w.shape[:2])
-    if g.flags.c_contiguous:
-        return np.matmul(matrix.T, _matrices(g)).reshape(len(g), len(matrix.T), *g.shape[2:])
-    return np.moveaxis(np.moveaxis(g, 1, -1) @ matrix, -1, 1)
-
-
-def correlate_filters(x: Array, g: Array, windows: Windows) -> Array:
+def correlate_filters(x: Array, g: Array, windows: Windows, groups: int) -> Array:
     """``(N, C, *spatial)`` and ``(N, O, *out)`` to ``(O, C, *kernel)``."""
     features = g.shape[1]
     total = np.zeros((x.shape[1] * math.prod(windows.kernel), features), x.dtype)
-    if windows.are_points(x.shape[2:]):
-        total += np.matmul(_matrices(x), np.swapaxes(_matrices(g), 1, 2)).sum(0)
-    else:
-        for images, columns in _columns(x, features, windows):
-            total += np.matmul(np.swapaxes(columns, 0, 1), np.swapaxes(_matrices(g[images]), 1, 2)).sum(0)
+    for images, columns in _columns(x, features, windows):
+        upstream = g[images].reshape(columns.shape[1], features, -1)
+        total += np.matmul(np.swapaxes(columns, 0, 1), np.swapaxes(upstream, 1, 2)).sum(0)
     return total.T.reshape(features, x.shape[1], *windows.kernel)
-
-
-def _matrices(x: Array) -> Array:
-    """``(N, C, *spatial)`` as ``(N, C, pixels)``."""
-    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
 
 def _columns(x: Array, features: int, windows: Windows, ones: int = 0) -> Iterator[tuple[slice, Array]]:
