@@ -7,6 +7,7 @@ product, which is several times as fast and more accurate, and very long axes ar
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -36,9 +37,18 @@ def total_of_array(x: Array, *, axis: tuple[int, ...], keepdims: bool = False) -
     x = widened(x)
     fast = 32 <= n < x.size >= 2048 and x.dtype.char in "fd" and x.flags.c_contiguous
     if fast and axis[-1] == len(axis) - 1:  # the product with ones is the sum of the rows
-        out = np.matmul(np.ones(n, x.dtype), x.reshape(n, -1))
-        return out.reshape((1,) * len(axis) + shape[len(axis) :] if keepdims else shape[len(axis) :])
+        out = np.matmul(_ones(n, x.dtype), x if len(shape) == 2 else x.reshape(n, -1))
+        reduced = (1,) * len(axis) + shape[len(axis) :] if keepdims else shape[len(axis) :]
+        return out if out.shape == reduced else out.reshape(reduced)
     return np.add.reduce(x, axis, keepdims=keepdims)  # type: ignore[call-overload]
+
+
+@functools.lru_cache(32)
+def _ones(n: int, dtype: np.dtype[Any]) -> Array:
+    """An array to multiply by; made once for each of the usual lengths, since no one can write to it."""
+    ones = np.ones(n, dtype)
+    ones.flags.writeable = False
+    return ones
 
 
 def _long_total(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:

@@ -237,6 +237,32 @@ def backward_of(fn):
     return gradient
 
 
+PRODUCTS = {  # of a leaf w (60, 200), and of what it is multiplied by
+    "x @ w": ((30, 60), lambda w, x: x @ w),
+    "many x @ w": ((900, 60), lambda w, x: x @ w),
+    "w @ x": ((200, 30), lambda w, x: w @ x),
+    "a batch of x @ w": ((5, 6, 60), lambda w, x: x @ w),
+    "w @ a batch of x": ((5, 200, 6), lambda w, x: w @ x),
+}
+
+
+@pytest.mark.parametrize("position", [0, 3, -1])
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_product_with_a_value_that_is_not_finite_in_any_row_and_column(name, position):
+    """One slope is infinite, and not selected."""
+    shape, product = PRODUCTS[name]
+    rng = np.random.default_rng(0)
+    w, x = leaf(rng.uniform(0.5, 1, (60, 200))), rng.uniform(0.5, 1, shape)
+    y = product(w.data, x)
+    selected = np.ones(y.shape, bool)
+    selected[..., position, position] = False
+    shift = np.where(selected, 1, -y)
+    np.sum(np.where(selected, np.sqrt(product(w, x) + shift), 0)).backward()
+    v = leaf(w.data)
+    np.sum(product(v, x) * np.where(selected, 0.5 / np.sqrt(y + 1), 0)).backward()
+    np.testing.assert_allclose(w.grad, v.grad, rtol=1e-12)
+
+
 @pytest.mark.parametrize("n", [10_002, 40_000])
 def test_a_quotient_of_a_column_and_a_row_that_is_larger_than_both(n):
     w = leaf(np.zeros((n // 2, 2)))

@@ -35,7 +35,7 @@ from tensorgrad.summation import total_of_array
 
 Parents: TypeAlias = tuple[Node | None, ...]
 _ndarray = np.ndarray
-_LARGE = 10_000  # elements; for larger gradients, more is done to avoid a pass over them
+_LARGE = 10_000  # elements; for larger gradients, fewer passes over them are made
 
 
 def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Node] | None = None, *,
@@ -337,7 +337,13 @@ def _cast_to_input(out: Array, record: Record, node: Node) -> Array:
 
 
 def _may_have_nan(out: Array, row: Row, arguments: Sequence[Any]) -> bool:
-    """Whether the result of a rule contains NaN or, if it consists of products, one of the factors is not finite."""
+    """Whether the result of a rule contains NaN or, if it consists of products, one of the factors is not finite.
+
+    Each element of a factor of a matrix product contributes to all elements of a row, or of a column, of the product:
+    if one of the factors is not finite, neither is the first row or the first column.
+    """
+    if row.fn is np.matmul and type(out) is _ndarray and out.ndim == 2 and _all_finite([out[0], out[:, 0]]):
+        return False
     operands = [x for x in arguments if type(x) in NDARRAYS or isinstance(x, np.generic)]
     is_product = not row.singular and row.together is None
     return not _all_finite(operands) if is_product and sum([x.size for x in operands]) < out.size else _has_nan(out)
@@ -360,11 +366,10 @@ def _surely_finite(x: Any) -> bool:
     """
     if type(x) is not _ndarray and type(x) in NDARRAYS:  # in a recorded program, a condition of its validity
         return bool(x.trace.require(_surely_finite, x))
-    if type(x) is not _ndarray or x.dtype.char not in "fd" or not x.flags.forc:
+    if type(x) is not _ndarray or x.dtype.char not in "fd" or not (x.flags.forc or x.ndim == 1):
         return False
-    vector = x if x.ndim == 1 else x.ravel("K")
-    with np.errstate(over="ignore"):
-        return bool(np.dot(vector, vector) < math.inf)
+    x = x if x.flags.c_contiguous else x.T  # so that a matrix is not copied
+    return bool(np.vdot(x, x) < math.inf)  # which, unlike `numpy.dot`, does not warn of an overflow
 
 
 def _raise_freed(record: Record) -> NoReturn:

@@ -35,7 +35,7 @@ def broadcast_to(g: Array, shape: tuple[int, ...]) -> Array:
     """`numpy.broadcast_to`; for few elements a new array, which is several times as fast."""
     if isinstance(g, Variable) or math.prod(shape) > _FEW:
         return np.broadcast_to(g, shape)
-    out = np.empty_like(g, shape=shape)
+    out = np.empty(shape, g.dtype) if type(g) is np.ndarray else np.empty_like(g, shape=shape)
     out[...] = g
     return out
 

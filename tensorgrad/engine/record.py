@@ -199,6 +199,8 @@ def _check_dtypes(row: Row, ans: Any, values: Sequence[Any]) -> None:
 def copied(row: Row, name: str, value: Any) -> Any:
     """The value of a parameter for a record: without tensors, and with copies of arrays, also in lists and dicts."""
     kind = type(value)
+    if kind is _ndarray:
+        return value.copy()
     if kind in _CONSTANTS or (kind is tuple and _CONSTANTS.issuperset(map(type, value))):
         return value
     if kind is tuple or kind is list:

@@ -58,6 +58,7 @@ rule(assigned_elsewhere, lambda g, _ans, _x, _values, *, hit, source, shape: np.
 also_complex(assigned, erased, assigned_elsewhere)
 
 _ASSIGNED: Row = row_of(assigned)  # type: ignore[assignment]
+_PLAIN = frozenset((int, slice, np.ndarray))
 _ELSEWHERE: Row = row_of(assigned_elsewhere)  # type: ignore[assignment]
 
 
@@ -79,7 +80,7 @@ def _last_written(g: Any, index: Any) -> Any:
 def as_index(index: Any) -> Any:
     """An index with the values of tensors in place of the tensors."""
     if isinstance(index, tuple):
-        return tuple([i if type(i) is int or type(i) is slice else as_index(i) for i in index])
+        return tuple([i if type(i) in _PLAIN else as_index(i) for i in index])
     if isinstance(index, Variable):
         if index.dtype.kind not in "bui":
             raise IndexError(f"a tensor used as an index must hold integers or booleans, not {index.dtype}")

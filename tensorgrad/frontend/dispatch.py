@@ -86,9 +86,11 @@ def call(kind: type[Variable], func: Any, args: Any, kwargs: Any) -> Any:
         entry = entries.get(func)
     if entry is None:
         return _without_rule(kind, func, args, kwargs)
+    run, signature = entry.run, entry.signature
+    if not kwargs and entry.complex and (signature is None or len(args) == signature.arity):
+        return run(*args)
     if not entry.complex and _any_complex((args, kwargs)):
         return _without_rule(kind, func, args, kwargs, " for complex values")
-    run, signature = entry.run, entry.signature
     if signature is not None and not signature.accepted.isdisjoint(_CHECKED) and not hasattr(run, "row"):
         run = functools.partial(_checked, func, run)  # a row calls NumPy's function, which checks them
     if signature is None or (len(args) == signature.arity and _is_simple(kwargs, signature.accepted)):
