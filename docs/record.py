@@ -31,6 +31,7 @@ PUBLISHED = {  # errors in 10,000 of networks without convolutions, and where th
     "784-800-10, elastic distortions (Simard et al. 2003)": 70,
     "several layers with dropout (Hinton et al. 2012)": 110,
     "two maxout layers, dropout (Goodfellow et al. 2013)": 94,
+    "two maxout layers, adversarial (Goodfellow et al. 2014)": 78,
 }
 NETWORKS = {"default": "784-400-10", "record-400": "784-400-10", "record-800": "784-800-10",
             "distilled-400": "784-400-10", "distilled-800": "784-800-10", "plain-1000": "784-1000-10"}  # fmt: skip
