@@ -76,7 +76,9 @@ def pytest_collection():
 
 
 def pytest_collection_finish():
+    """Collect garbage again, but seldom: most tests make objects without reference cycles."""
     gc.freeze()
+    gc.set_threshold(10_000)
     gc.enable()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -110,6 +111,7 @@ def recorded(value: Any) -> Any:
     return numbers
 
 
+@functools.cache
 def _blas() -> Any:
     import threadpoolctl
 

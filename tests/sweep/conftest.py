@@ -73,8 +73,13 @@ if any("training.worker_process" in word for word in sys.orig_argv):
     import training.run_pictures
     import training.trials
     training.trials.is_exact = lambda *_: True  # without trial updates
-    if "DRAW_RUNS" not in os.environ:
-        training.run_pictures.draw = lambda run, *_: (run.folder / training.run_pictures.LAST).write_bytes(b"drawn") > 0
+
+    def draw(run, *others, draw=training.run_pictures.draw):
+        if run.folder.name == os.environ.get("DRAWN_RUN"):
+            return draw(run, *others)
+        return (run.folder / training.run_pictures.LAST).write_bytes(b"drawn") > 0
+
+    training.run_pictures.draw = draw
 
     def write_and_wait(run, progress, write=training.run.Run.write_metrics):
         write(run, progress)

@@ -16,7 +16,7 @@ TINY = (*runs.COMPILED, "--out", "s")
 # ------------------------------------------------------------------------------------------ from start to end
 
 
-def test_a_sweep_from_start_to_end(run_sweep, look):
+def test_a_sweep_from_start_to_end(run_sweep, look, request):
     arguments = (*TINY, "--lr", "0.01", "0.1", "--seed", "0", "1", "--workers", "2")
     result = run_sweep(*arguments, pictures=False)  # the test of the bar checks the pictures
     assert result.code == 0, result.err
@@ -52,6 +52,7 @@ def test_a_sweep_from_start_to_end(run_sweep, look):
     assert "4 runs in s, 4 of them have ended before" in again.out
     assert again.err == ""
     assert Path("s/table.md").is_file()
+    request.getfixturevalue("here")
     more = run_sweep(*TINY, "--lr", "0.01", "0.1", "1", "--seed", "0", "1", pictures=False)
     assert "6 runs in s, 4 of them have ended before" in more.out
     assert {name: stamp for name, stamp in look.stamps().items() if name in before} == before

@@ -47,7 +47,7 @@ def test_variables_limit_the_number_of_threads():
 
 
 @pytest.mark.parametrize("whom", ["group", pytest.param("parent", marks=pytest.mark.slow)])
-def test_ctrl_c_saves_and_the_same_command_continues(begin, hold, look, workplace, whom):
+def test_ctrl_c_saves_and_the_same_command_continues(begin, hold, look, workplace, run_sweep, here, whom):
     arguments = (*LONG, "--lr", "0.01", "0.03", "0.1", "0.3")
     drawing = {"DRAW": "1"} if whom == "parent" else {}
     hold.begin("lr-0.03", "lr-0.1", "lr-0.3")
@@ -69,11 +69,9 @@ def test_ctrl_c_saves_and_the_same_command_continues(begin, hold, look, workplac
     before, states = look.stamps(), {f.name: len((f / "metrics.csv").read_text()) for f in look.begun()}
     assert len(states) == 2
 
-    hold.release()
-    program = begin(*arguments)
-    out, err = output_of(program)
-    assert program.returncode == 0
-    assert f"4 runs in s, {len(done)} of them have ended before" in out
+    continued = run_sweep(*arguments, pictures=False)
+    assert continued.code == 0
+    assert f"4 runs in s, {len(done)} of them have ended before" in continued.out
     assert len(look.endings()) == 4
     assert {name: look.stamps()[name] for name in before} == before
     for name, length in states.items():
@@ -116,7 +114,7 @@ def test_one_blas_thread_in_any_environment_one_sweep_in_a_folder_and_sigterm(be
 
 
 @pytest.mark.parametrize("whom", [pytest.param("all", marks=pytest.mark.slow), "parent"])
-def test_killed_sweep_continues_from_its_checkpoints(begin, until, hold, look, workplace, whom):
+def test_killed_sweep_continues_from_its_checkpoints(begin, until, hold, look, workplace, run_sweep, here, whom):
     arguments = (*LONG, "--lr", "0.01", "0.03", "0.1", "--seed", "0")
     hold.begin("lr-0.03", "lr-0.1")
     program = begin(*arguments)
@@ -129,10 +127,7 @@ def test_killed_sweep_continues_from_its_checkpoints(begin, until, hold, look, w
     before = look.stamps()
     seconds = {f.name: (f / "metrics.csv").read_text().splitlines()[1] for f in look.begun()}
     assert len(seconds) == 2
-    hold.release()
-    program = begin(*arguments)
-    output_of(program)
-    assert program.returncode == 0
+    assert run_sweep(*arguments, pictures=False).code == 0
     assert set(look.endings().values()) == {"finished"}
     assert {name: look.stamps()[name] for name in before} == before
     for name, row in seconds.items():  # including its duration, the first epoch is that of the killed sweep
@@ -181,7 +176,7 @@ def test_bar_on_a_terminal(patched, workplace):
     program = subprocess.Popen(
         [sys.executable, Path(evaluate.__file__).parent / "sweep.py", *TINY, "--lr", "0.1", "0.2", "--workers", "1"],
         stdout=subprocess.DEVNULL, stderr=terminal, start_new_session=True,
-        env=os.environ | {"PYTHONPATH": str(patched), "DRAW_RUNS": "1"},
+        env=os.environ | {"PYTHONPATH": str(patched), "DRAWN_RUN": "lr-0.2"},
     )  # fmt: skip
     os.close(terminal)
     shown = b""
@@ -193,6 +188,5 @@ def test_bar_on_a_terminal(patched, workplace):
     assert b"0/2 runs" in shown
     assert b"2/2 runs" in shown
     assert b" left, best val " in shown
-    pictures = {"curves.png", "weights.png", "confusion.png", "mistakes.png"}
-    for name in ("lr-0.1", "lr-0.2"):  # drawn in this test only
-        assert pictures == {path.name for path in Path("s/runs", name).glob("*.png")}
+    # Drawn in this test only.
+    assert {path.name for path in Path("s/runs/lr-0.2").glob("*.png")} == runs.PICTURES

@@ -194,6 +194,7 @@ def once_stopped(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "time", SimpleNamespace(monotonic=lambda: 0.0))
         patch.setattr(train.Display, "batch", step)
+        patch.setattr(train, "draw", lambda *_: True)
         patch.chdir(tmp_path_factory.mktemp("stopped"))
         assert train.main(STATEFUL) == 130
         return FOLDER.resolve()

@@ -18,16 +18,20 @@ NAMES = {
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The figures that were drawn; they are not written to files."""
+    """The figures that were drawn, in which all texts have their places; they are not written to files."""
     figures = []
-    monkeypatch.setattr(pictures, "save", lambda figure, path: figures.append(figure))
+
+    def save(figure, path):
+        figure.draw_without_rendering()
+        figures.append(figure)
+
+    monkeypatch.setattr(pictures, "save", save)
     return figures
 
 
 def boxes(figure, texts):
-    """The rectangles of texts, in pixels; all of them within the figure."""
+    """The rectangles of texts, in pixels; all of them within the figure, whose layout is complete."""
     renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw_without_rendering()
     found = [text.get_window_extent(renderer) for text in texts if text.get_text()]
     for box in found:
         assert 0 <= box.x0 <= box.x1 <= figure.bbox.width, box

@@ -12,7 +12,7 @@ from tests.helpers import noted
 from tests.runs import combined
 
 NAMES = ("a cat", "dog", "T-shirt/top", "zebra of $x_1")
-FAST = shlex.split("--hidden 16 --epochs 3 --batch-size 64 --quiet --shift 0")
+FAST = shlex.split("--hidden 16 --epochs 3 --batch-size 64 --quiet --shift 0 --eager")
 
 
 def patterns(count=240, side=8, dtype=np.uint8, seed=0):

@@ -35,7 +35,8 @@ class Net:
     def __call__(self, x, rng=None):
         return self.out(self.drop(np.reshape(tg.relu(self.norm(self.conv(x))), (len(x), -1)), rng))
 """
-SETTINGS = shlex.split("--dataset digits --epochs 2 --batch-size 256 --lr 0.05 --quiet --model")
+COMPILED = shlex.split("--dataset digits --epochs 2 --batch-size 256 --lr 0.05 --quiet --model")
+SETTINGS = ["--eager", *COMPILED]
 
 
 CNN_BY_DEFAULT = pytest.mark.parametrize(
@@ -51,11 +52,12 @@ def model(request):
     return request.param
 
 
-def test_run_is_resumed_bitwise_and_evaluated(model, run_train, run_evaluate, interrupt_after, no_clock):
-    assert run_train(*SETTINGS, model, "--out", "run").code == 0
+@pytest.mark.usefixtures("no_clock", "without_trials")
+def test_run_is_resumed_bitwise_and_evaluated(model, run_train, run_evaluate, interrupt_after):
+    assert run_train(*COMPILED, model, "--out", "run").code == 0
     shutil.move("run", "whole")
     interrupt_after(8)
-    assert run_train(*SETTINGS, model, "--out", "run").code == 130
+    assert run_train(*COMPILED, model, "--out", "run").code == 130
     result = run_train("--resume", "run", "--quiet")
     assert result.code == 0, result.err
     for name in ("last.npz", "best.npz", "metrics.csv"):
@@ -71,7 +73,7 @@ def test_run_is_resumed_bitwise_and_evaluated(model, run_train, run_evaluate, in
 
 @CNN_BY_DEFAULT
 def test_penalty_and_freezing_reach_filters(model, run_train):
-    settings = (*SETTINGS, model, "--eager")
+    settings = (*SETTINGS, model)
     name = "layers.conv.weight"
     for penalty in (0, 0.5):
         assert run_train(*settings, "--l2", penalty, "--out", f"penalty {penalty}").code == 0
@@ -91,7 +93,7 @@ def test_summary_is_printed_with_shapes(model, run_train):
 
 @CNN_BY_DEFAULT
 def test_pictures_show_the_filters(model, run_train, unrendered):
-    assert run_train(*SETTINGS, model, "--eager", "--out", "run", pictures=True).code == 0
+    assert run_train(*SETTINGS, model, "--out", "run", pictures=True).code == 0
     assert {path.name for path in Path("run").glob("*.png")} == {"curves.png", "confusion.png", "mistakes.png",
                                                                "weights.png"}  # fmt: skip
 
@@ -131,12 +133,12 @@ def test_options_of_lists_cannot_be_combined_with_a_class(run_train, refused, op
 
 def test_folder_of_a_run_is_named_after_the_class(run_train):
     Path("net.py").write_text(NET)
-    result = run_train("--dataset", "digits", "--epochs", 1, "--model", "net.py:Net", "--quiet")
+    result = run_train(*SETTINGS, "net.py:Net")
     assert result.folder.name == "digits-net-Net-seed0"
 
 
-def test_sweep_over_files_and_classes(capsys, undrawn, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", undrawn["PYTHONPATH"])  # the runs draw no pictures, the sweep does
+def test_sweep_over_files_and_classes(capsys, undrawn, unrendered, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", undrawn["PYTHONPATH"])  # the runs draw no pictures
     Path("cnn.yaml").write_text(CNN)
     Path("net.py").write_text(NET)
     result = called(capsys, sweep.main, shlex.split(

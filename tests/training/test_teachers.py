@@ -17,7 +17,7 @@ import pytest
 import models
 import tensorgrad as tg
 import train
-from tests.runs import combined
+from tests.runs import combined, in_this_process
 from training import images, options, teachers, workers
 from training.run import read_result
 
@@ -232,8 +232,7 @@ def test_interrupted_while_the_teachers_train_it_continues_bitwise(run_student, 
     assert contents(FOLDER) == contents(once_taught)
 
 
-def test_killed_while_the_teachers_train_it_continues_bitwise(run_program, undrawn, once_taught):
-    write_models()
+def test_killed_while_the_teachers_train_it_continues_bitwise(run_student, undrawn, once_taught, monkeypatch):
     command = [sys.executable, Path(train.__file__), *COMMAND, "--out", FOLDER]
     with subprocess.Popen(command, env=undrawn, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
@@ -243,7 +242,8 @@ def test_killed_while_the_teachers_train_it_continues_bitwise(run_program, undra
             time.sleep(0.01)
         process.kill()
     assert not (FOLDER / "best.npz").exists()
-    assert run_program("train.py", "--resume", FOLDER, "--quiet", env=undrawn).returncode == 0
+    monkeypatch.setattr(workers, "local", in_this_process)
+    assert run_student("--resume", FOLDER, "--quiet").code == 0
     assert arrays(FOLDER) == arrays(once_taught)
 
 
