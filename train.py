@@ -155,7 +155,7 @@ def prepare(o: SimpleNamespace, network: models.Network) -> tuple[
     optimizer = recipe.optimizer(o, parameters)
     average = tg.optim.EMA(parameters, o.ema) if o.ema else None
 
-    def losses_of(inputs: Array, targets: Array, rng: np.random.Generator) -> tuple[tg.Tensor, tg.Tensor]:
+    def losses_of(inputs: Array, targets: Array, rng: np.random.Generator) -> tuple[Any, Any]:
         """The loss of each image (B,), and the logits (B, C)."""
         logits = network(inputs, rng)
         scores = logits / o.temperature if o.teachers else logits

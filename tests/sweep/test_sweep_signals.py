@@ -55,7 +55,7 @@ def test_ctrl_c_saves_and_the_same_command_continues(begin, hold, look, workplac
     hold.until(2)
     assert len(look.begun()) == 2
     (os.killpg if whom == "group" else os.kill)(program.pid, signal.SIGINT)
-    out, err = output_of(program)
+    _, err = output_of(program)
     assert program.returncode == 130
     done = look.endings()
     assert done == {"lr-0.01": "finished"}
