@@ -309,9 +309,12 @@ def report_divergence(run: Run, p: Progress) -> int:
     o = run.options
     run.write_result({"status": "diverged", "updates": p.update, "best_epoch": p.best_epoch, "seconds": p.seconds})
     hint = "raw pixels, 0 to 255, need a rate near 0.0001" if o.pixels == "raw" else f"try --lr {o.lr / 10:g}"
+    cause = f"the learning rate {o.lr:g} is probably too high ({hint})"
+    if advice.moves_too_far(o):
+        cause = f"--adversarial {o.adversarial:g} moves the images too far"
     sys.stderr.write(
-        f"train.py: the loss is no longer finite after {p.update} updates: the learning rate {o.lr:g} is probably too "
-        f"high ({hint}). {run.folder}/last.npz contains the weights after epoch {p.epoch}.\n"
+        f"train.py: the loss is no longer finite after {p.update} updates: {cause}. "
+        f"{run.folder}/last.npz contains the weights after epoch {p.epoch}.\n"
     )
     return 1
 

@@ -71,6 +71,11 @@ def _about_images(data: Dataset) -> list[str]:
     return reasons
 
 
+def moves_too_far(o: SimpleNamespace) -> bool:
+    """Whether adversarial training moves images farther than to those of other classes, typically."""
+    return bool(o.adversarial >= (5 if o.pixels == "unit" else 5 * 255))
+
+
 def _about_options(o: SimpleNamespace) -> list[str]:
     """Options with which hardly any network learns."""
     dropout = max((layer["params"].get("p", 0.5) for layer in o.layers if layer["type"] == "Dropout"), default=0.0)
@@ -80,6 +85,7 @@ def _about_options(o: SimpleNamespace) -> list[str]:
         for name, value, is_large, effect in (
             ("--l2", o.l2, o.l2 >= 0.1, "pulls the weights to 0"),
             ("--weight-decay", o.weight_decay, decay >= 0.1, "pulls the weights to 0"),
+            ("--adversarial", o.adversarial, moves_too_far(o), "moves images farther than the digits are apart"),
             ("--shrink", o.shrink, o.shrink >= 0.01, "pulls the weights to 0"),
             ("dropout", dropout, dropout > 0.9, "leaves few units"),
             ("--label-smoothing", o.label_smoothing, o.label_smoothing > 0.9, "leaves little of the labels"),

@@ -48,3 +48,10 @@ def test_the_gradients_of_parameters_are_left_alone(rng):
     np.sum(w).backward()
     moved(rng.normal(size=(3, 4)), lambda x: tg.relu(x @ w)[:, 0], 1.0)
     np.testing.assert_array_equal(w.grad, 1)
+
+
+def test_a_run_that_diverges_by_too_large_a_distance_says_so(run_train):
+    result = run_train("--dataset", "digits", "--hidden", 8, "--epochs", 2, "--adversarial", 1e30, "--quiet")
+    assert result.code == 1
+    assert "--adversarial 1e+30 moves the images too far" in result.err
+    assert "learning rate" not in result.err
