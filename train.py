@@ -34,8 +34,7 @@ import numpy as np
 import models
 import tensorgrad as tg
 from tensorgrad.data import Dataset
-from training import advice, augmentation, images, options, parallel, recipe, teachers, threads, trials
-from training.adversarial import moved
+from training import adversarial, advice, augmentation, images, options, parallel, recipe, teachers, threads, trials
 from training.event_log import check_installed, event_log
 from training.folders import locked
 from training.program import run_program
@@ -168,7 +167,7 @@ def prepare(o: SimpleNamespace, network: models.Network) -> tuple[
         Several processes multiply a sum of losses by a ``factor``, since they average their gradients.
         """
         if o.adversarial:
-            inputs = moved(inputs, lambda x: losses_of(x, targets, rng)[0], o.adversarial)
+            inputs = adversarial.moved(inputs, lambda x: losses_of(x, targets, rng)[0], o.adversarial)
         losses, logits = losses_of(inputs, targets, rng)
         loss = np.mean(losses) if o.loss == "mean" else np.sum(losses) * factor
         if o.l2:

@@ -107,7 +107,7 @@ tg.draw(loss_of, x[:16], y[:16])
 # * $\bar a = \bar h \cdot [h > 0]$: `greater` and `multiply`, the gradient of relu.
 # * $\bar W_1 = x^T \bar a$: the last `matmul`. There is no line for the gradient of $x$: nobody asked.
 #
-# `holds(surely_finite(...))` asks whether the gradients are finite. If not, this call is repeated as an ordinary one,
+# `holds(finite(...), True)` asks whether the gradients are finite. If not, this call is repeated as an ordinary one,
 # which knows better what to do.
 #
 # **The update.** All of the above only wrote into memory of its own. If anything had gone wrong, nothing would have

@@ -64,7 +64,7 @@ class Compiled(Generic[P, R]):
             try:
                 return cast(R, program.replay(leaves))
             except NotReplayedError:
-                pass
+                pass  # and the errors of the ordinary call have no context
             return self.compiled_function(*args, **kwargs)
         finally:
             self._busy.release()
@@ -98,11 +98,8 @@ class Compiled(Generic[P, R]):
         result = recording.run(self.compiled_function, args, kwargs)
         if not recording.trace.is_whole:
             return cast(R, result)
-        state = (
-            kind,
-            *recording.tensors,
-            *recording.state,
-        )  # some functions alternate, as those that accumulate gradients
+        # Some functions alternate between states, as those that accumulate gradients.
+        state = kind, *recording.tensors, *recording.state
         first = self._recordings.pop(state, None)
         if first is None or first.dependencies.changed() is not None or not agree(first, recording):
             self._recordings[state] = recording

@@ -7,7 +7,6 @@ and may write into existing ones; arrays with the same ``storage`` share memory.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import Traced
-from tensorgrad.engine.backward import _surely_finite as surely_finite
+from tensorgrad.engine.backward import surely_finite
 from tensorgrad.engine.registry import row_of
 
 
@@ -60,9 +59,8 @@ def with_joined_checks(program: Sequence[Instruction]) -> list[Instruction]:
 
 
 def finite(arrays: Iterable[Any]) -> bool:
-    """Whether the sums of squares are finite, so that all elements are."""
-    vectors = [x.ravel("K") for x in arrays]
-    return all([v.dot(v) < math.inf for v in vectors])
+    """Whether all elements of all arrays are finite, as far as `surely_finite` tells."""
+    return all(map(surely_finite, arrays))
 
 
 # ------------------------------------------------------------------------------------------------ not exact

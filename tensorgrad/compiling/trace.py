@@ -19,6 +19,7 @@ import numpy as np
 
 from tensorgrad.compiling.layouts import arrays_in, layout, varies
 from tensorgrad.compiling.traced import UNPACKED, Traced, mapped, traced_in, value_of, values_in
+from tensorgrad.engine import backward
 from tensorgrad.engine.caller import in_package, line_of
 from tensorgrad.engine.registry import Row
 from tensorgrad.engine.tape import Outline, Record, Variable, set_tracer, tracer
@@ -307,11 +308,14 @@ class Trace:
         return self.escaped
 
 
+_PULL_BACK = backward.Pass.pull_back.__code__  # whose variable ``record`` is the operation
+
+
 def _where() -> Where:
     """The line of the user's code that runs, or whose gradient is computed."""
     frame: Any = sys._getframe(1)
     while _is_library(frame.f_code.co_filename) and frame.f_back is not None:
-        if frame.f_code.co_name == "pull_back":
+        if frame.f_code is _PULL_BACK:
             record = frame.f_locals["record"]
             return Where(record.code, record.instruction, record.row.name)
         frame = frame.f_back

@@ -4,9 +4,9 @@ The records that lead to the roots are processed from the newest to the oldest: 
 gradients are accumulated at the nodes of its inputs. This is a loop, not a recursion, so that chains of any length
 work, and each record is visited once, however many paths lead to it.
 
-`backward_pass` finds the records, and lets a `_Pass` process them up to three times: without the zero rule; if there
+`backward_pass` finds the records, and lets a `Pass` process them up to three times: without the zero rule; if there
 may be a NaN in the result, with it; and if there still is one, in a recorded pass, since some rules find a limit only
-there. `_Pass.pull_back` is the body of the loop: it runs the rules of one record, and adds their results to the
+there. `Pass.pull_back` is the body of the loop: it runs the rules of one record, and adds their results to the
 adjoints.
 """
 
@@ -83,7 +83,7 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
                 break
             tape.set_tracer(trace if result is None else None)  # a program cannot find out which elements are used
             set_mode(Mode(recorded_class is not None, None, mode.read_only))
-            attempt = _Pass(seeds, zero_rule, recorded_class, mode.read_only, applies_zero_rule)
+            attempt = Pass(seeds, zero_rule, recorded_class, mode.read_only, applies_zero_rule)
             try:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     attempt.run(records, useful, targets or (), past_targets)
@@ -107,7 +107,7 @@ def backward_pass(roots: Sequence[tuple[Variable, Array]], targets: Iterable[Nod
     return found if trace is result.tracer else trace.unrecorded(found)
 
 
-class _Pass:
+class Pass:
     """One attempt at a backward pass, with the gradient accumulated at each node so far: its *adjoint*.
 
     Rules get plain arrays that they could write to, and no zero rule is applied, if ``adds_in_place``. Then gradients
@@ -351,21 +351,21 @@ def _may_have_nan(out: Array, row: Row, arguments: Sequence[Any]) -> bool:
 
 def _has_nan(g: Any) -> bool:
     """Whether an array contains NaN, which its minimum then is."""
-    return not _surely_finite(g) and g.size > 0 and bool(np.isnan(np.minimum.reduce(g, axis=None)))
+    return not surely_finite(g) and g.size > 0 and bool(np.isnan(np.minimum.reduce(g, axis=None)))
 
 
 def _all_finite(arrays: Sequence[Any]) -> bool:
     """Whether all elements of all arrays are finite."""
-    return all([_surely_finite(x) or bool(np.isfinite(x).all()) for x in arrays])
+    return all([surely_finite(x) or bool(np.isfinite(x).all()) for x in arrays])
 
 
-def _surely_finite(x: Any) -> bool:
+def surely_finite(x: Any) -> bool:
     """Whether the sum of squares, computed by BLAS, is finite: the fastest proof that all elements are.
 
     If it is not, or cannot be computed so, they may still be.
     """
     if type(x) is not _ndarray and type(x) in NDARRAYS:  # in a recorded program, a condition of its validity
-        return bool(x.trace.require(_surely_finite, x))
+        return bool(x.trace.require(surely_finite, x))
     if type(x) is not _ndarray or x.dtype.char not in "fd" or not (x.flags.forc or x.ndim == 1):
         return False
     x = x if x.flags.c_contiguous else x.T  # so that a matrix is not copied

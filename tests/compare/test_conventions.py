@@ -116,6 +116,7 @@ AT_A_POINT = [
     ("norm 1 with a zero",    lambda x: np.linalg.norm(x, 1),          dims(L.vector_norm, ord=1),              [0., -4, 2],      ""),
     ("norm inf ties",         lambda x: np.linalg.norm(x, inf),        dims(L.vector_norm, ord=inf),            [3., -3, 1],      ""),
     ("norm fro at 0",         dims(np.linalg.norm, ord="fro"),         dims(L.matrix_norm, ord="fro"),          ZEROS,            ""),
+    ("det, singular",         np.linalg.det,                           L.det,                                   [[4., 2, 0], [2, 1, 0], [0, 0, 1]], "without create_graph, PyTorch has 0 where a pivot is exactly 0"),
     ("det of rank 1",         np.linalg.det,                           L.det,                                   RANK_1,           ""),
     ("logsumexp",             dims(tg.logsumexp, axis=1),              dims(torch.logsumexp, dim=1),            BIG,              ""),
     ("logsumexp of -inf",     tg.logsumexp,                            dims(torch.logsumexp, dim=0),            [-inf, -inf],     "0, PyTorch has NaN"),
