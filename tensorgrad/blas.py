@@ -27,8 +27,8 @@ def enabled() -> bool:
 def axpby(a: float, x: Any, b: float, y: Any, scratch: Any = None) -> None:
     """``y = a * x + b * y``, in place. ``scratch``, an array like ``y``, is overwritten; it may be ``x``."""
     # For fewer elements, the calls of NumPy are as fast. Zero factors: 0 * NaN is NaN in NumPy, but 0 in BLAS.
-    same_layout = x.shape == y.shape and x.strides == y.strides
-    if same_layout and y.size >= 2048 and a and b and (routines := _routines().get(y.dtype)) and _usable(x, y):
+    routines = _routines().get(y.dtype) if y.size >= 2048 and a and b and x.shape == y.shape else None
+    if routines and x.strides == y.strides and _usable(x, y):
         routines[0](y.size, a, _address(x), 1, b, _address(y), 1)
         return
     step = x if a == 1 and not np.may_share_memory(x, y) else np.multiply(x, a, out=scratch)

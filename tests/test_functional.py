@@ -37,6 +37,19 @@ ACTIVATIONS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("fn", [tg.relu, tg.elu, tg.softplus])
+def test_activations_of_many_elements_are_those_of_few(fn, dtype):
+    few = np.array([-0.0, 0, 1, -1, np.inf, -np.inf, np.nan, 3, -3], dtype)
+    many = np.tile(few, (5, 1000)).T[::2].T  # not contiguous
+    result, slope = fn(many), tg.grad(lambda x: np.sum(fn(x)))(many)
+    assert result.dtype == slope.dtype == dtype
+    assert fn(many.copy()).tobytes() == result.tobytes()
+    same = np.tile(few, (1, 1000)).T[::2].T
+    np.testing.assert_array_equal(result, np.tile(fn(same), (5, 1)))
+    np.testing.assert_array_equal(slope, np.tile(tg.grad(lambda x: np.sum(fn(x)))(same), (5, 1)))
+
+
 def test_every_function_is_public():
     assert len(set(functional.__all__)) == len(functional.__all__)
     for name in functional.__all__:

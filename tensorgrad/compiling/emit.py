@@ -17,6 +17,7 @@ from tensorgrad.compiling.layouts import layout
 from tensorgrad.compiling.recording import Output
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, mapped
+from tensorgrad.engine.backward import surely_finite
 
 
 class BranchError(Exception):
@@ -27,6 +28,11 @@ def holds(x: Any, value: bool) -> None:
     """Raise `BranchError` unless a condition is what it was in the recorded call."""
     if bool(x) is not value:
         raise BranchError
+
+
+def all_finite(arrays: Iterable[Any]) -> bool:
+    """Whether all elements of all arrays are finite, as far as `surely_finite` tells."""
+    return all(map(surely_finite, arrays))
 
 
 class Source:
@@ -210,10 +216,18 @@ class Source:
         return [self._commented(line, step, shown)]
 
     def _guard(self, step: Instruction) -> str:
+        if step.fn is all_finite:  # what `surely_finite` computes, in one expression
+            vdot, arrays = self.function(np.vdot), map(self._as_rows, step.args[0])
+            return f"holds({' + '.join([f'{vdot}({x}, {x})' for x in arrays])} < inf, True)"
         x, expected = self.expression(step.args[0]), step.args[1]
         if step.fn is layout:
             return f"holds({x}.shape == {expected[0]} and {x}.dtype == {self.constant(expected[1], 'dtype')}, True)"
         return f"holds({x if step.fn is bool else f'{self.function(step.fn)}({x})'}, {expected})"
+
+    def _as_rows(self, x: Traced) -> str:
+        """An array whose elements are adjacent, so that BLAS reads it without a copy: transposed if its columns are."""
+        is_by_columns = x.ndim > 1 and x.shape[-1] > 1 and x.strides[-1] != x.dtype.itemsize
+        return f"{self.name(x)}.T" if is_by_columns else self.name(x)
 
     def _commented(self, line: str, step: Instruction, x: Any) -> str:
         """A line with the shape of its result, and the user's line where that changes."""

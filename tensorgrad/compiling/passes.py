@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.compiling.emit import all_finite
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import Traced
 from tensorgrad.engine.backward import surely_finite
@@ -51,16 +52,11 @@ def with_joined_checks(program: Sequence[Instruction]) -> list[Instruction]:
     out: list[Instruction] = []
     for step in program:
         if step.kind == "guard" and step.fn is surely_finite and step.args[-1] is True:
-            is_next = bool(out) and out[-1].fn is finite
+            is_next = bool(out) and out[-1].fn is all_finite
             arrays = (*(out.pop().args[0] if is_next else ()), step.args[0])
-            step = dataclasses.replace(step, fn=finite, args=(arrays, True))
+            step = dataclasses.replace(step, fn=all_finite, args=(arrays, True))
         out.append(step)
     return out
-
-
-def finite(arrays: Iterable[Any]) -> bool:
-    """Whether all elements of all arrays are finite, as far as `surely_finite` tells."""
-    return all(map(surely_finite, arrays))
 
 
 # ------------------------------------------------------------------------------------------------ not exact

@@ -16,6 +16,8 @@ from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import check_choice, floating, in_precision_of
 from tensorgrad.functional.error_function import computed_gelu, gelu_and_slope, normal_cdf
 
+_MANY = 1 << 14  # elements
+
 
 @primitive
 def relu(x: Array) -> Array:
@@ -26,7 +28,7 @@ def relu(x: Array) -> Array:
     >>> tg.relu(np.array([-2.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
-    return np.maximum(x, 0)
+    return _with_zero(np.maximum, x)
 
 
 @primitive
@@ -56,7 +58,7 @@ def softplus(x: Array) -> Array:
     """
     x = floating(x)
     out = np.log1p(np.exp(-np.absolute(x)))  # as `numpy.logaddexp`, in a seventh of the time
-    return out + np.maximum(x, 0)
+    return out + _with_zero(np.maximum, x)
 
 
 @primitive
@@ -81,10 +83,10 @@ def bounded(x: Array, *, low: float, high: float) -> Array:
 @primitive
 def exponential_below(x: Array, *, alpha: float) -> Array:
     """``x`` where it is positive, else ``alpha * (exp(x) - 1)``. With `numpy.where` it takes five times as long."""
-    out = np.asarray(np.minimum(x, 0))
+    out = np.asarray(_with_zero(np.minimum, x))
     np.expm1(out, out=out)
     out *= alpha
-    out += np.maximum(x, 0)
+    out += _with_zero(np.maximum, x)
     return out[()]
 
 
@@ -99,11 +101,19 @@ rule(bounded,  lambda g, ans, _x, *, low, high: g * ((low < ans) & (ans < high))
 # fmt: on
 
 
+def _with_zero(fn: np.ufunc, x: Array) -> Array:
+    """``fn(x, 0)`` for `numpy.maximum` or `numpy.minimum`, which take half the time for an array of zeros."""
+    if np.size(x) < _MANY:
+        return fn(x, 0)
+    zeros = np.zeros_like(x)
+    return fn(x, zeros, out=zeros)
+
+
 def _slope_of_elu(x: Array, alpha: float) -> Array:
     """``alpha * exp(x)`` up to 0, and 1 for positive elements."""
     if any_tracked(x):
         return np.where(x > 0, 1, alpha * np.exp(np.where(x > 0, 0, x)))
-    slope = np.exp(np.minimum(x, 0))
+    slope = np.exp(_with_zero(np.minimum, x))
     return slope if alpha == 1 else slope * np.where(x > 0, 1, alpha).astype(x.dtype)
 
 

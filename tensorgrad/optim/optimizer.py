@@ -169,7 +169,9 @@ class Optimizer(_Grouped):
         ]
 
     def _change(self, due: list[tuple[str, Tensor, Array]]) -> None:
-        for name, parameter, g in sorted(due, key=_is_product):  # those last: they displace the rest from the cache
+        if any([type(g) is Product for _, _, g in due]):
+            due.sort(key=_is_product)  # those last: they displace the rest from the cache
+        for name, parameter, g in due:
             keep_saved(parameter)
             p, state, blocks = parameter.data, self._state.get(name), self._blocks.get(name)
             if state is None:
@@ -188,6 +190,9 @@ class Optimizer(_Grouped):
     def _checked(self, name: str, p: Tensor) -> Array:
         """The gradient of a parameter, in the dtype of the parameter, after checks of both."""
         g, value = p.grad, p.data
+        is_ordinary = type(g) is np.ndarray and g.dtype is value.dtype and g.shape == value.shape and not self.eps
+        if is_ordinary and value.dtype.kind == "f" and value.flags.writeable:
+            return g
         if type(g) is not np.ndarray and not isinstance(g, Product):
             g = np.asarray(value_of(g))
         check_writable(name, p)

@@ -64,9 +64,10 @@ class SGD(Optimizer):
             raise ValueError("nesterov requires momentum > 0 and no dampening")
 
     def _begin(self, p: Array, state: State) -> None:
-        self._first = bool(self.momentum) and "velocity" not in state
-        if self._first:
-            state["velocity"] = np.zeros_like(p)
+        if self.momentum:
+            self._first = "velocity" not in state
+            if self._first:
+                state["velocity"] = np.zeros_like(p)
         # Without momentum, p = (1 - decay) * p - lr * grad, unless rounding of the factor would change the decay by
         # more than 1/32, or remove it.
         decay = self.lr * self.weight_decay

@@ -7,7 +7,7 @@ import numpy as np
 from tensorgrad import blas
 from tensorgrad.engine.tape import Array
 
-_BLOCK = 1 << 14  # elements
+_BLOCK = 1 << 16  # elements
 
 
 def add_product(total: Array, g: Array, x: Array) -> None:

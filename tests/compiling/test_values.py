@@ -1,5 +1,7 @@
 """Calls that differ from the recorded ones in the shapes of results, in the memory that arrays share, or in a sign."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -178,6 +180,32 @@ def ignoring():
 def test_gradients_of_earlier_calls(make):
     x, infinite = np.array([1.0, 2.0]), np.array([np.inf, 1.0])
     same_effects(make, [*[(x, 3 * x)] * 5, (x, infinite), (infinite, x), (x, x), (infinite, infinite), (x, x)])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("at", [(0, 0), (3, 1), (7, 4)])
+def test_gradients_of_large_matrices_in_any_layout_are_searched_for_nan(at, dtype):
+    def make():
+        by_rows = tg.Tensor(np.ones((120, 100), dtype), requires_grad=True)
+        by_columns = tg.Tensor(np.ones((100, 120), dtype).T, requires_grad=True)
+
+        def step(x):
+            by_rows.grad = by_columns.grad = None
+            loss = np.sum(np.sqrt(x @ by_rows)) + np.sum((x @ by_columns) ** 2)
+            loss.backward()
+            return loss
+
+        return step, lambda: [by_rows.grad, by_columns.grad]
+
+    x = np.linspace(1, 2, 960, dtype=dtype).reshape(8, 120)
+    calls = [x, x, x + 1]
+    for special in (np.inf, np.nan, np.finfo(dtype).max / 2):
+        other = x.copy()
+        other[at] = special
+        calls += [other, x]
+    with np.errstate(all="ignore"):
+        compiled = same_effects(make, [(x,) for x in calls])
+    assert re.search(r"holds\(vdot\(.*\) \+ vdot\(.*\) < inf, True\)", compiled.source)
 
 
 # ------------------------------------------------------------------------------------------------ arguments
