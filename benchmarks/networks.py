@@ -70,6 +70,9 @@ def functions(torch: Any) -> dict[str, Row]:
     row("erfc", tg.erfc, torch.erfc, [x])
     row("softplus", tg.softplus, F.softplus, [x])
     row("elu", tg.elu, F.elu, [x])
+    row("leaky_relu", tg.leaky_relu, F.leaky_relu, [x])
+    row("celu", tg.celu, F.celu, [x], alpha=0.5)
+    row("selu", tg.selu, F.selu, [x])
     row("mish", tg.mish, F.mish, [x])
     for power in (2, 3, 4, -1):
         row(f"x**{power}", lambda x, p=power: x**p, lambda x, p=power: x**p, [x])

@@ -38,16 +38,35 @@ ACTIVATIONS = [
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("fn", [tg.relu, tg.elu, tg.softplus])
+@pytest.mark.parametrize("fn", [tg.relu, tg.leaky_relu, prelu, tg.elu, tg.celu, tg.selu, tg.softplus])
 def test_activations_of_many_elements_are_those_of_few(fn, dtype):
+    def value_and_slope(x):
+        t = tg.Tensor(x, requires_grad=True)
+        out = fn(t)
+        out.backward(np.ones_like(x))
+        assert out.dtype == dtype
+        return out.data, t.grad
+
     few = np.array([-0.0, 0, 1, -1, np.inf, -np.inf, np.nan, 3, -3], dtype)
-    many = np.tile(few, (5, 1000)).T[::2].T  # not contiguous
-    result, slope = fn(many), tg.grad(lambda x: np.sum(fn(x)))(many)
-    assert result.dtype == slope.dtype == dtype
-    assert fn(many.copy()).tobytes() == result.tobytes()
-    same = np.tile(few, (1, 1000)).T[::2].T
-    np.testing.assert_array_equal(result, np.tile(fn(same), (5, 1)))
-    np.testing.assert_array_equal(slope, np.tile(tg.grad(lambda x: np.sum(fn(x)))(same), (5, 1)))
+    few, many = (np.tile(few, (n, 1000)).T[::2].T for n in (1, 5))  # not contiguous
+    for of_few, of_many in zip(value_and_slope(few), value_and_slope(many), strict=True):
+        np.testing.assert_array_equal(of_many, np.tile(of_few, (5, 1)))
+    assert fn(many).tobytes() == fn(many.copy()).tobytes()
+
+
+@pytest.mark.parametrize("slope", [-0.5, 0, 0.01, 1, 3])
+def test_a_rectifier_is_linear_on_both_sides_of_zero(slope):
+    x = np.array([-np.inf, -1e300, -2, -5e-324, 0, 5e-324, 2, 1e300, np.inf, np.nan])
+    weight = leaf(slope)
+    with np.errstate(invalid="ignore", over="ignore"):
+        expected = np.where(x > 0, x, slope * x)
+        results = [tg.leaky_relu(x, slope), tg.leaky_relu(leaf(x), weight).data, tg.prelu(leaf(x), weight).data]
+    for result in results:
+        np.testing.assert_array_equal(result, expected)
+    below, above = tg.grad(lambda x: np.sum(tg.leaky_relu(x, weight)), argnums=0)(np.array([-2.0, 3.0]))
+    assert (below, above) == (slope, 1)
+    np.sum(tg.leaky_relu(np.array([-2.0, 0, 3.0]), weight)).backward()
+    assert weight.grad == -2
 
 
 def test_every_function_is_public():

@@ -55,7 +55,7 @@ ON_USE = {
     "tg.gradcheck": "tensorgrad.debug.gradcheck", "tg.detect_anomaly": "tensorgrad.debug.anomaly",
     "tg.compile": "tensorgrad.compiling", "tg.draw": "tensorgrad.drawing", "tg.save": "tensorgrad.checkpoints",
     "tg.conv2d": "tensorgrad.functional.convolution", "tg.functional.dropout": "tensorgrad.functional.regularization",
-    "t.relu()": "tensorgrad.functional.activations", "np.fft.rfft(t)": "tensorgrad.rules.fft",
+    "t.relu()": "tensorgrad.functional.rectifiers", "np.fft.rfft(t)": "tensorgrad.rules.fft",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import pytest
 
 import tensorgrad as tg
 from tensorgrad.engine import registry
+from tensorgrad.functional.rectifiers import negative_part
 from tests.helpers import leaf
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy: what is divided by zero here is meant
@@ -55,6 +56,8 @@ SELECTING = {  # functions of x >= 0 that do not depend on elements that are 0
     "where": lambda x: np.where(x > 0, R(x), R(x[1])),
     "nan_to_num": lambda x: np.nan_to_num(np.log(x)),
     "relu": lambda x: tg.relu(R(x) - 1),
+    "negative_part": lambda x: negative_part(R(x) + 1),
+    "linear_below": lambda x: tg.leaky_relu(R(x) - 1, negative_slope=0.0),
     "interp": lambda x: np.interp(R(x), x[1] - np.array([3, 1]), x[1:]),
     "bounded": lambda x: tg.hardtanh(R(x) - 1.75),
     "max": lambda x: np.max(R(x)),

@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import Any
 
 _BY_FILE = {
-    "activations": ("celu", "elu", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log_sigmoid",
-                    "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign"),
+    "activations": ("gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "log_sigmoid", "mish", "relu6", "sigmoid",
+                    "silu", "softplus", "softsign"),
     "adaptive_pooling": ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
                          "adaptive_max_pool2d", "adaptive_max_pool3d"),
     "attention": ("scaled_dot_product_attention",),
@@ -26,6 +26,7 @@ _BY_FILE = {
     "normalization": ("batch_norm", "group_norm", "layer_norm", "rms_norm"),
     "pooling": ("avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"),
     "probabilities": ("log_softmax", "logsumexp", "softmax"),
+    "rectifiers": ("celu", "elu", "leaky_relu", "prelu", "relu", "selu"),
     "regularization": ("dropout",),
     "sliding_blocks": ("fold", "unfold"),
     "vectors": ("cosine_similarity", "lerp", "normalize"),
