@@ -75,7 +75,10 @@ class SGD(Optimizer):
         self._keep = 1 - decay if exact and not self.momentum else None
 
     def _block_size(self, p: Array) -> int:
-        return p.size if self._keep is not None and blas.enabled() else super()._block_size(p)  # in one pass
+        if blas.enabled() and self._keep is not None:
+            return p.size  # in one pass
+        # BLAS updates the velocity and the parameter without a scratch array: three arrays of twice the size fit, too
+        return super()._block_size(p) * (2 if blas.enabled() and not self.weight_decay else 1)
 
     def _direction(self, p: Array, g: Array, out: Array) -> Array:
         return super()._direction(p, g, out) if self._keep is None else g
