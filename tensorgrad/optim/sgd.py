@@ -64,55 +64,64 @@ class SGD(Optimizer):
             raise ValueError("nesterov requires momentum > 0 and no dampening")
 
     def _begin(self, p: Array, state: State) -> None:
-        if self.momentum:
-            self._first = "velocity" not in state
-            if self._first:
-                state["velocity"] = np.zeros_like(p)
+        first = bool(self.momentum) and "velocity" not in state
+        if first:
+            state["velocity"] = np.zeros_like(p)
+        self._previous = 0 if first else self.momentum  # the factor of the last velocity
+        self._share = 1 if first else 1 - self.dampening
         # Without momentum, p = (1 - decay) * p - lr * grad, unless rounding of the factor would change the decay by
         # more than 1/32, or remove it.
         decay = self.lr * self.weight_decay
         exact = not decay or decay >= 8 * _resolution(p.dtype)
         self._keep = 1 - decay if exact and not self.momentum else None
 
-    def _block_size(self, p: Array) -> int:
-        if blas.enabled() and self._keep is not None:
+    @property
+    def _has_velocity(self) -> bool:
+        """Whether gradient and weight decay are added to the velocity, and the velocity to the parameter."""
+        return bool(self.momentum) and not self.nesterov
+
+    def _block_size(self, p: np.ndarray[Any, Any]) -> int:
+        if self._keep is not None and blas.enabled():
             return p.size  # in one pass
-        # BLAS updates the velocity and the parameter without a scratch array: three arrays of twice the size fit, too
-        return super()._block_size(p) * (2 if blas.enabled() and not self.weight_decay else 1)
+        # without a scratch array, three arrays of twice the size fit into the cache
+        return super()._block_size(p) * (2 if self._has_velocity and blas.enabled() else 1)
 
     def _direction(self, p: Array, g: Array, out: Array) -> Array:
-        return super()._direction(p, g, out) if self._keep is None else g
+        return g if self._keep is not None or self._has_velocity else super()._direction(p, g, out)
 
     def _update_by(self, g: Product, p: Array, state: State) -> bool:
-        s = self._scratch_like(p)
+        s, sign = self._scratch_like(p), -1 if self.maximize else 1
         if self._keep is not None:
-            rate = self.lr if self.maximize else -self.lr
-            g.add_to(p, rate, self._keep + rate * g.decay, *s)
-        elif self.momentum and not (self.nesterov or self.maximize or self.weight_decay or g.decay):
-            v, first = state["velocity"], self._first
-            g.add_to(v, 1 if first else 1 - self.dampening, 0 if first else self.momentum, *s)
-            self._descend(p, v, self.lr, s[1])
+            g.add_to(p, -sign * self.lr, self._keep - sign * self.lr * g.decay, *s)
+        elif self._has_velocity:
+            v = state["velocity"]
+            g.add_to(v, sign * self._share, self._previous, *s)
+            self._follow(p, v, self.weight_decay + sign * g.decay, s[1])
         else:
             return False
         return True
 
     def _update(self, p: Array, d: Array, state: State, *scratch: Array) -> None:
-        s = scratch[1]
+        s, sign = scratch[1], -1 if self.maximize else 1
         if self._keep is not None:
-            blas.axpby(self.lr if self.maximize else -self.lr, d, self._keep, p, s)
-            return
-        if self.momentum:
+            blas.axpby(-sign * self.lr, d, self._keep, p, s)
+        elif self._has_velocity:
             v = state["velocity"]
-            if self._first:  # without dampening
-                np.copyto(v, d)
-            else:
-                blas.axpby(1 - self.dampening, d, self.momentum, v, s)
-            if self.nesterov:  # lr * (d + momentum * v), in two subtractions
-                self._descend(p, d, self.lr, s)
-                self._descend(p, v, self.lr * self.momentum, s)
-                return
-            d = v
-        self._descend(p, d, self.lr, s)
+            blas.axpby(sign * self._share, d, self._previous, v, s)
+            self._follow(p, v, self.weight_decay, s)
+        elif self.nesterov:  # p - lr * (d + momentum * v), in two subtractions
+            v = state["velocity"]
+            blas.axpby(1, d, self._previous, v, s)
+            self._descend(p, d, self.lr, s)
+            self._descend(p, v, self.lr * self.momentum, s)
+        else:
+            self._descend(p, d, self.lr, s)
+
+    def _follow(self, p: Array, v: Array, decay: float, s: Array) -> None:
+        """Add the weight decay to the velocity, and the velocity to the parameter."""
+        if decay:
+            blas.axpby(self._share * decay, p, 1, v, s)
+        self._descend(p, v, self.lr, s)
 
     def _layout(self, p: Array) -> State:
         return {"velocity": p}
