@@ -54,6 +54,24 @@ def test_activations_of_many_elements_are_those_of_few(fn, dtype):
     assert fn(many).tobytes() == fn(many.copy()).tobytes()
 
 
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, ">f4", np.float16, np.longdouble])
+def test_the_dtype_of_relu_does_not_depend_on_the_number_of_elements(dtype):
+    for fn in (tg.relu, tg.elu):
+        few, many = (fn(np.ones(n, dtype)) for n in (10, 20_000))
+        assert few.dtype == many.dtype
+
+
+def test_the_slopes_of_rectifiers_can_be_learned():
+    for fn, expected in (
+        (tg.leaky_relu, [0.7, 1, -3]),
+        (tg.prelu, [0.7, 1, -3]),
+        (tg.celu, [np.exp(-3 / 0.7), 1, np.expm1(-3 / 0.7) + 3 / 0.7 * np.exp(-3 / 0.7)]),
+    ):
+        x, slope = leaf([-3.0, 2.0]), leaf(0.7)
+        np.sum(fn(x, slope)).backward()
+        np.testing.assert_allclose([*x.grad, slope.grad], expected, rtol=1e-14)
+
+
 @pytest.mark.parametrize("slope", [-0.5, 0, 0.01, 1, 3])
 def test_a_rectifier_is_linear_on_both_sides_of_zero(slope):
     x = np.array([-np.inf, -1e300, -2, -5e-324, 0, 5e-324, 2, 1e300, np.inf, np.nan])

@@ -31,7 +31,7 @@ def holds(x: Any, value: bool) -> None:
 
 
 def all_finite(arrays: Iterable[Any]) -> bool:
-    """Whether all elements of all arrays are finite, as far as `surely_finite` tells."""
+    """`surely_finite` of several arrays; a program computes the same without calling it."""
     return all(map(surely_finite, arrays))
 
 
@@ -201,7 +201,7 @@ class Source:
             line = f"{self._array_for(step)}.fill(0)"
         elif accepts_out(step):
             line = self._call(step, self._array_for(step))
-        elif step.fn is np.asarray and step.args[0].is_scalar and out.storage not in self._written:
+        elif step.fn is np.asarray and step.args[0].is_scalar and out.storage not in self._written | self._own:
             self._names[id(out)] = self.name(step.args[0])  # NumPy's functions take the scalar as it is
             return []
         elif out is None:
@@ -216,9 +216,9 @@ class Source:
         return [self._commented(line, step, shown)]
 
     def _guard(self, step: Instruction) -> str:
-        if step.fn is all_finite:  # what `surely_finite` computes, in one expression
+        if step.fn is all_finite:
             vdot, arrays = self.function(np.vdot), map(self._as_rows, step.args[0])
-            return f"holds({' + '.join([f'{vdot}({x}, {x})' for x in arrays])} < inf, True)"
+            return f"holds({' and '.join([f'{vdot}({x}, {x}) < inf' for x in arrays])}, True)"
         x, expected = self.expression(step.args[0]), step.args[1]
         if step.fn is layout:
             return f"holds({x}.shape == {expected[0]} and {x}.dtype == {self.constant(expected[1], 'dtype')}, True)"

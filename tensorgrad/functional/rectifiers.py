@@ -1,9 +1,9 @@
 """Rectifiers: activation functions that are the identity for positive numbers, elementwise, with PyTorch's names.
 
-``x`` has any shape, and the result has the same one. All raise ``TypeError`` unless ``x`` is real.
+``x`` has any shape, and the result has the same one. All but `relu` raise ``TypeError`` unless ``x`` is real.
 
-None of them calls `numpy.where`, which takes ten times as long if signs are random: the two parts of a function, for
-positive and for other elements, are computed from ``max(x, 0)`` and ``min(x, 0)``, and added.
+The two parts of a function, for positive and for other elements, are computed from ``max(x, 0)`` and ``min(x, 0)``, and
+added: `numpy.where` takes ten times as long if signs are random.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tensorgrad.errors import ShapeError
 from tensorgrad.functional.arguments import floating, in_precision_of
 
 _MANY = 1 << 14  # elements
+_FLOATS = frozenset(map(np.dtype, (np.float16, np.float32, np.float64)))
 
 
 @primitive
@@ -68,7 +69,7 @@ rule(exponential_below, lambda g, _ans, x, *, alpha, scale=1.0: g * _slope_of_ex
 
 def with_zero(fn: np.ufunc, x: Array) -> Array:
     """``fn(x, 0)`` for `numpy.maximum` or `numpy.minimum`, which take half the time for an array of zeros."""
-    if np.size(x) < _MANY:
+    if np.size(x) < _MANY or getattr(x, "dtype", None) not in _FLOATS:
         return fn(x, 0)
     zeros = np.zeros_like(x)
     return fn(x, zeros, out=zeros)
@@ -76,7 +77,7 @@ def with_zero(fn: np.ufunc, x: Array) -> Array:
 
 def _one_above_zero(x: Array, below: float) -> Array:
     """1 where ``x`` is positive, else ``below``."""
-    above = np.asarray(x > 0).astype(x.dtype)
+    above = (x > 0).astype(x.dtype)
     out = 1 - above
     out *= below
     out += above
@@ -87,7 +88,8 @@ def _slope_of_exponential(x: Array, alpha: float, scale: float) -> Array:
     """``alpha / scale * exp(x / scale)`` up to 0, and 1 for positive elements."""
     if any_tracked(x):
         return np.where(x > 0, 1, alpha / scale * np.exp(np.where(x > 0, 0, x) / scale))
-    slope = np.exp(with_zero(np.minimum, x) / scale)
+    below = with_zero(np.minimum, x)
+    slope = np.exp(below if scale == 1 else below / scale)
     return slope if alpha == scale else slope * _one_above_zero(x, alpha / scale)
 
 
@@ -157,7 +159,10 @@ def celu(x: Array, alpha: float = 1.0) -> Array:
     """
     if alpha == 0:
         raise ValueError("celu needs an alpha other than 0")
-    return exponential_below(floating(x), alpha=alpha, scale=alpha)
+    x = floating(x)
+    if isinstance(alpha, (int, float)):
+        return exponential_below(x, alpha=alpha, scale=alpha)
+    return relu(x) + alpha * np.expm1(negative_part(x) / alpha)
 
 
 def selu(x: Array) -> Array:

@@ -67,8 +67,8 @@ class SGD(Optimizer):
         first = bool(self.momentum) and "velocity" not in state
         if first:
             state["velocity"] = np.zeros_like(p)
-        self._previous = 0 if first else self.momentum  # the factor of the last velocity
-        self._share = 1 if first else 1 - self.dampening
+        self._of_velocity = 0 if first else self.momentum  # the factors in the new velocity
+        self._of_gradient = 1 if first else 1 - self.dampening
         # Without momentum, p = (1 - decay) * p - lr * grad, unless rounding of the factor would change the decay by
         # more than 1/32, or remove it.
         decay = self.lr * self.weight_decay
@@ -76,27 +76,27 @@ class SGD(Optimizer):
         self._keep = 1 - decay if exact and not self.momentum else None
 
     @property
-    def _has_velocity(self) -> bool:
-        """Whether gradient and weight decay are added to the velocity, and the velocity to the parameter."""
-        return bool(self.momentum) and not self.nesterov
+    def _decays_velocity(self) -> bool:
+        """Whether the weight decay is added to the velocity, which saves a pass, and not to the gradient."""
+        return bool(self.momentum) and not self.nesterov and self.takes_products
 
     def _block_size(self, p: np.ndarray[Any, Any]) -> int:
         if self._keep is not None and blas.enabled():
             return p.size  # in one pass
-        # without a scratch array, three arrays of twice the size fit into the cache
-        return super()._block_size(p) * (2 if self._has_velocity and blas.enabled() else 1)
+        # BLAS mostly needs no scratch array: three arrays of twice the size fit into the cache
+        return super()._block_size(p) * (2 if self._decays_velocity and blas.enabled() else 1)
 
     def _direction(self, p: Array, g: Array, out: Array) -> Array:
-        return g if self._keep is not None or self._has_velocity else super()._direction(p, g, out)
+        return g if self._keep is not None or self._decays_velocity else super()._direction(p, g, out)
 
     def _update_by(self, g: Product, p: Array, state: State) -> bool:
         s, sign = self._scratch_like(p), -1 if self.maximize else 1
         if self._keep is not None:
             g.add_to(p, -sign * self.lr, self._keep - sign * self.lr * g.decay, *s)
-        elif self._has_velocity:
+        elif self._decays_velocity:
             v = state["velocity"]
-            g.add_to(v, sign * self._share, self._previous, *s)
-            self._follow(p, v, self.weight_decay + sign * g.decay, s[1])
+            g.add_to(v, sign * self._of_gradient, self._of_velocity, *s)
+            self._move(p, v, self.weight_decay + sign * g.decay, s[1])
         else:
             return False
         return True
@@ -105,22 +105,26 @@ class SGD(Optimizer):
         s, sign = scratch[1], -1 if self.maximize else 1
         if self._keep is not None:
             blas.axpby(-sign * self.lr, d, self._keep, p, s)
-        elif self._has_velocity:
+            return
+        if self._decays_velocity:
             v = state["velocity"]
-            blas.axpby(sign * self._share, d, self._previous, v, s)
-            self._follow(p, v, self.weight_decay, s)
-        elif self.nesterov:  # p - lr * (d + momentum * v), in two subtractions
+            blas.axpby(sign * self._of_gradient, d, self._of_velocity, v, s)
+            self._move(p, v, self.weight_decay, s)
+            return
+        if self.momentum:
             v = state["velocity"]
-            blas.axpby(1, d, self._previous, v, s)
-            self._descend(p, d, self.lr, s)
-            self._descend(p, v, self.lr * self.momentum, s)
-        else:
-            self._descend(p, d, self.lr, s)
+            blas.axpby(self._of_gradient, d, self._of_velocity, v, s)
+            if self.nesterov:  # lr * (d + momentum * v), in two subtractions
+                self._descend(p, d, self.lr, s)
+                self._descend(p, v, self.lr * self.momentum, s)
+                return
+            d = v
+        self._descend(p, d, self.lr, s)
 
-    def _follow(self, p: Array, v: Array, decay: float, s: Array) -> None:
-        """Add the weight decay to the velocity, and the velocity to the parameter."""
+    def _move(self, p: Array, v: Array, decay: float, s: Array) -> None:
+        """Add the weight decay to the velocity, and move along it."""
         if decay:
-            blas.axpby(self._share * decay, p, 1, v, s)
+            blas.axpby(self._of_gradient * decay, p, 1, v, s)
         self._descend(p, v, self.lr, s)
 
     def _layout(self, p: Array) -> State:

@@ -7,18 +7,18 @@ import numpy as np
 from tensorgrad import blas
 from tensorgrad.engine.tape import Array
 
-_BLOCK = 1 << 16  # elements
+_MANY, _BLOCK = 1 << 14, 1 << 16  # elements
 
 
 def add_product(total: Array, g: Array, x: Array) -> None:
     """``total += g * x`` for arrays. If ``g`` is a number, by BLAS, or in blocks that fit into the cache."""
     alike = x.shape == total.shape and x.dtype == total.dtype and x.flags.c_contiguous and total.flags.c_contiguous
-    if g.size > 1 or not alike or total.size < _BLOCK:
+    if g.size > 1 or not alike or total.size < _MANY:
         total += g * x
     elif blas.enabled():
         blas.axpby(g.item(), x, 1, total)
     else:
-        into, factor, scratch = total.reshape(-1), x.reshape(-1), np.empty(_BLOCK, x.dtype)
+        into, factor, scratch = total.reshape(-1), x.reshape(-1), np.empty(min(_BLOCK, total.size), x.dtype)
         for start in range(0, total.size, _BLOCK):
             part = into[start : start + _BLOCK]
             part += np.multiply(factor[start : start + _BLOCK], g.item(), out=scratch[: part.size])

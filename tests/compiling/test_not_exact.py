@@ -51,6 +51,8 @@ ROWS = [  # options of `make`, and whether the product is not computed
     ("penalty", {"optimizer": lambda p: tg.optim.SGD(p, 0.1), "penalty": 0.3}, True),
     ("vdot", {"optimizer": lambda p: tg.optim.SGD(p, 0.1), "penalty": 0.3, "squares": lambda w: np.vdot(w, w)}, True),
     ("penalty and momentum", {"optimizer": lambda p: tg.optim.SGD(p, 0.1, momentum=0.9), "penalty": 0.3}, True),
+    ("penalty, momentum, maximize",
+     {"optimizer": lambda p: tg.optim.SGD(p, 0.1, momentum=0.9, maximize=True), "penalty": 0.3}, True),
     ("penalty, maximize", {"optimizer": lambda p: tg.optim.SGD(p, 0.1, maximize=True), "penalty": 0.3}, True),
     ("a subclass", {"optimizer": lambda p: Subclass(p, 0.1)}, False),
     ("Adam", {"optimizer": lambda p: tg.optim.Adam(p, 0.01)}, False),

@@ -219,6 +219,40 @@ def test_known_numbers():
     np.testing.assert_allclose(p.data, [0.8266], rtol=1e-14)
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 1e-15, 0.1])
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("changed", [{"momentum": 0.0}, {"momentum": 0.5}, {"dampening": 0.5}, {"maximize": True}])
+def test_settings_of_sgd_that_change_between_updates(run, changed, nesterov, weight_decay):
+    p, g = tg.Tensor([1.0, -2.0], requires_grad=True), np.array([0.5, 0.25])
+    optimizer = SGD({"w": p}, lr=0.1, momentum=0.9, nesterov=nesterov, weight_decay=weight_decay)
+    run(optimizer, range(3))
+    for name, value in changed.items():
+        setattr(optimizer, name, value)
+    d = (-g if optimizer.maximize else g) + weight_decay * p.data
+    v = optimizer.momentum * optimizer.state_dict()["w"] + (1 - optimizer.dampening) * d
+    step = d if not optimizer.momentum else d + optimizer.momentum * v if nesterov else v
+    expected = p.data - 0.1 * step
+    p.grad = g
+    optimizer.step()
+    np.testing.assert_allclose(p.data, expected, rtol=1e-14)
+
+
+def test_a_class_derived_from_sgd_is_given_the_direction_of_descent():
+    given = []
+
+    class Subclass(SGD):
+        def _update(self, p, d, state, *scratch):
+            given.append(d.copy())
+            super()._update(p, d, state, *scratch)
+
+    for momentum in (0.0, 0.9):
+        p = tg.Tensor([1.0], requires_grad=True)
+        p.grad = np.array([2.0])
+        Subclass([p], lr=0.1, momentum=momentum, weight_decay=1e-16, maximize=True).step()
+        np.testing.assert_allclose(p.data, [1.2])
+    np.testing.assert_allclose(given, [[-2.0], [-2.0]])
+
+
 @pytest.mark.parametrize("kind", [Adam, AdamW, Adamax, NAdam, RAdam, ASGD])
 def test_each_parameter_counts_its_own_updates(run, kind):
     p, late = (tg.Tensor([1.0, -2.0], requires_grad=True) for _ in range(2))
