@@ -119,10 +119,11 @@ def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, 
         return _affine(out if wide is x else out.astype(x.dtype), weight, bias, (channels,), column)
     if x.size < 2 * channels:
         raise ValueError(f"batch_norm in training needs more than one value per channel, got x of shape {x.shape}")
-    out = standardize_channels(x, *_scale_and_shift(x, weight, bias, (channels,)), groups=None, eps=eps)
+    statistics = channel_statistics(value_of(x), groups=None)
+    weight, bias = _scale_and_shift(x, weight, bias, (channels,))
+    out = standardize_channels(x, weight, bias, statistics, groups=None, eps=eps)
     if running_mean is not None or running_var is not None:
-        found = channel_statistics(value_of(x), groups=None)
-        mean, var = found[0, 0], found[1, 0]
+        mean, var = statistics[0, 0], statistics[1, 0]
         count = x.size // channels
         with no_grad():
             if running_mean is not None:
@@ -151,7 +152,9 @@ def group_norm(x: Array, num_groups: int, weight: Array = None, bias: Array = No
     channels = x.shape[1]
     if num_groups < 1 or channels % num_groups:
         raise ShapeError(f"x {x.shape}: its {channels} channels do not divide into {num_groups} groups")
-    return standardize_channels(x, *_scale_and_shift(x, weight, bias, (channels,)), groups=num_groups, eps=eps)
+    statistics = channel_statistics(value_of(x), groups=num_groups)
+    weight, bias = _scale_and_shift(x, weight, bias, (channels,))
+    return standardize_channels(x, weight, bias, statistics, groups=num_groups, eps=eps)
 
 
 def _last_axes(x: Array, normalized_shape: Any) -> tuple[int, ...]:

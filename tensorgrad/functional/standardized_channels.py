@@ -22,11 +22,15 @@ _BLOCK = 1 << 16  # elements that are computed at a time, in the cache
 
 
 @primitive
-def standardize_channels(x: Array, weight: Array, bias: Array, *, groups: int | None, eps: float) -> Array:
-    """``standardize(x) * weight + bias``, where the weight and the bias are ``(C,)``."""
+def standardize_channels(x: Array, weight: Array, bias: Array, statistics: Array, *, groups: int | None,
+                         eps: float) -> Array:  # fmt: skip
+    """``standardize(x) * weight + bias``, where the weight and the bias are ``(C,)``.
+
+    ``statistics`` are the `channel_statistics` of ``x``, which the gradients need, too; they have no gradient.
+    """
     images = _images(x)
     out = np.empty_like(images, np.result_type(images, weight, bias))
-    mean, variance = channel_statistics(x, groups=groups)
+    mean, variance = statistics
     scale = weight / np.sqrt(variance + eps)
     for block in _blocks(images):
         part = np.subtract(images[block], _of(mean, block), out=out[block])
@@ -36,12 +40,13 @@ def standardize_channels(x: Array, weight: Array, bias: Array, *, groups: int | 
 
 
 def _standardize_channels_gradients(g: Array, _ans: Array, needed: Sequence[int], x: Array, weight: Array, _bias: Array,
-                                    *, groups: int | None, eps: float) -> dict[int, Array]:  # fmt: skip
+                                    statistics: Array, *, groups: int | None,
+                                    eps: float) -> dict[int, Array]:  # fmt: skip
     if isinstance(g, Variable) or isinstance(x, Variable) or isinstance(weight, Variable):  # a pass that is recorded
         return _recorded(g, x, weight, groups, eps)
     images, upstream = _images(x), _images(g)
     out = np.empty_like(images, np.result_type(upstream, images, weight))
-    mean, variance = channel_statistics(x, groups=groups)
+    mean, variance = statistics
     inverse = 1 / np.sqrt(variance + eps)
     ones, sums = np.ones(images.shape[2], out.dtype), np.empty((2, *images.shape[:2]), out.dtype)
     for block in _blocks(images):
