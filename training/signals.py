@@ -13,6 +13,7 @@ from typing import NoReturn
 Handler = Callable[[int, FrameType | None], object]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LATER = 0.01  # seconds, after which a callback has returned
 
 
 class Terminated(KeyboardInterrupt):
@@ -26,15 +27,27 @@ def exit_code(number: int) -> int:
 
 @contextlib.contextmanager
 def raised_as_exceptions() -> Iterator[None]:
-    """Within the block, SIGINT raises KeyboardInterrupt and SIGTERM raises `Terminated`."""
+    """Within the block, SIGINT raises KeyboardInterrupt and SIGTERM raises `Terminated`.
+
+    In a callback, such as that of a weak reference, Python ignores exceptions: there the signal is sent again.
+    """
 
     def handle(number: int, frame: FrameType | None) -> NoReturn:
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
-    previous = _install(handle)
+    def send_again(ignored: sys.UnraisableHookArgs) -> None:
+        if not issubclass(ignored.exc_type, KeyboardInterrupt):
+            report(ignored)
+            return
+        number = signal.SIGTERM if issubclass(ignored.exc_type, Terminated) else signal.SIGINT
+        threading.Timer(_LATER, _send_to_main_thread, [number]).start()
+
+    previous, report = _install(handle), sys.unraisablehook
+    sys.unraisablehook = send_again
     try:
         yield
     finally:
+        sys.unraisablehook = report
         _restore(previous)
 
 
@@ -66,6 +79,13 @@ class Interrupt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  traceback: TracebackType | None) -> None:  # fmt: skip
         _restore(self._previous)
+
+
+def _send_to_main_thread(number: int) -> None:
+    if hasattr(signal, "pthread_kill"):  # interrupts a system call, too
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(number)
 
 
 def _install(handler: Handler, *, even_if_ignored: bool = False) -> dict[int, object]:

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import pytest
 
 from training import program, startup
-from training.signals import Interrupt
+from training.signals import Interrupt, Terminated, raised_as_exceptions
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
 
@@ -62,6 +63,36 @@ def test_ctrl_c_at_any_moment_of_the_start_shows_no_line_of_the_program(name):
         assert max(lines, default=0) < 20, err
         assert program.returncode in (-2, 1, 2, 130), err
     assert f"{name}: stopped immediately\n" in seen
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+def test_a_signal_during_a_callback_is_raised_after_it(number, kind, capsys):
+    """Python ignores the exceptions of callbacks."""
+
+    class Node:
+        pass
+
+    before, signals = sys.unraisablehook, []
+
+    def callback(_):
+        signals.append(number)
+        os.kill(os.getpid(), number)
+        for _ in range(1000):  # the handler of the signal runs in this function
+            pass
+
+    def release(nodes):
+        nodes.clear()
+        time.sleep(60)
+
+    nodes = [Node()]
+    reference = weakref.ref(nodes[0], callback)
+    with pytest.raises(kind) as raised, raised_as_exceptions():
+        release(nodes)
+    assert raised.type is kind
+    assert signals == [number]
+    assert reference() is None
+    assert sys.unraisablehook is before
+    assert capsys.readouterr().err == ""
 
 
 def python(code):
