@@ -121,7 +121,7 @@ def batch_norm(x: Array, running_mean: Array = None, running_var: Array = None, 
         raise ValueError(f"batch_norm in training needs more than one value per channel, got x of shape {x.shape}")
     statistics = channel_statistics(value_of(x), groups=None)
     weight, bias = _scale_and_shift(x, weight, bias, (channels,))
-    out = standardize_channels(x, weight, bias, statistics, groups=None, eps=eps)
+    out = standardize_channels(x, weight, bias, statistics=statistics, groups=None, eps=eps)
     if running_mean is not None or running_var is not None:
         mean, var = statistics[0, 0], statistics[1, 0]
         count = x.size // channels
@@ -154,7 +154,7 @@ def group_norm(x: Array, num_groups: int, weight: Array = None, bias: Array = No
         raise ShapeError(f"x {x.shape}: its {channels} channels do not divide into {num_groups} groups")
     statistics = channel_statistics(value_of(x), groups=num_groups)
     weight, bias = _scale_and_shift(x, weight, bias, (channels,))
-    return standardize_channels(x, weight, bias, statistics, groups=num_groups, eps=eps)
+    return standardize_channels(x, weight, bias, statistics=statistics, groups=num_groups, eps=eps)
 
 
 def _last_axes(x: Array, normalized_shape: Any) -> tuple[int, ...]:

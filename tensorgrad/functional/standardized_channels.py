@@ -22,11 +22,11 @@ _BLOCK = 1 << 16  # elements that are computed at a time, in the cache
 
 
 @primitive
-def standardize_channels(x: Array, weight: Array, bias: Array, statistics: Array, *, groups: int | None,
+def standardize_channels(x: Array, weight: Array, bias: Array, *, statistics: Array, groups: int | None,
                          eps: float) -> Array:  # fmt: skip
     """``standardize(x) * weight + bias``, where the weight and the bias are ``(C,)``.
 
-    ``statistics`` are the `channel_statistics` of ``x``, which the gradients need, too; they have no gradient.
+    ``statistics`` are the `channel_statistics` of ``x``, which the gradients need, too.
     """
     images = _images(x)
     out = np.empty_like(images, np.result_type(images, weight, bias))
@@ -40,7 +40,7 @@ def standardize_channels(x: Array, weight: Array, bias: Array, statistics: Array
 
 
 def _standardize_channels_gradients(g: Array, _ans: Array, needed: Sequence[int], x: Array, weight: Array, _bias: Array,
-                                    statistics: Array, *, groups: int | None,
+                                    *, statistics: Array, groups: int | None,
                                     eps: float) -> dict[int, Array]:  # fmt: skip
     if isinstance(g, Variable) or isinstance(x, Variable) or isinstance(weight, Variable):  # a pass that is recorded
         return _recorded(g, x, weight, groups, eps)
