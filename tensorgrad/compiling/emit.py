@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.compiling.layouts import layout
+from tensorgrad.compiling.passes import all_finite
 from tensorgrad.compiling.recording import Output
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import PYTHON, Traced, TracedGenerator, mapped
-from tensorgrad.engine.backward import surely_finite
 
 
 class BranchError(Exception):
@@ -28,11 +28,6 @@ def holds(x: Any, value: bool) -> None:
     """Raise `BranchError` unless a condition is what it was in the recorded call."""
     if bool(x) is not value:
         raise BranchError
-
-
-def all_finite(arrays: Iterable[Any]) -> bool:
-    """`surely_finite` of several arrays; a program computes the same without calling it."""
-    return all(map(surely_finite, arrays))
 
 
 class Source:

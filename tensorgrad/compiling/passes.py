@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.compiling.emit import all_finite
 from tensorgrad.compiling.trace import Instruction
 from tensorgrad.compiling.traced import Traced
 from tensorgrad.engine.backward import surely_finite
@@ -57,6 +56,11 @@ def with_joined_checks(program: Sequence[Instruction]) -> list[Instruction]:
             step = dataclasses.replace(step, fn=all_finite, args=(arrays, True))
         out.append(step)
     return out
+
+
+def all_finite(arrays: Iterable[Any]) -> bool:
+    """`surely_finite` of several arrays; a program computes the same without calling it: see `emit`."""
+    return all(map(surely_finite, arrays))
 
 
 # ------------------------------------------------------------------------------------------------ not exact

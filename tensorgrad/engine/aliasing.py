@@ -137,9 +137,6 @@ def restored(kind: type[Variable], saved: Saved, node: Node | None) -> Variable:
 
 def keep_saved(tensor: Variable) -> None:
     """Copy the values that records saved of a tensor's memory, before a write to it."""
-    ref = tensor.saved
-    if tensor.memory is None and (ref is None or ref() is None):
-        return
     with lock:
         if tensor.memory is not None:
             tensor.memory.keep_saved()
